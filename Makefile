@@ -1,0 +1,36 @@
+# Two commands for a first look: `make demo` and `make test`. The work is in scripts/, which runs without make too.
+.PHONY: help demo test setup build format check-format lint sanitize coverage
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: ## install what is missing, build, and show a looped model at work
+	@scripts/setup run
+	@scripts/build release gyre_binary
+	@scripts/demo
+
+test: ## install what is missing, build, and run every test
+	@scripts/setup test
+	@scripts/build
+	@scripts/test
+
+setup: ## install what building, testing and developing need
+	@scripts/setup dev
+
+build: ## build into build/, as users run it
+	@scripts/build
+
+format: ## format every C++ file
+	@scripts/format
+
+check-format: ## say which C++ files are not formatted
+	@scripts/format --check
+
+lint: build ## clang-tidy, warnings as errors
+	@scripts/lint
+
+sanitize: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/sanitize
+
+coverage: ## print which lines of src/ the tests reach
+	@scripts/coverage

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace gyre {
+
+/// From now on Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the program; a second one ends it at once.
+void watch_for_interrupt();
+
+/// Whether the user asked to stop. Long work looks here between steps and stops cleanly.
+bool interrupted();
+
+}  // namespace gyre

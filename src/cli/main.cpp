@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+
+#include <new>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "cli/commands.hpp"
+
+namespace {
+
+constexpr int kMistake = 2;
+constexpr int kInterrupted = 130;
+constexpr int kInternal = 70;
+
+int report_parse_error(const CLI::App& program, const CLI::ParseError& failure) {
+  if (failure.get_exit_code() == 0) return program.exit(failure);  // --help and --version
+  std::string message = failure.what();
+  for (char& c : message) {
+    if (c == '\n') c = ' ';
+  }
+  fmt::print(stderr, "gyre: {}; see gyre --help\n", message);
+  return kMistake;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program("gyre trains, runs and studies recurrent-depth (looped) transformers on CPUs.", "gyre");
+  program.set_version_flag("--version", "gyre " GYRE_VERSION);
+  program.require_subcommand(1);
+  program.footer("Start here:\n"
+                 "  gyre info -m models/shakespeare\n"
+                 "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.05,form=relative\n"
+                 "  gyre COMMAND --help");
+  gyre::cli::add_train(program);
+  gyre::watch_for_interrupt();
+  try {
+    program.parse(argc, argv);
+    return gyre::interrupted() ? kInterrupted : 0;
+  } catch (const CLI::ParseError& failure) {
+    return report_parse_error(program, failure);
+  } catch (const gyre::Error& failure) {
+    fmt::print(stderr, "gyre: {}\n", failure.what());
+    return kMistake;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "gyre: out of memory; give a smaller context, batch or model\n");
+    return kMistake;
+  } catch (const std::exception& failure) {
+    fmt::print(stderr, "gyre: internal error: {}\n", failure.what());
+    return kInternal;
+  }
+}

@@ -1,0 +1,80 @@
+#include "format/json_object.hpp"
+
+#include <algorithm>
+
+#include "base/file.hpp"
+
+namespace gyre {
+
+nlohmann::json load_json(const std::filesystem::path& file) {
+  const MappedFile mapped(file);
+  try {
+    return nlohmann::json::parse(mapped.text());
+  } catch (const nlohmann::json::parse_error& failure) {
+    throw Error("{}: not valid JSON near byte {}", file.string(), failure.byte);
+  }
+}
+
+JsonObject::JsonObject(const nlohmann::json& json, std::string where) : json_(json), where_(std::move(where)) {
+  if (!json.is_object()) throw Error("{}: expected a JSON object, found {}", where_, json.type_name());
+}
+
+void JsonObject::allow(std::initializer_list<std::string_view> keys) const {
+  for (const auto& [key, value] : json_.items()) {
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    throw Error("{}: unknown key \"{}\"; the keys are {}", where_, key, fmt::join(keys, ", "));
+  }
+}
+
+const nlohmann::json& JsonObject::at(std::string_view key) const {
+  const auto found = json_.find(key);
+  if (found == json_.end()) throw Error("{}: the key \"{}\" is missing", where_, key);
+  return *found;
+}
+
+std::string JsonObject::text(std::string_view key, std::optional<std::string> otherwise) const {
+  if (otherwise && !has(key)) return *otherwise;
+  const nlohmann::json& value = at(key);
+  if (!value.is_string()) throw Error("{}: {} must be text, found {}", where_, key, value.type_name());
+  return value.get<std::string>();
+}
+
+int JsonObject::integer(std::string_view key, int least, int most, std::optional<int> otherwise) const {
+  if (otherwise && !has(key)) return *otherwise;
+  const nlohmann::json& value = at(key);
+  if (!value.is_number_integer()) {
+    throw Error("{}: {} must be a whole number, found {}", where_, key, value.dump());
+  }
+  const auto wide = value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX ? INT64_MAX
+                                                                                          : value.get<std::int64_t>();
+  if (wide < least || wide > most) {
+    throw Error("{}: {} is {}; it must lie between {} and {}", where_, key, wide, least, most);
+  }
+  return static_cast<int>(wide);
+}
+
+float JsonObject::number(std::string_view key, double least, double most, std::optional<float> otherwise) const {
+  if (otherwise && !has(key)) return *otherwise;
+  const nlohmann::json& value = at(key);
+  if (!value.is_number()) throw Error("{}: {} must be a number, found {}", where_, key, value.type_name());
+  const double wide = value.get<double>();
+  if (!(wide >= least && wide <= most)) {
+    throw Error("{}: {} is {}; it must lie between {} and {}", where_, key, wide, least, most);
+  }
+  return static_cast<float>(wide);
+}
+
+bool JsonObject::boolean(std::string_view key, std::optional<bool> otherwise) const {
+  if (otherwise && !has(key)) return *otherwise;
+  const nlohmann::json& value = at(key);
+  if (!value.is_boolean()) throw Error("{}: {} must be true or false, found {}", where_, key, value.dump());
+  return value.get<bool>();
+}
+
+const nlohmann::json& JsonObject::array(std::string_view key) const {
+  const nlohmann::json& value = at(key);
+  if (!value.is_array()) throw Error("{}: {} must be a list, found {}", where_, key, value.type_name());
+  return value;
+}
+
+}  // namespace gyre

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <filesystem>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace gyre {
+
+/// Reads and parses a JSON file. Throws Error with the file and the place of the mistake.
+nlohmann::json load_json(const std::filesystem::path& file);
+
+/// One row of a table that ties enumerators to their names in files and flags.
+template <typename Enum>
+struct EnumName {
+  Enum value;
+  std::string_view name;
+};
+
+template <typename Enum>
+std::string_view name_of(std::span<const EnumName<Enum>> names, Enum value) {
+  for (const EnumName<Enum>& row : names) {
+    if (row.value == value) return row.name;
+  }
+  return "?";
+}
+
+/// Typed reading of one JSON object. Every error says where (a file, perhaps with a path inside it), which key, and
+/// what would be right. A getter without a default throws when the key is missing.
+class JsonObject {
+ public:
+  JsonObject(const nlohmann::json& json, std::string where);
+
+  /// Throws Error on the first key that is not among `keys`, and lists them.
+  void allow(std::initializer_list<std::string_view> keys) const;
+
+  [[nodiscard]] bool has(std::string_view key) const { return json_.contains(key); }
+  [[nodiscard]] std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;
+  [[nodiscard]] int integer(std::string_view key, int least, int most, std::optional<int> otherwise = {}) const;
+  [[nodiscard]] float number(std::string_view key, double least, double most,
+                             std::optional<float> otherwise = {}) const;
+  [[nodiscard]] bool boolean(std::string_view key, std::optional<bool> otherwise = {}) const;
+  [[nodiscard]] const nlohmann::json& array(std::string_view key) const;
+
+  template <typename Enum>
+  [[nodiscard]] Enum choice(std::string_view key, std::span<const EnumName<Enum>> names,
+                            std::optional<Enum> otherwise = {}) const {
+    if (otherwise && !has(key)) return *otherwise;
+    const std::string given = text(key);
+    std::string all;
+    for (const EnumName<Enum>& row : names) {
+      if (row.name == given) return row.value;
+      all += (all.empty() ? "" : ", ") + std::string(row.name);
+    }
+    throw Error("{}: {} is \"{}\"; choose one of {}", where_, key, given, all);
+  }
+
+ private:
+  [[nodiscard]] const nlohmann::json& at(std::string_view key) const;
+
+  const nlohmann::json& json_;
+  std::string where_;
+};
+
+}  // namespace gyre

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace gyre {
+
+/// The text of a file, or of every *.txt file below a folder in the order of their paths. Throws Error when it is
+/// missing, empty, or holds no text.
+std::string read_corpus(const std::filesystem::path& file_or_folder);
+
+/// The last `share` of a text is its validation part; the cut lies between two UTF-8 characters.
+struct TextSplit {
+  std::string_view training;
+  std::string_view validation;
+};
+TextSplit split_text(std::string_view text, double share);
+
+}  // namespace gyre

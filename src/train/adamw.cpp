@@ -1,0 +1,76 @@
+#include "train/adamw.hpp"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace gyre {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 14;
+
+struct UpdateRule {
+  float rate;          ///< learning rate with both bias corrections folded in
+  float second_scale;  ///< 1 / sqrt(1 - beta2^step)
+  float decay;         ///< factor on the parameter
+  float gradient_scale;
+  float beta1;
+  float beta2;
+  float epsilon;
+};
+
+void update_range(const UpdateRule& rule, float* p, const float* g, float* m, float* v, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float gradient = g[i] * rule.gradient_scale;
+    m[i] = rule.beta1 * m[i] + (1.0F - rule.beta1) * gradient;
+    v[i] = rule.beta2 * v[i] + (1.0F - rule.beta2) * gradient * gradient;
+    p[i] = rule.decay * p[i] - rule.rate * m[i] / (std::sqrt(v[i]) * rule.second_scale + rule.epsilon);
+  }
+}
+
+}  // namespace
+
+AdamW::AdamW(const TorchModel& model, const TrainConfig& config) : config_(config) {
+  for (const std::string& name : model.names()) {
+    const torch::Tensor& p = model.parameter(name);
+    slots_.push_back({name, torch::zeros(p.sizes()), torch::zeros(p.sizes())});
+  }
+}
+
+double AdamW::update(const TorchModel& model, double learning_rate, int step) {
+  const torch::NoGradGuard no_gradient;
+  double squares = 0;
+  for (const Slot& slot : slots_) {
+    const torch::Tensor& gradient = model.parameter(slot.name).grad();
+    if (gradient.defined()) squares += std::pow(gradient.norm().item<double>(), 2);
+  }
+  const double norm = std::sqrt(squares);
+  const double scale = config_.clip > 0 && norm > config_.clip ? config_.clip / norm : 1.0;
+  for (Slot& slot : slots_) {
+    const torch::Tensor& parameter = model.parameter(slot.name);
+    if (!parameter.grad().defined()) continue;
+    const torch::Tensor gradient = parameter.grad().contiguous();
+    const bool decays = parameter.dim() >= 2;
+    const UpdateRule rule{
+        static_cast<float>(learning_rate / (1.0 - std::pow(config_.beta1, step))),
+        static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, step))),
+        static_cast<float>(decays ? 1.0 - learning_rate * config_.weight_decay : 1.0),
+        static_cast<float>(scale),
+        config_.beta1,
+        config_.beta2,
+        config_.epsilon};
+    auto* p = parameter.data_ptr<float>();
+    const auto* g = gradient.data_ptr<float>();
+    auto* m = slot.first.data_ptr<float>();
+    auto* v = slot.second.data_ptr<float>();
+    at::parallel_for(0, parameter.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      update_range(rule, p + begin, g + begin, m + begin, v + begin, end - begin);
+    });
+    parameter.mutable_grad() = torch::Tensor();
+  }
+  return norm;
+}
+
+}  // namespace gyre

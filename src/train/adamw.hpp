@@ -1,0 +1,36 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "train/torch_model.hpp"
+
+namespace gyre {
+
+/// AdamW with decoupled decay (Loshchilov and Hutter 2019) on matrices; vectors (norms, biases) do not decay.
+/// One pass over memory a parameter.
+class AdamW {
+ public:
+  struct Slot {
+    std::string name;
+    torch::Tensor first;   ///< running mean of the gradient
+    torch::Tensor second;  ///< running mean of its square
+  };
+
+  AdamW(const TorchModel& model, const TrainConfig& config);
+
+  /// Scales all gradients down to a global norm of at most config.clip, updates every parameter, and clears the
+  /// gradients. Returns the norm before scaling. `step` counts from 1.
+  double update(const TorchModel& model, double learning_rate, int step);
+
+  /// In the order of the model's names; a checkpoint restores them.
+  [[nodiscard]] std::vector<Slot>& slots() { return slots_; }
+
+ private:
+  TrainConfig config_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace gyre

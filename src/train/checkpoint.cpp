@@ -1,0 +1,102 @@
+#include "train/checkpoint.hpp"
+
+#include <torch/torch.h>
+
+#include "base/error.hpp"
+#include "format/json_object.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "step-";
+
+std::span<const std::byte> bytes_of_tensor(const torch::Tensor& tensor) {
+  return std::as_bytes(std::span(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()));
+}
+
+NamedTensor view_of(const std::string& name, const torch::Tensor& tensor) {
+  const DType dtype = tensor.scalar_type() == torch::kBFloat16 ? DType::bf16 : DType::f32;
+  return {name, {dtype, tensor.sizes().vec(), bytes_of_tensor(tensor)}};
+}
+
+void write_model_files(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
+                       const nlohmann::json& config, DType dtype) {
+  std::vector<torch::Tensor> kept;
+  std::vector<NamedTensor> views;
+  const auto type = dtype == DType::bf16 ? torch::kBFloat16 : torch::kFloat;
+  for (const std::string& name : model.names()) {
+    kept.push_back(model.parameter(name).detach().to(type).contiguous());
+    views.push_back(view_of(name, kept.back()));
+  }
+  write_safetensors(folder / "model.safetensors", views);
+  nlohmann::json json = config;
+  json.update(to_json(model.spec()));
+  write_text_atomically(folder / "config.json", json.dump(2) + "\n");
+  tokenizer.save(folder / "tokenizer.json");
+}
+
+void restore(const Safetensors& file, const std::string& name, torch::Tensor& target) {
+  const TensorView& stored = file.at(name);
+  if (stored.shape != target.sizes().vec() || stored.dtype != DType::f32) {
+    throw Error("{}: tensor {} is {} {}; this config needs F32 {}", file.path().string(), name, name_of(stored.dtype),
+                describe_shape(stored.shape), describe_shape(target.sizes().vec()));
+  }
+  const torch::NoGradGuard no_gradient;
+  widen(stored, {target.data_ptr<float>(), stored.element_count()});
+}
+
+}  // namespace
+
+std::string checkpoint_name(int step) { return fmt::format("{}{:06}", kPrefix, step); }
+
+void write_model_folder(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
+                        const nlohmann::json& config, DType dtype) {
+  write_folder_atomically(
+      folder, [&](const fs::path& temporary) { write_model_files(temporary, model, tokenizer, config, dtype); });
+}
+
+void write_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& optimiser, const Tokenizer& tokenizer,
+                      const nlohmann::json& config, int step) {
+  write_folder_atomically(folder, [&](const fs::path& temporary) {
+    write_model_files(temporary, model, tokenizer, config, DType::f32);
+    std::vector<NamedTensor> views;
+    for (const AdamW::Slot& slot : optimiser.slots()) {
+      views.push_back(view_of(slot.name + ".first", slot.first));
+      views.push_back(view_of(slot.name + ".second", slot.second));
+    }
+    write_safetensors(temporary / "optimizer.safetensors", views);
+    write_text_atomically(temporary / "training_state.json", nlohmann::json{{"step", step}}.dump(2) + "\n");
+  });
+}
+
+int read_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& optimiser) {
+  const fs::path state_file = folder / "training_state.json";
+  const nlohmann::json state = load_json(state_file);
+  const int step = JsonObject(state, state_file.string()).integer("step", 0, 1'000'000'000);
+  const Safetensors weights(folder / "model.safetensors");
+  for (const std::string& name : model.names()) {
+    torch::Tensor target = model.parameter(name);
+    restore(weights, name, target);
+  }
+  const Safetensors moments(folder / "optimizer.safetensors");
+  for (AdamW::Slot& slot : optimiser.slots()) {
+    restore(moments, slot.name + ".first", slot.first);
+    restore(moments, slot.name + ".second", slot.second);
+  }
+  return step;
+}
+
+std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
+  std::optional<fs::path> latest;
+  if (!fs::is_directory(folder)) return latest;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || !entry.is_directory()) continue;
+    if (!latest || name > latest->filename().string()) latest = entry.path();
+  }
+  return latest;
+}
+
+}  // namespace gyre

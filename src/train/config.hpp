@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "model/spec.hpp"
+
+namespace gyre {
+
+enum class VocabularyKind { bytes, characters, bpe };
+enum class DataLayout {
+  text,     ///< running text: random windows, loss on every token
+  answers,  ///< JSON lines {"prompt", "answer"}: one example a row, loss on the answer alone
+};
+enum class LoopSampling { fixed, poisson_lognormal };
+enum class Schedule { cosine, warmup_stable_decay };
+enum class Precision { f32, bf16 };
+
+/// How a model is trained: the "training" object of a config file. Every field has a default.
+struct TrainConfig {
+  VocabularyKind vocabulary = VocabularyKind::characters;
+  int bpe_size = 4096;
+  DataLayout layout = DataLayout::text;
+  float validation_share = 0.1F;  ///< the last part of the text, never trained on
+
+  int steps = 1000;
+  int batch = 16;
+  int sequence = 256;  ///< tokens of a training window
+  std::uint64_t seed = 1;
+  Precision precision = Precision::bf16;
+  float dropout = 0.0F;
+
+  LoopSampling loop_sampling = LoopSampling::fixed;
+  float loop_sigma = 0.5F;  ///< of the lognormal
+  int max_loops = 0;        ///< cap of a draw; 0: four times the group's default
+  int backprop_loops = 0;   ///< gradient through the last so many loops of each group; 0: all
+
+  float learning_rate = 1e-3F;
+  float weight_decay = 0.1F;
+  float beta1 = 0.9F;
+  float beta2 = 0.95F;
+  float epsilon = 1e-8F;
+  float clip = 1.0F;  ///< bound on the global gradient norm; 0: none
+  Schedule schedule = Schedule::cosine;
+  int warmup = 100;          ///< steps
+  float decay_share = 0.2F;  ///< of the steps, for warmup_stable_decay
+  float floor = 0.1F;        ///< final learning rate as a share of the highest
+
+  int evaluate_every = 250;
+  int evaluate_windows = 64;
+  std::vector<std::string> evaluate_loops;  ///< further depths, as for --loops; the default depth is always there
+
+  int checkpoint_every = 500;
+  std::vector<int> checkpoint_at;     ///< further steps
+  bool export_bf16 = false;           ///< dtype of OUT/model; checkpoints keep f32
+};
+
+/// The "training" object of a config file; `where` leads every message.
+TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where);
+
+/// A model and how to train it, from one file. The vocabulary size may be absent from the file (0 here): the tokenizer
+/// decides it.
+struct TrainingPlan {
+  nlohmann::json json;  ///< the file as read
+  TrainConfig training;
+  std::string where;
+};
+TrainingPlan load_plan(const std::filesystem::path& config);
+
+/// The spec of a plan for a vocabulary of `vocab_size`. Throws Error when the file says another size.
+ModelSpec spec_of(const TrainingPlan& plan, int vocab_size);
+
+}  // namespace gyre

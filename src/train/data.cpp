@@ -1,0 +1,180 @@
+#include "train/data.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "format/json_object.hpp"
+
+namespace gyre {
+namespace {
+
+struct TokenFileHeader {
+  char magic[8];  // NOLINT(modernize-avoid-c-arrays): the layout of a file
+  std::uint32_t bytes_per_token;
+  std::uint32_t reserved;
+  std::uint64_t total;
+  std::uint64_t training;
+};
+static_assert(sizeof(TokenFileHeader) == 32);
+
+constexpr char kMagic[] = "GYRETOK1";
+
+template <typename Id>
+void write_ids(FileWriter& writer, std::span<const std::int32_t> ids) {
+  std::vector<Id> narrow(ids.begin(), ids.end());
+  writer.write(std::as_bytes(std::span<const Id>(narrow)));
+}
+
+}  // namespace
+
+TokenFile::TokenFile(const std::filesystem::path& path) : file_(path) {
+  TokenFileHeader header{};
+  const auto bytes = file_.bytes();
+  if (bytes.size() < sizeof header) throw Error("{}: not a token file; delete it to make it anew", path.string());
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const std::size_t held = (bytes.size() - sizeof header) / std::max(1U, header.bytes_per_token);
+  if (std::memcmp(header.magic, kMagic, sizeof header.magic) != 0 || held != header.total ||
+      header.training > header.total || (header.bytes_per_token != 2 && header.bytes_per_token != 4)) {
+    throw Error("{}: not a token file, or cut short; delete it to make it anew", path.string());
+  }
+  total_ = static_cast<std::int64_t>(header.total);
+  training_ = static_cast<std::int64_t>(header.training);
+  wide_ = header.bytes_per_token == 4;
+}
+
+void TokenFile::write(const std::filesystem::path& path, const Tokenizer& tokenizer, std::string_view training,
+                      std::string_view validation) {
+  const std::vector<std::int32_t> first = tokenizer.encode(training);
+  const std::vector<std::int32_t> second = tokenizer.encode(validation);
+  const bool wide = tokenizer.size() > 65536;
+  TokenFileHeader header{};
+  std::memcpy(header.magic, kMagic, sizeof header.magic);
+  header.bytes_per_token = wide ? 4 : 2;
+  header.total = first.size() + second.size();
+  header.training = first.size();
+  write_file_atomically(path, [&](FileWriter& writer) {
+    writer.write(std::as_bytes(std::span(&header, 1)));
+    for (const auto* ids : {&first, &second}) {
+      wide ? write_ids<std::uint32_t>(writer, *ids) : write_ids<std::uint16_t>(writer, *ids);
+    }
+  });
+}
+
+void TokenFile::copy(std::int64_t begin, std::span<std::int64_t> out) const {
+  const std::byte* ids = file_.bytes().data() + sizeof(TokenFileHeader);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::size_t index = static_cast<std::size_t>(begin) + i;
+    if (wide_) {
+      std::uint32_t id = 0;
+      std::memcpy(&id, ids + 4 * index, sizeof id);
+      out[i] = id;
+    } else {
+      std::uint16_t id = 0;
+      std::memcpy(&id, ids + 2 * index, sizeof id);
+      out[i] = id;
+    }
+  }
+}
+
+TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config_(config) {
+  const std::int64_t needed = config.sequence + 1;
+  if (tokens.training_size() < needed || tokens.validation_size() < needed) {
+    throw Error("--data: {} training and {} validation tokens; a window of {} needs at least {} of each",
+                tokens.training_size(), tokens.validation_size(), config.sequence, needed);
+  }
+  tokens_.push_back(std::move(tokens));
+}
+
+TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample> examples)
+    : config_(config), examples_(std::move(examples)) {
+  training_examples_ =
+      static_cast<std::size_t>(static_cast<double>(examples_.size()) * (1.0 - config.validation_share));
+  if (training_examples_ == 0 || training_examples_ == examples_.size()) {
+    throw Error("--data: {} examples leave none for training or for validation", examples_.size());
+  }
+  for (const AnswerExample& example : examples_) {
+    if (example.tokens.size() > static_cast<std::size_t>(config.sequence) + 1) {
+      throw Error("--data: an example has {} tokens; training.sequence allows {}", example.tokens.size(),
+                  config.sequence + 1);
+    }
+  }
+}
+
+std::int64_t TrainingData::training_tokens() const {
+  if (!tokens_.empty()) return tokens_[0].training_size();
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < training_examples_; ++i) count += static_cast<std::int64_t>(examples_[i].tokens.size());
+  return count;
+}
+
+Batch TrainingData::windows(std::span<const std::int64_t> begins) const {
+  Batch batch{static_cast<int>(begins.size()), config_.sequence, {}, {}};
+  const auto columns = static_cast<std::size_t>(config_.sequence);
+  std::vector<std::int64_t> window(columns + 1);
+  for (const std::int64_t begin : begins) {
+    tokens_[0].copy(begin, window);
+    batch.inputs.insert(batch.inputs.end(), window.begin(), window.end() - 1);
+    batch.targets.insert(batch.targets.end(), window.begin() + 1, window.end());
+  }
+  return batch;
+}
+
+Batch TrainingData::rows_of(std::span<const std::size_t> indices) const {
+  std::size_t longest = 0;
+  for (const std::size_t index : indices) longest = std::max(longest, examples_[index].tokens.size());
+  const std::size_t columns = longest - 1;
+  Batch batch{static_cast<int>(indices.size()), static_cast<int>(columns), {}, {}};
+  batch.inputs.assign(indices.size() * columns, 0);
+  batch.targets.assign(indices.size() * columns, -1);
+  for (std::size_t row = 0; row < indices.size(); ++row) {
+    const AnswerExample& example = examples_[indices[row]];
+    for (std::size_t i = 0; i + 1 < example.tokens.size(); ++i) {
+      batch.inputs[row * columns + i] = example.tokens[i];
+      if (i + 1 >= example.answer_begin) batch.targets[row * columns + i] = example.tokens[i + 1];
+    }
+  }
+  return batch;
+}
+
+Batch TrainingData::training_batch(std::uint64_t seed, int step) const {
+  Random random(combine_seeds(seed, static_cast<std::uint64_t>(step)));
+  const auto rows = static_cast<std::size_t>(config_.batch);
+  if (!tokens_.empty()) {
+    const auto choices = static_cast<std::uint64_t>(tokens_[0].training_size() - config_.sequence);
+    std::vector<std::int64_t> begins(rows);
+    for (std::int64_t& begin : begins) begin = static_cast<std::int64_t>(random.below(choices));
+    return windows(begins);
+  }
+  std::vector<std::size_t> indices(rows);
+  for (std::size_t& index : indices) index = random.below(training_examples_);
+  return rows_of(indices);
+}
+
+std::vector<Batch> TrainingData::validation_batches() const {
+  std::vector<Batch> batches;
+  const auto most = static_cast<std::int64_t>(config_.evaluate_windows);
+  if (!tokens_.empty()) {
+    const std::int64_t whole = (tokens_[0].validation_size() - 1) / config_.sequence;
+    const std::int64_t count = std::min(whole, most);
+    for (std::int64_t first = 0; first < count; first += config_.batch) {
+      std::vector<std::int64_t> begins;
+      for (std::int64_t i = first; i < std::min<std::int64_t>(count, first + config_.batch); ++i) {
+        begins.push_back(tokens_[0].training_size() + i * whole / count * config_.sequence);
+      }
+      batches.push_back(windows(begins));
+    }
+    return batches;
+  }
+  const std::size_t end = std::min(examples_.size(), training_examples_ + static_cast<std::size_t>(most));
+  for (std::size_t first = training_examples_; first < end; first += static_cast<std::size_t>(config_.batch)) {
+    std::vector<std::size_t> indices;
+    for (std::size_t i = first; i < std::min(end, first + static_cast<std::size_t>(config_.batch)); ++i) {
+      indices.push_back(i);
+    }
+    batches.push_back(rows_of(indices));
+  }
+  return batches;
+}
+
+}  // namespace gyre

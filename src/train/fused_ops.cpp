@@ -1,0 +1,399 @@
+#include "train/fused_ops.hpp"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <limits>
+
+namespace gyre {
+namespace {
+
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kRowsPerTask = 16;
+
+/// Runs `body(row)` for every row, on all cores.
+template <typename Body>
+void for_rows(std::int64_t rows, const Body& body) {
+  at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) body(row);
+  });
+}
+
+/// Calls `body` with a value of the element type of `tensor` (float or bfloat16).
+template <typename Body>
+void with_type(const Tensor& tensor, const Body& body) {
+  if (tensor.scalar_type() == torch::kBFloat16) {
+    body(at::BFloat16());
+  } else {
+    TORCH_CHECK(tensor.scalar_type() == torch::kFloat);
+    body(float());
+  }
+}
+
+struct RowMoments {
+  float mean = 0;
+  float inverse = 0;  ///< 1 / sqrt(variance + eps)
+};
+
+RowMoments moments(const float* x, std::int64_t n, bool centred, float eps) {
+  float sum = 0;
+  float squares = 0;
+#pragma omp simd reduction(+ : sum, squares)
+  for (std::int64_t i = 0; i < n; ++i) {
+    sum += x[i];
+    squares += x[i] * x[i];
+  }
+  const auto count = static_cast<float>(n);
+  const float mean = centred ? sum / count : 0;
+  float variance = squares / count;
+  if (centred) {
+    float spread = 0;
+#pragma omp simd reduction(+ : spread)
+    for (std::int64_t i = 0; i < n; ++i) spread += (x[i] - mean) * (x[i] - mean);
+    variance = spread / count;
+  }
+  return {mean, 1.0F / std::sqrt(variance + eps)};
+}
+
+/// dx, and the weight and bias gradients of the rows begin … end, added to `dweight` and `dbias`.
+template <typename Out>
+void norm_backward_rows(std::int64_t begin, std::int64_t end, std::int64_t n, const float* x, const Out* dy,
+                        const float* weight, const float* saved, bool centred, float* dx, float* dweight,
+                        float* dbias) {
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* xr = x + row * n;
+    const Out* dyr = dy + row * n;
+    const float mean = saved[2 * row];
+    const float inverse = saved[2 * row + 1];
+    float along_x = 0;
+    float total = 0;
+#pragma omp simd reduction(+ : along_x, total)
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float g = static_cast<float>(dyr[i]);
+      const float normalised = (xr[i] - mean) * inverse;
+      along_x += g * weight[i] * normalised;
+      total += g * weight[i];
+      dweight[i] += g * normalised;
+      dbias[i] += g;
+    }
+    const auto count = static_cast<float>(n);
+    const float shift = centred ? total / count : 0;
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float normalised = (xr[i] - mean) * inverse;
+      dx[row * n + i] = inverse * (static_cast<float>(dyr[i]) * weight[i] - shift - normalised * along_x / count);
+    }
+  }
+}
+
+class NormFunction : public torch::autograd::Function<NormFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                        bool centred, double eps, int64_t out) {
+    const Tensor x = input.contiguous();
+    const std::int64_t n = x.size(-1);
+    const std::int64_t rows = x.numel() / n;
+    Tensor y = torch::empty(x.sizes(), x.options().dtype(static_cast<torch::ScalarType>(out)));
+    Tensor saved = torch::empty({rows, 2}, x.options());
+    const auto* px = x.data_ptr<float>();
+    const auto* pw = weight.data_ptr<float>();
+    const float* pb = centred ? bias.data_ptr<float>() : nullptr;
+    auto* ps = saved.data_ptr<float>();
+    with_type(y, [&](auto zero) {
+      using Out = decltype(zero);
+      auto* py = y.data_ptr<Out>();
+      for_rows(rows, [&](std::int64_t row) {
+        const float* xr = px + row * n;
+        const auto [mean, inverse] = moments(xr, n, centred, static_cast<float>(eps));
+        ps[2 * row] = mean;
+        ps[2 * row + 1] = inverse;
+        for (std::int64_t i = 0; i < n; ++i) {
+          const float normalised = (xr[i] - mean) * inverse * pw[i];
+          py[row * n + i] = static_cast<Out>(pb != nullptr ? normalised + pb[i] : normalised);
+        }
+      });
+    });
+    context->save_for_backward({x, weight, saved});
+    context->saved_data["centred"] = centred;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list kept = context->get_saved_variables();
+    const Tensor& x = kept[0];
+    const Tensor& weight = kept[1];
+    const bool centred = context->saved_data["centred"].toBool();
+    const std::int64_t n = x.size(-1);
+    const std::int64_t rows = x.numel() / n;
+    const Tensor dy = gradients[0].contiguous();
+    Tensor dx = torch::empty_like(x);
+    const std::int64_t tasks = std::min<std::int64_t>(at::get_num_threads(), std::max<std::int64_t>(1, rows));
+    Tensor dweight = torch::zeros({tasks, n}, x.options());
+    Tensor dbias = torch::zeros({tasks, n}, x.options());
+    with_type(dy, [&](auto zero) {
+      using Out = decltype(zero);
+      at::parallel_for(0, tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t task = begin; task < end; ++task) {
+          norm_backward_rows<Out>(rows * task / tasks, rows * (task + 1) / tasks, n, x.data_ptr<float>(),
+                                  dy.data_ptr<Out>(), weight.data_ptr<float>(), kept[2].data_ptr<float>(), centred,
+                                  dx.data_ptr<float>(), dweight.data_ptr<float>() + task * n,
+                                  dbias.data_ptr<float>() + task * n);
+        }
+      });
+    });
+    return {dx, dweight.sum(0), centred ? dbias.sum(0) : Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+/// Cosine and sine of every (position, pair), in float64 before rounding so that long positions stay exact.
+struct RotaryTable {
+  std::vector<float> cosines;
+  std::vector<float> sines;
+};
+
+RotaryTable rotary_table(std::int64_t positions, std::int64_t pairs, double theta) {
+  RotaryTable table;
+  for (std::int64_t t = 0; t < positions; ++t) {
+    for (std::int64_t i = 0; i < pairs; ++i) {
+      const double angle =
+          static_cast<double>(t) * std::pow(theta, -static_cast<double>(i) / static_cast<double>(pairs));
+      table.cosines.push_back(static_cast<float>(std::cos(angle)));
+      table.sines.push_back(static_cast<float>(std::sin(angle)));
+    }
+  }
+  return table;
+}
+
+/// out = x turned by the angles (direction 1) or back (-1).
+template <typename T>
+void rotate(const T* x, T* out, const float* cosines, const float* sines, std::int64_t pairs, bool adjacent,
+            float direction) {
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    const std::int64_t first = adjacent ? 2 * i : i;
+    const std::int64_t second = adjacent ? 2 * i + 1 : i + pairs;
+    const auto a = static_cast<float>(x[first]);
+    const auto b = static_cast<float>(x[second]);
+    const float sine = direction * sines[i];
+    out[first] = static_cast<T>(a * cosines[i] - b * sine);
+    out[second] = static_cast<T>(b * cosines[i] + a * sine);
+  }
+}
+
+struct HeadLayout {
+  std::int64_t rows;
+  std::int64_t positions;
+  std::int64_t heads;
+  std::int64_t kv_heads;
+  std::int64_t head_size;
+  PositionKind position;
+  double theta;
+
+  [[nodiscard]] std::int64_t slots() const { return heads + 2 * kv_heads; }
+};
+
+/// Moves heads between the joint layout [row, position, slot, :] and q | k | v [row, head, position, :], turning q and
+/// k on the way.
+template <typename T>
+void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split) {
+  const std::int64_t size = layout.head_size;
+  const bool turns = layout.position != PositionKind::learned;
+  const bool adjacent = layout.position == PositionKind::rotary_adjacent;
+  const RotaryTable table = turns ? rotary_table(layout.positions, size / 2, layout.theta) : RotaryTable{};
+  for_rows(layout.rows * layout.positions, [&](std::int64_t index) {
+    const std::int64_t row = index / layout.positions;
+    const std::int64_t t = index % layout.positions;
+    for (std::int64_t slot = 0; slot < layout.slots(); ++slot) {
+      const std::int64_t kv = slot - layout.heads;
+      T* one = kv < 0 ? q + ((row * layout.heads + slot) * layout.positions + t) * size
+                      : (kv < layout.kv_heads ? k : v) +
+                            ((row * layout.kv_heads + kv % layout.kv_heads) * layout.positions + t) * size;
+      T* all = joint + (index * layout.slots() + slot) * size;
+      T* from = split ? all : one;
+      T* to = split ? one : all;
+      if (turns && kv < layout.kv_heads) {
+        rotate(from, to, table.cosines.data() + t * size / 2, table.sines.data() + t * size / 2, size / 2, adjacent,
+               split ? 1.0F : -1.0F);
+      } else {
+        std::copy(from, from + size, to);
+      }
+    }
+  });
+}
+
+class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const Tensor& input, int64_t heads, int64_t kv_heads,
+                               int64_t head_size, int64_t position, double theta) {
+    const Tensor qkv = input.contiguous();
+    const HeadLayout layout{qkv.size(0), qkv.size(1), heads, kv_heads, head_size, static_cast<PositionKind>(position),
+                            theta};
+    Tensor q = torch::empty({layout.rows, heads, layout.positions, head_size}, qkv.options());
+    Tensor k = torch::empty({layout.rows, kv_heads, layout.positions, head_size}, qkv.options());
+    Tensor v = torch::empty_like(k);
+    with_type(qkv, [&](auto zero) {
+      using T = decltype(zero);
+      move_heads<T>(layout, qkv.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(), v.data_ptr<T>(), true);
+    });
+    context->saved_data["position"] = position;
+    context->saved_data["theta"] = theta;
+    return {q, k, v};
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const Tensor q = gradients[0].contiguous();
+    const Tensor k = gradients[1].contiguous();
+    const Tensor v = gradients[2].contiguous();
+    const HeadLayout layout{q.size(0),
+                            q.size(2),
+                            q.size(1),
+                            k.size(1),
+                            q.size(3),
+                            static_cast<PositionKind>(context->saved_data["position"].toInt()),
+                            context->saved_data["theta"].toDouble()};
+    Tensor joint = torch::empty({layout.rows, layout.positions, layout.slots() * layout.head_size}, q.options());
+    with_type(q, [&](auto zero) {
+      using T = decltype(zero);
+      move_heads<T>(layout, joint.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(), v.data_ptr<T>(), false);
+    });
+    return {joint, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+template <typename T>
+void softmax_row(const T* scores, T* out, std::int64_t seen, std::int64_t width, float scale) {
+  float largest = std::numeric_limits<float>::lowest();
+#pragma omp simd reduction(max : largest)
+  for (std::int64_t i = 0; i < seen; ++i) largest = std::max(largest, static_cast<float>(scores[i]));
+  float total = 0;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = 0; i < seen; ++i) {
+    const float p = std::exp(scale * (static_cast<float>(scores[i]) - largest));
+    out[i] = static_cast<T>(p);
+    total += p;
+  }
+  const float inverse = 1.0F / total;
+#pragma omp simd
+  for (std::int64_t i = 0; i < seen; ++i) out[i] = static_cast<T>(static_cast<float>(out[i]) * inverse);
+  std::fill(out + seen, out + width, static_cast<T>(0.0F));
+}
+
+template <typename T>
+void softmax_gradient_row(const T* p, const T* dp, T* ds, std::int64_t seen, std::int64_t width, float scale) {
+  float along = 0;
+#pragma omp simd reduction(+ : along)
+  for (std::int64_t i = 0; i < seen; ++i) along += static_cast<float>(p[i]) * static_cast<float>(dp[i]);
+#pragma omp simd
+  for (std::int64_t i = 0; i < seen; ++i) {
+    ds[i] = static_cast<T>(scale * static_cast<float>(p[i]) * (static_cast<float>(dp[i]) - along));
+  }
+  std::fill(ds + seen, ds + width, static_cast<T>(0.0F));
+}
+
+class CausalSoftmaxFunction : public torch::autograd::Function<CausalSoftmaxFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& input, double scale) {
+    const Tensor scores = input.contiguous();
+    Tensor p = torch::empty_like(scores);
+    const std::int64_t width = scores.size(-1);
+    with_type(scores, [&](auto zero) {
+      using T = decltype(zero);
+      for_rows(scores.numel() / width, [&](std::int64_t row) {
+        softmax_row(scores.data_ptr<T>() + row * width, p.data_ptr<T>() + row * width, row % width + 1, width,
+                    static_cast<float>(scale));
+      });
+    });
+    context->save_for_backward({p});
+    context->saved_data["scale"] = scale;
+    return p;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const Tensor p = context->get_saved_variables()[0];
+    const Tensor dp = gradients[0].contiguous();
+    const auto scale = static_cast<float>(context->saved_data["scale"].toDouble());
+    Tensor ds = torch::empty_like(p);
+    const std::int64_t width = p.size(-1);
+    with_type(p, [&](auto zero) {
+      using T = decltype(zero);
+      for_rows(p.numel() / width, [&](std::int64_t row) {
+        softmax_gradient_row(p.data_ptr<T>() + row * width, dp.data_ptr<T>() + row * width,
+                             ds.data_ptr<T>() + row * width, row % width + 1, width, scale);
+      });
+    });
+    return {ds, Tensor()};
+  }
+};
+
+class SiluGatedFunction : public torch::autograd::Function<SiluGatedFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& input) {
+    const Tensor x = input.contiguous();
+    const std::int64_t n = x.size(-1) / 2;
+    std::vector<std::int64_t> shape = x.sizes().vec();
+    shape.back() = n;
+    Tensor y = torch::empty(shape, x.options());
+    with_type(x, [&](auto zero) {
+      using T = decltype(zero);
+      for_rows(x.numel() / (2 * n), [&](std::int64_t row) {
+        const T* a = x.data_ptr<T>() + row * 2 * n;
+        T* out = y.data_ptr<T>() + row * n;
+#pragma omp simd
+        for (std::int64_t i = 0; i < n; ++i) {
+          const auto gate = static_cast<float>(a[i]);
+          out[i] = static_cast<T>(gate / (1.0F + std::exp(-gate)) * static_cast<float>(a[n + i]));
+        }
+      });
+    });
+    context->save_for_backward({x});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const Tensor x = context->get_saved_variables()[0];
+    const Tensor dy = gradients[0].contiguous();
+    const std::int64_t n = dy.size(-1);
+    Tensor dx = torch::empty_like(x);
+    with_type(x, [&](auto zero) {
+      using T = decltype(zero);
+      for_rows(dy.numel() / n, [&](std::int64_t row) {
+        const T* a = x.data_ptr<T>() + row * 2 * n;
+        const T* g = dy.data_ptr<T>() + row * n;
+        T* out = dx.data_ptr<T>() + row * 2 * n;
+#pragma omp simd
+        for (std::int64_t i = 0; i < n; ++i) {
+          const auto gate = static_cast<float>(a[i]);
+          const float sigmoid = 1.0F / (1.0F + std::exp(-gate));
+          const auto upstream = static_cast<float>(g[i]);
+          out[i] = static_cast<T>(upstream * static_cast<float>(a[n + i]) * sigmoid * (1.0F + gate * (1.0F - sigmoid)));
+          out[n + i] = static_cast<T>(upstream * gate * sigmoid);
+        }
+      });
+    });
+    return {dx};
+  }
+};
+
+}  // namespace
+
+Tensor fused_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, NormKind kind, double eps,
+                  torch::ScalarType out) {
+  const bool centred = kind == NormKind::layer;
+  // LibTorch takes no undefined tensor here; without a bias the weight stands in and is not read as one.
+  return NormFunction::apply(x, weight, centred ? bias : weight, centred, eps, static_cast<int64_t>(out));
+}
+
+std::vector<Tensor> split_heads(const Tensor& qkv, const ModelSpec& spec) {
+  return SplitHeadsFunction::apply(qkv, int64_t{spec.heads}, int64_t{spec.kv_heads}, int64_t{spec.head_size},
+                                   static_cast<int64_t>(spec.position), double{spec.rotary_theta});
+}
+
+Tensor causal_softmax(const Tensor& scores, double scale) { return CausalSoftmaxFunction::apply(scores, scale); }
+
+Tensor silu_gated(const Tensor& x) { return SiluGatedFunction::apply(x); }
+
+}  // namespace gyre

@@ -1,0 +1,299 @@
+#include "train/trainer.hpp"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "base/progress.hpp"
+#include "text/corpus.hpp"
+#include "text/examples.hpp"
+#include "train/checkpoint.hpp"
+#include "train/data.hpp"
+#include "train/schedule.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+using torch::Tensor;
+
+constexpr std::uint64_t kNoiseStream = 0x6e6f697365ULL;
+constexpr std::uint64_t kDropoutStream = 0x64726f70ULL;
+
+Tokenizer make_tokenizer(const TrainConfig& config, std::string_view all, std::string_view training) {
+  switch (config.vocabulary) {
+    case VocabularyKind::bytes:
+      return Tokenizer::bytes();
+    case VocabularyKind::characters:
+      return Tokenizer::characters(all);
+    case VocabularyKind::bpe:
+      return Tokenizer::train_bpe(training, config.bpe_size);
+  }
+  return Tokenizer::bytes();
+}
+
+struct PreparedData {
+  Tokenizer tokenizer;
+  TrainingData data;
+};
+
+PreparedData prepare_text(const TrainConfig& config, const TrainRequest& request) {
+  const std::string text = read_corpus(request.data);
+  const TextSplit split = split_text(text, config.validation_share);
+  const fs::path saved = request.out / "tokenizer.json";
+  Tokenizer tokenizer =
+      request.resume && fs::exists(saved) ? Tokenizer::load(saved) : make_tokenizer(config, text, split.training);
+  tokenizer.save(saved);
+  const fs::path tokens = request.out / "tokens.bin";
+  TokenFile::write(tokens, tokenizer, split.training, split.validation);
+  return {std::move(tokenizer), TrainingData(config, TokenFile(tokens))};
+}
+
+PreparedData prepare_answers(const TrainConfig& config, const TrainRequest& request) {
+  const std::vector<Example> examples = read_examples(request.data);
+  std::string all;
+  for (const Example& example : examples) all += example.prompt + example.answer;
+  Tokenizer tokenizer = make_tokenizer(config, all, all);
+  std::vector<AnswerExample> encoded;
+  for (const Example& example : examples) {
+    AnswerExample one{tokenizer.encode(example.prompt), 0};
+    one.answer_begin = one.tokens.size();
+    const std::vector<std::int32_t> answer = tokenizer.encode(example.answer);
+    one.tokens.insert(one.tokens.end(), answer.begin(), answer.end());
+    encoded.push_back(std::move(one));
+  }
+  return {std::move(tokenizer), TrainingData(config, std::move(encoded))};
+}
+
+Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
+  return torch::tensor(ids, torch::kLong).view({batch.rows, batch.columns});
+}
+
+/// One training run: the state that lives from step to step.
+class Run {
+ public:
+  Run(const TrainRequest& request, const TrainingPlan& plan, PreparedData prepared)
+      : request_(request),
+        plan_(plan),
+        config_(plan.training),
+        tokenizer_(std::move(prepared.tokenizer)),
+        data_(std::move(prepared.data)),
+        spec_(spec_of(plan, tokenizer_.size())),
+        model_(spec_, config_.seed),
+        optimiser_(model_, config_),
+        validation_(data_.validation_batches()) {
+    for (const std::string& text : config_.evaluate_loops) {
+      depths_.emplace_back(text, parse_loops(text, spec_, plan.where + ": training.evaluate_loops"));
+    }
+    depths_.emplace_back("default", spec_.default_loops());
+  }
+
+  void resume() {
+    const auto latest = latest_checkpoint(request_.out / "checkpoints");
+    if (!latest) {
+      fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request_.out.string());
+      return;
+    }
+    step_ = read_checkpoint(*latest, model_, optimiser_);
+    fmt::print(stderr, "resuming from {}\n", latest->string());
+  }
+
+  bool go() {
+    open_metrics();
+    announce();
+    Progress progress("train", std::int64_t{config_.steps}, "step");
+    auto last = std::chrono::steady_clock::now();
+    progress.update(step_);
+    while (step_ < config_.steps && !interrupted()) {
+      ++step_;
+      const nlohmann::json row = one_step();
+      const auto now = std::chrono::steady_clock::now();
+      const double rate = static_cast<double>(row["tokens"]) / std::chrono::duration<double>(now - last).count();
+      last = now;
+      progress.update(step_, fmt::format("{:.0f} tok/s, loss {:.4f}", rate, row["loss"].get<double>()));
+      log(row, rate);
+      if (step_ % config_.evaluate_every == 0 || step_ == config_.steps) {
+        evaluate(progress);
+        last = std::chrono::steady_clock::now();
+      }
+      if (checkpoint_due()) {
+        save_checkpoint();
+        last = std::chrono::steady_clock::now();
+      }
+    }
+    progress.clear();
+    return finish();
+  }
+
+ private:
+  void open_metrics() {
+    const fs::path file = request_.out / "metrics.jsonl";
+    // A resumed run repeats the steps since the checkpoint: their old lines go.
+    std::string kept;
+    if (request_.resume && fs::exists(file)) {
+      std::ifstream lines(file);
+      for (std::string line; std::getline(lines, line);) {
+        const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
+        if (!row.is_discarded() && row.value("step", 0) <= step_) kept += line + "\n";
+      }
+    }
+    write_text_atomically(file, kept);
+    metrics_.open(file, std::ios::app);
+  }
+
+  void announce() {
+    std::int64_t parameters = 0;
+    for (const std::string& name : model_.names()) parameters += model_.parameter(name).numel();
+    fmt::print(stderr, "{}: {} parameters, {} tokens of training text, {} steps of {} tokens, {} threads, {}\n",
+               spec_.name, parameters, data_.training_tokens(), config_.steps, config_.batch * config_.sequence,
+               at::get_num_threads(), config_.precision == Precision::bf16 ? "bf16" : "f32");
+  }
+
+  nlohmann::json one_step() {
+    const Batch batch = data_.training_batch(config_.seed, step_);
+    const ForwardOptions options = options_for(sample_loops(spec_, config_, step_), batch, config_.dropout);
+    if (config_.dropout > 0) {
+      torch::manual_seed(combine_seeds(config_.seed ^ kDropoutStream, static_cast<std::uint64_t>(step_)));
+    }
+    const Tensor mean_loss = loss(batch, options);
+    const double value = mean_loss.item<double>();
+    if (!std::isfinite(value)) {
+      throw Error("training diverged at step {} (loss is {}); lower training.learning_rate or raise training.warmup, "
+                  "and resume from the last checkpoint",
+                  step_, value);
+    }
+    mean_loss.backward();
+    const double rate = learning_rate_at(config_, step_);
+    const double norm = optimiser_.update(model_, rate, step_);
+    return {{"step", step_},         {"loss", value},
+            {"learning_rate", rate}, {"gradient_norm", norm},
+            {"loops", options.loops}, {"tokens", batch.inputs.size()}};
+  }
+
+  [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
+    ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout, {}};
+    for (int row = 0; row < batch.rows; ++row) {
+      options.noise_seeds.push_back(
+          combine_seeds(config_.seed ^ kNoiseStream, static_cast<std::uint64_t>(step_) * 65536U +
+                                                         static_cast<std::uint64_t>(row)));
+    }
+    return options;
+  }
+
+  /// Mean cross-entropy (nats) of the targets that count.
+  [[nodiscard]] Tensor loss(const Batch& batch, const ForwardOptions& options) const {
+    const Tensor states = model_.states(tensor_of(batch.inputs, batch), options);
+    const Tensor targets = torch::tensor(batch.targets, torch::kLong);
+    // Only positions that carry loss are decoded: in the answers layout that is one in many.
+    const Tensor counted = targets.ge(0).nonzero().squeeze(1);
+    const Tensor flat = states.view({-1, spec_.hidden_size});
+    const bool all = counted.numel() == targets.numel();
+    const Tensor logits = model_.logits(all ? flat : flat.index_select(0, counted), config_.precision);
+    return torch::nn::functional::cross_entropy(logits, all ? targets : targets.index_select(0, counted));
+  }
+
+  void log(const nlohmann::json& row, double rate) {
+    nlohmann::json line = row;
+    line.erase("tokens");
+    line["tokens_per_second"] = std::round(rate);
+    write_line(line);
+  }
+
+  void write_line(const nlohmann::json& line) {
+    metrics_ << line.dump() << '\n' << std::flush;
+    if (!metrics_) {
+      throw Error("cannot write {}; free some space and --resume", (request_.out / "metrics.jsonl").string());
+    }
+  }
+
+  void evaluate(Progress& progress) {
+    const torch::NoGradGuard no_gradient;
+    nlohmann::json losses = nlohmann::json::object();
+    std::string text;
+    for (const auto& [name, loops] : depths_) {
+      double sum = 0;
+      double count = 0;
+      for (const Batch& batch : validation_) {
+        const auto targets = static_cast<double>(
+            std::count_if(batch.targets.begin(), batch.targets.end(), [](std::int64_t t) { return t >= 0; }));
+        sum += targets * loss(batch, options_for(loops, batch, 0.0F)).item<double>();
+        count += targets;
+      }
+      losses[name] = sum / count;
+      text += fmt::format("  {} loops {:.4f}", name, sum / count);
+    }
+    progress.clear();
+    fmt::print(stderr, "step {:6}  validation loss (nats/token){}\n", step_, text);
+    write_line({{"step", step_}, {"validation", losses}});
+  }
+
+  [[nodiscard]] bool checkpoint_due() const {
+    const auto& at = config_.checkpoint_at;
+    return step_ % config_.checkpoint_every == 0 || step_ == config_.steps ||
+           std::find(at.begin(), at.end(), step_) != at.end();
+  }
+
+  void save_checkpoint() {
+    write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step_), model_, optimiser_, tokenizer_, plan_.json,
+                     step_);
+  }
+
+  bool finish() {
+    if (step_ < config_.steps) {
+      save_checkpoint();
+      fmt::print(stderr, "stopped at step {}; go on with --resume\n", step_);
+      return false;
+    }
+    const fs::path folder = request_.out / "model";
+    write_model_folder(folder, model_, tokenizer_, plan_.json, config_.export_bf16 ? DType::bf16 : DType::f32);
+    fmt::print(stderr, "wrote {}\n", folder.string());
+    return true;
+  }
+
+  const TrainRequest& request_;
+  const TrainingPlan& plan_;
+  TrainConfig config_;
+  Tokenizer tokenizer_;
+  TrainingData data_;
+  ModelSpec spec_;
+  TorchModel model_;
+  AdamW optimiser_;
+  std::vector<Batch> validation_;
+  std::vector<std::pair<std::string, std::vector<int>>> depths_;
+  std::ofstream metrics_;
+  int step_ = 0;
+};
+
+void make_out_folder(const TrainRequest& request) {
+  std::error_code failure;
+  fs::create_directories(request.out / "checkpoints", failure);
+  if (failure) throw Error("--out: cannot make {}: {}", request.out.string(), failure.message());
+  if (!request.resume && latest_checkpoint(request.out / "checkpoints")) {
+    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder",
+                request.out.string());
+  }
+}
+
+}  // namespace
+
+bool train(const TrainRequest& request) {
+  at::set_num_threads(request.threads > 0 ? request.threads : static_cast<int>(std::thread::hardware_concurrency()));
+  TrainingPlan plan = load_plan(request.config);
+  if (request.steps > 0) plan.training.steps = request.steps;
+  make_out_folder(request);
+  PreparedData prepared = plan.training.layout == DataLayout::text ? prepare_text(plan.training, request)
+                                                                   : prepare_answers(plan.training, request);
+  Run run(request, plan, std::move(prepared));
+  if (request.resume) run.resume();
+  return run.go();
+}
+
+}  // namespace gyre
+
+extern "C" bool gyre_train_entry(const gyre::TrainRequest& request) { return gyre::train(request); }

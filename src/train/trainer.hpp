@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace gyre {
+
+/// What `gyre train` was asked for.
+struct TrainRequest {
+  std::filesystem::path config;
+  std::filesystem::path data;  ///< a text file, a folder of *.txt, or JSON lines for the answers layout
+  std::filesystem::path out;
+  bool resume = false;
+  int threads = 0;  ///< 0: all cores
+  int steps = 0;    ///< 0: as the config says
+};
+
+/// Trains and leaves OUT/model (the final model), OUT/checkpoints/step-N, OUT/metrics.jsonl and OUT/tokens.bin.
+/// Throws Error for every mistake of the user. Returns false when the user interrupted; what was trained is saved.
+bool train(const TrainRequest& request);
+
+}  // namespace gyre
+
+/// The module's entry for the program that loads it.
+extern "C" bool gyre_train_entry(const gyre::TrainRequest& request);

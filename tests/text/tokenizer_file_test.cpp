@@ -1,0 +1,264 @@
+#include "text/tokenizer_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "format/json_object.hpp"
+#include "scratch_folder.hpp"
+#include "text/tokenizer.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using Tokens = std::vector<std::int32_t>;
+
+fs::path golden(const std::string& name) { return fs::path(GYRE_TEST_DIR) / "text" / "golden" / name; }
+
+TEST(TokenizerFile, GivesTheIdsOfThePythonPackage) {
+  const Json cases = load_json(golden("cases.json"));
+  const auto texts = cases["texts"].get<std::vector<std::string>>();
+  for (const Json& entry : cases["cases"]) {
+    const auto file = entry["file"].get<std::string>();
+    const Tokenizer tokenizer = Tokenizer::load(golden(file));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_EQ(tokenizer.encode(texts[i]), entry["ids"][i].get<Tokens>()) << file << ", text " << i;
+      EXPECT_EQ(tokenizer.decode(entry["ids"][i].get<Tokens>()), texts[i]) << file << ", text " << i;
+    }
+  }
+}
+
+TEST(TokenizerFile, TrainingLearnsTheMergesOfThePythonPackage) {
+  const ScratchFolder folder;
+  const Json cases = load_json(golden("cases.json"));
+  Tokenizer::train_bpe(cases["training_text"].get<std::string>(), 400).save(folder / "trained.json");
+  const Json made = load_json(folder / "trained.json")["model"];
+  const Json expected = load_json(golden("trained.json"))["model"];
+  EXPECT_EQ(made["vocab"], expected["vocab"]);
+  EXPECT_EQ(made["merges"], expected["merges"]);
+}
+
+TEST(TokenizerFile, SavingAndLoadingKeepsTheIds) {
+  const ScratchFolder folder;
+  const Json cases = load_json(golden("cases.json"));
+  const auto texts = cases["texts"].get<std::vector<std::string>>();
+  for (const Json& entry : cases["cases"]) {
+    const Tokenizer first = Tokenizer::load(golden(entry["file"].get<std::string>()));
+    first.save(folder / "copy.json");
+    const Tokenizer second = Tokenizer::load(folder / "copy.json");
+    ASSERT_EQ(first.size(), second.size());
+    for (std::int32_t id = 0; id < first.size(); ++id) EXPECT_EQ(first.piece(id), second.piece(id));
+    for (const std::string& text : texts) EXPECT_EQ(first.encode(text), second.encode(text));
+  }
+}
+
+/// A small file in the older form: no type, merges as text, empty affixes, a special token in the vocabulary.
+Json small_file() {
+  return Json::parse(R"json({
+    "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+    "added_tokens": [
+      {"id": 5, "content": "<|end|>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+       "special": true},
+      {"id": 6, "content": "<|end|>>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+       "special": true}],
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
+    "post_processor": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false},
+    "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true},
+    "model": {"dropout": null, "unk_token": null, "continuing_subword_prefix": "", "end_of_word_suffix": "",
+              "fuse_unk": false, "vocab": {"a": 0, "b": 1, "\u0120": 2, "ab": 3, "\u0120ab": 4, "<|end|>": 5},
+              "merges": ["a b", "\u0120 ab"]}})json");
+}
+
+Tokenizer load_text(const std::string& text) {
+  const ScratchFolder folder;
+  write_text_atomically(folder / "t.json", text);
+  return Tokenizer::load(folder / "t.json");
+}
+
+/// The message of loading the small file after `change`, without the folder in front of the file name.
+std::string error_after(const std::function<void(Json&)>& change) {
+  Json file = small_file();
+  change(file);
+  try {
+    load_text(file.dump());
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+    return message.substr(message.find("t.json"));
+  }
+  return "no error";
+}
+
+TEST(TokenizerFile, ReadsTheOlderForm) {
+  const Tokenizer tokenizer = load_text(small_file().dump());
+  EXPECT_EQ(tokenizer.encode("ab abba"), (Tokens{3, 4, 1, 0}));
+}
+
+TEST(TokenizerFile, AddedTokensAreMatchedWholeAndTheLongestWins) {
+  const Tokenizer tokenizer = load_text(small_file().dump());
+  EXPECT_EQ(tokenizer.encode("ab<|end|>ab<|end|>>a"), (Tokens{3, 5, 3, 6, 0}));
+  EXPECT_EQ(tokenizer.decode(Tokens{4, 6}), " ab<|end|>>");
+  EXPECT_EQ(tokenizer.added_token("<|end|>"), 5);
+  EXPECT_EQ(tokenizer.added_token("ab"), std::nullopt);
+}
+
+TEST(TokenizerFile, IgnoreMergesTakesAWordOfTheVocabularyWhole) {
+  Json file = small_file();
+  file["model"]["merges"] = Json::array();
+  EXPECT_EQ(load_text(file.dump()).encode("ab"), (Tokens{0, 1}));
+  file["model"]["ignore_merges"] = true;
+  EXPECT_EQ(load_text(file.dump()).encode("ab aba"), (Tokens{3, 2, 0, 1, 0}));
+}
+
+TEST(TokenizerFile, AByteOutsideTheVocabularyIsNamedAsACharacter) {
+  const Tokenizer tokenizer = load_text(small_file().dump());
+  try {
+    static_cast<void>(tokenizer.encode("ab\u00e9"));
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).substr(0, 42), "the character \"\u00e9\" (U+00E9) at offset 2 is");
+  }
+}
+
+TEST(TokenizerFile, TruncatedFilesAreErrors) {
+  const std::string whole = small_file().dump();
+  for (std::size_t size = 0; size < whole.size(); size += 7) {
+    EXPECT_THROW(load_text(whole.substr(0, size)), Error) << size << " bytes";
+  }
+  EXPECT_THROW(Tokenizer::load("/nonexistent/tokenizer.json"), Error);
+}
+
+TEST(TokenizerFile, EveryValueOfAWrongTypeIsAnError) {
+  const Json flat = small_file().flatten();
+  for (const auto& [pointer, value] : flat.items()) {
+    for (const Json& wrong : {Json(-3), Json(1.5), Json::array({1, 2, 3}), Json::object({{"x", 1}})}) {
+      Json file = small_file();
+      if (pointer == "/version") continue;
+      file[Json::json_pointer(pointer)] = wrong;
+      try {
+        load_text(file.dump());
+        const bool unused = pointer.ends_with("trim_offsets") || pointer.starts_with("/post_processor/") ||
+                            pointer.starts_with("/decoder/");
+        EXPECT_TRUE(unused) << pointer << " = " << wrong;
+      } catch (const Error&) {
+      }
+    }
+  }
+}
+
+TEST(TokenizerFile, WrongShapesNameTheKey) {
+  EXPECT_EQ(error_after([](Json& file) { file = Json::array(); }), "t.json: expected a JSON object, found array");
+  EXPECT_EQ(error_after([](Json& file) { file.erase("model"); }), "t.json: the key \"model\" is missing");
+  EXPECT_EQ(error_after([](Json& file) { file["model"].erase("vocab"); }),
+            "t.json: model: the key \"vocab\" is missing");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["vocab"] = 3; }),
+            "t.json: model.vocab: expected a JSON object, found number");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["vocab"]["a"] = "0"; }),
+            "t.json: model.vocab: a must be a whole number, found \"0\"");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["surprise"] = 1; }).substr(0, 37),
+            "t.json: model: unknown key \"surprise\"");
+}
+
+TEST(TokenizerFile, MergesOfUnknownTokensNameTheMerge) {
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["merges"][1] = "a q"; }),
+            "t.json: model.merges[1]: the token \"q\" is not in model.vocab; add it there");
+  EXPECT_EQ(error_after([](Json& file) {
+              file["model"]["merges"][1] = Json::array({"b", "a"});
+            }),
+            "t.json: model.merges[1]: the token \"ba\" is not in model.vocab; add it there");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["merges"][0] = "a b c"; }),
+            "t.json: model.merges[0]: expected two tokens, as \"a b\" or [\"a\", \"b\"], found \"a b c\"");
+}
+
+TEST(TokenizerFile, IdsHaveToBeEachNumberOnce) {
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["vocab"]["a"] = 9; }),
+            "t.json: model.vocab: no token has the id 0; 7 tokens need the ids 0 to 6");
+  EXPECT_NE(error_after([](Json& file) { file["model"]["vocab"]["a"] = 1; }).find("both have the id 1"),
+            std::string::npos);
+  EXPECT_EQ(error_after([](Json& file) { file["added_tokens"][0]["id"] = 7; }),
+            "t.json: added_tokens[0]: id is 7, but model.vocab gives \"<|end|>\" the id 5; make them equal");
+  EXPECT_NE(error_after([](Json& file) { file["added_tokens"][1]["id"] = 2; }).find("both have the id 2"),
+            std::string::npos);
+}
+
+TEST(TokenizerFile, UnsupportedFeaturesNameTheKey) {
+  EXPECT_EQ(error_after([](Json& file) {
+              file["normalizer"] = {{"type", "NFC"}};
+            }),
+            "t.json: \"normalizer\" is not supported; set it to null");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["type"] = "WordPiece"; }),
+            "t.json: model: the type \"WordPiece\" is not supported; it must be \"BPE\"");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["byte_fallback"] = true; }),
+            "t.json: model: \"byte_fallback\" true is not supported; set it to false");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["dropout"] = 0.1; }),
+            "t.json: model: \"dropout\" is not supported; set it to null");
+  EXPECT_EQ(error_after([](Json& file) { file["pre_tokenizer"]["add_prefix_space"] = true; }),
+            "t.json: pre_tokenizer: \"add_prefix_space\" true is not supported; set it to false");
+  EXPECT_EQ(error_after([](Json& file) {
+              file["pre_tokenizer"] = {{"type", "Metaspace"}};
+            }).substr(0, 62),
+            "t.json: pre_tokenizer: the type \"Metaspace\" is not supported; ");
+  EXPECT_EQ(error_after([](Json& file) { file["added_tokens"][1]["lstrip"] = true; }),
+            "t.json: added_tokens[1]: \"lstrip\" true is not supported; set it to false");
+  EXPECT_EQ(error_after([](Json& file) { file["decoder"] = nullptr; }),
+            "t.json: decoder: the type null does not fit the pre_tokenizer; it must be \"ByteLevel\"");
+  EXPECT_EQ(error_after([](Json& file) {
+              file["post_processor"] = {{"type", "TemplateProcessing"}};
+            }),
+            "t.json: post_processor: the type \"TemplateProcessing\" is not supported; it must be ByteLevel or null");
+  EXPECT_NE(error_after([](Json& file) { file["model"]["unk_token"] = "a"; }).find("\"unk_token\""), std::string::npos);
+}
+
+TEST(TokenizerFile, BrokenPatternsAreErrors) {
+  const auto with_pattern = [](const std::string& regex) {
+    return error_after([&](Json& file) {
+      const Json split = {{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}};
+      file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({split, file["pre_tokenizer"]})}};
+    });
+  };
+  EXPECT_EQ(with_pattern("a+"), "no error");
+  EXPECT_EQ(with_pattern("a(").substr(0, 72),
+            "t.json: pre_tokenizer.pretokenizers[0].pattern: the pattern does not com");
+}
+
+/// The folder of data that several projects share, if this machine has it.
+fs::path shared_folder() {
+  const char* given = std::getenv("GYRE_SHARED");
+  return given != nullptr ? fs::path(given) : fs::path(GYRE_TEST_DIR) / ".." / ".." / "shared";
+}
+
+TEST(TokenizerFile, ReadsThePublishedVocabularyOfGpt2) {
+  const fs::path source = shared_folder() / "data" / "gpt2_tokenizer";
+  if (!fs::exists(source / "encoder.json") || !fs::exists(source / "vocab.bpe")) {
+    GTEST_SKIP() << "no GPT-2 vocabulary in " << source << "; set GYRE_SHARED to a folder with data/gpt2_tokenizer";
+  }
+  Json file = small_file();
+  file["model"]["vocab"] = load_json(source / "encoder.json");
+  file["added_tokens"].erase(1);
+  file["added_tokens"][0]["content"] = "<|endoftext|>";
+  file["added_tokens"][0]["id"] = 50256;
+  Json merges = Json::array();
+  std::istringstream lines(read_text(source / "vocab.bpe"));
+  std::string line;
+  std::getline(lines, line);  // the version
+  while (std::getline(lines, line)) merges.push_back(line);
+  file["model"]["merges"] = merges;
+  const Tokenizer tokenizer = load_text(file.dump());
+  EXPECT_EQ(tokenizer.size(), 50257);
+  EXPECT_EQ(tokenizer.encode("Hello world<|endoftext|>"), (Tokens{15496, 995, 50256}));
+  EXPECT_EQ(tokenizer.encode("It's na\u00efve  \u6771\u4eac \U0001F44D 2024\n\n"),
+            (Tokens{1026, 338, 41492, 220, 10545, 251, 109, 12859, 105, 50169, 235, 48609, 628}));
+}
+
+}  // namespace
+}  // namespace gyre
