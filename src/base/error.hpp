@@ -8,8 +8,8 @@
 
 namespace gyre {
 
-/// A mistake the user can mend. The message is one line: what is wrong, where (file, tensor, key or flag), and the mend.
-/// Programs print it on stderr and exit with status 2.
+/// A mistake the user can mend. The message is one line: what is wrong, where (file, tensor, key or flag), and the
+/// mend. Programs print it on stderr and exit with status 2.
 class Error : public std::runtime_error {
  public:
   template <typename... Args>

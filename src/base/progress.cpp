@@ -63,8 +63,8 @@ void Progress::update(std::int64_t done, std::string_view note) {
   const double rate = static_cast<double>(done - first_) / seconds;
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 1.0;
   const std::string left = rate > 0 ? describe_duration(static_cast<double>(total_ - done) / rate) : "?";
-  const std::string tail = fmt::format("{:3.0f} % {:.0f} {}/s, {} left{}{}", 100 * share, rate, unit_, left,
-                                       note.empty() ? "" : ", ", note);
+  const std::string tail =
+      fmt::format("{:3.0f} % {:.0f} {}/s, {} left{}{}", 100 * share, rate, unit_, left, note.empty() ? "" : ", ", note);
   if (terminal_) {
     fmt::print(stderr, "\r\033[K{} {} {}", title_, bar(share), tail);
     std::fflush(stderr);

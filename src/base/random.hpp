@@ -36,7 +36,9 @@ class Random {
   /// Uniform in (0, 1).
   double uniform() { return unit_interval(bits()); }
   /// Uniform in 0 … bound - 1.
-  std::uint64_t below(std::uint64_t bound) { return static_cast<std::uint64_t>(uniform() * static_cast<double>(bound)); }
+  std::uint64_t below(std::uint64_t bound) {
+    return static_cast<std::uint64_t>(uniform() * static_cast<double>(bound));
+  }
   double normal() { return normal_at(seed_ ^ 0x6e6f726d616cULL, counter_++); }
   /// Poisson by Knuth's product of uniforms; the means used here are small (loops of a group).
   int poisson(double mean) {

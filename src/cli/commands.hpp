@@ -5,6 +5,10 @@
 namespace gyre::cli {
 
 // Each adds one subcommand: its flags, its help with examples, and the call that runs it.
+void add_generate(CLI::App& program);
+void add_eval(CLI::App& program);
+void add_study(CLI::App& program);
+void add_info(CLI::App& program);
 void add_train(CLI::App& program);
 
 }  // namespace gyre::cli

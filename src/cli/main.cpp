@@ -28,10 +28,15 @@ int main(int argc, char** argv) {
   CLI::App program("gyre trains, runs and studies recurrent-depth (looped) transformers on CPUs.", "gyre");
   program.set_version_flag("--version", "gyre " GYRE_VERSION);
   program.require_subcommand(1);
-  program.footer("Start here:\n"
-                 "  gyre info -m models/shakespeare\n"
-                 "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.05,form=relative\n"
-                 "  gyre COMMAND --help");
+  program.footer(
+      "Start here:\n"
+      "  gyre info -m models/shakespeare\n"
+      "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.05,form=relative\n"
+      "  gyre COMMAND --help");
+  gyre::cli::add_generate(program);
+  gyre::cli::add_eval(program);
+  gyre::cli::add_study(program);
+  gyre::cli::add_info(program);
   gyre::cli::add_train(program);
   gyre::watch_for_interrupt();
   try {

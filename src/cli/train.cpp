@@ -1,5 +1,3 @@
-#include "train/trainer.hpp"
-
 #include <dlfcn.h>
 
 #include <cstdlib>
@@ -7,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "train/trainer.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -61,9 +60,10 @@ void add_train(CLI::App& program) {
   command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
   command->add_option("--steps", request->steps, "Stop after so many steps instead of the config's count")
       ->check(CLI::PositiveNumber);
-  command->footer("Examples:\n"
-                  "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare\n"
-                  "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare --resume");
+  command->footer(
+      "Examples:\n"
+      "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare\n"
+      "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare --resume");
   command->callback([request] { run_train(*request); });
 }
 

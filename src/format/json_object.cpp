@@ -45,8 +45,8 @@ int JsonObject::integer(std::string_view key, int least, int most, std::optional
   if (!value.is_number_integer()) {
     throw Error("{}: {} must be a whole number, found {}", where_, key, value.dump());
   }
-  const auto wide = value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX ? INT64_MAX
-                                                                                          : value.get<std::int64_t>();
+  const auto wide =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX ? INT64_MAX : value.get<std::int64_t>();
   if (wide < least || wide > most) {
     throw Error("{}: {} is {}; it must lie between {} and {}", where_, key, wide, least, most);
   }

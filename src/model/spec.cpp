@@ -103,9 +103,10 @@ std::vector<int> ModelSpec::looped_groups() const {
 
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"model_type", "name", "vocab_size", "context", "hidden_size", "heads", "kv_heads", "head_size",
-                "ffn_size", "norm", "norm_placement", "norm_eps", "final_norm", "position", "rotary_theta", "mlp",
-                "biases", "tied_head", "embedding_scale", "groups", "training"});
+  object.allow({"model_type",      "name",      "vocab_size",   "context", "hidden_size",    "heads",
+                "kv_heads",        "head_size", "ffn_size",     "norm",    "norm_placement", "norm_eps",
+                "final_norm",      "position",  "rotary_theta", "mlp",     "biases",         "tied_head",
+                "embedding_scale", "groups",    "training"});
   if (const std::string type = object.text("model_type", "gyre"); type != "gyre") {
     throw Error("{}: model_type is \"{}\"; this program reads \"gyre\"", where, type);
   }
@@ -149,9 +150,10 @@ void validate(const ModelSpec& spec, const std::string& where) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
     if (group.first_state == FirstState::zero && group.injection == Injection::none) {
-      throw Error("{}: groups[{}].first_state is \"zero\" without injection, so the group would forget its input; "
-                  "set injection to \"add\" or \"linear\"",
-                  where, g);
+      throw Error(
+          "{}: groups[{}].first_state is \"zero\" without injection, so the group would forget its input; "
+          "set injection to \"add\" or \"linear\"",
+          where, g);
     }
   }
 }

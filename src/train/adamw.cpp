@@ -53,14 +53,13 @@ double AdamW::update(const TorchModel& model, double learning_rate, int step) {
     if (!parameter.grad().defined()) continue;
     const torch::Tensor gradient = parameter.grad().contiguous();
     const bool decays = parameter.dim() >= 2;
-    const UpdateRule rule{
-        static_cast<float>(learning_rate / (1.0 - std::pow(config_.beta1, step))),
-        static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, step))),
-        static_cast<float>(decays ? 1.0 - learning_rate * config_.weight_decay : 1.0),
-        static_cast<float>(scale),
-        config_.beta1,
-        config_.beta2,
-        config_.epsilon};
+    const UpdateRule rule{static_cast<float>(learning_rate / (1.0 - std::pow(config_.beta1, step))),
+                          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, step))),
+                          static_cast<float>(decays ? 1.0 - learning_rate * config_.weight_decay : 1.0),
+                          static_cast<float>(scale),
+                          config_.beta1,
+                          config_.beta2,
+                          config_.epsilon};
     auto* p = parameter.data_ptr<float>();
     const auto* g = gradient.data_ptr<float>();
     auto* m = slot.first.data_ptr<float>();

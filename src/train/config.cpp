@@ -6,9 +6,8 @@
 namespace gyre {
 namespace {
 
-constexpr EnumName<VocabularyKind> kVocabularies[] = {{VocabularyKind::bytes, "bytes"},
-                                                      {VocabularyKind::characters, "characters"},
-                                                      {VocabularyKind::bpe, "bpe"}};
+constexpr EnumName<VocabularyKind> kVocabularies[] = {
+    {VocabularyKind::bytes, "bytes"}, {VocabularyKind::characters, "characters"}, {VocabularyKind::bpe, "bpe"}};
 constexpr EnumName<DataLayout> kLayouts[] = {{DataLayout::text, "text"}, {DataLayout::answers, "answers"}};
 constexpr EnumName<LoopSampling> kSamplings[] = {{LoopSampling::fixed, "fixed"},
                                                  {LoopSampling::poisson_lognormal, "poisson_lognormal"}};
@@ -56,11 +55,21 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
 
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"vocabulary", "bpe_size", "layout", "validation_share", "steps", "batch", "sequence", "seed",
-                "precision", "dropout", "loop_sampling", "loop_sigma", "max_loops", "backprop_loops", "learning_rate",
-                "weight_decay", "beta1", "beta2", "epsilon", "clip", "schedule", "warmup", "decay_share", "floor",
-                "evaluate_every", "evaluate_windows", "evaluate_loops", "checkpoint_every", "checkpoint_at",
-                "export_bf16"});
+  object.allow({"vocabulary",     "bpe_size",
+                "layout",         "validation_share",
+                "steps",          "batch",
+                "sequence",       "seed",
+                "precision",      "dropout",
+                "loop_sampling",  "loop_sigma",
+                "max_loops",      "backprop_loops",
+                "learning_rate",  "weight_decay",
+                "beta1",          "beta2",
+                "epsilon",        "clip",
+                "schedule",       "warmup",
+                "decay_share",    "floor",
+                "evaluate_every", "evaluate_windows",
+                "evaluate_loops", "checkpoint_every",
+                "checkpoint_at",  "export_bf16"});
   TrainConfig config;
   config.vocabulary = object.choice<VocabularyKind>("vocabulary", kVocabularies, config.vocabulary);
   config.bpe_size = object.integer("bpe_size", 256, 1 << 20, config.bpe_size);

@@ -54,8 +54,8 @@ struct TrainConfig {
   std::vector<std::string> evaluate_loops;  ///< further depths, as for --loops; the default depth is always there
 
   int checkpoint_every = 500;
-  std::vector<int> checkpoint_at;     ///< further steps
-  bool export_bf16 = false;           ///< dtype of OUT/model; checkpoints keep f32
+  std::vector<int> checkpoint_at;  ///< further steps
+  bool export_bf16 = false;        ///< dtype of OUT/model; checkpoints keep f32
 };
 
 /// The "training" object of a config file; `where` leads every message.

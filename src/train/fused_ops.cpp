@@ -4,7 +4,9 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace gyre {
@@ -14,7 +16,27 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kRowsPerTask = 16;
+constexpr std::int64_t kRowsPerTask = 64;
+
+// Conversions and exp without branches or calls, so that loops over them become vectors.
+[[gnu::always_inline]] inline float load(float value) { return value; }
+[[gnu::always_inline]] inline float load(at::BFloat16 value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value.x) << 16); }
+[[gnu::always_inline]] inline void store(float& out, float value) { out = value; }
+[[gnu::always_inline]] inline void store(at::BFloat16& out, float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  out.x = static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// exp(x) to about 2e-7 relative: 2^n times a degree-6 polynomial (Taylor) on |r| <= ln(2)/2.
+[[gnu::always_inline]] inline float fast_exp(float x) {
+  const float clamped = std::min(std::max(x, -87.0F), 88.0F);
+  const float n = std::floor(clamped * 1.44269504F + 0.5F);
+  const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;  // ln 2 in two parts keeps r exact
+  const float p =
+      1.0F +
+      r * (1.0F + r * (0.5F + r * (1.66666667e-1F + r * (4.16666667e-2F + r * (8.33333333e-3F + r * 1.38888889e-3F)))));
+  return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+}
 
 /// Runs `body(row)` for every row, on all cores.
 template <typename Body>
@@ -74,7 +96,7 @@ void norm_backward_rows(std::int64_t begin, std::int64_t end, std::int64_t n, co
     float total = 0;
 #pragma omp simd reduction(+ : along_x, total)
     for (std::int64_t i = 0; i < n; ++i) {
-      const float g = static_cast<float>(dyr[i]);
+      const float g = load(dyr[i]);
       const float normalised = (xr[i] - mean) * inverse;
       along_x += g * weight[i] * normalised;
       total += g * weight[i];
@@ -86,7 +108,7 @@ void norm_backward_rows(std::int64_t begin, std::int64_t end, std::int64_t n, co
 #pragma omp simd
     for (std::int64_t i = 0; i < n; ++i) {
       const float normalised = (xr[i] - mean) * inverse;
-      dx[row * n + i] = inverse * (static_cast<float>(dyr[i]) * weight[i] - shift - normalised * along_x / count);
+      dx[row * n + i] = inverse * (load(dyr[i]) * weight[i] - shift - normalised * along_x / count);
     }
   }
 }
@@ -112,9 +134,12 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
         const auto [mean, inverse] = moments(xr, n, centred, static_cast<float>(eps));
         ps[2 * row] = mean;
         ps[2 * row + 1] = inverse;
-        for (std::int64_t i = 0; i < n; ++i) {
-          const float normalised = (xr[i] - mean) * inverse * pw[i];
-          py[row * n + i] = static_cast<Out>(pb != nullptr ? normalised + pb[i] : normalised);
+        if (pb != nullptr) {
+#pragma omp simd
+          for (std::int64_t i = 0; i < n; ++i) store(py[row * n + i], (xr[i] - mean) * inverse * pw[i] + pb[i]);
+        } else {
+#pragma omp simd
+          for (std::int64_t i = 0; i < n; ++i) store(py[row * n + i], xr[i] * inverse * pw[i]);
         }
       });
     });
@@ -176,11 +201,11 @@ void rotate(const T* x, T* out, const float* cosines, const float* sines, std::i
   for (std::int64_t i = 0; i < pairs; ++i) {
     const std::int64_t first = adjacent ? 2 * i : i;
     const std::int64_t second = adjacent ? 2 * i + 1 : i + pairs;
-    const auto a = static_cast<float>(x[first]);
-    const auto b = static_cast<float>(x[second]);
+    const float a = load(x[first]);
+    const float b = load(x[second]);
     const float sine = direction * sines[i];
-    out[first] = static_cast<T>(a * cosines[i] - b * sine);
-    out[second] = static_cast<T>(b * cosines[i] + a * sine);
+    store(out[first], a * cosines[i] - b * sine);
+    store(out[second], b * cosines[i] + a * sine);
   }
 }
 
@@ -265,20 +290,19 @@ class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> 
 };
 
 template <typename T>
-void softmax_row(const T* scores, T* out, std::int64_t seen, std::int64_t width, float scale) {
+void softmax_row(const T* scores, T* out, float* exponentials, std::int64_t seen, std::int64_t width, float scale) {
   float largest = std::numeric_limits<float>::lowest();
 #pragma omp simd reduction(max : largest)
-  for (std::int64_t i = 0; i < seen; ++i) largest = std::max(largest, static_cast<float>(scores[i]));
+  for (std::int64_t i = 0; i < seen; ++i) largest = std::max(largest, load(scores[i]));
   float total = 0;
 #pragma omp simd reduction(+ : total)
   for (std::int64_t i = 0; i < seen; ++i) {
-    const float p = std::exp(scale * (static_cast<float>(scores[i]) - largest));
-    out[i] = static_cast<T>(p);
-    total += p;
+    exponentials[i] = fast_exp(scale * (load(scores[i]) - largest));
+    total += exponentials[i];
   }
   const float inverse = 1.0F / total;
 #pragma omp simd
-  for (std::int64_t i = 0; i < seen; ++i) out[i] = static_cast<T>(static_cast<float>(out[i]) * inverse);
+  for (std::int64_t i = 0; i < seen; ++i) store(out[i], exponentials[i] * inverse);
   std::fill(out + seen, out + width, static_cast<T>(0.0F));
 }
 
@@ -286,11 +310,9 @@ template <typename T>
 void softmax_gradient_row(const T* p, const T* dp, T* ds, std::int64_t seen, std::int64_t width, float scale) {
   float along = 0;
 #pragma omp simd reduction(+ : along)
-  for (std::int64_t i = 0; i < seen; ++i) along += static_cast<float>(p[i]) * static_cast<float>(dp[i]);
+  for (std::int64_t i = 0; i < seen; ++i) along += load(p[i]) * load(dp[i]);
 #pragma omp simd
-  for (std::int64_t i = 0; i < seen; ++i) {
-    ds[i] = static_cast<T>(scale * static_cast<float>(p[i]) * (static_cast<float>(dp[i]) - along));
-  }
+  for (std::int64_t i = 0; i < seen; ++i) store(ds[i], scale * load(p[i]) * (load(dp[i]) - along));
   std::fill(ds + seen, ds + width, static_cast<T>(0.0F));
 }
 
@@ -302,9 +324,14 @@ class CausalSoftmaxFunction : public torch::autograd::Function<CausalSoftmaxFunc
     const std::int64_t width = scores.size(-1);
     with_type(scores, [&](auto zero) {
       using T = decltype(zero);
-      for_rows(scores.numel() / width, [&](std::int64_t row) {
-        softmax_row(scores.data_ptr<T>() + row * width, p.data_ptr<T>() + row * width, row % width + 1, width,
-                    static_cast<float>(scale));
+      const auto* in = scores.data_ptr<T>();
+      auto* out = p.data_ptr<T>();
+      at::parallel_for(0, scores.numel() / width, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> exponentials(static_cast<std::size_t>(width));
+        for (std::int64_t row = begin; row < end; ++row) {
+          softmax_row(in + row * width, out + row * width, exponentials.data(), row % width + 1, width,
+                      static_cast<float>(scale));
+        }
       });
     });
     context->save_for_backward({p});
@@ -329,6 +356,27 @@ class CausalSoftmaxFunction : public torch::autograd::Function<CausalSoftmaxFunc
   }
 };
 
+template <typename T>
+void silu_row(const T* x, T* y, std::int64_t n) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float gate = load(x[i]);
+    store(y[i], gate / (1.0F + fast_exp(-gate)) * load(x[n + i]));
+  }
+}
+
+template <typename T>
+void silu_gradient_row(const T* x, const T* dy, T* dx, std::int64_t n) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float gate = load(x[i]);
+    const float upstream = load(dy[i]);
+    const float sigmoid = 1.0F / (1.0F + fast_exp(-gate));
+    store(dx[i], upstream * load(x[n + i]) * sigmoid * (1.0F + gate * (1.0F - sigmoid)));
+    store(dx[n + i], upstream * gate * sigmoid);
+  }
+}
+
 class SiluGatedFunction : public torch::autograd::Function<SiluGatedFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& input) {
@@ -339,15 +387,9 @@ class SiluGatedFunction : public torch::autograd::Function<SiluGatedFunction> {
     Tensor y = torch::empty(shape, x.options());
     with_type(x, [&](auto zero) {
       using T = decltype(zero);
-      for_rows(x.numel() / (2 * n), [&](std::int64_t row) {
-        const T* a = x.data_ptr<T>() + row * 2 * n;
-        T* out = y.data_ptr<T>() + row * n;
-#pragma omp simd
-        for (std::int64_t i = 0; i < n; ++i) {
-          const auto gate = static_cast<float>(a[i]);
-          out[i] = static_cast<T>(gate / (1.0F + std::exp(-gate)) * static_cast<float>(a[n + i]));
-        }
-      });
+      const auto* in = x.data_ptr<T>();
+      auto* out = y.data_ptr<T>();
+      for_rows(x.numel() / (2 * n), [&](std::int64_t row) { silu_row(in + row * 2 * n, out + row * n, n); });
     });
     context->save_for_backward({x});
     return y;
@@ -360,18 +402,11 @@ class SiluGatedFunction : public torch::autograd::Function<SiluGatedFunction> {
     Tensor dx = torch::empty_like(x);
     with_type(x, [&](auto zero) {
       using T = decltype(zero);
+      const auto* in = x.data_ptr<T>();
+      const auto* upstream = dy.data_ptr<T>();
+      auto* out = dx.data_ptr<T>();
       for_rows(dy.numel() / n, [&](std::int64_t row) {
-        const T* a = x.data_ptr<T>() + row * 2 * n;
-        const T* g = dy.data_ptr<T>() + row * n;
-        T* out = dx.data_ptr<T>() + row * 2 * n;
-#pragma omp simd
-        for (std::int64_t i = 0; i < n; ++i) {
-          const auto gate = static_cast<float>(a[i]);
-          const float sigmoid = 1.0F / (1.0F + std::exp(-gate));
-          const auto upstream = static_cast<float>(g[i]);
-          out[i] = static_cast<T>(upstream * static_cast<float>(a[n + i]) * sigmoid * (1.0F + gate * (1.0F - sigmoid)));
-          out[n + i] = static_cast<T>(upstream * gate * sigmoid);
-        }
+        silu_gradient_row(in + row * 2 * n, upstream + row * n, out + row * 2 * n, n);
       });
     });
     return {dx};

@@ -164,24 +164,23 @@ class Run {
     const Tensor mean_loss = loss(batch, options);
     const double value = mean_loss.item<double>();
     if (!std::isfinite(value)) {
-      throw Error("training diverged at step {} (loss is {}); lower training.learning_rate or raise training.warmup, "
-                  "and resume from the last checkpoint",
-                  step_, value);
+      throw Error(
+          "training diverged at step {} (loss is {}); lower training.learning_rate or raise training.warmup, "
+          "and resume from the last checkpoint",
+          step_, value);
     }
     mean_loss.backward();
     const double rate = learning_rate_at(config_, step_);
     const double norm = optimiser_.update(model_, rate, step_);
-    return {{"step", step_},         {"loss", value},
-            {"learning_rate", rate}, {"gradient_norm", norm},
-            {"loops", options.loops}, {"tokens", batch.inputs.size()}};
+    return {{"step", step_},         {"loss", value},          {"learning_rate", rate},
+            {"gradient_norm", norm}, {"loops", options.loops}, {"tokens", batch.inputs.size()}};
   }
 
   [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
     ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout, {}};
     for (int row = 0; row < batch.rows; ++row) {
-      options.noise_seeds.push_back(
-          combine_seeds(config_.seed ^ kNoiseStream, static_cast<std::uint64_t>(step_) * 65536U +
-                                                         static_cast<std::uint64_t>(row)));
+      options.noise_seeds.push_back(combine_seeds(
+          config_.seed ^ kNoiseStream, static_cast<std::uint64_t>(step_) * 65536U + static_cast<std::uint64_t>(row)));
     }
     return options;
   }

@@ -1,0 +1,180 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/progress.hpp"
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "study/evaluation.hpp"
+#include "text/corpus.hpp"
+
+namespace gyre::cli {
+namespace {
+
+struct Request {
+  RunOptions run;
+  std::string text;
+  std::string examples;
+  std::string split = "all";
+  double validation_share = 0.1;
+  int window = 0;
+  int most_tokens = 0;
+  std::vector<std::string> exits;
+};
+
+ProgressSink show(Progress& progress) {
+  return [&progress](std::int64_t done, std::int64_t /*total*/) { progress.update(done); };
+}
+
+nlohmann::json depths_json(const std::vector<DepthHistogram>& depths) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const DepthHistogram& depth : depths) json.push_back({{"group", depth.group}, {"counts", depth.counts}});
+  return json;
+}
+
+nlohmann::json row_json(const RuleResult& row) {
+  return {{"exit", row.rule},
+          {"tokens", row.tokens},
+          {"cross_entropy_nats_per_token", row.cross_entropy},
+          {"cross_entropy_95", {row.cross_entropy_low, row.cross_entropy_high}},
+          {"perplexity", row.perplexity},
+          {"bits_per_byte", row.bits_per_byte},
+          {"kl_to_full_depth_nats_per_token", row.kl_to_full},
+          {"loops_per_token", row.loops_per_token},
+          {"milliseconds_per_token", row.milliseconds_per_token},
+          {"depths", depths_json(row.depths)}};
+}
+
+void print_rows(const std::vector<RuleResult>& rows) {
+  std::size_t width = 4;
+  for (const RuleResult& row : rows) width = std::max(width, row.rule.size());
+  fmt::print("{:{}}  {:>9} {:>17} {:>8} {:>8} {:>9} {:>11} {:>9}\n", "exit", width, "CE nats", "95 % interval", "ppl",
+             "bits/B", "KL full", "loops/token", "ms/token");
+  for (const RuleResult& row : rows) {
+    fmt::print("{:{}}  {:9.4f} {:>17} {:8.3f} {:8.4f} {:9.5f} {:11.3f} {:9.3f}\n", row.rule, width, row.cross_entropy,
+               fmt::format("{:.4f}-{:.4f}", row.cross_entropy_low, row.cross_entropy_high), row.perplexity,
+               row.bits_per_byte, row.kl_to_full, row.loops_per_token, row.milliseconds_per_token);
+  }
+}
+
+std::vector<std::int32_t> tokens_of(const Request& request, const Tokenizer& tokenizer) {
+  const std::string text = read_corpus(request.text);
+  const TextSplit split = split_text(text, request.validation_share);
+  const std::string_view part = request.split == "validation" ? split.validation
+                                : request.split == "train"    ? split.training
+                                                              : std::string_view(text);
+  std::vector<std::int32_t> tokens = tokenizer.encode(part);
+  const auto most = static_cast<std::size_t>(request.most_tokens);
+  if (most > 0 && tokens.size() > most) tokens.resize(most);
+  return tokens;
+}
+
+void run_text(const Request& request, const Model& model, const Tokenizer& tokenizer,
+              const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
+  const std::vector<std::int32_t> tokens = tokens_of(request, tokenizer);
+  std::vector<RuleResult> rows;
+  {
+    Progress progress("eval", static_cast<std::int64_t>(tokens.size()) / options.window + 1, "windows");
+    rows = evaluate_text(model, tokenizer, tokens, rules, options, show(progress));
+  }
+  if (!request.run.json) {
+    print_rows(rows);
+    return;
+  }
+  nlohmann::json json = provenance(request.run, model);
+  json["text"] = request.text;
+  json["split"] = request.split;
+  json["window_tokens"] = options.window;
+  json["rows"] = nlohmann::json::array();
+  for (const RuleResult& row : rows) json["rows"].push_back(row_json(row));
+  fmt::print("{}\n", json.dump(2));
+}
+
+void run_examples(const Request& request, const Model& model, const Tokenizer& tokenizer,
+                  const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
+  const std::vector<Example> examples = read_examples(request.examples);
+  std::vector<ExamplesResult> rows;
+  {
+    Progress progress("eval", static_cast<std::int64_t>(examples.size()), "examples");
+    rows = evaluate_examples(model, tokenizer, examples, rules, options, show(progress));
+  }
+  if (request.run.json) {
+    nlohmann::json json = provenance(request.run, model);
+    json["examples"] = request.examples;
+    json["rows"] = nlohmann::json::array();
+    for (const ExamplesResult& row : rows) {
+      nlohmann::json levels = nlohmann::json::array();
+      for (const LevelResult& level : row.levels) {
+        levels.push_back({{"level", level.level < 0 ? nlohmann::json("all") : nlohmann::json(level.level)},
+                          {"examples", level.examples},
+                          {"accuracy", static_cast<double>(level.right) / static_cast<double>(level.examples)},
+                          {"loops_per_token", level.loops_per_token}});
+      }
+      json["rows"].push_back(
+          {{"exit", row.rule}, {"milliseconds_per_token", row.milliseconds_per_token}, {"levels", levels}});
+    }
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  for (const ExamplesResult& row : rows) {
+    fmt::print("{}  ({:.3f} ms/token)\n  {:>5} {:>9} {:>10} {:>12}\n", row.rule, row.milliseconds_per_token, "level",
+               "examples", "accuracy %", "loops/answer");
+    for (const LevelResult& level : row.levels) {
+      fmt::print("  {:>5} {:9} {:10.1f} {:12.2f}\n", level.level < 0 ? "all" : fmt::format("{}", level.level),
+                 level.examples, 100.0 * static_cast<double>(level.right) / static_cast<double>(level.examples),
+                 level.loops_per_token);
+    }
+  }
+}
+
+void run(const Request& request) {
+  if (request.text.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
+  std::vector<ExitChoice> rules;
+  for (const std::string& text : request.exits) rules.push_back(parse_exit(text));
+  if (rules.empty()) rules.push_back(parse_exit("fixed"));
+  const Model model = Model::load(request.run.model);
+  const Tokenizer tokenizer = Tokenizer::load(model.folder() / "tokenizer.json");
+  EvaluationOptions options;
+  options.loops = loops_of(request.run, model.spec());
+  options.kv_policy = parse_kv_policy(request.run.kv_policy, "--kv");
+  options.seed = request.run.seed;
+  options.threads = thread_count(request.run);
+  options.window = request.window > 0 ? request.window : model.spec().context;
+  if (options.window > model.spec().context) {
+    throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
+  }
+  request.text.empty() ? run_examples(request, model, tokenizer, rules, options)
+                       : run_text(request, model, tokenizer, rules, options);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = program.add_subcommand("eval", "Quality, loops and time of exit rules on a text or on questions");
+  add_run_options(*command, request->run);
+  command->add_option("--text", request->text, "Text file or folder of *.txt");
+  command->add_option("--examples", request->examples, "JSON lines {prompt, answer, level}: accuracy by level");
+  command->add_option("--split", request->split, "Part of the text: all, train, validation")
+      ->check(CLI::IsMember({"all", "train", "validation"}))
+      ->capture_default_str();
+  command->add_option("--validation-share", request->validation_share, "The last part of the text that validates")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--window", request->window, "Tokens that share a context (default: the model's context)")
+      ->check(CLI::Range(2, 1 << 20));
+  command->add_option("--max-tokens", request->most_tokens, "Evaluate no more than so many tokens")
+      ->check(CLI::Range(2, 1 << 30));
+  command->add_option("--exit", request->exits, "Exit rule (give several to compare them in one run; default: fixed)");
+  command->footer(exit_help() +
+                  "ms/token is the time of a decoding step; with several threads, several windows run side by side.\n"
+                  "Examples:\n"
+                  "  gyre eval -m models/shakespeare --text input.txt --split validation\n"
+                  "  gyre eval -m models/shakespeare --text input.txt --exit fixed --exit accel:tau=0.05,hits=2 \\\n"
+                  "    --exit random:like=2 --json\n"
+                  "  gyre eval -m models/chain --examples test.jsonl --exit fixed:loops=1 --exit fixed");
+  command->callback([request] { run(*request); });
+}
+
+}  // namespace gyre::cli

@@ -1,0 +1,174 @@
+#include "engine/generate.hpp"
+
+#include <fmt/color.h>
+#include <unistd.h>
+
+#include <array>
+#include <iostream>
+#include <memory>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "text/utf8.hpp"
+
+namespace gyre::cli {
+namespace {
+
+struct Request {
+  RunOptions run;
+  std::string prompt;
+  std::string exit = "fixed";
+  GenerateOptions generate;
+  int context = 0;
+  std::string color = "auto";
+};
+
+/// From cool (few loops) to warm (many); distinct in brightness too.
+constexpr std::array<std::uint32_t, 6> kDepthColors = {0x4C72B0, 0x55A3C4, 0x7FC8A9, 0xE3C75F, 0xE8934A, 0xD1495B};
+
+/// Loops a token ran, as a share of the most it could: 0 is one loop in every looped group.
+double depth_share(const TokenDepth& depth, const std::vector<int>& most) {
+  const int ran = std::accumulate(depth.loops.begin(), depth.loops.end(), 0);
+  const int all = std::accumulate(most.begin(), most.end(), 0);
+  const int least = static_cast<int>(most.size());
+  return all > least ? static_cast<double>(ran - least) / (all - least) : 1.0;
+}
+
+fmt::text_style style_of(const TokenDepth& depth, const std::vector<int>& most) {
+  const auto last = static_cast<double>(kDepthColors.size() - 1);
+  return fmt::fg(fmt::rgb(kDepthColors[static_cast<std::size_t>(depth_share(depth, most) * last + 0.5)]));
+}
+
+void print_legend(const std::vector<int>& most) {
+  const int all = std::accumulate(most.begin(), most.end(), 0);
+  fmt::print(stderr, "loops a token, few to many: ");
+  for (const std::uint32_t color : kDepthColors) fmt::print(stderr, fmt::fg(fmt::rgb(color)), "██");
+  fmt::print(stderr, "  {} to {}\n", most.size(), all);
+}
+
+nlohmann::json token_json(const GeneratedToken& token) {
+  return {{"token", token.token},
+          {"text", token.text},
+          {"loops", std::accumulate(token.depth.loops.begin(), token.depth.loops.end(), 0)},
+          {"group_loops", token.depth.loops},
+          {"group_reasons", token.depth.reasons},
+          {"milliseconds", token.milliseconds}};
+}
+
+struct DepthSum {
+  double loops = 0;
+  double tokens = 0;
+  void add(const TokenDepth& depth) {
+    loops += std::accumulate(depth.loops.begin(), depth.loops.end(), 0);
+    tokens += 1;
+  }
+  [[nodiscard]] double mean() const { return tokens > 0 ? loops / tokens : 0; }
+};
+
+bool wants_color(const std::string& choice) {
+  return choice == "always" || (choice == "auto" && ::isatty(STDOUT_FILENO) == 1);
+}
+
+void run(const Request& request) {
+  require_utf8(request.prompt, "--prompt");
+  const ExitChoice choice = parse_exit(request.exit);
+  const Model model = Model::load(request.run.model);
+  const Tokenizer tokenizer = Tokenizer::load(model.folder() / "tokenizer.json");
+  const std::vector<int> loops = loops_of(request.run, model.spec());
+  const int context = request.context > 0 ? request.context : model.spec().context;
+  if (context > model.spec().context) {
+    throw Error("--context: {} is more than the {} positions of this model", context, model.spec().context);
+  }
+  BoundedExit exit(choice, {model.spec(), loops, {}});
+  Engine engine(model, thread_count(request.run));
+  Sequence sequence = engine.start(loops, context, parse_kv_policy(request.run.kv_policy, "--kv"), request.run.seed);
+  const std::vector<std::int32_t> prompt = tokenizer.encode(request.prompt);
+  if (static_cast<int>(prompt.size()) > context) {
+    throw Error("--prompt: {} tokens are more than the context of {}; shorten the prompt", prompt.size(), context);
+  }
+
+  GenerateOptions options = request.generate;
+  options.sampling.seed = request.run.seed;
+  const bool color = !request.run.json && wants_color(request.color);
+  if (color) print_legend(loops);
+  if (!request.run.json) fmt::print("{}", request.prompt);
+  nlohmann::json tokens = nlohmann::json::array();
+  DepthSum depths;
+  const Generation result =
+      generate(engine, sequence, tokenizer, prompt, options, &exit, [&](const GeneratedToken& token) {
+        depths.add(token.depth);
+        if (request.run.json) {
+          tokens.push_back(token_json(token));
+        } else if (color) {
+          fmt::print("{}", fmt::styled(token.text, style_of(token.depth, loops)));
+        } else {
+          fmt::print("{}", token.text);
+        }
+        if (!request.run.json) std::fflush(stdout);
+      });
+  const double per_token = result.decode_milliseconds / std::max<double>(1.0, static_cast<double>(result.tokens.size()));
+  if (request.run.json) {
+    nlohmann::json json = provenance(request.run, model);
+    json["exit"] = request.exit;
+    json["prompt"] = request.prompt;
+    json["text"] = result.text;
+    json["stop_reason"] = name_of(result.reason);
+    json["prompt_tokens"] = prompt.size();
+    json["tokens"] = std::move(tokens);
+    json["mean_loops_per_token"] = depths.mean();
+    json["prefill_milliseconds"] = result.prefill_milliseconds;
+    json["milliseconds_per_token"] = per_token;
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("\n");
+  fmt::print(stderr, "{} tokens, {:.2f} loops/token of {}, {:.2f} ms/token ({:.0f} tok/s), exit {}, stopped by {}\n",
+             result.tokens.size(), depths.mean(), std::accumulate(loops.begin(), loops.end(), 0), per_token,
+             1000.0 / std::max(per_token, 1e-9), request.exit, name_of(result.reason));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& program) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command =
+      program.add_subcommand("generate", "Write text, deciding for every token how many loops to spend");
+  add_run_options(*command, request->run);
+  SamplingOptions& sampling = request->generate.sampling;
+  command->add_option("-p,--prompt", request->prompt, "Text to go on from")->required();
+  command->add_option("-n,--tokens", request->generate.tokens, "Most tokens to generate")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str();
+  command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
+  command->add_option("--context", request->context, "Positions to make room for (default: the model's)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command->add_option("--top-k", sampling.top_k, "Keep the k likeliest tokens (0: all)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--top-p", sampling.top_p, "Keep the likeliest tokens that reach this probability")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--min-p", sampling.min_p, "Drop tokens below this share of the likeliest one's probability")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--repetition-penalty", sampling.repetition_penalty, "Above 1: avoid tokens already used")
+      ->check(CLI::Range(0.01, 100.0))
+      ->capture_default_str();
+  command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)");
+  command->add_option("--color", request->color, "Colour tokens by depth: auto, always, never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
+  command->footer(exit_help() +
+                  "Examples:\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.05,hits=2,form=relative\n"
+                  "  gyre generate -m models/chain -p \"c=b+2 a=3 b=a+4 ?c=\" -n 1 --temperature 0 --json");
+  command->callback([request] { run(*request); });
+}
+
+}  // namespace gyre::cli

@@ -1,0 +1,172 @@
+#include "engine/engine.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+
+namespace gyre {
+
+Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), layers_(model.spec(), pool_) {}
+
+Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed) const {
+  return {KvCache(model_.spec(), std::move(loops), context, policy), noise_seed, 0};
+}
+
+void Engine::check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const {
+  if (tokens.empty()) throw Error("the prompt is empty; give at least one token");
+  const auto room = static_cast<std::size_t>(sequence.cache.context() - sequence.length);
+  if (tokens.size() > room) {
+    throw Error("{} tokens do not fit: {} of {} positions of the context are left", tokens.size(), room,
+                sequence.cache.context());
+  }
+  for (const std::int32_t token : tokens) {
+    if (token >= 0 && token < model_.spec().vocab_size) continue;
+    throw Error("token {} is outside the vocabulary of {}; the tokenizer belongs to another model", token,
+                model_.spec().vocab_size);
+  }
+}
+
+void Engine::embed(std::span<const std::int32_t> tokens, int position, std::vector<float>& states) const {
+  const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
+  const float scale = model_.spec().embedding_scale;
+  states.resize(tokens.size() * hidden);
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    const float* row = model_.embedding() + static_cast<std::size_t>(tokens[t]) * hidden;
+    const float* place = model_.positions() == nullptr
+                             ? nullptr
+                             : model_.positions() + (static_cast<std::size_t>(position) + t) * hidden;
+    for (std::size_t i = 0; i < hidden; ++i) {
+      states[t * hidden + i] = row[i] * scale + (place != nullptr ? place[i] : 0.0F);
+    }
+  }
+}
+
+void Engine::enter_group(std::size_t group, const Sequence& sequence, Workspace& work) const {
+  const Group& spec = model_.spec().groups[group];
+  if (spec.injection != Injection::none) work.handed = work.states;
+  if (spec.first_state == FirstState::zero) std::fill(work.states.begin(), work.states.end(), 0.0F);
+  if (spec.first_state != FirstState::noise) return;
+  const std::uint64_t seed = combine_seeds(sequence.noise_seed, group);
+  const auto first = static_cast<std::uint64_t>(sequence.length) * static_cast<std::uint64_t>(model_.spec().hidden_size);
+  for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] = spec.noise_std * normal_at(seed, first + i);
+}
+
+void Engine::run_loop(std::size_t group, int loop, Sequence& sequence, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  const GroupWeights& weights = model_.groups()[group];
+  const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
+  if (spec.injection == Injection::add) {
+    for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.handed[i];
+  }
+  if (spec.injection == Injection::linear) {
+    const std::size_t n = work.states.size() / hidden;
+    work.joined.resize(2 * work.states.size());
+    for (std::size_t t = 0; t < n; ++t) {
+      std::copy_n(work.states.data() + t * hidden, hidden, work.joined.data() + 2 * t * hidden);
+      std::copy_n(work.handed.data() + t * hidden, hidden, work.joined.data() + (2 * t + 1) * hidden);
+    }
+    layers_.apply(weights.inject, work.joined.data(), n, work.states.data());
+  }
+  for (int l = 0; l < spec.layers; ++l) {
+    layers_.run(weights.layers[static_cast<std::size_t>(l)], sequence.cache.slot(group, l, loop), sequence.length,
+                sequence.cache, work.states);
+  }
+}
+
+std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                       const TraceSink& trace) {
+  check_tokens(sequence, tokens);
+  embed(tokens, sequence.length, main_.states);
+  const std::vector<int> loops = sequence.cache.loops();
+  for (std::size_t g = 0; g < loops.size(); ++g) {
+    enter_group(g, sequence, main_);
+    const auto report = [&](int loop) {
+      if (trace) trace({static_cast<int>(g), loop, sequence.length, main_.states});
+    };
+    report(0);
+    for (int loop = 0; loop < loops[g]; ++loop) {
+      run_loop(g, loop, sequence, main_);
+      report(loop + 1);
+    }
+  }
+  sequence.length += static_cast<int>(tokens.size());
+  if (wanted == Logits::none) return {};
+  const std::span<const float> states = main_.states;
+  return head(wanted == Logits::all ? states : states.last(static_cast<std::size_t>(model_.spec().hidden_size)));
+}
+
+std::span<const float> Engine::head(std::span<const float> states) {
+  const std::size_t n = states.size() / static_cast<std::size_t>(model_.spec().hidden_size);
+  const float* input = states.data();
+  if (model_.spec().final_norm) {
+    normed_.resize(states.size());
+    layers_.apply(model_.final_norm(), states.data(), n, normed_.data());
+    input = normed_.data();
+  }
+  logits_.resize(n * model_.head().out);
+  layers_.apply(model_.head(), input, n, logits_.data());
+  return logits_;
+}
+
+std::span<const float> Engine::decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth) {
+  check_tokens(sequence, {&token, 1});
+  embed({&token, 1}, sequence.length, main_.states);
+  const std::vector<int>& loops = sequence.cache.loops();
+  depth.loops = loops;
+  depth.reasons.assign(loops.size(), {});
+  for (std::size_t g = 0; g < loops.size(); ++g) {
+    enter_group(g, sequence, main_);
+    if (exit != nullptr && loops[g] > 1) {
+      loop_with_exit(g, sequence, *exit, depth);
+      sequence.cache.finish_group(g, sequence.length, depth.loops[g]);
+    } else {
+      for (int loop = 0; loop < loops[g]; ++loop) run_loop(g, loop, sequence, main_);
+    }
+  }
+  ++sequence.length;
+  return head(main_.states);
+}
+
+void Engine::loop_with_exit(std::size_t group, Sequence& sequence, BoundedExit& exit, TokenDepth& depth) {
+  const int most = sequence.cache.loops()[group];
+  step_.assign(main_.states.size(), 0.0F);
+  LoopStep seen;
+  seen.group = static_cast<int>(group);
+  seen.logits = [&](LoopStep::Decode how) { return decode_unfinished(group, sequence, how); };
+  exit.enter_group(seen.group, sequence.length);
+  depth.reasons[group] = "end";
+  for (int loop = 0; loop < most; ++loop) {
+    before_ = main_.states;
+    run_loop(group, loop, sequence, main_);
+    if (loop + 1 == most) return;
+    const StepStatistics sums =
+        kernels().step_statistics(main_.states.data(), before_.data(), step_.data(), step_.size());
+    seen.loop = loop + 1;
+    seen.previous_step_norm = seen.step_norm;
+    seen.state_norm = std::sqrt(sums.state);
+    seen.step_norm = std::sqrt(sums.step);
+    seen.acceleration = std::sqrt(sums.acceleration);
+    if (seen.loop == 1) seen.first_step_norm = seen.step_norm;
+    const auto reason = exit.leave_after(seen);
+    if (!reason) continue;
+    depth.loops[group] = seen.loop;
+    depth.reasons[group] = *reason;
+    return;
+  }
+}
+
+std::span<const float> Engine::decode_unfinished(std::size_t group, Sequence& sequence, LoopStep::Decode how) {
+  if (how == LoopStep::Decode::lens) return head(main_.states);
+  // Each later group runs once. What they write into the cache at this position is overwritten when the token really
+  // gets there.
+  ahead_.states = main_.states;
+  for (std::size_t g = group + 1; g < model_.groups().size(); ++g) {
+    enter_group(g, sequence, ahead_);
+    run_loop(g, 0, sequence, ahead_);
+  }
+  return head(ahead_.states);
+}
+
+}  // namespace gyre

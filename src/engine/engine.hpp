@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "engine/exits.hpp"
+#include "engine/kv_cache.hpp"
+#include "engine/layer.hpp"
+#include "model/model.hpp"
+
+namespace gyre {
+
+/// One running text: how far it is, and what attention remembers of it.
+struct Sequence {
+  KvCache cache;
+  std::uint64_t noise_seed = 1;  ///< for groups whose first state is noise
+  int length = 0;                ///< positions done
+};
+
+/// The states of some positions after a loop (or, with loop 0, as they enter a group), for whoever traces.
+struct TracePoint {
+  int group = 0;
+  int loop = 0;  ///< loops done
+  int position = 0;
+  std::span<const float> states;  ///< [n, hidden]
+};
+using TraceSink = std::function<void(const TracePoint&)>;
+
+/// How deep one token went.
+struct TokenDepth {
+  std::vector<int> loops;                 ///< per group
+  std::vector<std::string_view> reasons;  ///< per group; "end" when all loops ran, empty for groups that do not loop
+};
+
+/// Runs a model: tokens through the groups, loop by loop, on this machine's cores. One engine serves many sequences,
+/// one call at a time.
+class Engine {
+ public:
+  Engine(const Model& model, int threads);
+
+  /// A sequence with room for `context` positions at up to `loops` loops a group.
+  [[nodiscard]] Sequence start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed) const;
+
+  enum class Logits { none, last, all };
+  /// Appends `tokens` at full depth in one batch. Returns logits [1 | n, vocabulary], valid until the next call.
+  /// Throws Error when the sequence has no room for them.
+  std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                 const TraceSink& trace = {});
+
+  /// Appends one token, asking `exit` after every loop of a looped group (null: full depth). Returns the logits of the
+  /// next token, valid until the next call.
+  std::span<const float> decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth);
+
+  /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head.
+  std::span<const float> head(std::span<const float> states);
+
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] int threads() const { return pool_.size(); }
+
+ private:
+  struct Workspace {
+    std::vector<float> states;  ///< [n, hidden]
+    std::vector<float> handed;  ///< what the group was handed, [n, hidden]
+    std::vector<float> joined;  ///< [state ; handed], [n, 2 hidden]
+  };
+
+  void embed(std::span<const std::int32_t> tokens, int position, std::vector<float>& states) const;
+  void enter_group(std::size_t group, const Sequence& sequence, Workspace& work) const;
+  void run_loop(std::size_t group, int loop, Sequence& sequence, Workspace& work);
+  void loop_with_exit(std::size_t group, Sequence& sequence, BoundedExit& exit, TokenDepth& depth);
+  std::span<const float> decode_unfinished(std::size_t group, Sequence& sequence, LoopStep::Decode how);
+  void check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const;
+
+  const Model& model_;
+  ThreadPool pool_;
+  LayerRunner layers_;
+  Workspace main_;
+  Workspace ahead_;  ///< for decoding an unfinished state
+  std::vector<float> before_;
+  std::vector<float> step_;
+  std::vector<float> normed_;
+  std::vector<float> logits_;
+};
+
+}  // namespace gyre

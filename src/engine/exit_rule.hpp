@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/spec.hpp"
+
+namespace gyre {
+
+/// What an exit rule sees of one token after a loop of one group. With x^(k) the state after k loops and
+/// Δ^(k) = x^(k) − x^(k−1): the quantities of arXiv 2509.23314, second differences in f32.
+struct LoopStep {
+  int group = 0;
+  int loop = 0;                      ///< k: loops done in this group, from 1
+  float state_norm = 0;              ///< ‖x^(k)‖₂
+  float step_norm = 0;               ///< ‖Δ^(k)‖₂
+  float first_step_norm = 0;         ///< ‖Δ^(1)‖₂
+  float previous_step_norm = 0;      ///< ‖Δ^(k−1)‖₂; defined from loop 2
+  float acceleration = 0;            ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from loop 2
+
+  /// How logits are read out of an unfinished state.
+  enum class Decode {
+    coda,  ///< every later group once, then norm and head
+    lens,  ///< norm and head at once (logit lens)
+  };
+  /// Decodes the state: costs what it says. Valid until the next call.
+  std::function<std::span<const float>(Decode)> logits;
+};
+
+/// Decides after each loop whether a token leaves its group. One object serves one sequence, token after token.
+class ExitRule {
+ public:
+  virtual ~ExitRule() = default;
+
+  /// A token enters a looped group.
+  virtual void enter_group(int group, int position) = 0;
+  /// A word that says why the token leaves now, or nothing to go on. Not asked after a group's last loop.
+  virtual std::optional<std::string_view> leave_after(const LoopStep& step) = 0;
+};
+
+/// Loops that tokens ran in one group: counts[k - 1] tokens ran k loops.
+struct DepthHistogram {
+  int group = 0;
+  std::vector<double> counts;
+};
+
+/// What rules are made from.
+struct ExitContext {
+  const ModelSpec& spec;
+  std::vector<int> loops;                             ///< the most a token runs in each group
+  std::vector<std::vector<DepthHistogram>> measured;  ///< of the rules that ran before this one, for random:like=N
+};
+
+/// The options a user gave a rule. Every getter throws Error naming rule, key and value.
+class ExitOptions {
+ public:
+  ExitOptions(std::string rule, std::map<std::string, std::string> given, std::uint64_t stream)
+      : rule_(std::move(rule)), given_(std::move(given)), stream_(stream) {}
+
+  float number(const std::string& key, std::optional<float> otherwise, float least, float most);
+  int integer(const std::string& key, std::optional<int> otherwise, int least, int most);
+  std::string text(const std::string& key, std::optional<std::string> otherwise);
+  /// One of `names`; returns its index.
+  std::size_t choice(const std::string& key, std::span<const std::string_view> names, std::size_t otherwise);
+  [[nodiscard]] bool has(const std::string& key) const { return given_.contains(key); }
+  /// Different for every text a rule is made for, so that draws are independent.
+  [[nodiscard]] std::uint64_t stream() const { return stream_; }
+
+ private:
+  std::string rule_;
+  std::map<std::string, std::string> given_;
+  std::uint64_t stream_;
+};
+
+struct ExitOptionHelp {
+  std::string_view key;
+  std::string_view help;
+};
+
+/// One kind of rule: its name in --exit, what it does, its options, and how one is made.
+struct ExitKind {
+  std::string_view name;
+  std::string_view help;
+  std::vector<ExitOptionHelp> options;
+  std::unique_ptr<ExitRule> (*make)(ExitOptions& options, const ExitContext& context);
+};
+
+}  // namespace gyre

@@ -1,0 +1,124 @@
+#include "engine/exits.hpp"
+
+#include <charconv>
+#include <limits>
+
+#include "base/error.hpp"
+#include "engine/exits/kinds.hpp"
+
+namespace gyre {
+namespace {
+
+template <typename Number>
+std::optional<Number> parse_number(const std::string& text) {
+  Number value{};
+  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc() || stop != text.data() + text.size()) return {};
+  return value;
+}
+
+const ExitKind& kind_named(const std::string& name, const std::string& text) {
+  std::string names;
+  for (const ExitKind& kind : exit_kinds()) {
+    if (kind.name == name) return kind;
+    names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  throw Error("--exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
+}
+
+void check_key(const ExitKind& kind, const std::string& key, const std::string& text) {
+  std::string keys;
+  for (const ExitOptionHelp& option : kind.options) {
+    if (option.key == key) return;
+    keys += std::string(option.key) + ", ";
+  }
+  if (key == "min" || key == "max") return;
+  throw Error("--exit {}: {} has no option \"{}\"; its options are {}min, max", text, kind.name, key, keys);
+}
+
+}  // namespace
+
+float ExitOptions::number(const std::string& key, std::optional<float> otherwise, float least, float most) {
+  if (!has(key) && otherwise) return *otherwise;
+  if (!has(key)) throw Error("--exit {}: {} is missing; write for example {}:{}=0.05", rule_, key, rule_, key);
+  const auto value = parse_number<float>(given_.at(key));
+  if (!value || !(*value >= least && *value <= most)) {
+    throw Error("--exit {}: {}={} is no number between {} and {}", rule_, key, given_.at(key), least, most);
+  }
+  return *value;
+}
+
+int ExitOptions::integer(const std::string& key, std::optional<int> otherwise, int least, int most) {
+  if (!has(key) && otherwise) return *otherwise;
+  if (!has(key)) throw Error("--exit {}: {} is missing", rule_, key);
+  const auto value = parse_number<int>(given_.at(key));
+  if (!value || *value < least || *value > most) {
+    throw Error("--exit {}: {}={} is no whole number between {} and {}", rule_, key, given_.at(key), least, most);
+  }
+  return *value;
+}
+
+std::string ExitOptions::text(const std::string& key, std::optional<std::string> otherwise) {
+  if (has(key)) return given_.at(key);
+  if (otherwise) return *otherwise;
+  throw Error("--exit {}: {} is missing; see gyre generate --help", rule_, key);
+}
+
+std::size_t ExitOptions::choice(const std::string& key, std::span<const std::string_view> names,
+                                std::size_t otherwise) {
+  if (!has(key)) return otherwise;
+  std::string all;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == given_.at(key)) return i;
+    all += (all.empty() ? "" : ", ") + std::string(names[i]);
+  }
+  throw Error("--exit {}: {}={} is unknown; choose one of {}", rule_, key, given_.at(key), all);
+}
+
+const std::vector<ExitKind>& exit_kinds() {
+  static const std::vector<ExitKind> kinds = {fixed_exit(), acceleration_exit(), step_exit(), kl_exit(), random_exit()};
+  return kinds;
+}
+
+ExitChoice parse_exit(const std::string& text) {
+  ExitChoice choice{text, text.substr(0, text.find(':')), {}};
+  const ExitKind& kind = kind_named(choice.kind, text);
+  std::size_t begin = choice.kind.size() + 1;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string pair = text.substr(begin, end - begin);
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos) throw Error("--exit {}: \"{}\" is not of the form key=value", text, pair);
+    check_key(kind, pair.substr(0, equals), text);
+    choice.options[pair.substr(0, equals)] = pair.substr(equals + 1);
+    begin = end + 1;
+  }
+  return choice;
+}
+
+BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream) {
+  ExitOptions options(choice.kind, choice.options, stream);
+  constexpr int kMost = std::numeric_limits<int>::max();
+  least_ = options.integer("min", 1, 1, kMost);
+  most_ = options.integer("max", kMost, 1, kMost);
+  if (least_ > most_) throw Error("--exit {}: min={} is more than max={}", choice.text, least_, most_);
+  rule_ = kind_named(choice.kind, choice.text).make(options, context);
+}
+
+std::optional<std::string_view> BoundedExit::leave_after(const LoopStep& step) {
+  const auto reason = rule_->leave_after(step);
+  if (reason && step.loop >= least_) return reason;
+  if (step.loop >= most_) return "max";
+  return {};
+}
+
+std::string exit_help() {
+  std::string text = "Exit rules (--exit NAME:KEY=VALUE,…):\n";
+  for (const ExitKind& kind : exit_kinds()) {
+    text += fmt::format("  {:7} {}\n", kind.name, kind.help);
+    for (const ExitOptionHelp& option : kind.options) text += fmt::format("          {:8} {}\n", option.key, option.help);
+  }
+  return text + "  any     min, max: fewest and most loops of each looped group\n";
+}
+
+}  // namespace gyre

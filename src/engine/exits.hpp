@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/exit_rule.hpp"
+
+namespace gyre {
+
+/// Every kind of rule, in the order of --help.
+const std::vector<ExitKind>& exit_kinds();
+
+/// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". `min` and `max` bound the loops of any rule.
+struct ExitChoice {
+  std::string text;
+  std::string kind;
+  std::map<std::string, std::string> options;
+};
+
+/// Splits and checks names and keys; values are checked when the rule is made. Throws Error listing what is right.
+ExitChoice parse_exit(const std::string& text);
+
+/// A rule with its bounds, ready to be asked.
+class BoundedExit {
+ public:
+  /// `stream` tells apart the draws of rules that are made from the same choice for different texts.
+  BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream = 0);
+
+  void enter_group(int group, int position) { rule_->enter_group(group, position); }
+  /// Asked after every loop but a group's last.
+  std::optional<std::string_view> leave_after(const LoopStep& step);
+
+ private:
+  std::unique_ptr<ExitRule> rule_;
+  int least_;
+  int most_;
+};
+
+/// The help text of all kinds and their options.
+std::string exit_help();
+
+}  // namespace gyre

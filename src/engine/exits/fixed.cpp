@@ -1,0 +1,42 @@
+#include "base/error.hpp"
+#include "engine/exits/kinds.hpp"
+
+namespace gyre {
+namespace {
+
+class FixedExit : public ExitRule {
+ public:
+  explicit FixedExit(std::vector<int> loops) : loops_(std::move(loops)) {}
+
+  void enter_group(int /*group*/, int /*position*/) override {}
+
+  std::optional<std::string_view> leave_after(const LoopStep& step) override {
+    if (step.loop < loops_[static_cast<std::size_t>(step.group)]) return {};
+    return "fixed";
+  }
+
+ private:
+  std::vector<int> loops_;
+};
+
+}  // namespace
+
+ExitKind fixed_exit() {
+  return {"fixed",
+          "a constant depth (default: the model's own)",
+          {{"loops", "loops of every looped group (4), or one count each (4/8/4)"}},
+          [](ExitOptions& options, const ExitContext& context) -> std::unique_ptr<ExitRule> {
+            std::vector<int> loops = context.loops;
+            if (options.has("loops")) {
+              loops = parse_loops(options.text("loops", {}), context.spec, "--exit fixed:loops");
+              for (std::size_t g = 0; g < loops.size(); ++g) {
+                if (loops[g] <= context.loops[g]) continue;
+                throw Error("--exit fixed:loops={}: more than the {} loops of this run; raise --loops", loops[g],
+                            context.loops[g]);
+              }
+            }
+            return std::make_unique<FixedExit>(std::move(loops));
+          }};
+}
+
+}  // namespace gyre

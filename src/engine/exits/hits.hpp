@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "engine/exit_rule.hpp"
+
+namespace gyre {
+
+/// How a length is put against the threshold.
+enum class Form { absolute, relative, normalised };
+inline constexpr std::array<std::string_view, 3> kFormNames = {"absolute", "relative", "normalised"};
+
+/// Fires when a quantity stays below tau on `hits` consecutive loops.
+class ConsecutiveHits {
+ public:
+  /// Reads tau and hits.
+  explicit ConsecutiveHits(ExitOptions& options)
+      : tau_(options.number("tau", {}, 0.0F, 1e9F)), needed_(options.integer("hits", 1, 1, 1000)) {}
+
+  void reset() { hits_ = 0; }
+  bool fires(float quantity) {
+    hits_ = quantity < tau_ ? hits_ + 1 : 0;
+    return hits_ >= needed_;
+  }
+
+ private:
+  float tau_;
+  int needed_;
+  int hits_ = 0;
+};
+
+inline constexpr ExitOptionHelp kTauHelp = {"tau", "threshold (needed)"};
+inline constexpr ExitOptionHelp kHitsHelp = {"hits", "consecutive loops below tau (default 1)"};
+
+}  // namespace gyre

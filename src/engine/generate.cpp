@@ -1,0 +1,132 @@
+#include "engine/generate.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+
+namespace gyre {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Holds tokens back while their text may be the beginning of a stop text.
+class StopWatch {
+ public:
+  StopWatch(const std::vector<std::string>& stops, const std::function<void(const GeneratedToken&)>& each)
+      : stops_(stops), each_(each) {}
+
+  /// Takes a token; returns true when a stop text is complete.
+  bool take(GeneratedToken token) {
+    pending_text_ += token.text;
+    pending_.push_back(std::move(token));
+    for (const std::string& stop : stops_) {
+      const std::size_t found = pending_text_.find(stop);
+      if (found == std::string::npos) continue;
+      release(found);
+      return true;
+    }
+    release(pending_text_.size() - longest_possible_beginning());
+    return false;
+  }
+
+  void finish() { release(pending_text_.size()); }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  [[nodiscard]] std::size_t longest_possible_beginning() const {
+    std::size_t longest = 0;
+    for (const std::string& stop : stops_) {
+      for (std::size_t length = std::min(stop.size(), pending_text_.size()); length > longest; --length) {
+        if (std::string_view(pending_text_).substr(pending_text_.size() - length) == stop.substr(0, length)) {
+          longest = length;
+        }
+      }
+    }
+    return longest;
+  }
+
+  /// Hands out tokens up to `bytes` of the pending text; a token that reaches beyond is cut only at a stop.
+  void release(std::size_t bytes) {
+    while (!pending_.empty() && pending_.front().text.size() <= bytes) {
+      GeneratedToken& token = pending_.front();
+      bytes -= token.text.size();
+      text_ += token.text;
+      pending_text_.erase(0, token.text.size());
+      each_(token);
+      pending_.pop_front();
+    }
+  }
+
+  const std::vector<std::string>& stops_;
+  const std::function<void(const GeneratedToken&)>& each_;
+  std::deque<GeneratedToken> pending_;
+  std::string pending_text_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string_view name_of(StopReason reason) {
+  switch (reason) {
+    case StopReason::length:
+      return "length";
+    case StopReason::context:
+      return "context";
+    case StopReason::stop_text:
+      return "stop_text";
+    case StopReason::interrupted:
+      return "interrupted";
+  }
+  return "?";
+}
+
+Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
+                    std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
+                    const std::function<void(const GeneratedToken&)>& each) {
+  if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
+  const auto start = Clock::now();
+  if (prompt.size() > 1) engine.prefill(sequence, prompt.first(prompt.size() - 1), Engine::Logits::none);
+  Generation result;
+  result.prefill_milliseconds = milliseconds_since(start);
+
+  Sampler sampler(options.sampling);
+  StreamDecoder decoder(tokenizer);
+  StopWatch watch(options.stops, each);
+  std::vector<std::int32_t> text(prompt.begin(), prompt.end());
+  const auto decode_start = Clock::now();
+  while (static_cast<int>(result.tokens.size()) < options.tokens) {
+    if (sequence.length >= sequence.cache.context()) {
+      result.reason = StopReason::context;
+      break;
+    }
+    if (interrupted()) {
+      result.reason = StopReason::interrupted;
+      break;
+    }
+    const auto token_start = Clock::now();
+    GeneratedToken token;
+    const std::span<const float> logits = engine.decode(sequence, text.back(), exit, token.depth);
+    token.token = sampler.draw(logits, text);
+    token.text = decoder.push(token.token);
+    token.milliseconds = milliseconds_since(token_start);
+    text.push_back(token.token);
+    result.tokens.push_back(token.token);
+    if (watch.take(std::move(token))) {
+      result.reason = StopReason::stop_text;
+      break;
+    }
+  }
+  if (result.reason != StopReason::stop_text) watch.finish();
+  result.decode_milliseconds = milliseconds_since(decode_start);
+  result.text = watch.text();
+  return result;
+}
+
+}  // namespace gyre

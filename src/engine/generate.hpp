@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "engine/sampler.hpp"
+#include "text/tokenizer.hpp"
+
+namespace gyre {
+
+struct GenerateOptions {
+  int tokens = 100;                ///< most tokens to generate
+  SamplingOptions sampling;
+  std::vector<std::string> stops;  ///< generation ends before the first of these texts
+};
+
+/// One generated token.
+struct GeneratedToken {
+  std::int32_t token = 0;
+  std::string text;  ///< whole characters that this token completed; may be empty
+  TokenDepth depth;  ///< of the pass that chose this token
+  double milliseconds = 0;
+};
+
+enum class StopReason { length, context, stop_text, interrupted };
+std::string_view name_of(StopReason reason);
+
+struct Generation {
+  std::vector<std::int32_t> tokens;
+  std::string text;
+  StopReason reason = StopReason::length;
+  double prefill_milliseconds = 0;
+  double decode_milliseconds = 0;
+};
+
+/// Runs the prompt at full depth, all but its last token at once; every pass that chooses a token may exit early.
+/// `each` hears of every token as soon as its text is sure not to be part of a stop text.
+Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
+                    std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
+                    const std::function<void(const GeneratedToken&)>& each);
+
+}  // namespace gyre

@@ -1,0 +1,81 @@
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/tables.hpp"
+
+namespace gyre {
+namespace {
+
+// The plain reference: every other table is tested against this one.
+
+void matmul(const float* x, std::size_t n, std::size_t in, const float* weights, std::size_t begin, std::size_t end,
+            std::size_t out, float* y) {
+  for (std::size_t t = 0; t < n; ++t) {
+    for (std::size_t row = begin; row < end; ++row) {
+      float sum = 0;
+      for (std::size_t i = 0; i < in; ++i) sum += x[t * in + i] * weights[row * in + i];
+      y[t * out + row] = sum;
+    }
+  }
+}
+
+void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* y) {
+  float squares = 0;
+  for (std::size_t i = 0; i < n; ++i) squares += x[i] * x[i];
+  const float inverse = 1.0F / std::sqrt(squares / static_cast<float>(n) + eps);
+  for (std::size_t i = 0; i < n; ++i) y[i] = x[i] * inverse * weight[i];
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, std::size_t n, float* y) {
+  float sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += x[i];
+  const float mean = sum / static_cast<float>(n);
+  float spread = 0;
+  for (std::size_t i = 0; i < n; ++i) spread += (x[i] - mean) * (x[i] - mean);
+  const float inverse = 1.0F / std::sqrt(spread / static_cast<float>(n) + eps);
+  for (std::size_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
+}
+
+void attend(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
+            std::size_t head_size, float scale, float* scores, float* out) {
+  for (std::size_t t = 0; t < count; ++t) {
+    float sum = 0;
+    for (std::size_t i = 0; i < head_size; ++i) sum += query[i] * keys[t * stride + i];
+    scores[t] = sum * scale;
+  }
+  const float largest = *std::max_element(scores, scores + count);
+  float total = 0;
+  for (std::size_t t = 0; t < count; ++t) {
+    scores[t] = std::exp(scores[t] - largest);
+    total += scores[t];
+  }
+  std::fill(out, out + head_size, 0.0F);
+  for (std::size_t t = 0; t < count; ++t) {
+    const float share = scores[t] / total;
+    for (std::size_t i = 0; i < head_size; ++i) out[i] += share * values[t * stride + i];
+  }
+}
+
+void silu_gated(const float* x, std::size_t n, float* y) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = x[i] / (1.0F + std::exp(-x[i])) * x[n + i];
+}
+
+StepStatistics step_statistics(const float* now, const float* before, float* step, std::size_t n) {
+  StepStatistics sums;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float delta = now[i] - before[i];
+    const float second = delta - step[i];
+    sums.state += now[i] * now[i];
+    sums.step += delta * delta;
+    sums.acceleration += second * second;
+    sums.turn += delta * step[i];
+    step[i] = delta;
+  }
+  return sums;
+}
+
+}  // namespace
+
+const Kernels kScalarKernels = {"scalar", matmul, rms_norm, layer_norm, attend, silu_gated, step_statistics};
+
+}  // namespace gyre

@@ -1,0 +1,302 @@
+#include "study/evaluation.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <numbers>
+#include <numeric>
+#include <optional>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "study/statistics.hpp"
+
+namespace gyre {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Counts of one rule on one window or example.
+struct Tally {
+  double cross_entropy = 0;
+  double kl = 0;
+  double bytes = 0;
+  double milliseconds = 0;
+  std::int64_t tokens = 0;
+  std::vector<std::vector<double>> depths;  ///< [group][loops - 1]
+
+  void count_depth(const TokenDepth& depth, const std::vector<int>& most) {
+    depths.resize(most.size());
+    for (std::size_t g = 0; g < most.size(); ++g) {
+      depths[g].resize(static_cast<std::size_t>(most[g]));
+      depths[g][static_cast<std::size_t>(depth.loops[g] - 1)] += 1;
+    }
+  }
+};
+
+int looped_loops(const TokenDepth& depth, const ModelSpec& spec) {
+  int sum = 0;
+  for (const int group : spec.looped_groups()) sum += depth.loops[static_cast<std::size_t>(group)];
+  return sum;
+}
+
+/// Runs job(worker, index) for every index on `threads` threads and rethrows the first mistake.
+void run_jobs(std::size_t count, int threads, const std::function<void(Engine&, std::size_t)>& job, const Model& model,
+              const ProgressSink& progress, std::int64_t done_before, std::int64_t total) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  std::int64_t done = done_before;
+  const auto work = [&] {
+    try {
+      Engine engine(model, 1);
+      for (std::size_t i = next++; i < count && !failed && !interrupted(); i = next++) {
+        job(engine, i);
+        const std::lock_guard lock(mutex);
+        if (progress) progress(++done, total);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> workers;
+  for (int i = 1; i < threads; ++i) workers.emplace_back(work);
+  work();
+  for (std::thread& worker : workers) worker.join();
+  if (failure) std::rethrow_exception(failure);
+  if (interrupted()) throw Error("interrupted; nothing was written");
+}
+
+/// One window: the first tokens are inputs, each one's target is the token behind it.
+struct Window {
+  std::span<const std::int32_t> inputs;
+  std::span<const std::int32_t> targets;
+};
+
+std::vector<Window> cut_windows(std::span<const std::int32_t> tokens, int length) {
+  std::vector<Window> windows;
+  const auto size = static_cast<std::size_t>(length);
+  for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += size) {
+    const std::size_t count = std::min(size, tokens.size() - 1 - begin);
+    windows.push_back({tokens.subspan(begin, count), tokens.subspan(begin + 1, count)});
+  }
+  return windows;
+}
+
+class TextEvaluation {
+ public:
+  TextEvaluation(const Model& model, const Tokenizer& tokenizer, const EvaluationOptions& options)
+      : model_(model), tokenizer_(tokenizer), options_(options) {}
+
+  /// Log-probabilities at full depth, [n, vocabulary].
+  std::vector<float> full_depth(Engine& engine, const Window& window) const {
+    Sequence sequence = start(engine);
+    const std::span<const float> logits = engine.prefill(sequence, window.inputs, Engine::Logits::all);
+    std::vector<float> log_probabilities(logits.size());
+    const std::size_t vocabulary = vocabulary_size();
+    for (std::size_t t = 0; t < window.inputs.size(); ++t) {
+      log_softmax(logits.subspan(t * vocabulary, vocabulary),
+                  std::span(log_probabilities).subspan(t * vocabulary, vocabulary));
+    }
+    return log_probabilities;
+  }
+
+  Tally run(Engine& engine, const Window& window, BoundedExit& exit, std::span<const float> full) const {
+    Sequence sequence = start(engine);
+    const std::size_t vocabulary = vocabulary_size();
+    std::vector<float> log_probabilities(vocabulary);
+    Tally tally;
+    TokenDepth depth;
+    for (std::size_t t = 0; t < window.inputs.size(); ++t) {
+      const auto begin = Clock::now();
+      const std::span<const float> logits = engine.decode(sequence, window.inputs[t], &exit, depth);
+      tally.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+      log_softmax(logits, log_probabilities);
+      const std::int32_t target = window.targets[t];
+      tally.cross_entropy -= static_cast<double>(log_probabilities[static_cast<std::size_t>(target)]);
+      tally.kl += kl_divergence(full.subspan(t * vocabulary, vocabulary), log_probabilities);
+      tally.bytes += static_cast<double>(tokenizer_.piece(target).size());
+      tally.count_depth(depth, options_.loops);
+      ++tally.tokens;
+    }
+    return tally;
+  }
+
+ private:
+  [[nodiscard]] std::size_t vocabulary_size() const { return static_cast<std::size_t>(model_.spec().vocab_size); }
+  [[nodiscard]] Sequence start(const Engine& engine) const {
+    return engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed);
+  }
+
+  const Model& model_;
+  const Tokenizer& tokenizer_;
+  const EvaluationOptions& options_;
+};
+
+std::vector<DepthHistogram> histograms_of(const std::vector<Tally>& tallies, const ModelSpec& spec) {
+  std::vector<DepthHistogram> histograms;
+  for (const int group : spec.looped_groups()) {
+    DepthHistogram histogram{group, {}};
+    for (const Tally& tally : tallies) {
+      if (tally.depths.empty()) continue;
+      const std::vector<double>& counts = tally.depths[static_cast<std::size_t>(group)];
+      histogram.counts.resize(counts.size());
+      for (std::size_t i = 0; i < counts.size(); ++i) histogram.counts[i] += counts[i];
+    }
+    histograms.push_back(std::move(histogram));
+  }
+  return histograms;
+}
+
+RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies, const ModelSpec& spec) {
+  RuleResult result;
+  result.rule = rule;
+  result.depths = histograms_of(tallies, spec);
+  std::vector<double> losses;
+  std::vector<double> tokens;
+  double bytes = 0;
+  for (const Tally& tally : tallies) {
+    losses.push_back(tally.cross_entropy);
+    tokens.push_back(static_cast<double>(tally.tokens));
+    result.tokens += tally.tokens;
+    result.kl_to_full += tally.kl;
+    result.milliseconds_per_token += tally.milliseconds;
+    bytes += tally.bytes;
+  }
+  const auto count = static_cast<double>(result.tokens);
+  const double total_loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+  result.cross_entropy = total_loss / count;
+  const Interval interval = bootstrap_ratio(losses, tokens, 1);
+  result.cross_entropy_low = interval.low;
+  result.cross_entropy_high = interval.high;
+  result.perplexity = std::exp(result.cross_entropy);
+  result.bits_per_byte = total_loss / std::numbers::ln2 / bytes;
+  result.kl_to_full /= count;
+  result.milliseconds_per_token /= count;
+  for (const DepthHistogram& histogram : result.depths) {
+    for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+      result.loops_per_token += histogram.counts[i] * static_cast<double>(i + 1) / count;
+    }
+  }
+  return result;
+}
+
+bool needs_another_rule(const ExitChoice& rule) { return rule.options.contains("like"); }
+
+}  // namespace
+
+std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer,
+                                      std::span<const std::int32_t> tokens, std::span<const ExitChoice> rules,
+                                      const EvaluationOptions& options, const ProgressSink& progress) {
+  const std::vector<Window> windows = cut_windows(tokens, options.window);
+  if (windows.empty()) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
+  const TextEvaluation evaluation(model, tokenizer, options);
+  std::vector<std::vector<Tally>> tallies(rules.size(), std::vector<Tally>(windows.size()));
+  std::vector<std::vector<DepthHistogram>> measured(rules.size());
+
+  const bool second_pass = std::any_of(rules.begin(), rules.end(), needs_another_rule);
+  const auto total = static_cast<std::int64_t>(windows.size()) * (second_pass ? 2 : 1);
+  for (const bool second : {false, true}) {
+    if (second && !second_pass) break;
+    const ExitContext context{model.spec(), options.loops, second ? measured : decltype(measured){}};
+    // Options are checked before any work, and a rule's draws differ from window to window but not from run to run.
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+      if (needs_another_rule(rules[r]) == second) BoundedExit(rules[r], context);
+    }
+    const auto job = [&](Engine& engine, std::size_t w) {
+      const std::vector<float> full = evaluation.full_depth(engine, windows[w]);
+      for (std::size_t i = 0; i < rules.size(); ++i) {
+        const std::size_t r = (i + w) % rules.size();  // every rule is first on some windows
+        if (needs_another_rule(rules[r]) != second) continue;
+        BoundedExit exit(rules[r], context, w);
+        tallies[r][w] = evaluation.run(engine, windows[w], exit, full);
+      }
+    };
+    run_jobs(windows.size(), options.threads, job, model, progress,
+             second ? static_cast<std::int64_t>(windows.size()) : 0, total);
+    for (std::size_t r = 0; r < rules.size(); ++r) measured[r] = histograms_of(tallies[r], model.spec());
+  }
+
+  std::vector<RuleResult> results;
+  for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise(rules[r].text, tallies[r], model.spec()));
+  return results;
+}
+
+std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenizer& tokenizer,
+                                              std::span<const Example> examples, std::span<const ExitChoice> rules,
+                                              const EvaluationOptions& options, const ProgressSink& progress) {
+  struct Outcome {
+    bool right = false;
+    double loops = 0;
+    double answer_tokens = 0;
+    double milliseconds = 0;
+    double tokens = 0;
+  };
+  std::vector<std::vector<Outcome>> outcomes(rules.size(), std::vector<Outcome>(examples.size()));
+  const ExitContext context{model.spec(), options.loops, {}};
+  for (const ExitChoice& rule : rules) BoundedExit(rule, context);
+
+  const auto answer = [&](Engine& engine, const Example& example, BoundedExit& exit) {
+    Outcome outcome;
+    const std::vector<std::int32_t> prompt = tokenizer.encode(example.prompt);
+    const std::vector<std::int32_t> wanted = tokenizer.encode(example.answer);
+    Sequence sequence = engine.start(options.loops, options.window, options.kv_policy, options.seed);
+    outcome.right = true;
+    TokenDepth depth;
+    const auto begin = Clock::now();
+    for (std::size_t t = 0; t + 1 < prompt.size(); ++t) engine.decode(sequence, prompt[t], &exit, depth);
+    std::int32_t token = prompt.back();
+    for (const std::int32_t right : wanted) {
+      const std::span<const float> logits = engine.decode(sequence, token, &exit, depth);
+      token = static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+      outcome.right = outcome.right && token == right;
+      outcome.loops += looped_loops(depth, model.spec());
+      outcome.answer_tokens += 1;
+    }
+    outcome.milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    outcome.tokens = static_cast<double>(prompt.size() + wanted.size() - 1);
+    return outcome;
+  };
+  const auto job = [&](Engine& engine, std::size_t e) {
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+      BoundedExit exit(rules[r], context, e);
+      outcomes[r][e] = answer(engine, examples[e], exit);
+    }
+  };
+  run_jobs(examples.size(), options.threads, job, model, progress, 0, static_cast<std::int64_t>(examples.size()));
+
+  std::vector<ExamplesResult> results;
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    std::map<int, LevelResult> levels;
+    LevelResult all{-1, 0, 0, 0};
+    double milliseconds = 0;
+    double tokens = 0;
+    for (std::size_t e = 0; e < examples.size(); ++e) {
+      const Outcome& outcome = outcomes[r][e];
+      for (LevelResult* level : {&levels[examples[e].level], &all}) {
+        level->examples += 1;
+        level->right += outcome.right ? 1 : 0;
+        level->loops_per_token += outcome.loops / outcome.answer_tokens;
+      }
+      milliseconds += outcome.milliseconds;
+      tokens += outcome.tokens;
+    }
+    ExamplesResult result{rules[r].text, {}, milliseconds / tokens};
+    for (auto& [number, level] : levels) {
+      level.level = number;
+      result.levels.push_back(level);
+    }
+    result.levels.push_back(all);
+    for (LevelResult& level : result.levels) level.loops_per_token /= static_cast<double>(level.examples);
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+}  // namespace gyre
