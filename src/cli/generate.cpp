@@ -3,10 +3,10 @@
 #include <fmt/color.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <memory>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
@@ -28,12 +28,18 @@ struct Request {
 /// From cool (few loops) to warm (many); distinct in brightness too.
 constexpr std::array<std::uint32_t, 6> kDepthColors = {0x4C72B0, 0x55A3C4, 0x7FC8A9, 0xE3C75F, 0xE8934A, 0xD1495B};
 
+/// Loops over the looped groups together, of one token or the most it could run.
+int looped_loops(const std::vector<int>& loops, const std::vector<int>& most) {
+  int sum = 0;
+  for (std::size_t g = 0; g < most.size(); ++g) sum += most[g] > 1 ? loops[g] : 0;
+  return sum;
+}
+
 /// Loops a token ran, as a share of the most it could: 0 is one loop in every looped group.
 double depth_share(const TokenDepth& depth, const std::vector<int>& most) {
-  const int ran = std::accumulate(depth.loops.begin(), depth.loops.end(), 0);
-  const int all = std::accumulate(most.begin(), most.end(), 0);
-  const int least = static_cast<int>(most.size());
-  return all > least ? static_cast<double>(ran - least) / (all - least) : 1.0;
+  const auto groups = static_cast<int>(std::count_if(most.begin(), most.end(), [](int loops) { return loops > 1; }));
+  const int all = looped_loops(most, most);
+  return all > groups ? static_cast<double>(looped_loops(depth.loops, most) - groups) / (all - groups) : 1.0;
 }
 
 fmt::text_style style_of(const TokenDepth& depth, const std::vector<int>& most) {
@@ -42,16 +48,16 @@ fmt::text_style style_of(const TokenDepth& depth, const std::vector<int>& most) 
 }
 
 void print_legend(const std::vector<int>& most) {
-  const int all = std::accumulate(most.begin(), most.end(), 0);
   fmt::print(stderr, "loops a token, few to many: ");
   for (const std::uint32_t color : kDepthColors) fmt::print(stderr, fmt::fg(fmt::rgb(color)), "██");
-  fmt::print(stderr, "  {} to {}\n", most.size(), all);
+  const std::vector<int> least(most.size(), 1);
+  fmt::print(stderr, "  {} to {}\n", looped_loops(least, most), looped_loops(most, most));
 }
 
-nlohmann::json token_json(const GeneratedToken& token) {
+nlohmann::json token_json(const GeneratedToken& token, const std::vector<int>& most) {
   return {{"token", token.token},
           {"text", token.text},
-          {"loops", std::accumulate(token.depth.loops.begin(), token.depth.loops.end(), 0)},
+          {"loops", looped_loops(token.depth.loops, most)},
           {"group_loops", token.depth.loops},
           {"group_reasons", token.depth.reasons},
           {"milliseconds", token.milliseconds}};
@@ -60,8 +66,8 @@ nlohmann::json token_json(const GeneratedToken& token) {
 struct DepthSum {
   double loops = 0;
   double tokens = 0;
-  void add(const TokenDepth& depth) {
-    loops += std::accumulate(depth.loops.begin(), depth.loops.end(), 0);
+  void add(const TokenDepth& depth, const std::vector<int>& most) {
+    loops += looped_loops(depth.loops, most);
     tokens += 1;
   }
   [[nodiscard]] double mean() const { return tokens > 0 ? loops / tokens : 0; }
@@ -98,9 +104,9 @@ void run(const Request& request) {
   DepthSum depths;
   const Generation result =
       generate(engine, sequence, tokenizer, prompt, options, &exit, [&](const GeneratedToken& token) {
-        depths.add(token.depth);
+        depths.add(token.depth, loops);
         if (request.run.json) {
-          tokens.push_back(token_json(token));
+          tokens.push_back(token_json(token, loops));
         } else if (color) {
           fmt::print("{}", fmt::styled(token.text, style_of(token.depth, loops)));
         } else {
@@ -125,7 +131,7 @@ void run(const Request& request) {
   }
   fmt::print("\n");
   fmt::print(stderr, "{} tokens, {:.2f} loops/token of {}, {:.2f} ms/token ({:.0f} tok/s), exit {}, stopped by {}\n",
-             result.tokens.size(), depths.mean(), std::accumulate(loops.begin(), loops.end(), 0), per_token,
+             result.tokens.size(), depths.mean(), looped_loops(loops, loops), per_token,
              1000.0 / std::max(per_token, 1e-9), request.exit, name_of(result.reason));
 }
 
