@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace gyre {
@@ -23,7 +24,7 @@ std::string bar(double share) {
 }  // namespace
 
 std::string describe_duration(double seconds) {
-  const auto whole = static_cast<long>(seconds + 0.5);
+  const auto whole = std::lround(seconds);
   if (whole >= 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
   if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} s", whole);
@@ -63,8 +64,8 @@ void Progress::update(std::int64_t done, std::string_view note) {
   const double rate = static_cast<double>(done - first_) / seconds;
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 1.0;
   const std::string left = rate > 0 ? describe_duration(static_cast<double>(total_ - done) / rate) : "?";
-  const std::string tail =
-      fmt::format("{:3.0f} % {:.0f} {}/s, {} left{}{}", 100 * share, rate, unit_, left, note.empty() ? "" : ", ", note);
+  const std::string tail = fmt::format("{:3.0f} % {:.{}f} {}/s, {} left{}{}", 100 * share, rate, rate < 10 ? 1 : 0,
+                                       unit_, left, note.empty() ? "" : ", ", note);
   if (terminal_) {
     fmt::print(stderr, "\r\033[K{} {} {}", title_, bar(share), tail);
     std::fflush(stderr);

@@ -19,6 +19,8 @@ class Progress {
   /// Reports `done` of `total`; `note` stands behind the rate ("loss 1.62"). Work done before the first call (a resumed
   /// run) does not count in the rate.
   void update(std::int64_t done, std::string_view note = {});
+  /// For work whose size shows only once it has begun.
+  void set_total(std::int64_t total) { total_ = total; }
   /// Removes the bar so that other lines can be printed.
   void clear();
 

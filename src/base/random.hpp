@@ -44,7 +44,11 @@ class Random {
   int poisson(double mean) {
     const double limit = std::exp(-mean);
     int count = 0;
-    for (double product = uniform(); product > limit; product *= uniform()) ++count;
+    double product = uniform();
+    while (product > limit) {
+      ++count;
+      product *= uniform();
+    }
     return count;
   }
 

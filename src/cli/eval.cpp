@@ -24,7 +24,10 @@ struct Request {
 };
 
 ProgressSink show(Progress& progress) {
-  return [&progress](std::int64_t done, std::int64_t /*total*/) { progress.update(done); };
+  return [&progress](std::int64_t done, std::int64_t total) {
+    progress.set_total(total);
+    progress.update(done);
+  };
 }
 
 nlohmann::json depths_json(const std::vector<DepthHistogram>& depths) {
@@ -75,7 +78,7 @@ void run_text(const Request& request, const Model& model, const Tokenizer& token
   const std::vector<std::int32_t> tokens = tokens_of(request, tokenizer);
   std::vector<RuleResult> rows;
   {
-    Progress progress("eval", static_cast<std::int64_t>(tokens.size()) / options.window + 1, "windows");
+    Progress progress("eval", 1, "windows");
     rows = evaluate_text(model, tokenizer, tokens, rules, options, show(progress));
   }
   if (!request.run.json) {

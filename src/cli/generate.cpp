@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iostream>
 #include <memory>
 
@@ -44,7 +45,7 @@ double depth_share(const TokenDepth& depth, const std::vector<int>& most) {
 
 fmt::text_style style_of(const TokenDepth& depth, const std::vector<int>& most) {
   const auto last = static_cast<double>(kDepthColors.size() - 1);
-  return fmt::fg(fmt::rgb(kDepthColors[static_cast<std::size_t>(depth_share(depth, most) * last + 0.5)]));
+  return fmt::fg(fmt::rgb(kDepthColors[static_cast<std::size_t>(std::lround(depth_share(depth, most) * last))]));
 }
 
 void print_legend(const std::vector<int>& most) {
@@ -114,7 +115,8 @@ void run(const Request& request) {
         }
         if (!request.run.json) std::fflush(stdout);
       });
-  const double per_token = result.decode_milliseconds / std::max<double>(1.0, static_cast<double>(result.tokens.size()));
+  const double per_token =
+      result.decode_milliseconds / std::max<double>(1.0, static_cast<double>(result.tokens.size()));
   if (request.run.json) {
     nlohmann::json json = provenance(request.run, model);
     json["exit"] = request.exit;

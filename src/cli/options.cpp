@@ -25,16 +25,11 @@ std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec) {
 }
 
 nlohmann::json provenance(const RunOptions& options, const Model& model) {
-  return {{"program", "gyre " GYRE_VERSION},
-          {"model", options.model},
-          {"model_sha256", model.hash()},
-          {"stored_dtype", model.stored_type()},
-          {"compute_dtype", "F32"},
-          {"loops", loops_of(options, model.spec())},
-          {"kv_policy", options.kv_policy},
-          {"threads", thread_count(options)},
-          {"isa", kernels().name},
-          {"seed", options.seed}};
+  return {{"program", "gyre " GYRE_VERSION}, {"model", options.model},
+          {"model_sha256", model.hash()},    {"stored_dtype", model.stored_type()},
+          {"compute_dtype", "F32"},          {"loops", loops_of(options, model.spec())},
+          {"kv_policy", options.kv_policy},  {"threads", thread_count(options)},
+          {"isa", kernels().name},           {"seed", options.seed}};
 }
 
 }  // namespace gyre::cli

@@ -109,10 +109,19 @@ void run(const Request& request) {
       progress.update(static_cast<std::int64_t>(checkpoints.size()));
     }
   }
-  const StudySubject subject{first.spec(),         first.parameter_count(), tokenizer,       tokens,
-                             request.text,         request.split,           options.window,  options.loops,
-                             request.seed,         options.threads,         std::string(kernels().name),
-                             "gyre " GYRE_VERSION, request.command};
+  const StudySubject subject{first.spec(),
+                             first.parameter_count(),
+                             tokenizer,
+                             tokens,
+                             request.text,
+                             request.split,
+                             options.window,
+                             options.loops,
+                             request.seed,
+                             options.threads,
+                             std::string(kernels().name),
+                             "gyre " GYRE_VERSION,
+                             request.command};
   nlohmann::json study = study_json(subject, checkpoints);
   write_text_atomically(request.out, study_page(study));
   study["measures"] = token_measures_json(checkpoints);
@@ -146,20 +155,23 @@ void add_study(CLI::App& program) {
   command->add_option("--validation-share", request->validation_share, "The last part of the text that validates")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--tokens", request->tokens, "Tokens to measure")->check(CLI::Range(2, 1 << 24))
+  command->add_option("--tokens", request->tokens, "Tokens to measure")
+      ->check(CLI::Range(2, 1 << 24))
       ->capture_default_str();
   command->add_option("--loops", request->loops, "Loops: one count for every looped group, or one each as in 4/8/4");
   command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
   command->add_option("--seed", request->seed, "Seed of noise in first states")->capture_default_str();
   command->add_option("--out", request->out, "Page to write; the numbers go beside it as .json")->capture_default_str();
   command->add_flag("--json", request->json, "Print the summary as JSON");
-  command->footer("Examples:\n"
-                  "  gyre study -m models/shakespeare --text input.txt --split validation --out study.html\n"
-                  "  gyre study -m runs/shakespeare/checkpoints --text input.txt --split validation --loops 8");
+  command->footer(
+      "Examples:\n"
+      "  gyre study -m models/shakespeare --text input.txt --split validation --out study.html\n"
+      "  gyre study -m runs/shakespeare/checkpoints --text input.txt --split validation --loops 8");
   command->callback([request] {
     request->command = "gyre study";
     for (const std::string& model : request->models) request->command += " -m " + model;
-    request->command += fmt::format(" --text {} --split {} --tokens {}", request->text, request->split, request->tokens);
+    request->command +=
+        fmt::format(" --text {} --split {} --tokens {}", request->text, request->split, request->tokens);
     if (!request->loops.empty()) request->command += " --loops " + request->loops;
     run(*request);
   });

@@ -49,7 +49,8 @@ void Engine::enter_group(std::size_t group, const Sequence& sequence, Workspace&
   if (spec.first_state == FirstState::zero) std::fill(work.states.begin(), work.states.end(), 0.0F);
   if (spec.first_state != FirstState::noise) return;
   const std::uint64_t seed = combine_seeds(sequence.noise_seed, group);
-  const auto first = static_cast<std::uint64_t>(sequence.length) * static_cast<std::uint64_t>(model_.spec().hidden_size);
+  const auto first =
+      static_cast<std::uint64_t>(sequence.length) * static_cast<std::uint64_t>(model_.spec().hidden_size);
   for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] = spec.noise_std * normal_at(seed, first + i);
 }
 

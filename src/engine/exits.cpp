@@ -116,7 +116,8 @@ std::string exit_help() {
   std::string text = "Exit rules (--exit NAME:KEY=VALUE,…):\n";
   for (const ExitKind& kind : exit_kinds()) {
     text += fmt::format("  {:7} {}\n", kind.name, kind.help);
-    for (const ExitOptionHelp& option : kind.options) text += fmt::format("          {:8} {}\n", option.key, option.help);
+    for (const ExitOptionHelp& option : kind.options)
+      text += fmt::format("          {:8} {}\n", option.key, option.help);
   }
   return text + "  any     min, max: fewest and most loops of each looped group\n";
 }

@@ -11,7 +11,7 @@
 namespace gyre {
 
 struct GenerateOptions {
-  int tokens = 100;                ///< most tokens to generate
+  int tokens = 100;  ///< most tokens to generate
   SamplingOptions sampling;
   std::vector<std::string> stops;  ///< generation ends before the first of these texts
 };

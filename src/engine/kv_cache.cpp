@@ -22,10 +22,7 @@ KvPolicy parse_kv_policy(const std::string& text, const std::string& flag) {
 std::string_view name_of(KvPolicy policy) { return name_of<KvPolicy>(kPolicies, policy); }
 
 KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy)
-    : loops_(std::move(loops)),
-      kv_size_(static_cast<std::size_t>(spec.kv_size())),
-      context_(context),
-      policy_(policy) {
+    : loops_(std::move(loops)), kv_size_(static_cast<std::size_t>(spec.kv_size())), context_(context), policy_(policy) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     layers_.push_back(spec.groups[g].layers);
     first_slot_.push_back(slots_);

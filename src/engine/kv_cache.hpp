@@ -12,7 +12,8 @@ namespace gyre {
 
 /// Where the keys and values of a looped layer are kept.
 enum class KvPolicy {
-  /// Every loop has a slot of its own; loop k reads what earlier tokens wrote in loop k. For loops that an earlier token
+  /// Every loop has a slot of its own; loop k reads what earlier tokens wrote in loop k. For loops that an earlier
+  /// token
   /// never ran, its last loop stands in.
   per_loop,
   /// One slot a layer: every loop overwrites it, and a token reads the last loop of earlier tokens. A prompt still runs

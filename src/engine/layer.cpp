@@ -8,7 +8,7 @@ namespace gyre {
 namespace {
 
 /// Below this many multiplications a matrix product is done before another thread would have woken up.
-constexpr std::size_t kParallelWork = 64 * 1024;
+constexpr std::size_t kParallelWork = std::size_t{64} * 1024;
 constexpr std::size_t kRowGrain = 16;
 
 float gelu(float x) { return 0.5F * x * (1.0F + std::erf(x * static_cast<float>(1.0 / std::numbers::sqrt2))); }

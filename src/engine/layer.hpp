@@ -39,14 +39,14 @@ class LayerRunner {
   const Kernels& kernels_;
   std::size_t hidden_;
 
-  std::vector<float> input_;      ///< [n, hidden]: the branch's input
-  std::vector<float> output_;     ///< [n, hidden]: the branch's output
-  std::vector<float> qkv_;        ///< [n, attention + 2 kv]
-  std::vector<float> mixed_;      ///< [n, attention]
-  std::vector<float> up_;         ///< [n, ffn or 2 ffn]
-  std::vector<float> activated_;  ///< [n, ffn]
+  std::vector<float> input_;                ///< [n, hidden]: the branch's input
+  std::vector<float> output_;               ///< [n, hidden]: the branch's output
+  std::vector<float> qkv_;                  ///< [n, attention + 2 kv]
+  std::vector<float> mixed_;                ///< [n, attention]
+  std::vector<float> up_;                   ///< [n, ffn or 2 ffn]
+  std::vector<float> activated_;            ///< [n, ffn]
   std::vector<std::vector<float>> scores_;  ///< one a thread
-  std::vector<float> cosines_;    ///< [positions, head_size / 2]
+  std::vector<float> cosines_;              ///< [positions, head_size / 2]
   std::vector<float> sines_;
 };
 

@@ -10,11 +10,12 @@ namespace gyre {
 
 /// How the next token is drawn. Filters apply in this order: repetition penalty, temperature, top-k, top-p, min-p.
 struct SamplingOptions {
-  float temperature = 0.8F;         ///< 0: greedy
-  int top_k = 0;                    ///< keep the k likeliest; 0: all
-  float top_p = 1.0F;               ///< keep the likeliest tokens that together reach this probability
-  float min_p = 0.0F;               ///< drop tokens below this share of the likeliest one's probability
-  float repetition_penalty = 1.0F;  ///< above 1: logits of tokens in the text so far are divided (or, below 0, multiplied)
+  float temperature = 0.8F;  ///< 0: greedy
+  int top_k = 0;             ///< keep the k likeliest; 0: all
+  float top_p = 1.0F;        ///< keep the likeliest tokens that together reach this probability
+  float min_p = 0.0F;        ///< drop tokens below this share of the likeliest one's probability
+  float repetition_penalty =
+      1.0F;  ///< above 1: logits of tokens in the text so far are divided (or, below 0, multiplied)
   std::uint64_t seed = 1;
 };
 

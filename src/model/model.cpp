@@ -1,7 +1,7 @@
 #include "model/model.hpp"
 
-#include <bit>
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 
@@ -58,12 +58,13 @@ void Model::check_tensors() const {
                   info.name, describe_shape(tensor.shape), describe_shape(info.shape));
     }
     if (!all_finite(tensor)) {
-      throw Error("{}: tensor {} holds numbers that are not finite; the training diverged or the file is damaged", where,
-                  info.name);
+      throw Error("{}: tensor {} holds numbers that are not finite; the training diverged or the file is damaged",
+                  where, info.name);
     }
   }
   if (file_.tensors().size() == table.size()) return;
-  for (const auto& [name, tensor] : file_.tensors()) {
+  for (const auto& stored : file_.tensors()) {
+    const std::string& name = stored.first;
     const bool known = std::any_of(table.begin(), table.end(), [&](const TensorInfo& i) { return i.name == name; });
     if (!known) throw Error("{}: tensor {} has no place in the model that config.json describes", where, name);
   }
@@ -130,8 +131,8 @@ std::int64_t Model::parameter_count() const {
 std::string_view Model::stored_type() const {
   std::map<DType, std::size_t> counts;
   for (const auto& [name, tensor] : file_.tensors()) counts[tensor.dtype] += tensor.element_count();
-  const auto most = std::max_element(counts.begin(), counts.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return name_of(most->first);
 }
 

@@ -196,7 +196,8 @@ std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
   const int up_size = spec.gated_mlp() ? 2 * spec.ffn_size : spec.ffn_size;
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     if (spec.groups[g].injection == Injection::linear) {
-      table.push_back({fmt::format("groups.{}.inject.weight", g), {spec.hidden_size, 2 * spec.hidden_size}});
+      table.push_back(
+          {fmt::format("groups.{}.inject.weight", g), {spec.hidden_size, std::int64_t{2} * spec.hidden_size}});
     }
     for (int l = 0; l < spec.groups[g].layers; ++l) {
       const std::string layer = fmt::format("groups.{}.layers.{}", g, l);

@@ -20,9 +20,7 @@ constexpr double kTiny = std::numeric_limits<float>::min();
 /// States of one group for one window: [loop 0 … K][n · hidden].
 using GroupStates = std::vector<std::vector<float>>;
 
-double norm(std::span<const float> x) {
-  return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
-}
+double norm(std::span<const float> x) { return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0)); }
 
 std::span<const float> row(const std::vector<float>& states, std::size_t t, std::size_t hidden) {
   return std::span(states).subspan(t * hidden, hidden);
@@ -77,8 +75,7 @@ class Lens {
           loop.lens_loss.push_back(-static_cast<double>(p[static_cast<std::size_t>(targets[begin + t])]));
           loop.lens_entropy.push_back(entropy(p));
           loop.lens_kl.push_back(kl_divergence(end, p));
-          likeliest_now.push_back(
-              static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin()));
+          likeliest_now.push_back(static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin()));
           if (k > 1) loop.lens_flip.push_back(likeliest_now[t] == likeliest[t] ? 0 : 1);
         }
         likeliest = std::move(likeliest_now);

@@ -206,8 +206,8 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
     if (second && !second_pass) break;
     const ExitContext context{model.spec(), options.loops, second ? measured : decltype(measured){}};
     // Options are checked before any work, and a rule's draws differ from window to window but not from run to run.
-    for (std::size_t r = 0; r < rules.size(); ++r) {
-      if (needs_another_rule(rules[r]) == second) BoundedExit(rules[r], context);
+    for (const ExitChoice& rule : rules) {
+      if (needs_another_rule(rule) == second) BoundedExit(rule, context);
     }
     const auto job = [&](Engine& engine, std::size_t w) {
       const std::vector<float> full = evaluation.full_depth(engine, windows[w]);

@@ -16,7 +16,7 @@ struct EvaluationOptions {
   std::vector<int> loops;  ///< full depth, per group
   KvPolicy kv_policy = KvPolicy::per_loop;
   std::uint64_t seed = 1;
-  int window = 0;  ///< tokens that share a context; each window starts afresh
+  int window = 0;   ///< tokens that share a context; each window starts afresh
   int threads = 1;  ///< windows run side by side, each on one thread
 };
 
@@ -24,13 +24,13 @@ struct EvaluationOptions {
 struct RuleResult {
   std::string rule;
   std::int64_t tokens = 0;
-  double cross_entropy = 0;  ///< nats/token of what the rule's own logits predict
-  double cross_entropy_low = 0;   ///< 95 % interval, bootstrap over windows
+  double cross_entropy = 0;      ///< nats/token of what the rule's own logits predict
+  double cross_entropy_low = 0;  ///< 95 % interval, bootstrap over windows
   double cross_entropy_high = 0;
   double perplexity = 0;
   double bits_per_byte = 0;
-  double kl_to_full = 0;         ///< KL(full depth ‖ rule), nats/token
-  double loops_per_token = 0;    ///< over the looped groups together
+  double kl_to_full = 0;       ///< KL(full depth ‖ rule), nats/token
+  double loops_per_token = 0;  ///< over the looped groups together
   double milliseconds_per_token = 0;
   std::vector<DepthHistogram> depths;  ///< of the looped groups
 };

@@ -25,10 +25,11 @@ Finding steps_shrink(const StudySubject& subject, const StudiedCheckpoint& last)
   for (const GroupMeasures& group : last.dynamics.groups) {
     const double first = median(group.loops.front().step);
     const double end = median(group.loops.back().step);
-    finding.here += fmt::format("{}: median step {:.3g} at loop 1, {:.3g} at loop {} ({:.0f} %; relative to the state "
-                                "{:.3f}). ",
-                                group_name(subject, group), first, end, group.loops.size(), 100 * end / first,
-                                median(group.loops.back().relative_step));
+    finding.here += fmt::format(
+        "{}: median step {:.3g} at loop 1, {:.3g} at loop {} ({:.0f} %; relative to the state "
+        "{:.3f}). ",
+        group_name(subject, group), first, end, group.loops.size(), 100 * end / first,
+        median(group.loops.back().relative_step));
     if (end > kDecayed * first) finding.holds = Holds::no;
   }
   return finding;
@@ -65,8 +66,7 @@ Finding drift_dominates(const StudySubject& subject, const StudiedCheckpoint& la
 
 Finding scales_separate(const StudySubject& subject, const std::vector<StudiedCheckpoint>& checkpoints) {
   Finding finding{"scales_separate", "The two scales separate as training goes on",
-                  "Over training, steps inside blocks get smaller against the drift between them.", "",
-                  Holds::unclear};
+                  "Over training, steps inside blocks get smaller against the drift between them.", "", Holds::unclear};
   if (checkpoints.size() < 2) {
     finding.here = "Needs several checkpoints of one training run.";
     return finding;
@@ -95,8 +95,9 @@ Finding lens_settles(const StudySubject& subject, const StudiedCheckpoint& last)
     const double share =
         std::accumulate(flips.begin(), flips.end(), 0.0) / static_cast<double>(std::max<std::size_t>(1, flips.size()));
     const double kl = spread_of(group.loops[group.loops.size() - 2].lens_kl).mean;
-    finding.here += fmt::format("{}: {:.1f} % of argmaxes change in the last loop, {:.2g} nats of KL one loop earlier. ",
-                                group_name(subject, group), 100 * share, kl);
+    finding.here +=
+        fmt::format("{}: {:.1f} % of argmaxes change in the last loop, {:.2g} nats of KL one loop earlier. ",
+                    group_name(subject, group), 100 * share, kl);
     if (share > kFewFlips) finding.holds = Holds::no;
   }
   return finding;
@@ -143,7 +144,7 @@ Finding trajectory_spirals(const StudySubject& subject, const StudiedCheckpoint&
 
 std::vector<Finding> findings_of(const StudySubject& subject, const std::vector<StudiedCheckpoint>& checkpoints) {
   const StudiedCheckpoint& last = checkpoints.back();
-  return {steps_shrink(subject, last),         steps_turn(subject, last),   drift_dominates(subject, last),
+  return {steps_shrink(subject, last),           steps_turn(subject, last),   drift_dominates(subject, last),
           scales_separate(subject, checkpoints), lens_settles(subject, last), trajectory_spirals(subject, last)};
 }
 

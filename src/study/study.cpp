@@ -51,12 +51,9 @@ nlohmann::json group_json(const GroupMeasures& measures, const StudySubject& sub
   for (std::size_t k = 0; k < measures.loops.size(); ++k) {
     loops.push_back(loop_json(measures.loops[k], static_cast<int>(k) + 1));
   }
-  return {{"group", measures.group},
-          {"name", group.name},
-          {"layers", group.layers},
-          {"loops", measures.loops.size()},
-          {"loops_data", std::move(loops)},
-          {"drift_to_loop", spread_json(measures.drift_to_loop)}};
+  return {{"group", measures.group},        {"name", group.name},
+          {"layers", group.layers},         {"loops", measures.loops.size()},
+          {"loops_data", std::move(loops)}, {"drift_to_loop", spread_json(measures.drift_to_loop)}};
 }
 
 std::string text_before(const StudySubject& subject, int position) {
@@ -120,10 +117,8 @@ nlohmann::json model_json(const StudySubject& subject) {
   nlohmann::json groups = nlohmann::json::array();
   for (std::size_t g = 0; g < subject.spec.groups.size(); ++g) {
     const Group& group = subject.spec.groups[g];
-    groups.push_back({{"name", group.name},
-                      {"layers", group.layers},
-                      {"loops", subject.loops[g]},
-                      {"looped", group.looped()}});
+    groups.push_back(
+        {{"name", group.name}, {"layers", group.layers}, {"loops", subject.loops[g]}, {"looped", group.looped()}});
   }
   return {{"name", subject.spec.name},
           {"parameters", subject.parameters},

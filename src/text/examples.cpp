@@ -20,7 +20,8 @@ std::vector<Example> read_examples(const std::filesystem::path& file) {
     const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
     if (json.is_discarded()) throw Error("{}: not valid JSON", where);
     const JsonObject object(json, where);
-    Example example{object.text("prompt"), object.text("answer"), object.integer("level", 0, 1'000'000, 0)};
+    Example example{object.text("prompt"), object.text("answer"), object.integer("level", 0, 1'000'000, 0),
+                    object.text("labels", "")};
     if (example.prompt.empty() || example.answer.empty()) throw Error("{}: prompt or answer is empty", where);
     examples.push_back(std::move(example));
   }

@@ -77,6 +77,23 @@ void TokenFile::copy(std::int64_t begin, std::span<std::int64_t> out) const {
   }
 }
 
+AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer) {
+  const std::vector<std::int32_t> prompt = tokenizer.encode(example.prompt);
+  const std::vector<std::int32_t> answer = tokenizer.encode(example.answer);
+  AnswerExample encoded{prompt, std::vector<std::int32_t>(prompt.size(), -1)};
+  if (!example.labels.empty() && example.labels.size() != prompt.size()) {
+    throw Error("--data: the {} labels \"{}\" do not fit the {} tokens of \"{}\"; give one character a token",
+                example.labels.size(), example.labels, prompt.size(), example.prompt);
+  }
+  for (std::size_t i = 0; i < example.labels.size(); ++i) {
+    if (example.labels[i] != ' ') encoded.targets[i] = tokenizer.encode(example.labels.substr(i, 1)).at(0);
+  }
+  encoded.targets.back() = answer.front();
+  encoded.inputs.insert(encoded.inputs.end(), answer.begin(), answer.end() - 1);
+  encoded.targets.insert(encoded.targets.end(), answer.begin() + 1, answer.end());
+  return encoded;
+}
+
 TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config_(config) {
   const std::int64_t needed = config.sequence + 1;
   if (tokens.training_size() < needed || tokens.validation_size() < needed) {
@@ -94,8 +111,8 @@ TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample>
     throw Error("--data: {} examples leave none for training or for validation", examples_.size());
   }
   for (const AnswerExample& example : examples_) {
-    if (example.tokens.size() > static_cast<std::size_t>(config.sequence) + 1) {
-      throw Error("--data: an example has {} tokens; training.sequence allows {}", example.tokens.size(),
+    if (example.inputs.size() > static_cast<std::size_t>(config.sequence)) {
+      throw Error("--data: an example has {} tokens; training.sequence allows {}", example.inputs.size() + 1,
                   config.sequence + 1);
     }
   }
@@ -104,7 +121,7 @@ TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample>
 std::int64_t TrainingData::training_tokens() const {
   if (!tokens_.empty()) return tokens_[0].training_size();
   std::int64_t count = 0;
-  for (std::size_t i = 0; i < training_examples_; ++i) count += static_cast<std::int64_t>(examples_[i].tokens.size());
+  for (std::size_t i = 0; i < training_examples_; ++i) count += static_cast<std::int64_t>(examples_[i].inputs.size());
   return count;
 }
 
@@ -121,18 +138,15 @@ Batch TrainingData::windows(std::span<const std::int64_t> begins) const {
 }
 
 Batch TrainingData::rows_of(std::span<const std::size_t> indices) const {
-  std::size_t longest = 0;
-  for (const std::size_t index : indices) longest = std::max(longest, examples_[index].tokens.size());
-  const std::size_t columns = longest - 1;
+  std::size_t columns = 0;
+  for (const std::size_t index : indices) columns = std::max(columns, examples_[index].inputs.size());
   Batch batch{static_cast<int>(indices.size()), static_cast<int>(columns), {}, {}};
   batch.inputs.assign(indices.size() * columns, 0);
   batch.targets.assign(indices.size() * columns, -1);
   for (std::size_t row = 0; row < indices.size(); ++row) {
     const AnswerExample& example = examples_[indices[row]];
-    for (std::size_t i = 0; i + 1 < example.tokens.size(); ++i) {
-      batch.inputs[row * columns + i] = example.tokens[i];
-      if (i + 1 >= example.answer_begin) batch.targets[row * columns + i] = example.tokens[i + 1];
-    }
+    std::copy(example.inputs.begin(), example.inputs.end(), batch.inputs.begin() + static_cast<long>(row * columns));
+    std::copy(example.targets.begin(), example.targets.end(), batch.targets.begin() + static_cast<long>(row * columns));
   }
   return batch;
 }

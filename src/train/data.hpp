@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "base/random.hpp"
+#include "text/examples.hpp"
 #include "text/tokenizer.hpp"
 #include "train/config.hpp"
 
@@ -44,9 +45,13 @@ struct Batch {
 
 /// One example of the answers layout.
 struct AnswerExample {
-  std::vector<std::int32_t> tokens;
-  std::size_t answer_begin = 0;  ///< index of the answer's first token
+  std::vector<std::int32_t> inputs;
+  std::vector<std::int32_t> targets;  ///< one an input; -1: no loss
 };
+
+/// The prompt with the answer as its targets, and whatever the example's labels ask for on the way.
+/// Throws Error when the labels do not fit the prompt.
+AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer);
 
 /// Where batches come from. Every batch is a function of (seed, step), so that a resumed run sees what an
 /// uninterrupted one would.

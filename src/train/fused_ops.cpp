@@ -20,7 +20,9 @@ constexpr std::int64_t kRowsPerTask = 64;
 
 // Conversions and exp without branches or calls, so that loops over them become vectors.
 [[gnu::always_inline]] inline float load(float value) { return value; }
-[[gnu::always_inline]] inline float load(at::BFloat16 value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value.x) << 16); }
+[[gnu::always_inline]] inline float load(at::BFloat16 value) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(value.x) << 16);
+}
 [[gnu::always_inline]] inline void store(float& out, float value) { out = value; }
 [[gnu::always_inline]] inline void store(at::BFloat16& out, float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);

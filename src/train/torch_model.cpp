@@ -171,7 +171,7 @@ class ForwardPass {
   }
 
   Tensor mlp(const std::string& name, const Tensor& h) {
-    const Tensor up = linear(name + ".up", h);
+    Tensor up = linear(name + ".up", h);
     switch (spec_.mlp) {
       case MlpKind::gelu:
         return linear(name + ".down", torch::gelu(up));

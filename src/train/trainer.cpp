@@ -61,13 +61,7 @@ PreparedData prepare_answers(const TrainConfig& config, const TrainRequest& requ
   for (const Example& example : examples) all += example.prompt + example.answer;
   Tokenizer tokenizer = make_tokenizer(config, all, all);
   std::vector<AnswerExample> encoded;
-  for (const Example& example : examples) {
-    AnswerExample one{tokenizer.encode(example.prompt), 0};
-    one.answer_begin = one.tokens.size();
-    const std::vector<std::int32_t> answer = tokenizer.encode(example.answer);
-    one.tokens.insert(one.tokens.end(), answer.begin(), answer.end());
-    encoded.push_back(std::move(one));
-  }
+  for (const Example& example : examples) encoded.push_back(encode_example(example, tokenizer));
   return {std::move(tokenizer), TrainingData(config, std::move(encoded))};
 }
 

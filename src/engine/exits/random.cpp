@@ -1,8 +1,9 @@
+#include "base/random.hpp"
+
 #include <charconv>
 #include <numeric>
 
 #include "base/error.hpp"
-#include "base/random.hpp"
 #include "engine/exits/kinds.hpp"
 #include "format/json_object.hpp"
 

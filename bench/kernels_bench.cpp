@@ -1,0 +1,74 @@
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "kernels/kernels.hpp"
+
+namespace gyre {
+namespace {
+
+std::vector<float> random_floats(std::size_t count, std::uint64_t seed) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) values[i] = normal_at(seed, i);
+  return values;
+}
+
+/// Matrix of [width, width] times `columns` vectors: GFLOP/s and GB/s of weights.
+void matmul(benchmark::State& state, const Kernels* table) {
+  const auto width = static_cast<std::size_t>(state.range(0));
+  const auto columns = static_cast<std::size_t>(state.range(1));
+  const std::vector<float> weights = random_floats(width * width, 1);
+  const std::vector<float> x = random_floats(width * columns, 2);
+  std::vector<float> y(width * columns);
+  for (auto _ : state) {
+    table->matmul(x.data(), columns, width, weights.data(), 0, width, width, y.data());
+    benchmark::DoNotOptimize(y.data());
+  }
+  using benchmark::Counter;
+  const auto runs = static_cast<double>(state.iterations());
+  const auto area = static_cast<double>(width * width);
+  state.counters["FLOP/s"] = Counter(2 * area * static_cast<double>(columns) * runs, Counter::kIsRate);
+  state.counters["weight_bytes/s"] = Counter(4 * area * runs, Counter::kIsRate);
+}
+
+/// One query of 64 channels against a cache.
+void attend(benchmark::State& state, const Kernels* table) {
+  constexpr std::size_t kHead = 64;
+  const auto count = static_cast<std::size_t>(state.range(0));
+  const std::vector<float> query = random_floats(kHead, 1);
+  const std::vector<float> keys = random_floats(count * kHead, 2);
+  const std::vector<float> values = random_floats(count * kHead, 3);
+  std::vector<float> scores(count);
+  std::vector<float> out(kHead);
+  for (auto _ : state) {
+    table->attend(query.data(), keys.data(), values.data(), kHead, count, kHead, 0.125F, scores.data(), out.data());
+    benchmark::DoNotOptimize(out.data());
+  }
+}
+
+/// What a latent exit rule costs a loop.
+void step_statistics(benchmark::State& state, const Kernels* table) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  const std::vector<float> now = random_floats(size, 1);
+  const std::vector<float> before = random_floats(size, 2);
+  std::vector<float> step(size);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(table->step_statistics(now.data(), before.data(), step.data(), size));
+  }
+}
+
+[[maybe_unused]] const bool kRegistered = [] {
+  for (const Kernels* table : available_kernels()) {
+    const std::string name(table->name);
+    benchmark::RegisterBenchmark(("matmul/" + name).c_str(), matmul, table)->ArgsProduct({{192, 768}, {1, 4, 64}});
+    benchmark::RegisterBenchmark(("attend/" + name).c_str(), attend, table)->Arg(256)->Arg(4096);
+    benchmark::RegisterBenchmark(("step_statistics/" + name).c_str(), step_statistics, table)->Arg(192)->Arg(768);
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Tokens/s of `gyre train` against Python's PyTorch on the same specification, in turn, on this machine.
+
+The PyTorch side is written as one writes it by hand: modules, autocast to bfloat16, torch.optim.AdamW, gradients through
+every loop. Both sides run the same config with its loops fixed at the default, and take the same threads.
+
+  bench/train.py --config configs/two-scale-tiny.json --rounds 5
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx512")
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class RmsNorm(torch.nn.Module):
+    def __init__(self, size, eps):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
+
+
+def make_norm(spec):
+    eps = spec.get("norm_eps", 1e-5)
+    size = spec["hidden_size"]
+    return RmsNorm(size, eps) if spec.get("norm", "rms") == "rms" else torch.nn.LayerNorm(size, eps)
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        hidden, ffn, bias = spec["hidden_size"], spec["ffn_size"], spec.get("biases", False)
+        self.heads = spec["heads"]
+        self.gated = spec.get("mlp", "silu_gated") == "silu_gated"
+        self.rotary = spec.get("position", "rotary_half") != "learned"
+        self.norm_1, self.norm_2 = make_norm(spec), make_norm(spec)
+        self.qkv = torch.nn.Linear(hidden, 3 * hidden, bias)
+        self.out = torch.nn.Linear(hidden, hidden, bias)
+        self.up = torch.nn.Linear(hidden, 2 * ffn if self.gated else ffn, bias)
+        self.down = torch.nn.Linear(ffn, hidden, bias)
+
+    def forward(self, x, rope, mask):
+        rows, positions, hidden = x.shape
+        q, k, v = self.qkv(self.norm_1(x)).view(rows, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if self.rotary:
+            q, k = rotate(q, rope), rotate(k, rope)
+        scores = (q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
+        p = F.softmax(scores.masked_fill(mask, float("-inf")), dim=-1)
+        x = x + self.out((p.to(v.dtype) @ v).transpose(1, 2).reshape(rows, positions, hidden))
+        h = self.up(self.norm_2(x))
+        if self.gated:
+            a, b = h.chunk(2, -1)
+            return x + self.down(F.silu(a) * b)
+        return x + self.down(F.gelu(h, approximate="tanh"))
+
+
+def rotate(x, rope):
+    cosines, sines = rope
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cosines - b * sines, b * cosines + a * sines], -1).to(x.dtype)
+
+
+class Looped(torch.nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.spec = spec
+        self.embed = torch.nn.Embedding(spec["vocab_size"], spec["hidden_size"])
+        self.place = torch.nn.Embedding(spec["context"], spec["hidden_size"])
+        torch.nn.init.normal_(self.embed.weight, std=0.02)
+        self.groups = torch.nn.ModuleList(
+            torch.nn.ModuleList(Layer(spec) for _ in range(group.get("layers", 1))) for group in spec["groups"])
+        self.norm = make_norm(spec)
+
+    def forward(self, tokens):
+        positions = torch.arange(tokens.shape[1])
+        size = self.spec["hidden_size"] // self.spec["heads"]
+        angles = positions[:, None] * 10000.0 ** (-torch.arange(size // 2) * 2 / size)
+        rope = (angles.cos(), angles.sin())
+        mask = torch.ones(len(positions), len(positions), dtype=torch.bool).triu(1)
+        x = self.embed(tokens)
+        if self.spec.get("position") == "learned":
+            x = x + self.place(positions)
+        for group, layers in zip(self.spec["groups"], self.groups):
+            for _ in range(group.get("loops", 1)):
+                for layer in layers:
+                    x = layer(x, rope, mask)
+        return self.norm(x) @ self.embed.weight.T
+
+
+def pytorch_rate(spec, steps, threads):
+    torch.set_num_threads(threads)
+    training = spec["training"]
+    rows, columns = training["batch"], training["sequence"]
+    model = Looped(spec)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    times = []
+    for _ in range(steps):
+        tokens = torch.randint(spec["vocab_size"], (rows, columns + 1))
+        begin = time.perf_counter()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(tokens[:, :-1])
+            loss = F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        times.append(time.perf_counter() - begin)
+    return rows * columns / statistics.median(times[1:])
+
+
+def gyre_rate(gyre, config, data, steps, threads, folder):
+    out = pathlib.Path(tempfile.mkdtemp(dir=folder)) / "run"
+    subprocess.run([gyre, "train", "--config", config, "--data", data, "--out", out, "--steps", str(steps),
+                    "--threads", str(threads)], check=True, stderr=subprocess.DEVNULL)
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return statistics.median([row["tokens_per_second"] for row in rows if "loss" in row][1:])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default=ROOT / "configs/two-scale-tiny.json")
+    parser.add_argument("--gyre", default=ROOT / "build/gyre")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    spec = json.loads(pathlib.Path(arguments.config).read_text())
+    plain = spec.get("norm_placement", "pre") == "pre" and all("injection" not in group for group in spec["groups"])
+    if not plain:
+        sys.exit("bench/train.py: the PyTorch side knows pre-norm stacks without injection; give such a config")
+    spec["training"].update(vocabulary="bytes", loop_sampling="fixed", backprop_loops=0, evaluate_windows=1,
+                            evaluate_loops=[], dropout=0.0)
+    spec["vocab_size"] = 256
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        config, data = pathlib.Path(folder) / "config.json", pathlib.Path(folder) / "text.txt"
+        config.write_text(json.dumps(spec))
+        data.write_text("".join(random.choices("abcdefgh \n", k=200_000)))
+        for number in range(arguments.rounds):
+            ours = gyre_rate(arguments.gyre, config, data, arguments.steps, arguments.threads, folder)
+            theirs = pytorch_rate(spec, arguments.steps, arguments.threads)
+            ratios.append(ours / theirs)
+            print(f"round {number + 1}: gyre {ours:.0f} tokens/s, PyTorch {torch.__version__} {theirs:.0f} tokens/s, "
+                  f"ratio {ratios[-1]:.2f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.2f} ({arguments.threads} threads, {spec['name']})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/progress.hpp"
+#include "base/random.hpp"
+#include "base/sha256.hpp"
+#include "base/thread_pool.hpp"
+
+namespace gyre {
+namespace {
+
+std::string sha256_of(std::string_view text) { return sha256(std::as_bytes(std::span(text.data(), text.size()))); }
+
+TEST(Sha256, GivesTheKnownVectors) {
+  EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(ShareOf, CoversEveryItemExactlyOnceInMultiplesOfTheGrain) {
+  for (std::size_t count = 0; count <= 100; ++count) {
+    for (const std::size_t grain : {1U, 3U, 16U}) {
+      for (int parts = 1; parts <= 9; ++parts) {
+        std::size_t next = 0;
+        for (int part = 0; part < parts; ++part) {
+          const Share share = share_of(count, grain, part, parts);
+          ASSERT_EQ(share.begin, next);
+          ASSERT_LE(share.begin, share.end);
+          ASSERT_TRUE(share.end % grain == 0 || share.end == count);
+          next = share.end;
+        }
+        ASSERT_EQ(next, count);
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, RunsEveryPartOnceEveryTime) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    ASSERT_EQ(pool.size(), threads);
+    std::vector<std::atomic<int>> calls(static_cast<std::size_t>(threads));
+    for (int round = 0; round < 300; ++round) {
+      pool.run([&](int part) { ++calls[static_cast<std::size_t>(part)]; });
+      for (const auto& count : calls) ASSERT_EQ(count, round + 1);
+    }
+  }
+}
+
+TEST(ThreadPool, EndsCleanlyWithoutWork) { EXPECT_EQ(ThreadPool(3).size(), 3); }
+
+TEST(NormalAt, HasTheMomentsOfANormalDistribution) {
+  constexpr int kDraws = 40000;
+  double sum = 0;
+  double squares = 0;
+  double fourth = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const double x = normal_at(9, static_cast<std::uint64_t>(i));
+    sum += x;
+    squares += x * x;
+    fourth += x * x * x * x;
+  }
+  EXPECT_NEAR(sum / kDraws, 0, 5 / std::sqrt(kDraws));
+  EXPECT_NEAR(squares / kDraws, 1, 5 * std::sqrt(2.0 / kDraws));
+  EXPECT_NEAR(fourth / kDraws, 3, 5 * std::sqrt(96.0 / kDraws));
+}
+
+TEST(NormalAt, IsAFunctionOfSeedAndIndexAlone) {
+  EXPECT_EQ(normal_at(1, 5), normal_at(1, 5));
+  EXPECT_NE(normal_at(1, 5), normal_at(2, 5));
+  EXPECT_NE(normal_at(1, 5), normal_at(1, 6));
+}
+
+TEST(Random, StaysInItsBoundsAndRepeatsWithItsSeed) {
+  Random random(4);
+  Random again(4);
+  std::vector<int> counts(7);
+  for (int i = 0; i < 7000; ++i) {
+    const std::uint64_t value = random.below(7);
+    ASSERT_LT(value, 7U);
+    ASSERT_EQ(value, again.below(7));
+    ++counts[value];
+  }
+  for (const int count : counts) EXPECT_NEAR(count, 1000, 5 * std::sqrt(1000 * 6.0 / 7));
+  EXPECT_GT(unit_interval(0), 0);
+  EXPECT_LT(unit_interval(UINT64_MAX), 1);
+}
+
+TEST(Random, PoissonHasMeanAndVarianceOfItsParameter) {
+  Random random(5);
+  constexpr int kDraws = 20000;
+  double sum = 0;
+  double squares = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const int value = random.poisson(3.5);
+    sum += value;
+    squares += value * value;
+  }
+  const double mean = sum / kDraws;
+  EXPECT_NEAR(mean, 3.5, 5 * std::sqrt(3.5 / kDraws));
+  EXPECT_NEAR(squares / kDraws - mean * mean, 3.5, 0.25);
+}
+
+TEST(Durations, AreWrittenForPeople) {
+  EXPECT_EQ(describe_duration(12.4), "12 s");
+  EXPECT_EQ(describe_duration(185), "3 min 05 s");
+  EXPECT_EQ(describe_duration(3725), "1 h 02 min");
+}
+
+TEST(Progress, PrintsPlainLinesInAPipe) {
+  testing::internal::CaptureStderr();
+  {
+    Progress progress("eval", 4, "windows");
+    progress.update(0);
+    progress.update(4, "loss 1.5");
+  }
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, testing::StartsWith("eval 100 %"));
+  EXPECT_THAT(text, testing::HasSubstr("loss 1.5\n"));
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("\033")));
+}
+
+TEST(SystemMessage, SaysWhatTheNumberMeans) { EXPECT_EQ(system_message(2), "No such file or directory"); }
+
+}  // namespace
+}  // namespace gyre

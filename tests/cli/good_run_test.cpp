@@ -1,0 +1,238 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "base/sha256.hpp"
+#include "cli/program.hpp"
+#include "model_folder.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class GoodRun : public ::testing::Test {
+ protected:
+  GoodRun() {
+    std::string words;
+    for (int i = 0; i < 20; ++i) words += "abc mno ";
+    write_text_atomically(text(), words);
+  }
+
+  [[nodiscard]] std::string model() const { return folder_.path().string(); }
+  [[nodiscard]] std::string text() const { return folder_.beside("text.txt").string(); }
+
+  static std::string output(const std::vector<std::string>& arguments, const Environment& environment = {}) {
+    const ProgramRun run = run_gyre(arguments, environment);
+    EXPECT_EQ(run.status, 0) << run.err;
+    EXPECT_THAT(run.err, Not(HasSubstr("\033")));
+    return run.out;
+  }
+
+  [[nodiscard]] std::vector<std::string> generate(std::vector<std::string> flags, const char* tokens = "8") const {
+    flags.insert(flags.begin(), {"generate", "-m", model(), "-p", "abc", "-n", tokens});
+    return flags;
+  }
+
+  ModelFolder folder_;
+};
+
+TEST_F(GoodRun, GenerateTellsAsJsonWhatItDependsOnAndHowDeepEveryTokenWent) {
+  const std::string rule = "accel:tau=0.9,hits=2";
+  const nlohmann::json json = nlohmann::json::parse(
+      output(generate({"--json", "--exit", rule, "--seed", "7", "--threads", "2", "--kv", "last", "--loops", "5/3"})));
+  EXPECT_EQ(json["model_sha256"], sha256(MappedFile(folder_.path() / "model.safetensors").bytes()));
+  EXPECT_EQ(json["exit"], rule);
+  EXPECT_EQ(json["kv_policy"], "last");
+  EXPECT_EQ(json["seed"], 7);
+  EXPECT_EQ(json["stored_dtype"], "F32");
+  EXPECT_EQ(json["compute_dtype"], "F32");
+  EXPECT_EQ(json["threads"], 2);
+  EXPECT_EQ(json["loops"], (std::vector<int>{1, 5, 3, 1}));
+  EXPECT_EQ(json["stop_reason"], "length");
+  EXPECT_EQ(json["prompt_tokens"], 3);
+  ASSERT_EQ(json["tokens"].size(), 8U);
+  std::string text;
+  double loops = 0;
+  for (const nlohmann::json& token : json["tokens"]) {
+    text += token["text"].get<std::string>();
+    const auto group_loops = token["group_loops"].get<std::vector<int>>();
+    ASSERT_EQ(group_loops.size(), 4U);
+    EXPECT_EQ(token["loops"], group_loops[1] + group_loops[2]);
+    EXPECT_TRUE(group_loops[1] >= 3 && group_loops[1] <= 5);  // two hits need three loops
+    EXPECT_EQ(token["group_reasons"].size(), 4U);
+    loops += token["loops"].get<double>();
+  }
+  EXPECT_EQ(json["text"], text);
+  EXPECT_DOUBLE_EQ(json["mean_loops_per_token"], loops / 8);
+}
+
+TEST_F(GoodRun, GeneratePrintsThePromptAndGoesOn) {
+  const ProgramRun run = run_gyre(generate({}));
+  EXPECT_EQ(run.status, 0);
+  EXPECT_THAT(run.out, StartsWith("abc"));
+  EXPECT_EQ(run.out.size(), 3U + 8 + 1);
+  EXPECT_THAT(run.err, HasSubstr("8 tokens"));
+  EXPECT_THAT(run.err, HasSubstr("exit fixed"));
+}
+
+TEST_F(GoodRun, TheSameSeedWritesTheSameText) {
+  EXPECT_EQ(output(generate({"--seed", "3"})), output(generate({"--seed", "3"})));
+  EXPECT_NE(output(generate({"--seed", "3"}, "20")), output(generate({"--seed", "4"}, "20")));
+}
+
+TEST_F(GoodRun, ThePlainReferenceWritesTheSameGreedyTextAsTheFastest) {
+  const std::vector<std::string> greedy = generate({"--temperature", "0"}, "20");
+  const std::string text = output(greedy);
+  EXPECT_EQ(output(greedy, {{"GYRE_ISA", "scalar"}}), text);
+  EXPECT_EQ(output(greedy, {{"GYRE_ISA", ""}}), text);
+}
+
+TEST_F(GoodRun, APipeGetsColoursOnlyOnDemand) {
+  EXPECT_THAT(output(generate({})), Not(HasSubstr("\033")));
+  EXPECT_THAT(output(generate({"--color", "never"})), Not(HasSubstr("\033")));
+  const ProgramRun run = run_gyre(generate({"--color", "always"}));
+  EXPECT_EQ(run.status, 0);
+  EXPECT_THAT(run.out, HasSubstr("\033[38;2;"));
+  EXPECT_THAT(output(generate({"--color", "always", "--json"})), Not(HasSubstr("\033")));
+}
+
+TEST_F(GoodRun, AStopTextIsNotPrinted) {
+  const nlohmann::json all = nlohmann::json::parse(output(generate({"--json", "--temperature", "0"})));
+  const std::string text = all["text"];
+  const std::string stop = text.substr(3, 2);
+  const nlohmann::json cut = nlohmann::json::parse(output(generate({"--json", "--temperature", "0", "--stop", stop})));
+  EXPECT_EQ(cut["text"], text.substr(0, text.find(stop)));
+  EXPECT_EQ(cut["stop_reason"], "stop_text");
+}
+
+TEST_F(GoodRun, EvalGivesOneRowARuleInTheirOrder) {
+  const std::vector<std::string> rules = {"fixed", "accel:tau=0.5", "random:like=2", "kl:tau=0.01"};
+  std::vector<std::string> arguments = {"eval", "-m", model(), "--text", text(), "--json"};
+  for (const std::string& rule : rules) arguments.insert(arguments.end(), {"--exit", rule});
+  const nlohmann::json json = nlohmann::json::parse(output(arguments));
+  ASSERT_EQ(json["rows"].size(), rules.size());
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    EXPECT_EQ(json["rows"][r]["exit"], rules[r]);
+    EXPECT_EQ(json["rows"][r]["tokens"], 159);
+  }
+  EXPECT_LT(json["rows"][0]["kl_to_full_depth_nats_per_token"], 1e-5);
+  EXPECT_EQ(json["window_tokens"], 24);
+  EXPECT_EQ(json["model_sha256"].get<std::string>().size(), 64U);
+  // A row's histograms are what random:file= reads.
+  const std::string file = folder_.beside("depths.json").string();
+  write_text_atomically(file, json["rows"][1]["depths"].dump());
+  output(generate({"--exit", "random:file=" + file}));
+}
+
+TEST_F(GoodRun, EvalPrintsATableWithALineARule) {
+  const std::string table =
+      output({"eval", "-m", model(), "--text", text(), "--exit", "fixed", "--exit", "step:tau=0.1"});
+  EXPECT_THAT(table, StartsWith("exit"));
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
+  EXPECT_THAT(table, HasSubstr("\nstep:tau=0.1 "));
+}
+
+TEST_F(GoodRun, EvalOfExamplesGivesAccuracyByLevel) {
+  const std::string file = folder_.beside("examples.jsonl").string();
+  write_text_atomically(file,
+                        "{\"prompt\": \"ab\", \"answer\": \"c\", \"level\": 1}\n"
+                        "{\"prompt\": \"mn\", \"answer\": \"o\", \"level\": 3}\n");
+  const nlohmann::json json =
+      nlohmann::json::parse(output({"eval", "-m", model(), "--examples", file, "--json", "--exit", "fixed"}));
+  const nlohmann::json& levels = json["rows"][0]["levels"];
+  ASSERT_EQ(levels.size(), 3U);
+  EXPECT_EQ(levels[0]["level"], 1);
+  EXPECT_EQ(levels[1]["level"], 3);
+  EXPECT_EQ(levels[2]["level"], "all");
+  EXPECT_EQ(levels[2]["examples"], 2);
+}
+
+TEST_F(GoodRun, StudyWritesAPageThatLoadsNothingAndTheNumbersBesideIt) {
+  const fs::path page = folder_.beside("study.html");
+  const std::string summary =
+      output({"study", "-m", model(), "--text", text(), "--tokens", "40", "--out", page.string()});
+  EXPECT_THAT(summary, HasSubstr(page.string()));
+  const std::string html = read_text(page);
+  EXPECT_FALSE(std::regex_search(html, std::regex("<(script|img|iframe)[^>]{0,200}\\bsrc\\s*=")));
+  EXPECT_FALSE(std::regex_search(html, std::regex("<link[^>]{0,200}\\bhref\\s*=")));
+  EXPECT_FALSE(std::regex_search(html, std::regex("@import|url\\(\\s*['\"]?https?:")));
+  EXPECT_THAT(html, Not(HasSubstr("GYRE_DATA")));
+  EXPECT_THAT(html, Not(HasSubstr("GYRE_D3")));
+  const nlohmann::json json = nlohmann::json::parse(read_text(folder_.beside("study.json")));
+  EXPECT_EQ(json["text"]["tokens"], 40);
+  EXPECT_EQ(json["checkpoints"].size(), 1U);
+  EXPECT_FALSE(json["findings"].empty());
+  // One entry a loop and one a group, for groups of 4 and 3 loops.
+  EXPECT_EQ(json["measures"].size(), 4U + 1 + 3 + 1);
+  EXPECT_EQ(json["measures"][0]["step"].size(), 40U);
+  const std::string hash = sha256(MappedFile(folder_.path() / "model.safetensors").bytes());
+  EXPECT_THAT(html, HasSubstr(hash.substr(0, 16)));
+}
+
+TEST_F(GoodRun, StudyOfAFolderOfCheckpointsTakesThemInTheOrderOfTheirSteps) {
+  const fs::path run = folder_.beside("run");
+  for (const char* name : {"step-000200", "step-000100", ".step-000300.partial-1"}) {
+    fs::create_directories(run / name);
+    fs::copy(folder_.path(), run / name, fs::copy_options::recursive);
+  }
+  const nlohmann::json json =
+      nlohmann::json::parse(output({"study", "-m", run.string(), "--text", text(), "--tokens", "20", "--json", "--out",
+                                    folder_.beside("s.html").string()}));
+  ASSERT_EQ(json["checkpoints"].size(), 2U);
+  EXPECT_EQ(json["checkpoints"][0]["step"], 100);
+  EXPECT_EQ(json["checkpoints"][1]["step"], 200);
+  EXPECT_FALSE(json.contains("measures"));
+}
+
+TEST_F(GoodRun, InfoTellsSizeAndCost) {
+  const nlohmann::json json = nlohmann::json::parse(output({"info", "-m", model(), "--json", "--loops", "2"}));
+  std::int64_t parameters = 0;
+  for (const auto& [name, values] : folder_.weights()) parameters += static_cast<std::int64_t>(values.size());
+  EXPECT_EQ(json["parameters"], parameters);
+  EXPECT_EQ(json["kv_bytes_per_token"], 8 * 2 * 4 * (1 + 2 + 2 * 2 + 1));
+  EXPECT_EQ(json["spec"]["hidden_size"], 16);
+  const std::string table = output({"info", "-m", model()});
+  EXPECT_THAT(table, HasSubstr("loop a"));
+  EXPECT_THAT(table, HasSubstr("4 loops"));
+}
+
+TEST_F(GoodRun, InfoCountsTheFloatingPointOperationsOfALoop) {
+  const auto flops = [&](const char* loops) {
+    return nlohmann::json::parse(output({"info", "-m", model(), "--json", "--loops", loops}))["flops_per_token"]
+        .get<double>();
+  };
+  // q 16, k and v 8 each, out 16; three MLP maps of 24; the first group mixes in its input through 32 by 16.
+  const double layer = 2.0 * 16 * (16 + 2 * 8 + 16 + 3 * 24);
+  EXPECT_EQ(flops("2/1") - flops("1/1"), layer + 2.0 * 32 * 16);
+  EXPECT_EQ(flops("1/2") - flops("1/1"), 2 * layer);
+}
+
+class Help : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Help, EndsWithExamples) {
+  const ProgramRun run = run_gyre({GetParam(), "--help"});
+  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.err, "");
+  EXPECT_TRUE(std::regex_search(run.out, std::regex("Examples?:\n +gyre " + std::string(GetParam())))) << run.out;
+  EXPECT_THAT(run.out, Not(HasSubstr("\033")));
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryCommand, Help, ::testing::Values("generate", "eval", "study", "info", "train"));
+
+TEST(Program, ShowsItsHelpAndVersion) {
+  const ProgramRun help = run_gyre({"--help"});
+  EXPECT_EQ(help.status, 0);
+  for (const char* command : {"generate", "eval", "study", "info", "train"}) EXPECT_THAT(help.out, HasSubstr(command));
+  const ProgramRun version = run_gyre({"--version"});
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.out, StartsWith("gyre "));
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,256 @@
+#include "engine/engine.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "engine/reference.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+void expect_close(std::span<const float> got, const std::vector<double>& want, const std::string& where) {
+  ASSERT_EQ(got.size(), want.size()) << where;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    ASSERT_NEAR(static_cast<double>(got[i]), want[i], 1e-4 * (1 + std::abs(want[i]))) << where << ", logit " << i;
+  }
+}
+
+std::vector<std::int32_t> random_tokens(const ModelSpec& spec, std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::int32_t> tokens;
+  while (tokens.size() < count) {
+    tokens.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(spec.vocab_size))));
+  }
+  return tokens;
+}
+
+std::string describe(const ModelSpec& spec) { return to_json(spec).dump(); }
+
+/// A rule that gives every token a depth of its own: draws from 1 … 4 in every looped group.
+BoundedExit random_depths(const ModelSpec& spec, const std::vector<int>& loops) {
+  return BoundedExit(parse_exit("random:weights=2/1/1/1,seed=3"), {spec, loops, {}});
+}
+
+class RandomSpec : public ::testing::TestWithParam<int> {
+ protected:
+  RandomSpec() : folder_(random_spec(static_cast<std::uint64_t>(GetParam()))), model_(Model::load(folder_.path())) {}
+
+  [[nodiscard]] const ModelSpec& spec() const { return folder_.spec(); }
+  [[nodiscard]] Reference reference(KvPolicy policy) const { return {spec(), folder_.weights(), policy, kNoise}; }
+
+  static constexpr std::uint64_t kNoise = 11;
+  ModelFolder folder_;
+  Model model_;
+};
+
+TEST_P(RandomSpec, PrefillMatchesTheDefinitions) {
+  SCOPED_TRACE(describe(spec()));
+  const std::vector<std::int32_t> tokens = random_tokens(spec(), 7, 5);
+  Engine engine(model_, 1);
+  Sequence sequence = engine.start(spec().default_loops(), 8, KvPolicy::per_loop, kNoise);
+  const std::span<const float> logits = engine.prefill(sequence, tokens, Engine::Logits::all);
+  const auto vocabulary = static_cast<std::size_t>(spec().vocab_size);
+  Reference wanted = reference(KvPolicy::per_loop);
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    expect_close(logits.subspan(t * vocabulary, vocabulary), wanted.next(tokens[t], spec().default_loops()),
+                 "position " + std::to_string(t));
+  }
+  EXPECT_EQ(sequence.length, 7);
+}
+
+TEST_P(RandomSpec, DecodeMatchesTheDefinitionsAtEveryDepthUnderBothPolicies) {
+  SCOPED_TRACE(describe(spec()));
+  const std::vector<int> loops = spec().default_loops();
+  const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 6);
+  for (const KvPolicy policy : {KvPolicy::per_loop, KvPolicy::last}) {
+    BoundedExit exit = random_depths(spec(), loops);
+    Engine engine(model_, 1);
+    Sequence sequence = engine.start(loops, 8, policy, kNoise);
+    Reference wanted = reference(policy);
+    TokenDepth depth;
+    for (const std::int32_t token : tokens) {
+      const std::span<const float> logits = engine.decode(sequence, token, &exit, depth);
+      expect_close(logits, wanted.next(token, depth.loops), std::string(name_of(policy)));
+    }
+  }
+}
+
+TEST_P(RandomSpec, APromptFollowedByDecodingMatchesTheDefinitionsUnderBothPolicies) {
+  SCOPED_TRACE(describe(spec()));
+  const std::vector<int> loops = spec().default_loops();
+  const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 7);
+  for (const KvPolicy policy : {KvPolicy::per_loop, KvPolicy::last}) {
+    BoundedExit exit = random_depths(spec(), loops);
+    Engine engine(model_, 1);
+    Sequence sequence = engine.start(loops, 8, policy, kNoise);
+    Reference wanted = reference(policy);
+    engine.prefill(sequence, std::span(tokens).first(4), Engine::Logits::none);
+    for (std::size_t t = 0; t < 4; ++t) wanted.next(tokens[t], loops, 0);
+    TokenDepth depth;
+    for (std::size_t t = 4; t < tokens.size(); ++t) {
+      const std::span<const float> logits = engine.decode(sequence, tokens[t], &exit, depth);
+      expect_close(logits, wanted.next(tokens[t], depth.loops), std::string(name_of(policy)));
+    }
+  }
+}
+
+TEST_P(RandomSpec, TwoThreadsGiveTheLogitsOfOne) {
+  SCOPED_TRACE(describe(spec()));
+  const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 8);
+  Engine one(model_, 1);
+  Engine two(model_, 2);
+  Sequence first = one.start(spec().default_loops(), 8, KvPolicy::per_loop, kNoise);
+  Sequence second = two.start(spec().default_loops(), 8, KvPolicy::per_loop, kNoise);
+  const std::span<const float> a = one.prefill(first, tokens, Engine::Logits::all);
+  const std::span<const float> b = two.prefill(second, tokens, Engine::Logits::all);
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5F * (1 + std::abs(a[i])));
+}
+
+INSTANTIATE_TEST_SUITE_P(Specs, RandomSpec, ::testing::Range(1, 25));
+
+class SmallModel : public ::testing::Test {
+ protected:
+  ModelFolder folder_;
+  Model model_ = Model::load(folder_.path());
+  std::vector<int> loops_ = model_.spec().default_loops();
+};
+
+TEST_F(SmallModel, ALargerBatchOnTwoThreadsGivesTheLogitsOfOne) {
+  // Wide enough that matrix products and attention are really shared out.
+  ModelSpec spec = small_spec();
+  spec.hidden_size = 96;
+  spec.ffn_size = 200;
+  spec.head_size = 24;
+  spec.context = 64;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  const std::vector<std::int32_t> tokens = random_tokens(spec, 64, 8);
+  Engine one(model, 1);
+  Engine two(model, 2);
+  Sequence first = one.start(spec.default_loops(), 64, KvPolicy::per_loop, 1);
+  Sequence second = two.start(spec.default_loops(), 64, KvPolicy::per_loop, 1);
+  const std::span<const float> a = one.prefill(first, tokens, Engine::Logits::all);
+  const std::span<const float> b = two.prefill(second, tokens, Engine::Logits::all);
+  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5F * (1 + std::abs(a[i])));
+}
+
+TEST_F(SmallModel, DecodingTokenByTokenGivesThePromptsLogits) {
+  const std::vector<std::int32_t> tokens = random_tokens(model_.spec(), 12, 9);
+  Engine engine(model_, 1);
+  Sequence whole = engine.start(loops_, 12, KvPolicy::per_loop, 1);
+  const std::span<const float> last = engine.prefill(whole, tokens, Engine::Logits::last);
+  const std::vector<float> wanted(last.begin(), last.end());
+  Sequence sequence = engine.start(loops_, 12, KvPolicy::per_loop, 1);
+  TokenDepth depth;
+  std::span<const float> logits;
+  for (const std::int32_t token : tokens) logits = engine.decode(sequence, token, nullptr, depth);
+  for (std::size_t i = 0; i < wanted.size(); ++i) ASSERT_NEAR(logits[i], wanted[i], 1e-5F);
+}
+
+TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
+  Engine engine(model_, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  BoundedExit exit(parse_exit("fixed:loops=2/1"), {model_.spec(), loops_, {}});
+  TokenDepth depth;
+  engine.decode(sequence, 3, &exit, depth);
+  EXPECT_EQ(depth.loops, (std::vector<int>{1, 2, 1, 1}));
+  EXPECT_EQ(depth.reasons, (std::vector<std::string_view>{"", "fixed", "fixed", ""}));
+  const auto row = [&](std::size_t group, int layer, int loop) {
+    const float* keys = sequence.cache.keys(sequence.cache.slot(group, layer, loop), 0);
+    return std::vector<float>(keys, keys + model_.spec().kv_size());
+  };
+  EXPECT_NE(row(1, 0, 0), row(1, 0, 1));  // two loops really ran
+  EXPECT_EQ(row(1, 0, 1), row(1, 0, 2));  // and stand in for the third and fourth
+  EXPECT_EQ(row(1, 0, 1), row(1, 0, 3));
+  for (const int layer : {0, 1}) {
+    EXPECT_EQ(row(2, layer, 0), row(2, layer, 1));
+    EXPECT_EQ(row(2, layer, 0), row(2, layer, 2));
+  }
+}
+
+TEST_F(SmallModel, AllLoopsRunWithTheReasonEndWhenNoRuleFires) {
+  Engine engine(model_, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  BoundedExit exit(parse_exit("step:tau=0"), {model_.spec(), loops_, {}});
+  TokenDepth depth;
+  engine.decode(sequence, 3, &exit, depth);
+  EXPECT_EQ(depth.loops, loops_);
+  EXPECT_EQ(depth.reasons, (std::vector<std::string_view>{"", "end", "end", ""}));
+}
+
+TEST_F(SmallModel, DecodingAheadForTheKlRuleChangesNoLogits) {
+  // A threshold of zero never fires, so the many trial decodings must leave the cache as it was.
+  for (const KvPolicy policy : {KvPolicy::per_loop, KvPolicy::last}) {
+    for (const char* rule : {"kl:tau=0,decode=coda", "kl:tau=0,decode=lens"}) {
+      Engine engine(model_, 1);
+      Sequence plain = engine.start(loops_, 8, policy, 1);
+      Sequence asked = engine.start(loops_, 8, policy, 1);
+      BoundedExit exit(parse_exit(rule), {model_.spec(), loops_, {}});
+      TokenDepth depth;
+      for (const std::int32_t token : random_tokens(model_.spec(), 8, 10)) {
+        const std::span<const float> logits = engine.decode(plain, token, nullptr, depth);
+        const std::vector<float> wanted(logits.begin(), logits.end());
+        const std::span<const float> got = engine.decode(asked, token, &exit, depth);
+        ASSERT_EQ(std::vector<float>(got.begin(), got.end()), wanted) << rule;
+      }
+    }
+  }
+}
+
+TEST_F(SmallModel, TheLastPolicyKeepsOneSlotALayer) {
+  const KvCache per_loop(model_.spec(), loops_, 4, KvPolicy::per_loop);
+  const KvCache last(model_.spec(), loops_, 4, KvPolicy::last);
+  const auto token = static_cast<std::size_t>(model_.spec().kv_size()) * 2 * sizeof(float);
+  EXPECT_EQ(per_loop.bytes_per_token(), token * (1 + 4 + 2 * 3 + 1));
+  EXPECT_EQ(last.bytes_per_token(), token * (1 + 1 + 2 + 1));
+}
+
+TEST_F(SmallModel, TheTraceShowsEveryLoopOfEveryGroupAndEndsInTheLogits) {
+  Engine engine(model_, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  std::vector<std::pair<int, int>> points;
+  std::vector<float> final_states;
+  const std::vector<std::int32_t> tokens = {1, 2, 3};
+  const auto logits = engine.prefill(sequence, tokens, Engine::Logits::all, [&](const TracePoint& point) {
+    points.emplace_back(point.group, point.loop);
+    EXPECT_EQ(point.states.size(), 3U * 16U);
+    final_states.assign(point.states.begin(), point.states.end());
+  });
+  const std::vector<float> wanted(logits.begin(), logits.end());
+  EXPECT_EQ(
+      points,
+      (std::vector<std::pair<int, int>>{
+          {0, 0}, {0, 1}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}, {2, 0}, {2, 1}, {2, 2}, {2, 3}, {3, 0}, {3, 1}}));
+  const auto decoded = engine.head(final_states);
+  EXPECT_EQ(std::vector<float>(decoded.begin(), decoded.end()), wanted);
+}
+
+TEST_F(SmallModel, MistakesInTokensAreNamed) {
+  Engine engine(model_, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  TokenDepth depth;
+  const std::vector<std::int32_t> five(5, 1);
+  EXPECT_THAT([&] { engine.prefill(sequence, {}, Engine::Logits::last); }, ThrowsMessage<Error>(HasSubstr("empty")));
+  EXPECT_THAT([&] { engine.prefill(sequence, five, Engine::Logits::last); },
+              ThrowsMessage<Error>(HasSubstr("5 tokens do not fit: 4 of 4")));
+  EXPECT_THAT([&] { engine.decode(sequence, 16, nullptr, depth); },
+              ThrowsMessage<Error>(HasSubstr("token 16 is outside the vocabulary of 16")));
+  EXPECT_THAT([&] { engine.decode(sequence, -1, nullptr, depth); }, ThrowsMessage<Error>(HasSubstr("token -1")));
+  EXPECT_EQ(sequence.length, 0);
+  engine.prefill(sequence, std::span(five).first(4), Engine::Logits::none);
+  EXPECT_THAT([&] { engine.decode(sequence, 1, nullptr, depth); }, ThrowsMessage<Error>(HasSubstr("0 of 4")));
+}
+
+TEST(KvPolicyNames, AreReadBackAndMistakesListThem) {
+  EXPECT_EQ(parse_kv_policy("last", "--kv"), KvPolicy::last);
+  EXPECT_EQ(name_of(KvPolicy::per_loop), "per_loop");
+  EXPECT_THAT([] { parse_kv_policy("all", "--kv"); }, ThrowsMessage<Error>(HasSubstr("--kv: \"all\"")));
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,252 @@
+#include "engine/exits.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "model_folder.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+/// A token's way through one group of six loops: what a rule is asked, loop after loop.
+class Walk {
+ public:
+  explicit Walk(const std::string& rule, std::uint64_t stream = 0)
+      : spec_(one_group()), exit_(parse_exit(rule), {spec_, {1, 6}, {}}, stream) {}
+
+  /// The loop after which the token leaves and why; 6 and "end" when it never does.
+  std::pair<int, std::string> run(std::vector<LoopStep> steps) {
+    exit_.enter_group(1, 0);
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      steps[k].group = 1;
+      steps[k].loop = static_cast<int>(k) + 1;
+      if (k > 0) steps[k].previous_step_norm = steps[k - 1].step_norm;
+      steps[k].first_step_norm = steps[0].step_norm;
+      if (const auto reason = exit_.leave_after(steps[k])) return {steps[k].loop, std::string(*reason)};
+    }
+    return {6, "end"};
+  }
+
+  static ModelSpec one_group() {
+    ModelSpec spec = small_spec();
+    spec.groups = {spec.groups[0], spec.groups[1]};
+    spec.groups[1].loops = 6;
+    return spec;
+  }
+
+ private:
+  ModelSpec spec_;
+  BoundedExit exit_;
+};
+
+using Left = std::pair<int, std::string>;
+
+/// Five loops with these accelerations; states of norm 10 and steps of norm 2.
+std::vector<LoopStep> accelerations(const std::vector<float>& values) {
+  std::vector<LoopStep> steps(values.size());
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    steps[k].acceleration = values[k];
+    steps[k].state_norm = 10;
+    steps[k].step_norm = 2;
+  }
+  return steps;
+}
+
+std::vector<LoopStep> step_norms(const std::vector<float>& values) {
+  std::vector<LoopStep> steps(values.size());
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    steps[k].step_norm = values[k];
+    steps[k].state_norm = 10;
+  }
+  return steps;
+}
+
+TEST(AccelerationExit, IsDefinedFromTheSecondLoop) {
+  EXPECT_EQ(Walk("accel:tau=1,form=absolute").run(accelerations({0, 0, 0, 0, 0})), Left(2, "acceleration"));
+  // With two hits the earliest exit is after loop 3.
+  EXPECT_EQ(Walk("accel:tau=1,form=absolute,hits=2").run(accelerations({0, 0, 0, 0, 0})), Left(3, "acceleration"));
+}
+
+TEST(AccelerationExit, TwoHitsMustFollowEachOther) {
+  EXPECT_EQ(Walk("accel:tau=1,form=absolute,hits=2").run(accelerations({9, 0.5F, 2, 0.5F, 0.5F})),
+            Left(5, "acceleration"));
+  EXPECT_EQ(Walk("accel:tau=1,form=absolute,hits=2").run(accelerations({9, 0.5F, 2, 0.5F, 2})), Left(6, "end"));
+  EXPECT_EQ(Walk("accel:tau=1,form=absolute,hits=1").run(accelerations({9, 2, 0.5F, 2, 2})), Left(3, "acceleration"));
+}
+
+TEST(AccelerationExit, HitsOfOneTokenDoNotCountForTheNext) {
+  Walk walk("accel:tau=1,form=absolute,hits=2");
+  EXPECT_EQ(walk.run(accelerations({9, 9, 9, 9, 0})), Left(6, "end"));
+  EXPECT_EQ(walk.run(accelerations({9, 0, 9, 9, 9})), Left(6, "end"));
+}
+
+TEST(AccelerationExit, TheFormSaysWhatTheThresholdIsHeldAgainst) {
+  // Acceleration 3 is 0.3 of the state's norm and 0.75 of the two steps' norms.
+  const std::vector<LoopStep> steps = accelerations({9, 9, 3, 9, 9});
+  EXPECT_EQ(Walk("accel:tau=3.1,form=absolute").run(steps), Left(3, "acceleration"));
+  EXPECT_EQ(Walk("accel:tau=3,form=absolute").run(steps), Left(6, "end"));  // below, not at
+  EXPECT_EQ(Walk("accel:tau=0.31,form=relative").run(steps), Left(3, "acceleration"));
+  EXPECT_EQ(Walk("accel:tau=0.31").run(steps), Left(3, "acceleration"));  // relative is the default
+  EXPECT_EQ(Walk("accel:tau=0.29").run(steps), Left(6, "end"));
+  EXPECT_EQ(Walk("accel:tau=0.76,form=normalised").run(steps), Left(3, "acceleration"));
+  EXPECT_EQ(Walk("accel:tau=0.74,form=normalised").run(steps), Left(6, "end"));
+}
+
+TEST(AccelerationExit, AStateAtRestLeavesRatherThanDividingByZero) {
+  std::vector<LoopStep> still(5);
+  EXPECT_EQ(Walk("accel:tau=0.1,form=relative").run(still), Left(2, "acceleration"));
+  EXPECT_EQ(Walk("accel:tau=0.1,form=normalised").run(still), Left(2, "acceleration"));
+}
+
+TEST(StepExit, LeavesWhenTheStepIsShort) {
+  EXPECT_EQ(Walk("step:tau=1,form=absolute").run(step_norms({4, 2, 0.9F, 2, 2})), Left(3, "step"));
+  EXPECT_EQ(Walk("step:tau=0.1").run(step_norms({4, 2, 0.9F, 2, 2})), Left(3, "step"));
+  EXPECT_EQ(Walk("step:tau=0.25,form=normalised").run(step_norms({4, 2, 0.9F, 2, 2})), Left(3, "step"));
+  EXPECT_EQ(Walk("step:tau=0.2,form=normalised").run(step_norms({4, 2, 0.9F, 2, 2})), Left(6, "end"));
+  EXPECT_EQ(Walk("step:tau=1,form=absolute,hits=2").run(step_norms({0.5F, 2, 0.9F, 0.9F, 2})), Left(4, "step"));
+}
+
+TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
+  std::vector<std::vector<float>> logits = {{0, 0}, {3, 0}, {3.001F, 0}, {5, 0}, {9, 0}};
+  std::vector<LoopStep> steps(5);
+  std::vector<LoopStep::Decode> asked;
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    steps[k].logits = [&logits, &asked, k](LoopStep::Decode how) {
+      asked.push_back(how);
+      return std::span<const float>(logits[k]);
+    };
+  }
+  EXPECT_EQ(Walk("kl:tau=0.01").run(steps), Left(3, "kl"));
+  EXPECT_EQ(asked, std::vector<LoopStep::Decode>(3, LoopStep::Decode::coda));
+  asked.clear();
+  EXPECT_EQ(Walk("kl:tau=0.01,decode=lens").run(steps), Left(3, "kl"));
+  EXPECT_EQ(asked, std::vector<LoopStep::Decode>(3, LoopStep::Decode::lens));
+  // KL((1/2, 1/2) to softmax(3, 0)) = ln(1 + e^3) - ln 2 - 3/2 = 0.8554: the first loop alone never fires.
+  EXPECT_EQ(Walk("kl:tau=0.86").run(steps), Left(2, "kl"));
+  EXPECT_EQ(Walk("kl:tau=0.85").run(steps), Left(3, "kl"));
+}
+
+TEST(LatentRules, NeverAskForLogits) {
+  std::vector<LoopStep> steps = accelerations({9, 9, 9, 9, 9});
+  for (LoopStep& step : steps) {
+    step.logits = [](LoopStep::Decode) -> std::span<const float> { throw std::logic_error("decoded"); };
+  }
+  for (const char* rule : {"accel:tau=0.1", "step:tau=0.1", "fixed", "fixed:loops=3", "random:weights=1/1/1"}) {
+    EXPECT_NO_THROW(Walk(rule).run(steps)) << rule;
+  }
+}
+
+TEST(FixedExit, LeavesAfterTheCountOfEachGroup) {
+  EXPECT_EQ(Walk("fixed:loops=4").run(std::vector<LoopStep>(5)), Left(4, "fixed"));
+  EXPECT_EQ(Walk("fixed").run(std::vector<LoopStep>(5)), Left(6, "end"));
+  const ModelSpec spec = small_spec();
+  BoundedExit exit(parse_exit("fixed:loops=3/1"), {spec, spec.default_loops(), {}});
+  LoopStep step;
+  step.group = 1;
+  step.loop = 2;
+  EXPECT_FALSE(exit.leave_after(step));
+  step.group = 2;
+  step.loop = 1;
+  EXPECT_TRUE(exit.leave_after(step));
+}
+
+TEST(Bounds, HoldForEveryRule) {
+  const std::vector<LoopStep> still(5);
+  EXPECT_EQ(Walk("accel:tau=1,min=4").run(still), Left(4, "acceleration"));
+  EXPECT_EQ(Walk("step:tau=1,min=3").run(still), Left(3, "step"));
+  EXPECT_EQ(Walk("fixed:loops=1,min=2").run(still), Left(2, "fixed"));
+  EXPECT_EQ(Walk("accel:tau=0,max=3").run(still), Left(3, "max"));
+  EXPECT_EQ(Walk("random:weights=0/0/0/0/1,max=2").run(still), Left(2, "max"));
+  EXPECT_THAT([] { Walk("fixed:min=3,max=2"); }, ThrowsMessage<Error>(AllOf(HasSubstr("min=3"), HasSubstr("max=2"))));
+}
+
+std::vector<int> draws(const std::string& rule, int count, std::uint64_t stream = 0) {
+  Walk walk(rule, stream);
+  std::vector<int> depths;
+  while (static_cast<int>(depths.size()) < count) depths.push_back(walk.run(std::vector<LoopStep>(5)).first);
+  return depths;
+}
+
+TEST(RandomExit, DrawsDepthsInTheSharesOfItsWeights) {
+  constexpr int kDraws = 8000;
+  std::vector<int> counts(7);
+  for (const int depth : draws("random:weights=0/1/3/4", kDraws)) ++counts[static_cast<std::size_t>(depth)];
+  EXPECT_EQ(counts[1] + counts[5] + counts[6], 0);
+  for (const auto& [depth, share] : std::vector<std::pair<std::size_t, double>>{{2, 0.125}, {3, 0.375}, {4, 0.5}}) {
+    const double five_sigma = 5 * std::sqrt(kDraws * share * (1 - share));
+    EXPECT_NEAR(counts[depth], kDraws * share, five_sigma) << depth;
+  }
+}
+
+TEST(RandomExit, TheSameSeedAndStreamDrawTheSame) {
+  EXPECT_EQ(draws("random:weights=1/1/1,seed=5", 50), draws("random:weights=1/1/1,seed=5", 50));
+  EXPECT_NE(draws("random:weights=1/1/1,seed=5", 50), draws("random:weights=1/1/1,seed=6", 50));
+  EXPECT_NE(draws("random:weights=1/1/1,seed=5", 50), draws("random:weights=1/1/1,seed=5", 50, 1));
+}
+
+TEST(RandomExit, ReadsHistogramsFromAFile) {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "depths.json").string();
+  write_text_atomically(file, R"([{"group": 1, "counts": [0, 0, 5]}])");
+  EXPECT_EQ(draws("random:file=" + file, 5), std::vector<int>(5, 3));
+  write_text_atomically(file, R"([{"group": 1, "counts": [0, 0]}])");
+  EXPECT_THAT([&] { Walk("random:file=" + file); }, ThrowsMessage<Error>(HasSubstr("all zero")));
+  write_text_atomically(file, R"({"group": 1})");
+  EXPECT_THAT([&] { Walk("random:file=" + file); }, ThrowsMessage<Error>(HasSubstr(file)));
+  EXPECT_THAT([] { Walk("random:file=/nowhere"); }, ThrowsMessage<Error>(HasSubstr("/nowhere")));
+}
+
+struct Mistake {
+  std::string rule;
+  std::vector<std::string> says;
+};
+
+class WrongRule : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(WrongRule, IsNamedWithWhatWouldBeRight) {
+  try {
+    Walk walk(GetParam().rule);
+    FAIL() << GetParam().rule << " was accepted";
+  } catch (const Error& error) {
+    for (const std::string& part : GetParam().says) EXPECT_THAT(error.what(), HasSubstr(part));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, WrongRule,
+    ::testing::Values(
+        Mistake{"fastest", {"\"fastest\"", "fixed, accel, step, kl, random"}}, Mistake{"", {"fixed, accel"}},
+        Mistake{"accel:tao=1", {"accel", "\"tao\"", "tau, hits, form, min, max"}},
+        Mistake{"accel", {"accel", "tau is missing"}}, Mistake{"step:hits=2", {"step", "tau is missing"}},
+        Mistake{"kl:decode=coda", {"kl", "tau is missing"}}, Mistake{"accel:tau=x", {"accel", "tau=x"}},
+        Mistake{"accel:tau=-1", {"tau=-1"}}, Mistake{"accel:tau=nan", {"tau=nan"}},
+        Mistake{"accel:tau=0.1 ", {"tau=0.1 "}}, Mistake{"accel:tau=1,hits=0", {"hits=0"}},
+        Mistake{"accel:tau=1,hits=1.5", {"hits=1.5"}},
+        Mistake{"accel:tau=1,form=round", {"form=round", "absolute, relative, normalised"}},
+        Mistake{"kl:tau=1,decode=all", {"decode=all", "coda, lens"}}, Mistake{"accel:tau", {"\"tau\"", "key=value"}},
+        Mistake{"fixed:loops=0", {"fixed:loops", "\"0\""}},
+        Mistake{"fixed:loops=7", {"fixed:loops=7", "more than the 6", "--loops"}},
+        Mistake{"fixed:loops=1/2/3", {"3 counts for 1 looped groups"}}, Mistake{"fixed:max=0", {"max=0"}},
+        Mistake{"random", {"random", "weights is missing"}}, Mistake{"random:weights=0/0", {"all weights are zero"}},
+        Mistake{"random:weights=1/a", {"weights=1/a"}}, Mistake{"random:weights=1/", {"weights=1/"}},
+        Mistake{"random:weights=1/-1", {"weights=1/-1"}}, Mistake{"random:like=1", {"like", "earlier"}},
+        Mistake{"random:weights=1,seed=x", {"seed=x"}}));
+
+TEST(ExitHelp, NamesEveryRuleAndOption) {
+  const std::string help = exit_help();
+  for (const ExitKind& kind : exit_kinds()) {
+    EXPECT_THAT(help, HasSubstr(std::string(kind.name)));
+    for (const ExitOptionHelp& option : kind.options) EXPECT_THAT(help, HasSubstr(std::string(option.key)));
+  }
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,220 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/kv_cache.hpp"
+#include "model_folder.hpp"
+
+namespace gyre {
+
+/// The model written down from its definitions, in double precision and without any thought of speed: one sequence,
+/// token after token, every key and value of every loop kept.
+class Reference {
+ public:
+  using Vector = std::vector<double>;
+
+  Reference(const ModelSpec& spec, const Weights& weights, KvPolicy policy, std::uint64_t noise_seed)
+      : spec_(spec), weights_(weights), policy_(policy), noise_seed_(noise_seed) {}
+
+  /// Runs a token `depth[g]` loops through group g and returns its logits. Under the policy `last` a token of the same
+  /// prompt (`prompt`: positions from `prompt_begin`) reads the loop of its own number.
+  Vector next(int token, const std::vector<int>& depth, int prompt_begin = 1 << 30) {
+    const int position = static_cast<int>(depths_.size());
+    depths_.push_back(depth);
+    Vector x = row("embed.weight", token);
+    for (double& value : x) value *= static_cast<double>(spec_.embedding_scale);
+    if (spec_.position == PositionKind::learned) add(x, row("position.weight", position));
+    for (std::size_t g = 0; g < spec_.groups.size(); ++g) x = run_group(g, x, position, prompt_begin);
+    if (spec_.final_norm) x = norm("final_norm", x);
+    return linear(spec_.tied_head ? "embed" : "head", x);
+  }
+
+ private:
+  struct Entry {
+    Vector key;
+    Vector value;
+  };
+
+  static void add(Vector& x, const Vector& y) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+  }
+
+  [[nodiscard]] Vector row(const std::string& name, int index) const {
+    const auto size = static_cast<std::size_t>(spec_.hidden_size);
+    const auto* begin = weights_.at(name).data() + static_cast<std::size_t>(index) * size;
+    return Vector(begin, begin + size);
+  }
+
+  /// W x + b; the bias is used when there is one.
+  [[nodiscard]] Vector linear(const std::string& name, const Vector& x) const {
+    const std::vector<float>& weight = weights_.at(name + ".weight");
+    Vector y(weight.size() / x.size());
+    for (std::size_t r = 0; r < y.size(); ++r) {
+      for (std::size_t i = 0; i < x.size(); ++i) y[r] += static_cast<double>(weight[r * x.size() + i]) * x[i];
+    }
+    const auto bias = weights_.find(name + ".bias");
+    if (bias != weights_.end()) add(y, Vector(bias->second.begin(), bias->second.end()));
+    return y;
+  }
+
+  [[nodiscard]] Vector norm(const std::string& name, const Vector& x) const {
+    const auto n = static_cast<double>(x.size());
+    const std::vector<float>& weight = weights_.at(name + ".weight");
+    double mean = 0;
+    if (spec_.norm == NormKind::layer) {
+      for (const double value : x) mean += value / n;
+    }
+    double variance = 0;
+    for (const double value : x) variance += (value - mean) * (value - mean) / n;
+    Vector y(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      y[i] = (x[i] - mean) / std::sqrt(variance + static_cast<double>(spec_.norm_eps)) * static_cast<double>(weight[i]);
+      if (spec_.norm == NormKind::layer) y[i] += static_cast<double>(weights_.at(name + ".bias")[i]);
+    }
+    return y;
+  }
+
+  Vector run_group(std::size_t g, const Vector& handed, int position, int prompt_begin) {
+    const Group& group = spec_.groups[g];
+    const std::string name = "groups." + std::to_string(g);
+    Vector x = handed;
+    if (group.first_state == FirstState::zero) x.assign(x.size(), 0.0);
+    if (group.first_state == FirstState::noise) {
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = static_cast<double>(group.noise_std * normal_at(combine_seeds(noise_seed_, g),
+                                                               static_cast<std::size_t>(position) * x.size() + i));
+      }
+    }
+    for (int loop = 0; loop < depths_.back()[g]; ++loop) {
+      if (group.injection == Injection::add) add(x, handed);
+      if (group.injection == Injection::linear) {
+        Vector joined = x;
+        joined.insert(joined.end(), handed.begin(), handed.end());
+        x = linear(name + ".inject", joined);
+      }
+      for (int l = 0; l < group.layers; ++l) {
+        const std::string layer = name + ".layers." + std::to_string(l);
+        branch(layer + ".attn", x, [&](const Vector& input) {
+          return attention(layer, static_cast<int>(g), l, loop, input, position, prompt_begin);
+        });
+        branch(layer + ".mlp", x, [&](const Vector& input) { return mlp(layer, input); });
+      }
+    }
+    return x;
+  }
+
+  template <typename Branch>
+  void branch(const std::string& name, Vector& x, const Branch& f) const {
+    const auto in = [&](const Vector& y) { return norm(name + ".norm_in", y); };
+    const auto out = [&](const Vector& y) { return norm(name + ".norm_out", y); };
+    switch (spec_.norm_placement) {
+      case NormPlacement::pre:
+        return add(x, f(in(x)));
+      case NormPlacement::post:
+        add(x, f(x));
+        x = out(x);
+        return;
+      case NormPlacement::sandwich:
+        add(x, f(in(x)));
+        x = out(x);
+        return;
+      case NormPlacement::branch:
+        return add(x, out(f(in(x))));
+      case NormPlacement::post_branch:
+        return add(x, out(f(x)));
+    }
+  }
+
+  void rotate(double* head, int position) const {
+    if (spec_.position == PositionKind::learned) return;
+    const int half = spec_.head_size / 2;
+    for (int i = 0; i < half; ++i) {
+      const double angle =
+          position * std::pow(static_cast<double>(spec_.rotary_theta), -2.0 * i / static_cast<double>(spec_.head_size));
+      const bool adjacent = spec_.position == PositionKind::rotary_adjacent;
+      double& a = head[adjacent ? 2 * i : i];
+      double& b = head[adjacent ? 2 * i + 1 : i + half];
+      const double turned = a * std::cos(angle) - b * std::sin(angle);
+      b = a * std::sin(angle) + b * std::cos(angle);
+      a = turned;
+    }
+  }
+
+  /// The loop (from 0) of an earlier token that loop `loop` of this one reads.
+  [[nodiscard]] int loop_read(std::size_t g, int earlier, int position, int loop, int prompt_begin) const {
+    const int last = depths_[static_cast<std::size_t>(earlier)][g] - 1;
+    const bool own_loop = policy_ == KvPolicy::per_loop || earlier == position || earlier >= prompt_begin;
+    return own_loop ? std::min(loop, last) : last;
+  }
+
+  Vector attention(const std::string& layer, int g, int l, int loop, const Vector& input, int position,
+                   int prompt_begin) {
+    const auto size = static_cast<std::size_t>(spec_.head_size);
+    const auto heads = static_cast<std::size_t>(spec_.heads);
+    const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
+    Vector qkv = linear(layer + ".attn.qkv", input);
+    for (std::size_t h = 0; h < heads + kv_heads; ++h) rotate(qkv.data() + h * size, position);
+    const auto keys = qkv.begin() + static_cast<std::ptrdiff_t>(heads * size);
+    const auto values = keys + static_cast<std::ptrdiff_t>(kv_heads * size);
+    memory_[{g, l, loop, position}] = {Vector(keys, values), Vector(values, qkv.end())};
+    Vector mixed(heads * size);
+    for (std::size_t h = 0; h < heads; ++h) {
+      const std::size_t kv = h / (heads / kv_heads) * size;
+      Vector scores;
+      double total = 0;
+      for (int p = 0; p <= position; ++p) {
+        const Entry& entry =
+            memory_.at({g, l, loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin), p});
+        double score = 0;
+        for (std::size_t i = 0; i < size; ++i) score += qkv[h * size + i] * entry.key[kv + i];
+        scores.push_back(std::exp(score / std::sqrt(static_cast<double>(size))));
+        total += scores.back();
+      }
+      for (int p = 0; p <= position; ++p) {
+        const Entry& entry =
+            memory_.at({g, l, loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin), p});
+        const double share = scores[static_cast<std::size_t>(p)] / total;
+        for (std::size_t i = 0; i < size; ++i) mixed[h * size + i] += share * entry.value[kv + i];
+      }
+    }
+    return linear(layer + ".attn.out", mixed);
+  }
+
+  [[nodiscard]] Vector mlp(const std::string& layer, const Vector& input) const {
+    const Vector up = linear(layer + ".mlp.up", input);
+    Vector y(static_cast<std::size_t>(spec_.ffn_size));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double x = up[i];
+      switch (spec_.mlp) {
+        case MlpKind::gelu:
+          y[i] = x * 0.5 * std::erfc(-x / std::numbers::sqrt2);
+          break;
+        case MlpKind::gelu_tanh:
+          y[i] = 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+          break;
+        case MlpKind::silu_gated:
+          y[i] = x / (1 + std::exp(-x)) * up[i + y.size()];
+          break;
+        case MlpKind::relu_squared:
+          y[i] = x > 0 ? x * x : 0;
+          break;
+      }
+    }
+    return linear(layer + ".mlp.down", y);
+  }
+
+  const ModelSpec& spec_;
+  const Weights& weights_;
+  KvPolicy policy_;
+  std::uint64_t noise_seed_;
+  std::vector<std::vector<int>> depths_;
+  std::map<std::tuple<int, int, int, int>, Entry> memory_;
+};
+
+}  // namespace gyre

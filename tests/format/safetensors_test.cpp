@@ -1,0 +1,196 @@
+#include "format/safetensors.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <limits>
+
+#include "base/error.hpp"
+#include "text/scratch_folder.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+class SafetensorsFile : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::filesystem::path path() const { return scratch_ / "model.safetensors"; }
+
+  // Not atomically: syncing the disk for each of a thousand files would take long.
+  void write(const std::string& bytes) const { std::ofstream(path(), std::ios::binary) << bytes; }
+
+  /// A file with this header and `data` bytes behind it.
+  void write_header(const std::string& header, std::size_t data) const {
+    std::string bytes;
+    for (int i = 0; i < 8; ++i) bytes += static_cast<char>((header.size() >> (8 * i)) & 0xffU);
+    write(bytes + header + std::string(data, '\0'));
+  }
+
+  /// What reading says about a tensor "w" with these fields in a file of 16 data bytes.
+  void expect_refused(const std::string& fields, const std::string& says) const {
+    write_header(R"({"w":{)" + fields + "}}", 16);
+    EXPECT_THAT([&] { Safetensors{path()}; },
+                ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("tensor w"), HasSubstr(says))))
+        << fields;
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(SafetensorsFile, GivesBackWhatWasWritten) {
+  const std::vector<float> wide = {1.5F, -2.0F, 3.25F, 0.0F, -0.0F, 1e-40F};
+  const std::vector<std::uint16_t> narrow = {to_bf16(1.5F), to_bf16(-2.0F)};
+  const std::vector<NamedTensor> tensors = {
+      {"w", {DType::f32, {2, 3}, std::as_bytes(std::span(wide))}},
+      {"b", {DType::bf16, {2}, std::as_bytes(std::span(narrow))}},
+      {"empty", {DType::f32, {0, 3}, {}}},
+  };
+  write_safetensors(path(), tensors);
+  const Safetensors file(path());
+  ASSERT_EQ(file.tensors().size(), 3U);
+  EXPECT_EQ(file.at("w").shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(std::bit_cast<std::uintptr_t>(file.at("w").bytes.data()) % alignof(float), 0U);
+  std::vector<float> read(6);
+  widen(file.at("w"), read);
+  EXPECT_EQ(std::memcmp(read.data(), wide.data(), sizeof(float) * 6), 0);
+  EXPECT_EQ(file.at("b").dtype, DType::bf16);
+  read.resize(2);
+  widen(file.at("b"), read);
+  EXPECT_EQ(read, (std::vector<float>{1.5F, -2.0F}));
+  EXPECT_EQ(file.at("empty").element_count(), 0U);
+  EXPECT_THAT([&] { static_cast<void>(file.at("v")); }, ThrowsMessage<Error>(HasSubstr("tensor v is missing")));
+}
+
+TEST_F(SafetensorsFile, CutShortAnywhereIsRefused) {
+  const std::vector<float> values = {1, 2, 3, 4};
+  write_safetensors(path(), std::vector<NamedTensor>{{"w", {DType::f32, {4}, std::as_bytes(std::span(values))}}});
+  const std::string whole = read_text(path());
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    write(whole.substr(0, length));
+    EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr(path().string()))) << length;
+  }
+}
+
+TEST_F(SafetensorsFile, AnyByteOfTheHeaderMayBeWrongWithoutACrash) {
+  const std::vector<float> values = {1, 2, 3, 4};
+  write_safetensors(path(), std::vector<NamedTensor>{{"w", {DType::f32, {4}, std::as_bytes(std::span(values))}}});
+  const std::string whole = read_text(path());
+  for (std::size_t at = 0; at + 16 < whole.size(); ++at) {
+    for (const char byte : {'\0', '9', '"', '\xff'}) {
+      std::string broken = whole;
+      broken[at] = byte;
+      write(broken);
+      try {
+        const Safetensors file(path());
+        for (const auto& [name, tensor] : file.tensors()) {
+          std::vector<float> out(tensor.element_count());
+          widen(tensor, out);
+        }
+      } catch (const Error&) {
+        // The only way to refuse it.
+      }
+    }
+  }
+}
+
+TEST_F(SafetensorsFile, AHeaderThatIsNoJsonObjectIsRefused) {
+  for (const std::string header : {"", "not json", "[1, 2]", "\"text\"", "{\"w\":", "\xff\xfe"}) {
+    write_header(header, 8);
+    EXPECT_THAT([&] { Safetensors{path()}; },
+                ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("not a safetensors file"))))
+        << header;
+  }
+  write("\x89PNG\r\n\x1a\n and more of it");
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("not a safetensors file")));
+}
+
+TEST_F(SafetensorsFile, ANumberTooLargeForJsonIsRefusedLikeAnyBrokenHeader) {
+  write_header(R"({"w":{"dtype":"F32","shape":[1e999],"data_offsets":[0,16]}})", 16);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr(path().string())));
+}
+
+TEST_F(SafetensorsFile, EveryFieldOfATensorIsChecked) {
+  expect_refused(R"("shape":[4],"data_offsets":[0,16])", "dtype");
+  expect_refused(R"("dtype":"I64","shape":[2],"data_offsets":[0,16])", "F32, F16, BF16");
+  expect_refused(R"("dtype":4,"shape":[2],"data_offsets":[0,16])", "dtype");
+  expect_refused(R"("dtype":"F32","data_offsets":[0,16])", "shape");
+  expect_refused(R"("dtype":"F32","shape":4,"data_offsets":[0,16])", "shape");
+  expect_refused(R"("dtype":"F32","shape":[-4],"data_offsets":[0,16])", "-4");
+  expect_refused(R"("dtype":"F32","shape":[4.0],"data_offsets":[0,16])", "4.0");
+  expect_refused(R"("dtype":"F32","shape":[4])", "data_offsets");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[0])", "data_offsets");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[0,"16"])", "data_offsets");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[-16,0])", "data_offsets");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[16,0])", "16 to 0");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[4,20])", "beyond");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[18446744073709551600,18446744073709551615])", "beyond");
+  expect_refused(R"("dtype":"F32","shape":[3],"data_offsets":[0,16])", "16 bytes do not fit shape [3] of F32");
+  expect_refused(R"("dtype":"F16","shape":[4],"data_offsets":[0,16])", "do not fit");
+}
+
+TEST_F(SafetensorsFile, ShapesWhoseProductOverflowsAreRefused) {
+  expect_refused(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16])", "do not fit");
+  expect_refused(R"("dtype":"F32","shape":[1099511627776,1099511627776,0],"data_offsets":[0,0])", "do not fit");
+  expect_refused(R"("dtype":"F32","shape":[1073741824,4294967296,4],"data_offsets":[0,0])", "do not fit");
+  expect_refused(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])", "no size");
+}
+
+TEST_F(SafetensorsFile, TensorsThatShareBytesAreRefused) {
+  write_header(R"({"v":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},)"
+               R"("w":{"dtype":"F32","shape":[3],"data_offsets":[4,16]}})",
+               16);
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("tensor w"))));
+}
+
+TEST_F(SafetensorsFile, ATensorThatIsNoObjectIsNamed) {
+  write_header(R"({"w":[1]})", 0);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("tensor w")));
+}
+
+float widened(DType dtype, std::uint16_t bits) {
+  float out = 0;
+  widen({dtype, {1}, std::as_bytes(std::span(&bits, 1))}, std::span(&out, 1));
+  return out;
+}
+
+TEST(Widen, ReadsHalvesWithSubnormalsAndInfinities) {
+  EXPECT_EQ(widened(DType::f16, 0x3C00), 1.0F);
+  EXPECT_EQ(widened(DType::f16, 0xC000), -2.0F);
+  EXPECT_EQ(widened(DType::f16, 0x7BFF), 65504.0F);
+  EXPECT_EQ(widened(DType::f16, 0x0001), 0x1.0p-24F);
+  EXPECT_EQ(widened(DType::f16, 0x83FF), -0x1.ff8p-15F);
+  EXPECT_EQ(widened(DType::f16, 0x0400), 0x1.0p-14F);
+  EXPECT_EQ(widened(DType::f16, 0x7C00), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(widened(DType::f16, 0xFC00), -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(widened(DType::f16, 0x7E00)));
+  EXPECT_TRUE(std::signbit(widened(DType::f16, 0x8000)));
+  EXPECT_EQ(widened(DType::f16, 0x8000), 0.0F);
+}
+
+TEST(Widen, ReadsBfloat16AsTheUpperHalfOfAFloat) {
+  EXPECT_EQ(widened(DType::bf16, 0x3F80), 1.0F);
+  EXPECT_EQ(widened(DType::bf16, 0x0001), 0x1.0p-133F);
+  EXPECT_TRUE(std::isnan(widened(DType::bf16, 0x7FC0)));
+}
+
+TEST(ToBf16, RoundsToTheNearestAndTiesToEven) {
+  EXPECT_EQ(to_bf16(1.0F), 0x3F80);
+  EXPECT_EQ(to_bf16(std::bit_cast<float>(0x3F808000U)), 0x3F80);  // a tie: down to the even one
+  EXPECT_EQ(to_bf16(std::bit_cast<float>(0x3F818000U)), 0x3F82);  // a tie: up to the even one
+  EXPECT_EQ(to_bf16(std::bit_cast<float>(0x3F808001U)), 0x3F81);
+  EXPECT_EQ(to_bf16(std::bit_cast<float>(0x3F80FFFFU)), 0x3F81);
+  EXPECT_EQ(to_bf16(std::numeric_limits<float>::max()), 0x7F80);  // beyond the largest: infinity
+  EXPECT_EQ(to_bf16(-std::numeric_limits<float>::infinity()), 0xFF80);
+  EXPECT_EQ(to_bf16(std::bit_cast<float>(0x7F800001U)) & 0x7FFF, 0x7FC0);  // a NaN stays one
+}
+
+}  // namespace
+}  // namespace gyre

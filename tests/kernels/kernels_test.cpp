@@ -1,0 +1,194 @@
+#include "kernels/kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/random.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr float kEpsilon = std::numeric_limits<float>::epsilon();
+
+/// Random floats whose first one lies `shift` floats off whatever alignment the allocator gives.
+class Floats {
+ public:
+  Floats(Random& random, std::size_t count, float scale = 1.0F, std::size_t shift = 1)
+      : memory_(count + shift), shift_(shift), count_(count) {
+    for (float& value : memory_) value = scale * static_cast<float>(random.normal());
+  }
+  [[nodiscard]] float* data() { return memory_.data() + shift_; }
+  [[nodiscard]] const float* data() const { return memory_.data() + shift_; }
+  [[nodiscard]] std::size_t size() const { return count_; }
+  float& operator[](std::size_t i) { return data()[i]; }
+
+ private:
+  std::vector<float> memory_;
+  std::size_t shift_;
+  std::size_t count_;
+};
+
+/// Every table against the plain reference.
+class KernelTable : public ::testing::TestWithParam<const Kernels*> {
+ protected:
+  const Kernels& table_ = *GetParam();
+  const Kernels& plain_ = *available_kernels().front();
+  Random random_{7};
+};
+
+TEST_P(KernelTable, MatmulOfAnyShapeAndAnyRangeOfRows) {
+  for (std::size_t in = 1; in <= 70; ++in) {
+    for (std::size_t n = 1; n <= 9; ++n) {
+      const std::size_t out = 1 + random_.below(40);
+      const std::size_t begin = random_.below(out);
+      const std::size_t end = begin + random_.below(out - begin + 1);
+      const Floats x(random_, n * in, 1, n % 4);
+      const Floats weights(random_, out * in);
+      // Rows outside the range must stay as they were.
+      std::vector<float> wanted(n * out, 77);
+      std::vector<float> got(n * out, 77);
+      plain_.matmul(x.data(), n, in, weights.data(), begin, end, out, wanted.data());
+      table_.matmul(x.data(), n, in, weights.data(), begin, end, out, got.data());
+      for (std::size_t t = 0; t < n; ++t) {
+        for (std::size_t row = 0; row < out; ++row) {
+          float magnitude = 0;
+          for (std::size_t i = 0; i < in; ++i)
+            magnitude += std::abs(x.data()[t * in + i] * weights.data()[row * in + i]);
+          const bool inside = row >= begin && row < end;
+          const float tolerance = inside ? 2 * kEpsilon * static_cast<float>(in) * magnitude : 0;
+          ASSERT_NEAR(got[t * out + row], wanted[t * out + row], tolerance)
+              << "n " << n << ", in " << in << ", row " << row << " of " << begin << " to " << end;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelTable, NormsOfEverySize) {
+  for (std::size_t n = 1; n <= 70; ++n) {
+    const Floats x(random_, n, 3);
+    const Floats weight(random_, n);
+    const Floats bias(random_, n);
+    std::vector<float> wanted(n);
+    std::vector<float> got(n);
+    // The largest normalised value is sqrt(n); a mean near zero may lose what the sum's rounding costs.
+    const float tolerance = 8 * kEpsilon * static_cast<float>(n) * 4 * (1 + std::sqrt(static_cast<float>(n)));
+    plain_.rms_norm(x.data(), weight.data(), 1e-5F, n, wanted.data());
+    table_.rms_norm(x.data(), weight.data(), 1e-5F, n, got.data());
+    for (std::size_t i = 0; i < n; ++i) ASSERT_NEAR(got[i], wanted[i], tolerance) << "rms, " << n;
+    // A constant far from zero and eps make the case n = 1 (no variance at all) well defined.
+    plain_.layer_norm(x.data(), weight.data(), bias.data(), 1e-2F, n, wanted.data());
+    table_.layer_norm(x.data(), weight.data(), bias.data(), 1e-2F, n, got.data());
+    for (std::size_t i = 0; i < n; ++i) ASSERT_NEAR(got[i], wanted[i], 4 * tolerance) << "layer, " << n;
+  }
+}
+
+TEST_P(KernelTable, NormsOfZerosAreFinite) {
+  const std::vector<float> zeros(37, 0.0F);
+  const std::vector<float> ones(37, 1.0F);
+  std::vector<float> out(37, 5.0F);
+  table_.rms_norm(zeros.data(), ones.data(), 1e-5F, 37, out.data());
+  EXPECT_EQ(out, zeros);
+  table_.layer_norm(zeros.data(), ones.data(), ones.data(), 1e-5F, 37, out.data());
+  EXPECT_EQ(out, ones);
+}
+
+TEST_P(KernelTable, AttentionOfAnyShapeAndScoresOfAnyRange) {
+  for (const float range : {0.1F, 1.0F, 30.0F}) {
+    for (std::size_t head_size = 1; head_size <= 70; head_size += 3) {
+      const std::size_t count = 1 + random_.below(50);
+      const std::size_t stride = head_size + random_.below(9);
+      const Floats query(random_, head_size, range);
+      const Floats keys(random_, count * stride, 2);
+      const Floats values(random_, count * stride);
+      const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
+      std::vector<float> scores(count);
+      std::vector<float> wanted(head_size);
+      std::vector<float> got(head_size, 9);
+      plain_.attend(query.data(), keys.data(), values.data(), stride, count, head_size, scale, scores.data(),
+                    wanted.data());
+      table_.attend(query.data(), keys.data(), values.data(), stride, count, head_size, scale, scores.data(),
+                    got.data());
+      // An error of the scores becomes a relative error of the probabilities; values are of the order 4.
+      const float score = 2 * range * std::sqrt(static_cast<float>(head_size)) * 4;
+      const float tolerance =
+          4 * kEpsilon * (score * static_cast<float>(head_size) + static_cast<float>(count) + 8) * 4;
+      for (std::size_t i = 0; i < head_size; ++i) {
+        ASSERT_NEAR(got[i], wanted[i], tolerance) << "range " << range << ", head size " << head_size;
+      }
+    }
+  }
+}
+
+TEST_P(KernelTable, AttentionToOneHugeScoreReturnsItsValue) {
+  const std::size_t count = 41;
+  std::vector<float> keys(count, -1000.0F);
+  std::vector<float> values(count);
+  for (std::size_t t = 0; t < count; ++t) values[t] = static_cast<float>(t);
+  keys[17] = 1000.0F;
+  std::vector<float> scores(count);
+  const float query = 1.0F;
+  float out = 0;
+  table_.attend(&query, keys.data(), values.data(), 1, count, 1, 1.0F, scores.data(), &out);
+  EXPECT_FLOAT_EQ(out, 17.0F);
+}
+
+TEST_P(KernelTable, SiluOfEverySizeAndExtremeInputs) {
+  for (std::size_t n = 1; n <= 70; ++n) {
+    Floats x(random_, 2 * n, 10);
+    x[0] = n % 2 == 0 ? 100.0F : -100.0F;
+    x[n / 2] = n % 2 == 0 ? -100.0F : 100.0F;
+    x[n - 1] = n % 3 == 0 ? 0.0F : -88.5F;
+    std::vector<float> got(n);
+    table_.silu_gated(x.data(), n, got.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto gate = static_cast<double>(x[i]);
+      const double wanted = gate / (1 + std::exp(-gate)) * static_cast<double>(x[n + i]);
+      // exp is good to a few epsilon, relative to the argument's own rounding.
+      const double tolerance = 8 * static_cast<double>(kEpsilon) * (1 + std::abs(gate)) * std::abs(wanted) + 1e-30;
+      ASSERT_NEAR(static_cast<double>(got[i]), wanted, tolerance) << "gate " << gate;
+    }
+  }
+}
+
+TEST_P(KernelTable, StepStatisticsOfEverySizeAndTheNewStep) {
+  for (std::size_t n = 1; n <= 70; ++n) {
+    const Floats now(random_, n);
+    const Floats before(random_, n);
+    const Floats step(random_, n);
+    std::vector<float> wanted_step(step.data(), step.data() + n);
+    std::vector<float> got_step = wanted_step;
+    const StepStatistics wanted = plain_.step_statistics(now.data(), before.data(), wanted_step.data(), n);
+    const StepStatistics got = table_.step_statistics(now.data(), before.data(), got_step.data(), n);
+    EXPECT_EQ(got_step, wanted_step);
+    const float relative = 2 * kEpsilon * static_cast<float>(n);
+    EXPECT_NEAR(got.state, wanted.state, relative * wanted.state);
+    EXPECT_NEAR(got.step, wanted.step, relative * wanted.step);
+    EXPECT_NEAR(got.acceleration, wanted.acceleration, relative * wanted.acceleration);
+    float turned = 0;
+    for (std::size_t i = 0; i < n; ++i) turned += std::abs(wanted_step[i] * step.data()[i]);
+    EXPECT_NEAR(got.turn, wanted.turn, relative * turned);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, KernelTable, ::testing::ValuesIn(available_kernels()),
+                         [](const auto& table) { return std::string(table.param->name); });
+
+TEST(Kernels, ThePlainReferenceComesFirst) { EXPECT_EQ(available_kernels().front()->name, "scalar"); }
+
+TEST(Kernels, StepStatisticsOfAHandMadeStep) {
+  const std::vector<float> now = {3, 4};
+  const std::vector<float> before = {3, 1};
+  std::vector<float> step = {4, 3};
+  const StepStatistics sums = available_kernels().front()->step_statistics(now.data(), before.data(), step.data(), 2);
+  EXPECT_EQ(sums.state, 25);
+  EXPECT_EQ(sums.step, 9);
+  EXPECT_EQ(sums.acceleration, 16);
+  EXPECT_EQ(sums.turn, 9);
+  EXPECT_EQ(step, (std::vector<float>{0, 3}));
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "format/safetensors.hpp"
+#include "model/spec.hpp"
+#include "text/scratch_folder.hpp"
+#include "text/tokenizer.hpp"
+
+namespace gyre {
+
+/// Tensors by name, in f32.
+using Weights = std::map<std::string, std::vector<float>>;
+
+/// The characters that the tokenizer of a test model knows: 16 of them, ids in this order.
+inline constexpr std::string_view kTestCharacters = " abcdefghijklmno";
+
+/// A small model with two looped groups between single layers.
+inline ModelSpec small_spec() {
+  ModelSpec spec;
+  spec.name = "small";
+  spec.vocab_size = static_cast<int>(kTestCharacters.size());
+  spec.context = 24;
+  spec.hidden_size = 16;
+  spec.heads = 4;
+  spec.kv_heads = 2;
+  spec.head_size = 4;
+  spec.ffn_size = 24;
+  spec.groups = {{"prelude", 1, 1, Injection::none, FirstState::carried, 1.0F},
+                 {"loop a", 1, 4, Injection::linear, FirstState::carried, 1.0F},
+                 {"loop b", 2, 3, Injection::none, FirstState::carried, 1.0F},
+                 {"coda", 1, 1, Injection::none, FirstState::carried, 1.0F}};
+  return spec;
+}
+
+/// Any spec that is allowed, small enough for a reference written with plain loops.
+inline ModelSpec random_spec(std::uint64_t seed) {
+  Random random(seed);
+  const auto pick = [&](int least, int most) {
+    return least + static_cast<int>(random.below(static_cast<std::uint64_t>(most - least + 1)));
+  };
+  ModelSpec spec;
+  spec.name = "random";
+  spec.vocab_size = pick(7, 40);
+  spec.context = pick(8, 16);
+  spec.hidden_size = pick(5, 37);
+  spec.kv_heads = pick(1, 3);
+  spec.heads = spec.kv_heads * pick(1, 3);
+  spec.head_size = 2 * pick(1, 9);
+  spec.ffn_size = pick(3, 40);
+  spec.norm = static_cast<NormKind>(pick(0, 1));
+  spec.norm_placement = static_cast<NormPlacement>(pick(0, 4));
+  spec.norm_eps = 1e-5F * static_cast<float>(pick(1, 9));
+  spec.final_norm = pick(0, 3) > 0;
+  spec.position = static_cast<PositionKind>(pick(0, 2));
+  if (spec.position != PositionKind::learned) spec.rotary_theta = static_cast<float>(pick(10, 20000));
+  spec.mlp = static_cast<MlpKind>(pick(0, 3));
+  spec.biases = pick(0, 1) == 1;
+  spec.tied_head = pick(0, 1) == 1;
+  spec.embedding_scale = 0.5F * static_cast<float>(pick(1, 4));
+  const int groups = pick(1, 4);
+  for (int g = 0; g < groups; ++g) {
+    Group group;
+    group.name = "group " + std::to_string(g);
+    group.layers = pick(1, 2);
+    group.loops = pick(1, 4);
+    group.injection = static_cast<Injection>(pick(0, 2));
+    group.first_state = static_cast<FirstState>(pick(0, 2));
+    if (group.first_state == FirstState::zero && group.injection == Injection::none) group.injection = Injection::add;
+    if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(pick(1, 4));
+    spec.groups.push_back(group);
+  }
+  return spec;
+}
+
+/// Random weights that keep the states of every layer near length one per channel.
+inline Weights random_weights(const ModelSpec& spec, std::uint64_t seed) {
+  Random random(seed);
+  Weights weights;
+  for (const TensorInfo& info : tensor_table(spec)) {
+    std::size_t count = 1;
+    for (const std::int64_t size : info.shape) count *= static_cast<std::size_t>(size);
+    const bool norm = info.name.find("norm") != std::string::npos && info.name.ends_with(".weight");
+    const double middle = norm ? 1.0 : 0.0;
+    const double spread = info.shape.size() == 2 ? 1.0 / std::sqrt(static_cast<double>(info.shape[1])) : 0.1;
+    std::vector<float>& values = weights[info.name];
+    for (std::size_t i = 0; i < count; ++i) values.push_back(static_cast<float>(middle + spread * random.normal()));
+  }
+  return weights;
+}
+
+/// Writes the weights; `dtype` may be f32 or bf16.
+inline void write_weights(const std::filesystem::path& file, const ModelSpec& spec, const Weights& weights,
+                          DType dtype = DType::f32) {
+  std::map<std::string, std::vector<std::uint16_t>> narrow;
+  std::vector<NamedTensor> tensors;
+  for (const TensorInfo& info : tensor_table(spec)) {
+    const std::vector<float>& values = weights.at(info.name);
+    std::span<const std::byte> bytes = std::as_bytes(std::span(values));
+    if (dtype == DType::bf16) {
+      std::vector<std::uint16_t>& rounded = narrow[info.name];
+      for (const float value : values) rounded.push_back(to_bf16(value));
+      bytes = std::as_bytes(std::span(rounded));
+    }
+    tensors.push_back({info.name, {dtype, info.shape, bytes}});
+  }
+  write_safetensors(file, tensors);
+}
+
+/// A model folder that is removed with the object.
+class ModelFolder {
+ public:
+  explicit ModelFolder(ModelSpec spec = small_spec(), std::uint64_t seed = 1, DType dtype = DType::f32)
+      : spec_(std::move(spec)), weights_(random_weights(spec_, seed)) {
+    std::filesystem::create_directory(path());
+    write_text_atomically(path() / "config.json", to_json(spec_).dump(2));
+    write_weights(path() / "model.safetensors", spec_, weights_, dtype);
+    Tokenizer::characters(kTestCharacters).save(path() / "tokenizer.json");
+  }
+
+  [[nodiscard]] std::filesystem::path path() const { return scratch_ / "model"; }
+  /// A name beside the model that goes away with it.
+  [[nodiscard]] std::filesystem::path beside(const std::string& name) const { return scratch_ / name; }
+  [[nodiscard]] const ModelSpec& spec() const { return spec_; }
+  [[nodiscard]] const Weights& weights() const { return weights_; }
+
+  /// Writes the weights again after `change` has seen them.
+  template <typename Change>
+  void rewrite(const Change& change) {
+    change(weights_);
+    write_weights(path() / "model.safetensors", spec_, weights_);
+  }
+
+ private:
+  ScratchFolder scratch_;
+  ModelSpec spec_;
+  Weights weights_;
+};
+
+}  // namespace gyre

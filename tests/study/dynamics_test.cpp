@@ -1,0 +1,175 @@
+#include "study/dynamics.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "base/error.hpp"
+#include "model_folder.hpp"
+#include "study/statistics.hpp"
+
+namespace gyre {
+namespace {
+
+using States = std::vector<double>;
+
+double length(const States& x) {
+  double sum = 0;
+  for (const double value : x) sum += value * value;
+  return std::sqrt(sum);
+}
+
+States minus(States a, const States& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
+  return a;
+}
+
+double dot(const States& a, const States& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+class DynamicsOfASmallModel : public ::testing::Test {
+ protected:
+  DynamicsOfASmallModel() {
+    options_.loops = model_.spec().default_loops();
+    options_.window = 6;
+  }
+
+  /// The states of one position after every loop, straight from the engine, for one window.
+  std::map<std::pair<int, int>, States> trace(std::span<const std::int32_t> inputs, std::size_t position) {
+    Sequence sequence = engine_.start(options_.loops, options_.window, KvPolicy::per_loop, options_.seed);
+    std::map<std::pair<int, int>, States> states;
+    const auto out = engine_.prefill(sequence, inputs, Engine::Logits::all, [&](const TracePoint& point) {
+      const auto row = point.states.subspan(position * 16, 16);
+      states[{point.group, point.loop}] = States(row.begin(), row.end());
+    });
+    logits_.assign(out.begin(), out.end());
+    return states;
+  }
+
+  std::vector<float> decoded(const States& state) {
+    const std::vector<float> narrow(state.begin(), state.end());
+    const auto logits = engine_.head(narrow);
+    std::vector<float> result(logits.size());
+    log_softmax(logits, result);
+    return result;
+  }
+
+  ModelFolder folder_;
+  Model model_ = Model::load(folder_.path());
+  Engine engine_{model_, 1};
+  DynamicsOptions options_;
+  std::vector<float> logits_;
+  const std::vector<std::int32_t> tokens_ = {3, 7, 1, 15, 0, 4, 9, 9, 2, 11, 5};
+};
+
+TEST_F(DynamicsOfASmallModel, MeasuresAreWhatTheStatesSay) {
+  const Dynamics dynamics = measure_dynamics(model_, tokens_, options_);
+  EXPECT_EQ(dynamics.tokens, 10);
+  ASSERT_EQ(dynamics.groups.size(), 2U);
+  // The third token of the second window: number 8 of all.
+  constexpr std::size_t kToken = 8;
+  const auto states = trace(std::span(tokens_).subspan(6, 4), 2);
+  for (const GroupMeasures& measures : dynamics.groups) {
+    const int g = measures.group;
+    const int loops = options_.loops[static_cast<std::size_t>(g)];
+    ASSERT_EQ(measures.loops.size(), static_cast<std::size_t>(loops));
+    double steps = 0;
+    States previous;
+    const std::vector<float> last = decoded(states.at({g, loops}));
+    for (int k = 1; k <= loops; ++k) {
+      const LoopMeasures& loop = measures.loops[static_cast<std::size_t>(k - 1)];
+      const States step = minus(states.at({g, k}), states.at({g, k - 1}));
+      EXPECT_NEAR(loop.step[kToken], length(step), 1e-5);
+      EXPECT_NEAR(loop.relative_step[kToken], length(step) / length(states.at({g, k})), 1e-5);
+      steps += length(step);
+      const std::vector<float> now = decoded(states.at({g, k}));
+      // The token behind it is 11.
+      EXPECT_NEAR(loop.lens_loss[kToken], -static_cast<double>(now[11]), 1e-5);
+      EXPECT_NEAR(loop.lens_entropy[kToken], entropy(now), 1e-5);
+      EXPECT_NEAR(loop.lens_kl[kToken], kl_divergence(last, now), 1e-5);
+      if (k == 1) {
+        EXPECT_TRUE(loop.cosine.empty());
+        EXPECT_TRUE(loop.acceleration.empty());
+        EXPECT_TRUE(loop.lens_flip.empty());
+      } else {
+        const double acceleration = length(minus(step, previous));
+        EXPECT_NEAR(loop.cosine[kToken], dot(step, previous) / (length(step) * length(previous)), 1e-4);
+        EXPECT_NEAR(loop.acceleration[kToken], acceleration, 1e-5);
+        EXPECT_NEAR(loop.normalised_acceleration[kToken], acceleration / (length(step) + length(previous)), 1e-5);
+        EXPECT_EQ(loop.lens_flip.size(), 10U);
+      }
+      previous = step;
+    }
+    EXPECT_EQ(measures.loops.back().lens_kl[kToken], 0);
+    const double drift = length(minus(states.at({g + 1, 1}), states.at({g, loops})));
+    EXPECT_NEAR(measures.drift_to_loop[kToken], drift / (steps / loops), 1e-4);
+  }
+}
+
+TEST_F(DynamicsOfASmallModel, TheCrossEntropyIsThatOfEveryWindowsPrompt) {
+  const Dynamics dynamics = measure_dynamics(model_, tokens_, options_);
+  double sum = 0;
+  for (const auto& [begin, count] : std::vector<std::pair<std::size_t, std::size_t>>{{0, 6}, {6, 4}}) {
+    trace(std::span(tokens_).subspan(begin, count), 0);
+    for (std::size_t t = 0; t < count; ++t) {
+      std::vector<float> p(16);
+      log_softmax(std::span(logits_).subspan(16 * t, 16), p);
+      sum -= static_cast<double>(p[static_cast<std::size_t>(tokens_[begin + t + 1])]);
+    }
+  }
+  EXPECT_NEAR(dynamics.cross_entropy, sum / 10, 1e-5);
+}
+
+TEST_F(DynamicsOfASmallModel, TrajectoriesPassThroughEveryLoopOfTheFirstWindow) {
+  options_.trajectory_positions = {0, 5, 100};
+  const Dynamics dynamics = measure_dynamics(model_, tokens_, options_);
+  ASSERT_EQ(dynamics.trajectories.size(), 2U);  // there is no position 100
+  EXPECT_EQ(dynamics.trajectories[1].position, 5);
+  EXPECT_EQ(dynamics.trajectories[1].points.size(), 2U + 5 + 4 + 2);
+  EXPECT_GE(dynamics.trajectories[0].explained_first, dynamics.trajectories[0].explained_second);
+  EXPECT_LE(dynamics.trajectories[0].explained_first + dynamics.trajectories[0].explained_second, 1 + 1e-9);
+}
+
+TEST_F(DynamicsOfASmallModel, ManyWindowsAreDecodedInPartsWithoutMixingTokens) {
+  // More positions than the lens decodes at once.
+  ModelSpec spec = small_spec();
+  spec.context = 80;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  std::vector<std::int32_t> tokens;
+  for (int i = 0; i < 71; ++i) tokens.push_back(i * 7 % 16);
+  options_.window = 80;
+  const Dynamics dynamics = measure_dynamics(model, tokens, options_);
+  Engine engine(model, 1);
+  Sequence sequence = engine.start(options_.loops, 80, KvPolicy::per_loop, 1);
+  std::vector<float> states;
+  engine.prefill(sequence, std::span(tokens).first(70), Engine::Logits::none, [&](const TracePoint& point) {
+    if (point.group == 2 && point.loop == 2) states.assign(point.states.begin(), point.states.end());
+  });
+  for (const std::size_t t : {std::size_t{31}, std::size_t{32}, std::size_t{69}}) {
+    const auto logits = engine.head(std::span(states).subspan(16 * t, 16));
+    std::vector<float> p(16);
+    log_softmax(logits, p);
+    EXPECT_NEAR(dynamics.groups[1].loops[1].lens_loss[t],
+                -static_cast<double>(p[static_cast<std::size_t>(tokens[t + 1])]), 1e-5);
+  }
+}
+
+TEST_F(DynamicsOfASmallModel, ATextWithNothingToPredictIsRefused) {
+  EXPECT_THROW(measure_dynamics(model_, std::span(tokens_).first(1), options_), Error);
+}
+
+TEST_F(DynamicsOfASmallModel, ATargetOutsideTheVocabularyIsRefused) {
+  // The last token of a window is only a target and never runs.
+  const std::vector<std::int32_t> tokens = {1, 2, 16};
+  EXPECT_THAT([&] { measure_dynamics(model_, tokens, options_); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("outside the vocabulary")));
+}
+
+}  // namespace
+}  // namespace gyre

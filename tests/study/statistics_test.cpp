@@ -1,0 +1,121 @@
+#include "study/statistics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "base/random.hpp"
+#include "study/dynamics.hpp"
+#include "study/principal_plane.hpp"
+
+namespace gyre {
+namespace {
+
+TEST(LogSoftmax, OfHugeLogitsIsExact) {
+  const std::vector<float> logits = {1000, 1000 + std::log(3.0F), -1000};
+  std::vector<float> out(3);
+  log_softmax(logits, out);
+  EXPECT_NEAR(out[0], std::log(0.25F), 1e-4);
+  EXPECT_NEAR(out[1], std::log(0.75F), 1e-4);
+  EXPECT_LT(out[2], -1900);
+}
+
+TEST(KlDivergence, OfKnownDistributions) {
+  const std::vector<float> p = {std::log(0.5F), std::log(0.5F)};
+  const std::vector<float> q = {std::log(0.25F), std::log(0.75F)};
+  EXPECT_NEAR(kl_divergence(p, q), 0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3), 1e-6);
+  EXPECT_NEAR(kl_divergence(q, p), 0.25 * std::log(0.5) + 0.75 * std::log(1.5), 1e-6);
+  EXPECT_EQ(kl_divergence(p, p), 0);
+}
+
+TEST(Entropy, OfKnownDistributions) {
+  EXPECT_NEAR(entropy(std::vector<float>(8, std::log(0.125F))), 3 * std::numbers::ln2, 1e-6);
+  EXPECT_NEAR(entropy(std::vector<float>{0.0F, -200.0F}), 0, 1e-12);
+}
+
+TEST(Quantile, InterpolatesBetweenNeighbours) {
+  std::vector<double> values = {4, 1, 3, 2};
+  EXPECT_DOUBLE_EQ(quantile(values, 0), 1);
+  EXPECT_DOUBLE_EQ(quantile(values, 0.5), 2.5);
+  EXPECT_DOUBLE_EQ(quantile(values, 0.25), 1.75);
+  EXPECT_DOUBLE_EQ(quantile(values, 1), 4);
+  EXPECT_EQ(values, (std::vector<double>{1, 2, 3, 4}));
+  std::vector<double> one = {7};
+  EXPECT_DOUBLE_EQ(quantile(one, 0.9), 7);
+}
+
+TEST(SpreadOf, GivesMeanAndDeciles) {
+  std::vector<double> values(11);
+  std::iota(values.begin(), values.end(), 0.0);
+  const Spread spread = spread_of(values);
+  EXPECT_DOUBLE_EQ(spread.mean, 5);
+  EXPECT_DOUBLE_EQ(spread.p10, 1);
+  EXPECT_DOUBLE_EQ(spread.p50, 5);
+  EXPECT_DOUBLE_EQ(spread.p90, 9);
+  EXPECT_EQ(spread_of({}).mean, 0);
+}
+
+TEST(BootstrapRatio, HoldsTheRatioAndNarrowsWithMoreData) {
+  Random random(3);
+  const auto interval_of = [&](int windows) {
+    std::vector<double> losses;
+    std::vector<double> tokens;
+    for (int i = 0; i < windows; ++i) {
+      tokens.push_back(10);
+      losses.push_back(20 + 3 * random.normal());
+    }
+    const double ratio = std::accumulate(losses.begin(), losses.end(), 0.0) / (10.0 * windows);
+    const Interval interval = bootstrap_ratio(losses, tokens, 1);
+    EXPECT_LT(interval.low, ratio);
+    EXPECT_GT(interval.high, ratio);
+    // Two standard errors on either side, give or take.
+    EXPECT_NEAR(interval.high - interval.low, 2 * 1.96 * 0.3 / std::sqrt(windows), 0.3 / std::sqrt(windows));
+    return interval.high - interval.low;
+  };
+  EXPECT_GT(interval_of(30), interval_of(300));
+}
+
+TEST(BootstrapRatio, OfOneWindowIsItsRatio) {
+  const std::vector<double> loss = {6};
+  const std::vector<double> tokens = {3};
+  const Interval interval = bootstrap_ratio(loss, tokens, 1);
+  EXPECT_EQ(interval.low, 2);
+  EXPECT_EQ(interval.high, 2);
+}
+
+TEST(PrincipalPlane, FindsThePlaneOfItsPoints) {
+  // An ellipse in the plane of two directions at right angles, far from the origin.
+  const std::vector<double> u = {0.5, 0.5, 0.5, 0.5, 0};
+  const std::vector<double> v = {0.5, -0.5, 0.5, -0.5, 0};
+  std::vector<float> points;
+  std::vector<double> along;
+  std::vector<double> across;
+  for (int i = 0; i < 12; ++i) {
+    along.push_back(3 * std::cos(std::numbers::pi * i / 6));
+    across.push_back(std::sin(std::numbers::pi * i / 6));
+    for (std::size_t c = 0; c < 5; ++c)
+      points.push_back(static_cast<float>(10 + along.back() * u[c] + across.back() * v[c]));
+  }
+  const PrincipalPlane plane = principal_plane(points, 5);
+  ASSERT_EQ(plane.x.size(), 12U);
+  EXPECT_NEAR(plane.explained_first, 0.9, 1e-5);
+  EXPECT_NEAR(plane.explained_second, 0.1, 1e-5);
+  const double x_sign = plane.x[0] > 0 ? 1 : -1;  // an axis may point either way
+  const double y_sign = plane.y[3] > 0 ? 1 : -1;
+  for (std::size_t i = 0; i < 12; ++i) {
+    EXPECT_NEAR(x_sign * plane.x[i], along[i], 1e-4);
+    EXPECT_NEAR(y_sign * plane.y[i], across[i], 1e-4);
+  }
+}
+
+TEST(PrincipalPlane, OfEqualPointsIsAPoint) {
+  const PrincipalPlane plane = principal_plane(std::vector<float>(12, 2.0F), 4);
+  for (const double x : plane.x) EXPECT_NEAR(x, 0, 1e-9);
+  for (const double y : plane.y) EXPECT_NEAR(y, 0, 1e-9);
+  EXPECT_TRUE(std::isfinite(plane.explained_first));
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,104 @@
+#include "train/adamw.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "train/scratch.hpp"
+
+namespace gyre {
+namespace {
+
+using torch::Tensor;
+
+/// The update of the paper for one parameter, in f64.
+struct ByHand {
+  Tensor value;
+  Tensor first;
+  Tensor second;
+
+  void update(const Tensor& gradient, const TrainConfig& config, double rate, double decay, int step) {
+    const double beta1 = config.beta1;
+    const double beta2 = config.beta2;
+    first = beta1 * first + (1 - beta1) * gradient;
+    second = beta2 * second + (1 - beta2) * gradient.square();
+    const Tensor mean = first / (1 - std::pow(beta1, step));
+    const Tensor spread = (second / (1 - std::pow(beta2, step))).sqrt();
+    value = value - rate * decay * value - rate * mean / (spread + config.epsilon);
+  }
+};
+
+class AdamWUpdate : public testing::Test {
+ protected:
+  AdamWUpdate() : model_(small_spec(), 4) {}
+
+  /// Gives every parameter a random gradient; returns the global norm of all of them.
+  double set_gradients(double size) {
+    double squares = 0;
+    for (const std::string& name : model_.names()) {
+      Tensor parameter = model_.parameter(name);
+      parameter.mutable_grad() = size * torch::randn(parameter.sizes());
+      squares += parameter.grad().to(torch::kDouble).square().sum().item<double>();
+    }
+    return std::sqrt(squares);
+  }
+
+  void expect_update_by_hand(const TrainConfig& config, double gradient_size) {
+    AdamW optimiser(model_, config);
+    std::map<std::string, ByHand> hand;
+    for (const std::string& name : model_.names()) {
+      const Tensor value = model_.parameter(name).detach().to(torch::kDouble).clone();
+      hand[name] = {value, torch::zeros_like(value), torch::zeros_like(value)};
+    }
+    for (int step = 1; step <= 5; ++step) {
+      const double rate = 0.01 * step;
+      const double norm = set_gradients(gradient_size);
+      const double scale = config.clip > 0 ? std::min(1.0, config.clip / norm) : 1.0;
+      for (auto& [name, one] : hand) {
+        const Tensor& parameter = model_.parameter(name);
+        const double decay = parameter.dim() >= 2 ? config.weight_decay : 0;
+        one.update(scale * parameter.grad().to(torch::kDouble), config, rate, decay, step);
+      }
+      EXPECT_NEAR(optimiser.update(model_, rate, step), norm, 1e-4 * norm);
+      for (const auto& [name, one] : hand) {
+        const Tensor& parameter = model_.parameter(name);
+        EXPECT_LE((parameter.detach() - one.value).abs().max().item<double>(), 2e-5) << name << ", step " << step;
+        EXPECT_FALSE(parameter.grad().defined()) << name;
+      }
+    }
+  }
+
+  TorchModel model_;
+};
+
+TEST_F(AdamWUpdate, FollowsThePaperAndDecaysMatricesAlone) {
+  TrainConfig config;
+  config.weight_decay = 0.5F;
+  config.clip = 0;
+  expect_update_by_hand(config, 1.0);
+}
+
+TEST_F(AdamWUpdate, ScalesLargeGradientsDownToTheClip) {
+  TrainConfig config;
+  config.epsilon = 1e-2F;  // makes the size of the gradient matter
+  config.clip = 0.7F;
+  expect_update_by_hand(config, 1.0);
+}
+
+TEST_F(AdamWUpdate, LeavesSmallGradientsAsTheyAre) {
+  TrainConfig config;
+  config.epsilon = 1e-2F;
+  config.clip = 1e3F;
+  expect_update_by_hand(config, 0.01);
+}
+
+TEST_F(AdamWUpdate, LeavesParametersWithoutAGradientAlone) {
+  AdamW optimiser(model_, TrainConfig{});
+  Tensor embedding = model_.parameter("embed.weight");
+  const Tensor before = embedding.detach().clone();
+  EXPECT_EQ(optimiser.update(model_, 0.1, 1), 0);
+  EXPECT_TRUE(torch::equal(embedding, before));
+}
+
+}  // namespace
+}  // namespace gyre

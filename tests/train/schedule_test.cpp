@@ -1,0 +1,158 @@
+#include "train/schedule.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "train/scratch.hpp"
+
+namespace gyre {
+namespace {
+
+TrainConfig schedule_of(Schedule kind) {
+  TrainConfig config;
+  config.schedule = kind;
+  config.steps = 1000;
+  config.warmup = 50;
+  config.learning_rate = 0.02F;
+  config.floor = 0.1F;
+  config.decay_share = 0.2F;
+  return config;
+}
+
+TEST(LearningRate, RisesLinearlyDuringWarmup) {
+  for (const Schedule kind : {Schedule::cosine, Schedule::warmup_stable_decay}) {
+    const TrainConfig config = schedule_of(kind);
+    for (const int step : {1, 10, 25, 50}) {
+      EXPECT_NEAR(learning_rate_at(config, step), 0.02 * step / 50, 1e-9) << step;
+    }
+  }
+}
+
+TEST(LearningRate, StartsAtTheTopWithoutWarmup) {
+  for (const Schedule kind : {Schedule::cosine, Schedule::warmup_stable_decay}) {
+    TrainConfig config = schedule_of(kind);
+    config.warmup = 0;
+    EXPECT_NEAR(learning_rate_at(config, 1), 0.02, 1e-5);
+  }
+}
+
+TEST(LearningRate, EndsAtItsFloor) {
+  for (const Schedule kind : {Schedule::cosine, Schedule::warmup_stable_decay}) {
+    const TrainConfig config = schedule_of(kind);
+    EXPECT_NEAR(learning_rate_at(config, 1000), 0.002, 1e-8);
+  }
+}
+
+TEST(LearningRate, NeverRisesAfterWarmup) {
+  for (const Schedule kind : {Schedule::cosine, Schedule::warmup_stable_decay}) {
+    const TrainConfig config = schedule_of(kind);
+    for (int step = 51; step <= 1000; ++step) {
+      EXPECT_LE(learning_rate_at(config, step), learning_rate_at(config, step - 1) + 1e-12) << step;
+    }
+  }
+}
+
+TEST(LearningRate, IsHalfWayDownInTheMiddleOfTheCosine) {
+  EXPECT_NEAR(learning_rate_at(schedule_of(Schedule::cosine), 525), 0.5 * (0.02 + 0.002), 1e-8);
+}
+
+TEST(LearningRate, StaysFlatInTheStablePhaseThenFallsLinearly) {
+  const TrainConfig config = schedule_of(Schedule::warmup_stable_decay);
+  for (int step = 50; step <= 800; ++step) EXPECT_NEAR(learning_rate_at(config, step), 0.02, 1e-7) << step;
+  EXPECT_NEAR(learning_rate_at(config, 900), 0.5 * (0.02 + 0.002), 1e-6);
+}
+
+ModelSpec three_groups() {
+  ModelSpec spec = small_spec();
+  spec.groups = {{"prelude", 1, 1, Injection::none, FirstState::carried, 1.0F},
+                 {"loop a", 1, 4, Injection::none, FirstState::carried, 1.0F},
+                 {"loop b", 1, 9, Injection::none, FirstState::carried, 1.0F}};
+  return spec;
+}
+
+TrainConfig sampled() {
+  TrainConfig config;
+  config.loop_sampling = LoopSampling::poisson_lognormal;
+  config.loop_sigma = 0.5F;
+  config.max_loops = 500;
+  return config;
+}
+
+TEST(SampleLoops, FixedSamplingGivesTheDefaults) {
+  for (int step = 1; step <= 20; ++step) EXPECT_EQ(sample_loops(three_groups(), {}, step), (std::vector{1, 4, 9}));
+}
+
+TEST(SampleLoops, DrawsHaveTheDefaultAsTheirMeanAndNeverSkipAGroup) {
+  for (const float sigma : {0.0F, 0.5F, 0.8F}) {
+    TrainConfig config = sampled();
+    config.loop_sigma = sigma;
+    constexpr int kSteps = 4000;
+    double sum_a = 0;
+    double sum_b = 0;
+    for (int step = 1; step <= kSteps; ++step) {
+      const std::vector<int> loops = sample_loops(three_groups(), config, step);
+      ASSERT_EQ(loops.size(), 3U);
+      EXPECT_EQ(loops[0], 1);
+      EXPECT_GE(*std::min_element(loops.begin(), loops.end()), 1);
+      sum_a += loops[1];
+      sum_b += loops[2];
+    }
+    EXPECT_NEAR(sum_a / kSteps, 4, 0.2) << "sigma " << sigma;
+    EXPECT_NEAR(sum_b / kSteps, 9, 0.45) << "sigma " << sigma;
+  }
+}
+
+// exp(-mean) is zero in f64 from a mean of 746 on; a config may ask for 4096 loops.
+TEST(SampleLoops, DrawsHaveTheDefaultAsTheirMeanWhenItIsLarge) {
+  ModelSpec spec = three_groups();
+  spec.groups[2].loops = 1500;
+  TrainConfig config = sampled();
+  config.loop_sigma = 0.1F;
+  config.max_loops = 4096;
+  constexpr int kSteps = 300;
+  double sum = 0;
+  for (int step = 1; step <= kSteps; ++step) sum += sample_loops(spec, config, step)[2];
+  EXPECT_NEAR(sum / kSteps, 1500, 75);
+}
+
+TEST(SampleLoops, NeverExceedTheCap) {
+  TrainConfig config = sampled();
+  config.loop_sigma = 1.5F;
+  config.max_loops = 6;
+  int most = 0;
+  for (int step = 1; step <= 500; ++step) {
+    for (const int count : sample_loops(three_groups(), config, step)) most = std::max(most, count);
+  }
+  EXPECT_EQ(most, 6);
+}
+
+TEST(SampleLoops, AreCappedAtFourTimesTheDefaultUnlessToldOtherwise) {
+  TrainConfig config = sampled();
+  config.loop_sigma = 2.0F;
+  config.max_loops = 0;
+  std::vector<int> most(3, 0);
+  for (int step = 1; step <= 2000; ++step) {
+    const std::vector<int> loops = sample_loops(three_groups(), config, step);
+    for (std::size_t g = 0; g < most.size(); ++g) most[g] = std::max(most[g], loops[g]);
+  }
+  EXPECT_EQ(most, (std::vector{1, 16, 36}));
+}
+
+TEST(SampleLoops, DependOnSeedAndStepAlone) {
+  TrainConfig one = sampled();
+  TrainConfig other = sampled();
+  other.seed = one.seed + 1;
+  int same = 0;
+  std::vector<std::vector<int>> backwards;
+  for (int step = 50; step >= 1; --step) backwards.push_back(sample_loops(three_groups(), one, step));
+  for (int step = 1; step <= 50; ++step) {
+    const std::vector<int> loops = sample_loops(three_groups(), one, step);
+    EXPECT_EQ(loops, backwards[static_cast<std::size_t>(50 - step)]);
+    same += loops == sample_loops(three_groups(), other, step) ? 1 : 0;
+  }
+  EXPECT_LT(same, 25);
+}
+
+}  // namespace
+}  // namespace gyre
