@@ -40,10 +40,12 @@ class Random {
     return static_cast<std::uint64_t>(uniform() * static_cast<double>(bound));
   }
   double normal() { return normal_at(seed_ ^ 0x6e6f726d616cULL, counter_++); }
-  /// Poisson by Knuth's product of uniforms; the means used here are small (loops of a group).
+  /// Poisson by Knuth's product of uniforms. Large means are drawn as sums, since exp(-mean) would vanish.
   int poisson(double mean) {
-    const double limit = std::exp(-mean);
+    constexpr double kMost = 500;
     int count = 0;
+    for (; mean > kMost; mean -= kMost) count += poisson(kMost);
+    const double limit = std::exp(-mean);
     double product = uniform();
     while (product > limit) {
       ++count;

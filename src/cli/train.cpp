@@ -58,7 +58,7 @@ void add_train(CLI::App& program) {
   command->add_option("--out", request->out, "Folder for the model, checkpoints and metrics")->required();
   command->add_flag("--resume", request->resume, "Go on from the latest checkpoint in --out");
   command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
-  command->add_option("--steps", request->steps, "Stop after so many steps instead of the config's count")
+  command->add_option("--steps", request->steps, "Steps in place of the config's count; the schedule is fitted to them")
       ->check(CLI::PositiveNumber);
   command->footer(
       "Examples:\n"

@@ -54,7 +54,7 @@ nlohmann::json group_json(const Group& group) {
   if (group.first_state != FirstState::carried) {
     json["first_state"] = name_of<FirstState>(kFirstStates, group.first_state);
   }
-  if (group.first_state == FirstState::noise) json["noise_std"] = group.noise_std;
+  if (group.noise_std != Group().noise_std) json["noise_std"] = group.noise_std;
   return json;
 }
 
@@ -149,11 +149,11 @@ void validate(const ModelSpec& spec, const std::string& where) {
   }
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
-    if (group.first_state == FirstState::zero && group.injection == Injection::none) {
+    if (group.first_state != FirstState::carried && group.injection == Injection::none) {
       throw Error(
-          "{}: groups[{}].first_state is \"zero\" without injection, so the group would forget its input; "
+          "{}: groups[{}].first_state is \"{}\" without injection, so the group would forget its input; "
           "set injection to \"add\" or \"linear\"",
-          where, g);
+          where, g, name_of<FirstState>(kFirstStates, group.first_state));
     }
   }
 }
@@ -175,12 +175,12 @@ nlohmann::json to_json(const ModelSpec& spec) {
                          {"norm_eps", spec.norm_eps},
                          {"final_norm", spec.final_norm},
                          {"position", name_of<PositionKind>(kPositionKinds, spec.position)},
+                         {"rotary_theta", spec.rotary_theta},
                          {"mlp", name_of<MlpKind>(kMlpKinds, spec.mlp)},
                          {"biases", spec.biases},
                          {"tied_head", spec.tied_head},
                          {"embedding_scale", spec.embedding_scale},
                          {"groups", std::move(groups)}};
-  if (spec.position != PositionKind::learned) json["rotary_theta"] = spec.rotary_theta;
   return json;
 }
 

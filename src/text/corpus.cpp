@@ -5,8 +5,19 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "text/utf8.hpp"
 
 namespace gyre {
+
+namespace {
+
+std::string read_utf8(const std::filesystem::path& file) {
+  std::string text = read_text(file);
+  require_utf8(text, file.string());
+  return text;
+}
+
+}  // namespace
 
 std::string read_corpus(const std::filesystem::path& file_or_folder) {
   namespace fs = std::filesystem;
@@ -18,9 +29,9 @@ std::string read_corpus(const std::filesystem::path& file_or_folder) {
     }
     std::sort(files.begin(), files.end());
     if (files.empty()) throw Error("{}: no *.txt file in this folder", file_or_folder.string());
-    for (const fs::path& file : files) text += read_text(file);
+    for (const fs::path& file : files) text += read_utf8(file);
   } else {
-    text = read_text(file_or_folder);
+    text = read_utf8(file_or_folder);
   }
   if (text.empty()) throw Error("{}: the text is empty", file_or_folder.string());
   return text;

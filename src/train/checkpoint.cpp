@@ -2,6 +2,9 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 
@@ -10,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPrefix = "step-";
+constexpr std::string_view kPrefix = "step-";
 
 std::span<const std::byte> bytes_of_tensor(const torch::Tensor& tensor) {
   return std::as_bytes(std::span(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()));
@@ -35,6 +38,26 @@ void write_model_files(const fs::path& folder, const TorchModel& model, const To
   json.update(to_json(model.spec()));
   write_text_atomically(folder / "config.json", json.dump(2) + "\n");
   tokenizer.save(folder / "tokenizer.json");
+}
+
+/// The step a checkpoint's name tells, if it is a checkpoint's name.
+std::optional<int> step_named(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return {};
+  name.remove_prefix(kPrefix.size());
+  int step = 0;
+  const auto [stop, failure] = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (failure != std::errc() || stop != name.data() + name.size()) return {};
+  return step;
+}
+
+/// A checkpoint that holds more than the model asks for is of another model.
+void refuse_strangers(const Safetensors& file, const TorchModel& model) {
+  const std::vector<std::string>& names = model.names();
+  for (const auto& stored : file.tensors()) {
+    if (std::find(names.begin(), names.end(), stored.first) != names.end()) continue;
+    throw Error("{}: tensor {} has no place in the model of this config; --out holds a run of another model",
+                file.path().string(), stored.first);
+  }
 }
 
 void restore(const Safetensors& file, const std::string& name, torch::Tensor& target) {
@@ -76,6 +99,7 @@ int read_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& opti
   const nlohmann::json state = load_json(state_file);
   const int step = JsonObject(state, state_file.string()).integer("step", 0, 1'000'000'000);
   const Safetensors weights(folder / "model.safetensors");
+  refuse_strangers(weights, model);
   for (const std::string& name : model.names()) {
     torch::Tensor target = model.parameter(name);
     restore(weights, name, target);
@@ -90,13 +114,23 @@ int read_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& opti
 
 std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
   std::optional<fs::path> latest;
+  int highest = -1;
   if (!fs::is_directory(folder)) return latest;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix) || !entry.is_directory()) continue;
-    if (!latest || name > latest->filename().string()) latest = entry.path();
+    const std::optional<int> step = step_named(entry.path().filename().string());
+    if (!step || *step <= highest || !entry.is_directory()) continue;
+    highest = *step;
+    latest = entry.path();
   }
   return latest;
+}
+
+void remove_unfinished(const fs::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".") && name.find(".partial-") != std::string::npos) fs::remove_all(entry.path(), ignored);
+  }
 }
 
 }  // namespace gyre

@@ -97,8 +97,10 @@ AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer)
 TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config_(config) {
   const std::int64_t needed = config.sequence + 1;
   if (tokens.training_size() < needed || tokens.validation_size() < needed) {
-    throw Error("--data: {} training and {} validation tokens; a window of {} needs at least {} of each",
-                tokens.training_size(), tokens.validation_size(), config.sequence, needed);
+    throw Error(
+        "--data: {} training and {} validation tokens; training.sequence ({}) needs at least {} of each; give "
+        "more text or a shorter sequence",
+        tokens.training_size(), tokens.validation_size(), config.sequence, needed);
   }
   tokens_.push_back(std::move(tokens));
 }

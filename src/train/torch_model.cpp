@@ -186,7 +186,8 @@ class ForwardPass {
   }
 
   [[nodiscard]] Tensor dropout(const Tensor& x) const {
-    return options_.dropout > 0 ? torch::dropout(x, options_.dropout, torch::GradMode::is_enabled()) : x;
+    // Loops without gradient drop too: they are the same network.
+    return options_.dropout > 0 ? torch::dropout(x, options_.dropout, /*train=*/true) : x;
   }
 
   const TorchModel& model_;

@@ -267,6 +267,8 @@ void make_out_folder(const TrainRequest& request) {
   std::error_code failure;
   fs::create_directories(request.out / "checkpoints", failure);
   if (failure) throw Error("--out: cannot make {}: {}", request.out.string(), failure.message());
+  remove_unfinished(request.out);
+  remove_unfinished(request.out / "checkpoints");
   if (!request.resume && latest_checkpoint(request.out / "checkpoints")) {
     throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder",
                 request.out.string());

@@ -12,7 +12,7 @@ struct TrainRequest {
   std::filesystem::path out;
   bool resume = false;
   int threads = 0;  ///< 0: all cores
-  int steps = 0;    ///< 0: as the config says
+  int steps = 0;    ///< in place of the config's count, schedule and all; 0: as the config says
 };
 
 /// Trains and leaves OUT/model (the final model), OUT/checkpoints/step-N, OUT/metrics.jsonl and OUT/tokens.bin.
