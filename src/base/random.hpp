@@ -16,8 +16,8 @@ constexpr std::uint64_t mix_bits(std::uint64_t x) {
 
 constexpr std::uint64_t combine_seeds(std::uint64_t a, std::uint64_t b) { return mix_bits(a ^ mix_bits(b)); }
 
-/// A number in (0, 1) from the high 53 bits; never 0, so its logarithm is finite.
-constexpr double unit_interval(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1.0p-53; }
+/// A number in (0, 1), both ends excluded, from the high 52 bits.
+constexpr double unit_interval(std::uint64_t bits) { return (static_cast<double>(bits >> 12) + 0.5) * 0x1.0p-52; }
 
 /// A standard normal number that is a function of (seed, index) alone (Box-Muller), so that any part of a noise
 /// field can be made in any order.

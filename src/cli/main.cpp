@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -15,11 +18,20 @@ constexpr int kInternal = 70;
 int report_parse_error(const CLI::App& program, const CLI::ParseError& failure) {
   if (failure.get_exit_code() == 0) return program.exit(failure);  // --help and --version
   std::string message = failure.what();
+  if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
+    message = fmt::format("\"{}\" is no command; the commands are generate, eval, study, info, train", left.front());
+  }
   for (char& c : message) {
     if (c == '\n') c = ' ';
   }
   fmt::print(stderr, "gyre: {}; see gyre --help\n", message);
   return kMistake;
+}
+
+/// A full disk behind a redirection shows only when the last bytes are handed over.
+void require_output_written() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw gyre::Error("cannot write to standard output: {}", gyre::system_message(errno));
 }
 
 }  // namespace
@@ -41,10 +53,14 @@ int main(int argc, char** argv) {
   gyre::watch_for_interrupt();
   try {
     program.parse(argc, argv);
+    require_output_written();
     return gyre::interrupted() ? kInterrupted : 0;
   } catch (const CLI::ParseError& failure) {
     return report_parse_error(program, failure);
   } catch (const gyre::Error& failure) {
+    fmt::print(stderr, "gyre: {}\n", failure.what());
+    return kMistake;
+  } catch (const std::system_error& failure) {
     fmt::print(stderr, "gyre: {}\n", failure.what());
     return kMistake;
   } catch (const std::bad_alloc&) {

@@ -86,7 +86,15 @@ DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, 
   return options;
 }
 
+/// Found out before the work, not after it.
+void check_out(const fs::path& out) {
+  const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder)) throw Error("--out: there is no folder {}; make it first", folder.string());
+  if (fs::exists(out) && !fs::is_regular_file(out)) throw Error("--out: {} is not a file", out.string());
+}
+
 void run(const Request& request) {
+  check_out(request.out);
   const std::vector<fs::path> paths = models_of(request);
   const Model first = Model::load(paths.front());
   if (first.spec().looped_groups().empty()) throw Error("--model: {} has no looped group", paths.front().string());

@@ -8,6 +8,14 @@
 
 namespace gyre {
 
+void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec& spec) {
+  for (const std::int32_t token : tokens) {
+    if (token >= 0 && token < spec.vocab_size) continue;
+    throw Error("token {} is outside the vocabulary of {}; the tokenizer belongs to another model", token,
+                spec.vocab_size);
+  }
+}
+
 Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), layers_(model.spec(), pool_) {}
 
 Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed) const {
@@ -21,11 +29,7 @@ void Engine::check_tokens(const Sequence& sequence, std::span<const std::int32_t
     throw Error("{} tokens do not fit: {} of {} positions of the context are left", tokens.size(), room,
                 sequence.cache.context());
   }
-  for (const std::int32_t token : tokens) {
-    if (token >= 0 && token < model_.spec().vocab_size) continue;
-    throw Error("token {} is outside the vocabulary of {}; the tokenizer belongs to another model", token,
-                model_.spec().vocab_size);
-  }
+  require_in_vocabulary(tokens, model_.spec());
 }
 
 void Engine::embed(std::span<const std::int32_t> tokens, int position, std::vector<float>& states) const {

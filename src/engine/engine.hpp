@@ -36,6 +36,9 @@ struct TokenDepth {
   std::vector<std::string_view> reasons;  ///< per group; "end" when all loops ran, empty for groups that do not loop
 };
 
+/// Throws Error naming the first token that the model does not know.
+void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec& spec);
+
 /// Runs a model: tokens through the groups, loop by loop, on this machine's cores. One engine serves many sequences,
 /// one call at a time.
 class Engine {

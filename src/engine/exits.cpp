@@ -96,6 +96,20 @@ ExitChoice parse_exit(const std::string& text) {
   return choice;
 }
 
+int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules) {
+  const auto like = choice.options.find("like");
+  if (like == choice.options.end()) return 0;
+  const auto number = parse_number<int>(like->second);
+  if (!number || *number < 1 || *number > static_cast<int>(rules.size())) {
+    throw Error("--exit {}: like={} names none of the {} rules of this run; count them from 1", choice.text,
+                like->second, rules.size());
+  }
+  if (rules[static_cast<std::size_t>(*number - 1)].options.contains("like")) {
+    throw Error("--exit {}: rule {} is itself like another; name one with depths of its own", choice.text, *number);
+  }
+  return *number;
+}
+
 BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream) {
   ExitOptions options(choice.kind, choice.options, stream);
   constexpr int kMost = std::numeric_limits<int>::max();

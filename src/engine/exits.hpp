@@ -21,6 +21,9 @@ struct ExitChoice {
 /// Splits and checks names and keys; values are checked when the rule is made. Throws Error listing what is right.
 ExitChoice parse_exit(const std::string& text);
 
+/// The number N of random:like=N, or 0. Throws Error when N is none of `rules`, counted from 1, or itself a like rule.
+int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules);
+
 /// A rule with its bounds, ready to be asked.
 class BoundedExit {
  public:

@@ -26,14 +26,18 @@ class StopWatch {
   bool take(GeneratedToken token) {
     pending_text_ += token.text;
     pending_.push_back(std::move(token));
-    for (const std::string& stop : stops_) {
-      const std::size_t found = pending_text_.find(stop);
-      if (found == std::string::npos) continue;
-      release(found);
-      return true;
+    std::size_t first = std::string::npos;
+    for (const std::string& stop : stops_) first = std::min(first, pending_text_.find(stop));
+    if (first == std::string::npos) {
+      release(pending_text_.size() - longest_possible_beginning());
+      return false;
     }
-    release(pending_text_.size() - longest_possible_beginning());
-    return false;
+    const std::size_t left = first - release(first);
+    if (left > 0) {
+      pending_.front().text.resize(left);  // the token in which the stop text begins keeps what stands before it
+      release(left);
+    }
+    return true;
   }
 
   void finish() { release(pending_text_.size()); }
@@ -52,16 +56,18 @@ class StopWatch {
     return longest;
   }
 
-  /// Hands out tokens up to `bytes` of the pending text; a token that reaches beyond is cut only at a stop.
-  void release(std::size_t bytes) {
-    while (!pending_.empty() && pending_.front().text.size() <= bytes) {
-      GeneratedToken& token = pending_.front();
-      bytes -= token.text.size();
+  /// Hands out the whole tokens within the first `bytes` of the pending text; returns their bytes.
+  std::size_t release(std::size_t bytes) {
+    std::size_t released = 0;
+    while (!pending_.empty() && released + pending_.front().text.size() <= bytes) {
+      const GeneratedToken& token = pending_.front();
+      released += token.text.size();
       text_ += token.text;
       pending_text_.erase(0, token.text.size());
       each_(token);
       pending_.pop_front();
     }
+    return released;
   }
 
   const std::vector<std::string>& stops_;
@@ -115,6 +121,9 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
     const std::span<const float> logits = engine.decode(sequence, text.back(), exit, token.depth);
     token.token = sampler.draw(logits, text);
     token.text = decoder.push(token.token);
+    const bool last =
+        static_cast<int>(result.tokens.size()) + 1 == options.tokens || sequence.length == sequence.cache.context();
+    if (last) token.text += decoder.flush();
     token.milliseconds = milliseconds_since(token_start);
     text.push_back(token.token);
     result.tokens.push_back(token.token);

@@ -12,6 +12,8 @@ nlohmann::json load_json(const std::filesystem::path& file) {
     return nlohmann::json::parse(mapped.text());
   } catch (const nlohmann::json::parse_error& failure) {
     throw Error("{}: not valid JSON near byte {}", file.string(), failure.byte);
+  } catch (const nlohmann::json::exception& failure) {
+    throw Error("{}: not valid JSON ({})", file.string(), failure.what());
   }
 }
 

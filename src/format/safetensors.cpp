@@ -1,5 +1,6 @@
 #include "format/safetensors.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -41,7 +42,7 @@ nlohmann::json parse_header(std::string_view text, const std::string& where) {
   try {
     nlohmann::json header = nlohmann::json::parse(text);
     if (header.is_object()) return header;
-  } catch (const nlohmann::json::parse_error&) {
+  } catch (const nlohmann::json::exception&) {
     // Falls through: the same message serves bytes that are not JSON and JSON that is no object.
   }
   throw Error("{}: not a safetensors file (its header is not a JSON object)", where);
@@ -91,6 +92,18 @@ TensorView parse_entry(const nlohmann::json& json, std::span<const std::byte> da
   return tensor;
 }
 
+void refuse_shared_bytes(const std::map<std::string, TensorView>& tensors, const std::string& where) {
+  std::vector<std::pair<const std::byte*, const std::string*>> order;
+  for (const auto& [name, tensor] : tensors) order.emplace_back(tensor.bytes.data(), &name);
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    const TensorView& before = tensors.at(*order[i - 1].second);
+    if (before.bytes.data() + before.bytes.size() <= order[i].first) continue;
+    throw Error("{}: tensors {} and {} share bytes; the header is damaged", where, *order[i - 1].second,
+                *order[i].second);
+  }
+}
+
 }  // namespace
 
 std::size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
@@ -129,6 +142,7 @@ Safetensors::Safetensors(const std::filesystem::path& path) : file_(path) {
     if (name == "__metadata__") continue;
     tensors_.emplace(name, parse_entry(entry, data, fmt::format("{}: tensor {}", where, name)));
   }
+  refuse_shared_bytes(tensors_, where);
 }
 
 const TensorView& Safetensors::at(const std::string& name) const {

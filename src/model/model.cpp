@@ -42,7 +42,8 @@ Model Model::load(const std::filesystem::path& folder) {
     throw Error("{}: not a folder; a model is a folder with config.json, model.safetensors and tokenizer.json",
                 folder.string());
   }
-  Model model(load_spec(folder / "config.json"), folder, Safetensors(folder / "model.safetensors"));
+  ModelSpec spec = load_spec(folder / "config.json");
+  Model model(std::move(spec), folder, Safetensors(folder / "model.safetensors"));
   model.check_tensors();
   model.bind();
   return model;

@@ -140,6 +140,9 @@ ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
 }
 
 void validate(const ModelSpec& spec, const std::string& where) {
+  if (std::int64_t{spec.heads} * spec.head_size > kMaxSize) {
+    throw Error("{}: heads ({}) times head_size ({}) is more than {}", where, spec.heads, spec.head_size, kMaxSize);
+  }
   if (spec.groups.empty()) throw Error("{}: groups is empty; name at least one group of layers", where);
   if (spec.heads % spec.kv_heads != 0) {
     throw Error("{}: kv_heads ({}) must divide heads ({})", where, spec.kv_heads, spec.heads);

@@ -168,6 +168,7 @@ Spread spread_of(std::vector<double> values) {
 
 Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> tokens, const DynamicsOptions& options) {
   if (tokens.size() < 2) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
+  require_in_vocabulary(tokens, model.spec());
   Engine engine(model, options.threads);
   const auto hidden = static_cast<std::size_t>(model.spec().hidden_size);
   Lens lens(engine, hidden);

@@ -189,6 +189,13 @@ RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies,
 
 bool needs_another_rule(const ExitChoice& rule) { return rule.options.contains("like"); }
 
+/// Mistakes in rules show before any work is done.
+void check_rules(std::span<const ExitChoice> rules, const ExitContext& context) {
+  for (const ExitChoice& rule : rules) {
+    if (rule_to_be_like(rule, rules) == 0) BoundedExit(rule, context);
+  }
+}
+
 }  // namespace
 
 std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer,
@@ -196,6 +203,8 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
                                       const EvaluationOptions& options, const ProgressSink& progress) {
   const std::vector<Window> windows = cut_windows(tokens, options.window);
   if (windows.empty()) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
+  require_in_vocabulary(tokens, model.spec());
+  check_rules(rules, {model.spec(), options.loops, {}});
   const TextEvaluation evaluation(model, tokenizer, options);
   std::vector<std::vector<Tally>> tallies(rules.size(), std::vector<Tally>(windows.size()));
   std::vector<std::vector<DepthHistogram>> measured(rules.size());
@@ -205,10 +214,6 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
   for (const bool second : {false, true}) {
     if (second && !second_pass) break;
     const ExitContext context{model.spec(), options.loops, second ? measured : decltype(measured){}};
-    // Options are checked before any work, and a rule's draws differ from window to window but not from run to run.
-    for (const ExitChoice& rule : rules) {
-      if (needs_another_rule(rule) == second) BoundedExit(rule, context);
-    }
     const auto job = [&](Engine& engine, std::size_t w) {
       const std::vector<float> full = evaluation.full_depth(engine, windows[w]);
       for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -240,7 +245,7 @@ std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenize
   };
   std::vector<std::vector<Outcome>> outcomes(rules.size(), std::vector<Outcome>(examples.size()));
   const ExitContext context{model.spec(), options.loops, {}};
-  for (const ExitChoice& rule : rules) BoundedExit(rule, context);
+  check_rules(rules, context);
 
   const auto answer = [&](Engine& engine, const Example& example, BoundedExit& exit) {
     Outcome outcome;

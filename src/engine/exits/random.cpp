@@ -89,7 +89,8 @@ std::vector<DepthHistogram> histograms_from(ExitOptions& options, const ExitCont
   if (options.has("like")) {
     const auto earlier = static_cast<int>(context.measured.size());
     if (earlier == 0) throw Error("--exit random:like: names an earlier --exit of the same evaluation by its number");
-    return context.measured[static_cast<std::size_t>(options.integer("like", {}, 1, earlier) - 1)];
+    const int number = options.integer("like", {}, 1, earlier);
+    return context.measured[static_cast<std::size_t>(number - 1)];
   }
   std::vector<DepthHistogram> histograms;
   const std::vector<double> weights = parse_weights(options.text("weights", {}));
