@@ -74,7 +74,8 @@ inline ModelSpec random_spec(std::uint64_t seed) {
     group.loops = pick(1, 4);
     group.injection = static_cast<Injection>(pick(0, 2));
     group.first_state = static_cast<FirstState>(pick(0, 2));
-    if (group.first_state == FirstState::zero && group.injection == Injection::none) group.injection = Injection::add;
+    if (group.first_state != FirstState::carried && group.injection == Injection::none)
+      group.injection = Injection::add;
     if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(pick(1, 4));
     spec.groups.push_back(group);
   }

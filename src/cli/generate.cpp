@@ -174,7 +174,7 @@ void add_generate(CLI::App& program) {
   command->footer(exit_help() +
                   "Examples:\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
-                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.1,hits=2,form=relative\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
                   "  gyre generate -m models/chain -p \"c=b+2 a=3 b=a+4 ?c=\" -n 1 --temperature 0 --json");
   command->callback([request] { run(*request); });
 }

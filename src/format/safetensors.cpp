@@ -99,8 +99,8 @@ void refuse_shared_bytes(const std::map<std::string, TensorView>& tensors, const
   for (std::size_t i = 1; i < order.size(); ++i) {
     const TensorView& before = tensors.at(*order[i - 1].second);
     if (before.bytes.data() + before.bytes.size() <= order[i].first) continue;
-    throw Error("{}: tensors {} and {} share bytes; the header is damaged", where, *order[i - 1].second,
-                *order[i].second);
+    throw Error("{}: tensor {} shares bytes with tensor {}; the header is damaged", where, *order[i].second,
+                *order[i - 1].second);
   }
 }
 

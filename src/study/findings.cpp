@@ -32,6 +32,7 @@ Finding steps_shrink(const StudySubject& subject, const StudiedCheckpoint& last)
         median(group.loops.back().relative_step));
     if (end > kDecayed * first) finding.holds = Holds::no;
   }
+  finding.here += "Counted as holding when the last step is at most half of the first, in every group.";
   return finding;
 }
 
@@ -48,6 +49,7 @@ Finding steps_turn(const StudySubject& subject, const StudiedCheckpoint& last) {
                                 median(group.loops[1].cosine), end, group.loops.size());
     if (end < kLow || end > kHigh) finding.holds = Holds::no;
   }
+  finding.here += "Counted as holding when the last cosine lies between +0.40 and +0.75, in every group.";
   return finding;
 }
 
@@ -61,6 +63,7 @@ Finding drift_dominates(const StudySubject& subject, const StudiedCheckpoint& la
     finding.here += fmt::format("{}: median ratio {:.2f}. ", group_name(subject, group), ratio);
     if (ratio < kLarge) finding.holds = Holds::no;
   }
+  finding.here += "Counted as holding when the ratio is at least 2, in every group.";
   return finding;
 }
 
@@ -82,6 +85,7 @@ Finding scales_separate(const StudySubject& subject, const std::vector<StudiedCh
                                 before, checkpoints.front().step, after, checkpoints.back().step);
     if (after <= before) finding.holds = Holds::no;
   }
+  finding.here += "Counted as holding when the ratio grew, in every group.";
   return finding;
 }
 
@@ -100,6 +104,7 @@ Finding lens_settles(const StudySubject& subject, const StudiedCheckpoint& last)
                     group_name(subject, group), 100 * share, kl);
     if (share > kFewFlips) finding.holds = Holds::no;
   }
+  finding.here += "Counted as holding when at most 5 % change in the last loop, in every group.";
   return finding;
 }
 
@@ -137,6 +142,7 @@ Finding trajectory_spirals(const StudySubject& subject, const StudiedCheckpoint&
   }
   if (count == 0) return finding;
   finding.holds = total / count >= kOneSided ? Holds::yes : Holds::no;
+  finding.here += "Counted as holding when 90 % of turns go one way.";
   return finding;
 }
 

@@ -105,7 +105,7 @@ nlohmann::json checkpoint_json(const StudiedCheckpoint& checkpoint, const StudyS
   nlohmann::json groups = nlohmann::json::array();
   for (const GroupMeasures& measures : checkpoint.dynamics.groups) groups.push_back(group_json(measures, subject));
   return {{"path", checkpoint.path},
-          {"step", checkpoint.step},
+          {"step", checkpoint.step > 0 ? nlohmann::json(checkpoint.step) : nlohmann::json(nullptr)},
           {"model_hash", checkpoint.model_hash},
           {"ce", rounded(checkpoint.dynamics.cross_entropy)},
           {"groups", std::move(groups)},

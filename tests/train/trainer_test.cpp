@@ -277,7 +277,7 @@ TEST_F(Trainer, ReportsAConfigThatIsMissingOrNotJson) {
 TEST_F(Trainer, ReportsATextShorterThanAWindow) {
   TrainRequest one = request(small_config(), "out");
   one.data = write("short.txt", small_text(2));
-  EXPECT_THAT(message_of(one), AllOf(HasSubstr("--data"), HasSubstr("window of 32")));
+  EXPECT_THAT(message_of(one), AllOf(HasSubstr("--data"), HasSubstr("training.sequence (32)")));
 }
 
 TEST_F(Trainer, ReportsATextThatIsMissingOrEmpty) {
