@@ -173,8 +173,12 @@ class Reference {
             memory_.at({g, l, loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin), p});
         double score = 0;
         for (std::size_t i = 0; i < size; ++i) score += qkv[h * size + i] * entry.key[kv + i];
-        scores.push_back(std::exp(score / std::sqrt(static_cast<double>(size))));
-        total += scores.back();
+        scores.push_back(score / std::sqrt(static_cast<double>(size)));
+      }
+      const double largest = *std::max_element(scores.begin(), scores.end());  // states may be large without norms
+      for (double& score : scores) {
+        score = std::exp(score - largest);
+        total += score;
       }
       for (int p = 0; p <= position; ++p) {
         const Entry& entry =
