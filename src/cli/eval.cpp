@@ -7,17 +7,14 @@
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "study/evaluation.hpp"
-#include "text/corpus.hpp"
 
 namespace gyre::cli {
 namespace {
 
 struct Request {
   RunOptions run;
-  std::string text;
+  TextOptions text;
   std::string examples;
-  std::string split = "all";
-  double validation_share = 0.1;
   int window = 0;
   int most_tokens = 0;
   std::vector<std::string> exits;
@@ -61,21 +58,10 @@ void print_rows(const std::vector<RuleResult>& rows) {
   }
 }
 
-std::vector<std::int32_t> tokens_of(const Request& request, const Tokenizer& tokenizer) {
-  const std::string text = read_corpus(request.text);
-  const TextSplit split = split_text(text, request.validation_share);
-  const std::string_view part = request.split == "validation" ? split.validation
-                                : request.split == "train"    ? split.training
-                                                              : std::string_view(text);
-  std::vector<std::int32_t> tokens = tokenizer.encode(part);
-  const auto most = static_cast<std::size_t>(request.most_tokens);
-  if (most > 0 && tokens.size() > most) tokens.resize(most);
-  return tokens;
-}
-
 void run_text(const Request& request, const Model& model, const Tokenizer& tokenizer,
               const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
-  const std::vector<std::int32_t> tokens = tokens_of(request, tokenizer);
+  const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
+  const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
   std::vector<RuleResult> rows;
   {
     Progress progress("eval", 1, "windows");
@@ -86,8 +72,8 @@ void run_text(const Request& request, const Model& model, const Tokenizer& token
     return;
   }
   nlohmann::json json = provenance(request.run, model);
-  json["text"] = request.text;
-  json["split"] = request.split;
+  json["text"] = request.text.file;
+  json["split"] = request.text.split;
   json["window_tokens"] = options.window;
   json["rows"] = nlohmann::json::array();
   for (const RuleResult& row : rows) json["rows"].push_back(row_json(row));
@@ -132,7 +118,7 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
 }
 
 void run(const Request& request) {
-  if (request.text.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
+  if (request.text.file.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
   std::vector<ExitChoice> rules;
   for (const std::string& text : request.exits) rules.push_back(parse_exit(text));
   if (rules.empty()) rules.push_back(parse_exit("fixed"));
@@ -147,8 +133,8 @@ void run(const Request& request) {
   if (options.window > model.spec().context) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
   }
-  request.text.empty() ? run_examples(request, model, tokenizer, rules, options)
-                       : run_text(request, model, tokenizer, rules, options);
+  request.text.file.empty() ? run_examples(request, model, tokenizer, rules, options)
+                            : run_text(request, model, tokenizer, rules, options);
 }
 
 }  // namespace
@@ -157,14 +143,8 @@ void add_eval(CLI::App& program) {
   auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("eval", "Quality, loops and time of exit rules on a text or on questions");
   add_run_options(*command, request->run);
-  command->add_option("--text", request->text, "Text file or folder of *.txt");
+  add_text_options(*command, request->text);
   command->add_option("--examples", request->examples, "JSON lines {prompt, answer, level}: accuracy by level");
-  command->add_option("--split", request->split, "Part of the text: all, train, validation")
-      ->check(CLI::IsMember({"all", "train", "validation"}))
-      ->capture_default_str();
-  command->add_option("--validation-share", request->validation_share, "The last part of the text that validates")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
   command->add_option("--window", request->window, "Tokens that share a context (default: the model's context)")
       ->check(CLI::Range(2, 1 << 20));
   command->add_option("--max-tokens", request->most_tokens, "Evaluate no more than so many tokens")

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "kernels/kernels.hpp"
+#include "text/corpus.hpp"
 
 namespace gyre::cli {
 
@@ -14,6 +15,27 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
   command.add_option("--seed", options.seed, "Seed of every draw")->capture_default_str();
   command.add_flag("--json", options.json, "Print JSON");
+}
+
+void add_text_options(CLI::App& command, TextOptions& options) {
+  command.add_option("--text", options.file, "Text file or folder of *.txt");
+  command.add_option("--split", options.split, "Part of the text: all, train, validation")
+      ->check(CLI::IsMember({"all", "train", "validation"}))
+      ->capture_default_str();
+  command.add_option("--validation-share", options.validation_share, "The last part of the text that validates")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most) {
+  const std::string text = read_corpus(options.file);
+  const TextSplit split = split_text(text, options.validation_share);
+  const std::string_view part = options.split == "validation" ? split.validation
+                                : options.split == "train"    ? split.training
+                                                              : std::string_view(text);
+  std::vector<std::int32_t> tokens = tokenizer.encode(part);
+  if (tokens.size() > most) tokens.resize(most);
+  return tokens;
 }
 
 int thread_count(const RunOptions& options) {

@@ -7,6 +7,7 @@
 
 #include "engine/engine.hpp"
 #include "model/model.hpp"
+#include "text/tokenizer.hpp"
 
 namespace gyre::cli {
 
@@ -21,6 +22,17 @@ struct RunOptions {
 };
 
 void add_run_options(CLI::App& command, RunOptions& options);
+
+/// The flags of every command that reads a text to measure on.
+struct TextOptions {
+  std::string file;
+  std::string split = "all";
+  double validation_share = 0.1;
+};
+
+void add_text_options(CLI::App& command, TextOptions& options);
+/// The tokens of the chosen part, at most `most` of them.
+std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most);
 
 int thread_count(const RunOptions& options);
 /// Loops per group: --loops, or the model's own.

@@ -10,7 +10,6 @@
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
-#include "text/corpus.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -19,9 +18,7 @@ namespace fs = std::filesystem;
 
 struct Request {
   std::vector<std::string> models;
-  std::string text;
-  std::string split = "all";
-  double validation_share = 0.1;
+  TextOptions text;
   int tokens = 4096;
   std::string loops;
   int threads = 0;
@@ -60,18 +57,6 @@ int step_of(const fs::path& path) {
   return step;
 }
 
-std::vector<std::int32_t> tokens_of(const Request& request, const Tokenizer& tokenizer) {
-  const std::string text = read_corpus(request.text);
-  const TextSplit split = split_text(text, request.validation_share);
-  const std::string_view part = request.split == "validation" ? split.validation
-                                : request.split == "train"    ? split.training
-                                                              : std::string_view(text);
-  std::vector<std::int32_t> tokens = tokenizer.encode(part);
-  const auto most = static_cast<std::size_t>(request.tokens) + 1;  // the last one is only a target
-  if (tokens.size() > most) tokens.resize(most);
-  return tokens;
-}
-
 DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, std::size_t tokens) {
   DynamicsOptions options;
   options.loops = request.loops.empty() ? spec.default_loops() : parse_loops(request.loops, spec, "--loops");
@@ -99,7 +84,8 @@ void run(const Request& request) {
   const Model first = Model::load(paths.front());
   if (first.spec().looped_groups().empty()) throw Error("--model: {} has no looped group", paths.front().string());
   const Tokenizer tokenizer = Tokenizer::load(first.folder() / "tokenizer.json");
-  const std::vector<std::int32_t> tokens = tokens_of(request, tokenizer);
+  const auto most = static_cast<std::size_t>(request.tokens) + 1;  // the last one is only a target
+  const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
   const DynamicsOptions options = dynamics_options(request, first.spec(), tokens.size());
 
   std::vector<StudiedCheckpoint> checkpoints;
@@ -121,8 +107,8 @@ void run(const Request& request) {
                              first.parameter_count(),
                              tokenizer,
                              tokens,
-                             request.text,
-                             request.split,
+                             request.text.file,
+                             request.text.split,
                              options.window,
                              options.loops,
                              request.seed,
@@ -156,13 +142,8 @@ void add_study(CLI::App& program) {
   CLI::App* command = program.add_subcommand("study", "Measure the latent dynamics of a looped model and draw them");
   command->add_option("-m,--model", request->models, "Model folder, or a folder of checkpoints; several make a series")
       ->required();
-  command->add_option("--text", request->text, "Text file or folder of *.txt")->required();
-  command->add_option("--split", request->split, "Part of the text: all, train, validation")
-      ->check(CLI::IsMember({"all", "train", "validation"}))
-      ->capture_default_str();
-  command->add_option("--validation-share", request->validation_share, "The last part of the text that validates")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  add_text_options(*command, request->text);
+  command->get_option("--text")->required();
   command->add_option("--tokens", request->tokens, "Tokens to measure")
       ->check(CLI::Range(2, 1 << 24))
       ->capture_default_str();
@@ -179,7 +160,7 @@ void add_study(CLI::App& program) {
     request->command = "gyre study";
     for (const std::string& model : request->models) request->command += " -m " + model;
     request->command +=
-        fmt::format(" --text {} --split {} --tokens {}", request->text, request->split, request->tokens);
+        fmt::format(" --text {} --split {} --tokens {}", request->text.file, request->text.split, request->tokens);
     if (!request->loops.empty()) request->command += " --loops " + request->loops;
     run(*request);
   });

@@ -1,18 +1,13 @@
 #include "study/evaluation.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <map>
-#include <mutex>
 #include <numbers>
 #include <numeric>
-#include <optional>
-#include <thread>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
+#include "study/jobs.hpp"
 #include "study/statistics.hpp"
 
 namespace gyre {
@@ -37,41 +32,6 @@ struct Tally {
     }
   }
 };
-
-int looped_loops(const TokenDepth& depth, const ModelSpec& spec) {
-  int sum = 0;
-  for (const int group : spec.looped_groups()) sum += depth.loops[static_cast<std::size_t>(group)];
-  return sum;
-}
-
-/// Runs job(worker, index) for every index on `threads` threads and rethrows the first mistake.
-void run_jobs(std::size_t count, int threads, const std::function<void(Engine&, std::size_t)>& job, const Model& model,
-              const ProgressSink& progress, std::int64_t done_before, std::int64_t total) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr failure;
-  std::mutex mutex;
-  std::int64_t done = done_before;
-  const auto work = [&] {
-    try {
-      Engine engine(model, 1);
-      for (std::size_t i = next++; i < count && !failed && !interrupted(); i = next++) {
-        job(engine, i);
-        const std::lock_guard lock(mutex);
-        if (progress) progress(++done, total);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-  };
-  std::vector<std::thread> workers;
-  for (int i = 1; i < threads; ++i) workers.emplace_back(work);
-  work();
-  for (std::thread& worker : workers) worker.join();
-  if (failure) std::rethrow_exception(failure);
-  if (interrupted()) throw Error("interrupted; nothing was written");
-}
 
 /// One window: the first tokens are inputs, each one's target is the token behind it.
 struct Window {
@@ -189,13 +149,6 @@ RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies,
 
 bool needs_another_rule(const ExitChoice& rule) { return rule.options.contains("like"); }
 
-/// Mistakes in rules show before any work is done.
-void check_rules(std::span<const ExitChoice> rules, const ExitContext& context) {
-  for (const ExitChoice& rule : rules) {
-    if (rule_to_be_like(rule, rules) == 0) BoundedExit(rule, context);
-  }
-}
-
 }  // namespace
 
 std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer,
@@ -223,84 +176,13 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
         tallies[r][w] = evaluation.run(engine, windows[w], exit, full);
       }
     };
-    run_jobs(windows.size(), options.threads, job, model, progress,
-             second ? static_cast<std::int64_t>(windows.size()) : 0, total);
+    run_jobs(model, windows.size(), options.threads, job, progress,
+             {second ? static_cast<std::int64_t>(windows.size()) : 0, total});
     for (std::size_t r = 0; r < rules.size(); ++r) measured[r] = histograms_of(tallies[r], model.spec());
   }
 
   std::vector<RuleResult> results;
   for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise(rules[r].text, tallies[r], model.spec()));
-  return results;
-}
-
-std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenizer& tokenizer,
-                                              std::span<const Example> examples, std::span<const ExitChoice> rules,
-                                              const EvaluationOptions& options, const ProgressSink& progress) {
-  struct Outcome {
-    bool right = false;
-    double loops = 0;
-    double answer_tokens = 0;
-    double milliseconds = 0;
-    double tokens = 0;
-  };
-  std::vector<std::vector<Outcome>> outcomes(rules.size(), std::vector<Outcome>(examples.size()));
-  const ExitContext context{model.spec(), options.loops, {}};
-  check_rules(rules, context);
-
-  const auto answer = [&](Engine& engine, const Example& example, BoundedExit& exit) {
-    Outcome outcome;
-    const std::vector<std::int32_t> prompt = tokenizer.encode(example.prompt);
-    const std::vector<std::int32_t> wanted = tokenizer.encode(example.answer);
-    Sequence sequence = engine.start(options.loops, options.window, options.kv_policy, options.seed);
-    outcome.right = true;
-    TokenDepth depth;
-    const auto begin = Clock::now();
-    for (std::size_t t = 0; t + 1 < prompt.size(); ++t) engine.decode(sequence, prompt[t], &exit, depth);
-    std::int32_t token = prompt.back();
-    for (const std::int32_t right : wanted) {
-      const std::span<const float> logits = engine.decode(sequence, token, &exit, depth);
-      token = static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-      outcome.right = outcome.right && token == right;
-      outcome.loops += looped_loops(depth, model.spec());
-      outcome.answer_tokens += 1;
-    }
-    outcome.milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-    outcome.tokens = static_cast<double>(prompt.size() + wanted.size() - 1);
-    return outcome;
-  };
-  const auto job = [&](Engine& engine, std::size_t e) {
-    for (std::size_t r = 0; r < rules.size(); ++r) {
-      BoundedExit exit(rules[r], context, e);
-      outcomes[r][e] = answer(engine, examples[e], exit);
-    }
-  };
-  run_jobs(examples.size(), options.threads, job, model, progress, 0, static_cast<std::int64_t>(examples.size()));
-
-  std::vector<ExamplesResult> results;
-  for (std::size_t r = 0; r < rules.size(); ++r) {
-    std::map<int, LevelResult> levels;
-    LevelResult all{-1, 0, 0, 0};
-    double milliseconds = 0;
-    double tokens = 0;
-    for (std::size_t e = 0; e < examples.size(); ++e) {
-      const Outcome& outcome = outcomes[r][e];
-      for (LevelResult* level : {&levels[examples[e].level], &all}) {
-        level->examples += 1;
-        level->right += outcome.right ? 1 : 0;
-        level->loops_per_token += outcome.loops / outcome.answer_tokens;
-      }
-      milliseconds += outcome.milliseconds;
-      tokens += outcome.tokens;
-    }
-    ExamplesResult result{rules[r].text, {}, milliseconds / tokens};
-    for (auto& [number, level] : levels) {
-      level.level = number;
-      result.levels.push_back(level);
-    }
-    result.levels.push_back(all);
-    for (LevelResult& level : result.levels) level.loops_per_token /= static_cast<double>(level.examples);
-    results.push_back(std::move(result));
-  }
   return results;
 }
 

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "engine/engine.hpp"
+#include "study/evaluation.hpp"
+
+namespace gyre {
+
+/// How far a series of jobs is, across passes.
+struct JobCount {
+  std::int64_t done_before = 0;
+  std::int64_t total = 0;
+};
+
+/// Runs job(engine, index) for index = 0 … count - 1 on `threads` threads, each with a one-thread engine of its own.
+/// Rethrows the first mistake; throws Error when the user interrupts.
+void run_jobs(const Model& model, std::size_t count, int threads,
+              const std::function<void(Engine& engine, std::size_t index)>& job, const ProgressSink& progress,
+              JobCount jobs);
+
+/// Makes every rule once, so that mistakes show before any work is done.
+void check_rules(std::span<const ExitChoice> rules, const ExitContext& context);
+
+}  // namespace gyre
