@@ -44,7 +44,10 @@ class Random {
   int poisson(double mean) {
     constexpr double kMost = 500;
     int count = 0;
-    for (; mean > kMost; mean -= kMost) count += poisson(kMost);
+    while (mean > kMost) {
+      count += poisson(kMost);
+      mean -= kMost;
+    }
     const double limit = std::exp(-mean);
     double product = uniform();
     while (product > limit) {
