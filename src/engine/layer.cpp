@@ -25,12 +25,12 @@ float relu_squared(float x) {
 
 void rotate(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent) {
   for (std::size_t i = 0; i < pairs; ++i) {
-    float& first = head[adjacent ? 2 * i : i];
-    float& second = head[adjacent ? 2 * i + 1 : i + pairs];
-    const float a = first;
-    const float b = second;
-    first = a * cosines[i] - b * sines[i];
-    second = b * cosines[i] + a * sines[i];
+    const std::size_t first = adjacent ? 2 * i : i;
+    const std::size_t second = adjacent ? 2 * i + 1 : i + pairs;
+    const float a = head[first];
+    const float b = head[second];
+    head[first] = a * cosines[i] - b * sines[i];
+    head[second] = b * cosines[i] + a * sines[i];
   }
 }
 
