@@ -86,6 +86,11 @@ class KilledTraining : public testing::Test {
     fs::remove_all(folder_, ignored);
   }
 
+  void SetUp() override {
+    const fs::path module = fs::path(GYRE_BINARY).parent_path() / "libgyre_train.so";
+    if (!fs::exists(module)) GTEST_SKIP() << "built without training";
+  }
+
   void write_config(int steps, int checkpoint_every) const {
     // Wide enough for a checkpoint to take several milliseconds.
     const nlohmann::json config = {{"name", "tiny"},
