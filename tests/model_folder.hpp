@@ -12,7 +12,7 @@
 #include "base/random.hpp"
 #include "format/safetensors.hpp"
 #include "model/spec.hpp"
-#include "text/scratch_folder.hpp"
+#include "scratch_folder.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre {

@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include "base/error.hpp"
+
 namespace gyre {
 namespace {
 
@@ -23,5 +25,9 @@ void watch_for_interrupt() {
 }
 
 bool interrupted() { return stop_requested != 0; }
+
+void require_not_interrupted() {
+  if (interrupted()) throw Error("interrupted; nothing was written");
+}
 
 }  // namespace gyre

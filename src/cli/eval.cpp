@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.hpp"
@@ -129,7 +130,7 @@ void run(const Request& request) {
   options.kv_policy = parse_kv_policy(request.run.kv_policy, "--kv");
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
-  options.window = request.window > 0 ? request.window : model.spec().context;
+  options.window = request.window > 0 ? request.window : std::min(model.spec().context, kDefaultWindow);
   if (options.window > model.spec().context) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
   }
@@ -145,7 +146,9 @@ void add_eval(CLI::App& program) {
   add_run_options(*command, request->run);
   add_text_options(*command, request->text);
   command->add_option("--examples", request->examples, "JSON lines {prompt, answer, level}: accuracy by level");
-  command->add_option("--window", request->window, "Tokens that share a context (default: the model's context)")
+  command
+      ->add_option("--window", request->window,
+                   "Tokens that share a context (default: the model's context, at most 1024)")
       ->check(CLI::Range(2, 1 << 20));
   command->add_option("--max-tokens", request->most_tokens, "Evaluate no more than so many tokens")
       ->check(CLI::Range(2, 1 << 30));

@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
     return report_parse_error(program, failure);
   } catch (const gyre::Error& failure) {
     fmt::print(stderr, "gyre: {}\n", failure.what());
-    return kMistake;
+    return gyre::interrupted() ? kInterrupted : kMistake;
   } catch (const std::system_error& failure) {
     fmt::print(stderr, "gyre: {}\n", failure.what());
     return kMistake;

@@ -30,6 +30,9 @@ struct TextOptions {
   double validation_share = 0.1;
 };
 
+/// Tokens that share a context in measurements unless told: all logits of a window are held at once.
+inline constexpr int kDefaultWindow = 1024;
+
 void add_text_options(CLI::App& command, TextOptions& options);
 /// The tokens of the chosen part, at most `most` of them.
 std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most);

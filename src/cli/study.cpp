@@ -60,7 +60,7 @@ int step_of(const fs::path& path) {
 DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, std::size_t tokens) {
   DynamicsOptions options;
   options.loops = request.loops.empty() ? spec.default_loops() : parse_loops(request.loops, spec, "--loops");
-  options.window = spec.context;
+  options.window = std::min(spec.context, kDefaultWindow);
   options.seed = request.seed;
   RunOptions run;
   run.threads = request.threads;

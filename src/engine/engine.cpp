@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "base/random.hpp"
 
 namespace gyre {
@@ -92,6 +93,7 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     };
     report(0);
     for (int loop = 0; loop < loops[g]; ++loop) {
+      require_not_interrupted();  // a long prompt at many loops may take minutes
       run_loop(g, loop, sequence, main_);
       report(loop + 1);
     }

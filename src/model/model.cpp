@@ -1,7 +1,6 @@
 #include "model/model.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <map>
 
@@ -73,7 +72,8 @@ void Model::check_tensors() const {
 
 const float* Model::floats(const std::string& name) {
   const TensorView& tensor = file_.at(name);
-  const bool aligned = std::bit_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.bytes.data());
+  const bool aligned = address % alignof(float) == 0;
   if (tensor.dtype == DType::f32 && aligned) return reinterpret_cast<const float*>(tensor.bytes.data());
   widened_.emplace_back(tensor.element_count());
   widen(tensor, widened_.back());

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "engine/probabilities.hpp"
 #include "study/principal_plane.hpp"
 #include "study/statistics.hpp"
 
@@ -179,7 +180,7 @@ Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> toke
   }
   const auto window = static_cast<std::size_t>(options.window);
   for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += window) {
-    if (interrupted()) throw Error("interrupted; nothing was written");
+    require_not_interrupted();
     const std::size_t n = std::min(window, tokens.size() - 1 - begin);
     const auto targets = tokens.subspan(begin + 1, n);
     std::vector<float> logits;

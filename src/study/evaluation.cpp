@@ -7,6 +7,8 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "engine/probabilities.hpp"
 #include "study/jobs.hpp"
 #include "study/statistics.hpp"
 
@@ -74,6 +76,7 @@ class TextEvaluation {
     Tally tally;
     TokenDepth depth;
     for (std::size_t t = 0; t < window.inputs.size(); ++t) {
+      require_not_interrupted();
       const auto begin = Clock::now();
       const std::span<const float> logits = engine.decode(sequence, window.inputs[t], &exit, depth);
       tally.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - begin).count();

@@ -35,7 +35,7 @@ void run_jobs(const Model& model, std::size_t count, int threads, const std::fun
   work();
   for (std::thread& worker : workers) worker.join();
   if (failure) std::rethrow_exception(failure);
-  if (interrupted()) throw Error("interrupted; nothing was written");
+  require_not_interrupted();
 }
 
 void check_rules(std::span<const ExitChoice> rules, const ExitContext& context) {

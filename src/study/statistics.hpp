@@ -6,15 +6,6 @@
 
 namespace gyre {
 
-/// Natural-log probabilities of logits.
-void log_softmax(std::span<const float> logits, std::span<float> out);
-
-/// KL(p ‖ q) in nats of two distributions given by log-probabilities.
-double kl_divergence(std::span<const float> log_p, std::span<const float> log_q);
-
-/// Entropy in nats.
-double entropy(std::span<const float> log_p);
-
 /// Value at share `q` (0 … 1) of `values`, linear between neighbours; `values` gets sorted.
 double quantile(std::span<double> values, double q);
 

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "base/error.hpp"
-#include "text/scratch_folder.hpp"
+#include "scratch_folder.hpp"
 
 namespace gyre {
 namespace {

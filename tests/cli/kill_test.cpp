@@ -1,10 +1,6 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,8 +11,10 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "cli/child_process.hpp"
 #include "format/safetensors.hpp"
 #include "model/model.hpp"
+#include "scratch_folder.hpp"
 
 namespace gyre {
 namespace {
@@ -24,66 +22,20 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-/// `gyre train` as a child process that is killed at the latest when the object goes.
-class TrainProcess {
- public:
-  TrainProcess(const fs::path& folder, bool resume) {
-    std::vector<std::string> words = {
-        GYRE_BINARY,    "train",     "--config", folder / "config.json", "--data", folder / "text.txt", "--out",
-        folder / "out", "--threads", "1"};
-    if (resume) words.emplace_back("--resume");
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    const std::string log = folder / "log.txt";
-    child_ = ::fork();
-    if (child_ != 0) return;
-    const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::dup2(output, STDOUT_FILENO);
-    ::dup2(output, STDERR_FILENO);
-    ::execv(arguments[0], arguments.data());
-    ::_exit(127);
-  }
-  ~TrainProcess() { kill(); }
-  TrainProcess(const TrainProcess&) = delete;
-  TrainProcess& operator=(const TrainProcess&) = delete;
-
-  void kill() {
-    if (child_ <= 0) return;
-    ::kill(child_, SIGKILL);
-    wait();
-  }
-
-  /// The child's status as waitpid gives it.
-  int wait() {
-    int status = 0;
-    ::waitpid(child_, &status, 0);
-    child_ = -1;
-    return status;
-  }
-
-  bool running() {
-    int status = 0;
-    if (child_ <= 0 || ::waitpid(child_, &status, WNOHANG) == 0) return child_ > 0;
-    child_ = -1;
-    return false;
-  }
-
- private:
-  pid_t child_ = -1;
-};
+/// `gyre train` on what is in `folder`; its output goes to log.txt.
+ChildProcess train(const fs::path& folder, bool resume) {
+  std::vector<std::string> words = {"train",        "--config",          folder / "config.json",
+                                    "--data",       folder / "text.txt", "--out",
+                                    folder / "out", "--threads",         "1"};
+  if (resume) words.emplace_back("--resume");
+  return {std::move(words), folder / "log.txt"};
+}
 
 class KilledTraining : public testing::Test {
  protected:
   KilledTraining() {
-    std::string name = (fs::temp_directory_path() / "gyre-kill-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     std::ofstream text(folder_ / "text.txt");
     for (int i = 0; i < 200; ++i) text << "the cat sees a dog " << i << " times. ";
-  }
-  ~KilledTraining() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
   }
 
   void SetUp() override {
@@ -120,7 +72,7 @@ class KilledTraining : public testing::Test {
   }
 
   /// Whether a new checkpoint appeared before the child ended or half a minute went by.
-  [[nodiscard]] bool wait_for_checkpoint(TrainProcess& process, std::size_t before) const {
+  [[nodiscard]] bool wait_for_checkpoint(ChildProcess& process, std::size_t before) const {
     const auto end = std::chrono::steady_clock::now() + 30s;
     while (checkpoints().size() <= before) {
       if (!process.running() || std::chrono::steady_clock::now() > end) return false;
@@ -140,7 +92,8 @@ class KilledTraining : public testing::Test {
     EXPECT_TRUE(fs::exists(folder / "tokenizer.json"));
   }
 
-  fs::path folder_;
+  const ScratchFolder scratch_;
+  const fs::path folder_ = scratch_.path();
 };
 
 TEST_F(KilledTraining, LeavesOnlyWholeCheckpointsAndResumes) {
@@ -148,11 +101,12 @@ TEST_F(KilledTraining, LeavesOnlyWholeCheckpointsAndResumes) {
   std::mt19937 random(std::random_device{}());
   for (int kill = 0; kill < 6; ++kill) {
     const std::size_t before = checkpoints().size();
-    TrainProcess process(folder_, kill > 0);
+    ChildProcess process = train(folder_, kill > 0);
     ASSERT_TRUE(wait_for_checkpoint(process, before)) << read_text(folder_ / "log.txt");
     const int wait = std::uniform_int_distribution(0, 60)(random);
     std::this_thread::sleep_for(std::chrono::milliseconds(wait));
-    process.kill();
+    process.signal(SIGKILL);
+    process.wait();
     for (const fs::path& folder : checkpoints()) {
       ASSERT_NO_THROW(expect_whole(folder)) << "killed " << wait << " ms after the first checkpoint";
     }
@@ -165,13 +119,13 @@ TEST_F(KilledTraining, LeavesOnlyWholeCheckpointsAndResumes) {
 TEST_F(KilledTraining, EndsWithTheModelOfAnUninterruptedRun) {
   write_config(60, 5);
   {
-    TrainProcess process(folder_, false);
+    ChildProcess process = train(folder_, false);
     ASSERT_TRUE(wait_for_checkpoint(process, 2)) << read_text(folder_ / "log.txt");
   }
-  EXPECT_EQ(TrainProcess(folder_, true).wait(), 0) << read_text(folder_ / "log.txt");
+  EXPECT_EQ(train(folder_, true).wait(), 0) << read_text(folder_ / "log.txt");
   const std::string resumed = read_text(folder_ / "out" / "model" / "model.safetensors");
   fs::remove_all(folder_ / "out");
-  EXPECT_EQ(TrainProcess(folder_, false).wait(), 0) << read_text(folder_ / "log.txt");
+  EXPECT_EQ(train(folder_, false).wait(), 0) << read_text(folder_ / "log.txt");
   EXPECT_TRUE(resumed == read_text(folder_ / "out" / "model" / "model.safetensors"));
 }
 

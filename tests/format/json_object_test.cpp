@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.hpp"
-#include "text/scratch_folder.hpp"
+#include "scratch_folder.hpp"
 
 namespace gyre {
 namespace {

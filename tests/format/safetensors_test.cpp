@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "base/error.hpp"
-#include "text/scratch_folder.hpp"
+#include "scratch_folder.hpp"
 
 namespace gyre {
 namespace {

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "engine/probabilities.hpp"
 #include "model_folder.hpp"
-#include "study/statistics.hpp"
 
 namespace gyre {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "engine/probabilities.hpp"
 #include "model_folder.hpp"
-#include "study/statistics.hpp"
 
 namespace gyre {
 namespace {

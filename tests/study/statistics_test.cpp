@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/random.hpp"
+#include "engine/probabilities.hpp"
 #include "study/dynamics.hpp"
 #include "study/principal_plane.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "train/scratch.hpp"
+#include "train/small_spec.hpp"
 
 namespace gyre {
 namespace {

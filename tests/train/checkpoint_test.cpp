@@ -10,7 +10,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "model/model.hpp"
-#include "train/scratch.hpp"
+#include "scratch_folder.hpp"
+#include "train/small_spec.hpp"
 
 namespace gyre {
 namespace {
@@ -92,7 +93,7 @@ class FullDisk {
 };
 
 TEST(Checkpoint, RestoresEveryBit) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   for (const NormKind norm : {NormKind::rms, NormKind::layer}) {
     ModelSpec spec = small_spec();
     spec.norm = norm;
@@ -108,7 +109,7 @@ TEST(Checkpoint, RestoresEveryBit) {
 }
 
 TEST(Checkpoint, IsAModelFolder) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   Trained written(small_spec(), 1);
   written.write(scratch / "step-000001", 1);
   const Model model = Model::load(scratch / "step-000001");
@@ -119,7 +120,7 @@ TEST(Checkpoint, IsAModelFolder) {
 }
 
 TEST(Checkpoint, ReplacesOneOfTheSameName) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   Trained first(small_spec(), 1);
   Trained second(small_spec(), 2);
   first.write(scratch / "step-000005", 5);
@@ -133,7 +134,7 @@ TEST(Checkpoint, ReplacesOneOfTheSameName) {
 }
 
 TEST(Checkpoint, OfAnotherShapeIsRefusedByTheTensorsName) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
   Trained(small_spec(), 1).write(folder, 1);
   ModelSpec wider = small_spec();
@@ -145,7 +146,7 @@ TEST(Checkpoint, OfAnotherShapeIsRefusedByTheTensorsName) {
 }
 
 TEST(Checkpoint, OfAShallowerModelIsRefusedByTheTensorsName) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   Trained(small_spec(), 1).write(scratch / "step-000001", 1);
   ModelSpec deeper = small_spec();
   deeper.groups[1].layers = 2;
@@ -155,7 +156,7 @@ TEST(Checkpoint, OfAShallowerModelIsRefusedByTheTensorsName) {
 
 // All that the config needs is there, but what is read would not be the model that was trained.
 TEST(Checkpoint, OfADeeperModelIsRefusedByTheTensorsName) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   ModelSpec deeper = small_spec();
   deeper.groups[1].layers = 2;
   Trained(deeper, 1).write(scratch / "step-000001", 1);
@@ -164,7 +165,7 @@ TEST(Checkpoint, OfADeeperModelIsRefusedByTheTensorsName) {
 }
 
 TEST(Checkpoint, WithoutItsParametersInF32IsRefused) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
   Trained written(small_spec(), 1);
   written.write(folder, 1);
@@ -175,7 +176,7 @@ TEST(Checkpoint, WithoutItsParametersInF32IsRefused) {
 }
 
 TEST(Checkpoint, ThatLacksAFileOrIsCutShortIsReportedByTheFile) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
   for (const std::string file : {"model.safetensors", "optimizer.safetensors", "training_state.json"}) {
     Trained written(small_spec(), 1);
@@ -188,7 +189,7 @@ TEST(Checkpoint, ThatLacksAFileOrIsCutShortIsReportedByTheFile) {
 }
 
 TEST(Checkpoint, BelowAFileCannotBeWrittenAndLeavesNothing) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   std::ofstream(scratch / "checkpoints") << "a file";
   Trained written(small_spec(), 1);
   EXPECT_THROW(written.write(scratch / "checkpoints" / "step-000001", 1), Error);
@@ -196,7 +197,7 @@ TEST(Checkpoint, BelowAFileCannotBeWrittenAndLeavesNothing) {
 }
 
 TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesNothing) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   Trained written(small_spec(), 1);
   written.write(scratch / "whole" / "step-000001", 1);
   fs::create_directories(scratch / "cut");
@@ -210,7 +211,7 @@ TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesNothing) {
 }
 
 TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesTheOldOneInPlace) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   Trained first(small_spec(), 1);
   Trained second(small_spec(), 2);
   first.write(scratch / "step-000001", 1);
@@ -225,7 +226,7 @@ TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesTheOldOneInPlace) {
 }
 
 TEST(ModelFolder, InBf16HoldsTheRoundedParameters) {
-  const Scratch scratch;
+  const ScratchFolder scratch;
   Trained written(small_spec(), 1);
   write_model_folder(scratch / "model", written.model, letters(), nlohmann::json::object(), DType::bf16);
   const Model model = Model::load(scratch / "model");
@@ -242,7 +243,7 @@ class LatestCheckpoint : public testing::Test {
     return found ? found->filename().string() : "none";
   }
 
-  Scratch scratch_;
+  ScratchFolder scratch_;
 };
 
 TEST_F(LatestCheckpoint, IsNoneWithoutAny) {

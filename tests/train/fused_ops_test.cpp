@@ -5,7 +5,7 @@
 #include <cmath>
 #include <functional>
 
-#include "train/scratch.hpp"
+#include "train/small_spec.hpp"
 
 namespace gyre {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "base/random.hpp"
 #include "engine/engine.hpp"
+#include "scratch_folder.hpp"
 #include "train/checkpoint.hpp"
-#include "train/scratch.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {
@@ -98,7 +98,7 @@ class EngineParity : public testing::Test {
       validate(spec, "test");
       const TorchModel model(spec, static_cast<std::uint64_t>(index));
       perturb(model);
-      const Scratch scratch;
+      const ScratchFolder scratch;
       write_model_folder(scratch / "model", model, Tokenizer::characters(kCharacters), nlohmann::json::object(),
                          DType::f32);
       const Model loaded = Model::load(scratch / "model");

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "train/scratch.hpp"
+#include "train/small_spec.hpp"
 
 namespace gyre {
 namespace {

@@ -10,8 +10,8 @@
 #include "base/file.hpp"
 #include "base/random.hpp"
 #include "model/model.hpp"
+#include "scratch_folder.hpp"
 #include "train/checkpoint.hpp"
-#include "train/scratch.hpp"
 
 namespace gyre {
 namespace {
@@ -92,7 +92,7 @@ class Trainer : public testing::Test {
     }
   }
 
-  Scratch scratch_;
+  ScratchFolder scratch_;
 };
 
 TEST_F(Trainer, LossFallsAndTheModelLoads) {

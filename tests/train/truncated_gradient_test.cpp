@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "train/scratch.hpp"
+#include "train/small_spec.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {

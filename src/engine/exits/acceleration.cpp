@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
 
@@ -15,24 +13,11 @@ class AccelerationExit : public ExitRule {
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
     if (step.loop < 2) return {};
-    if (!hits_.fires(step.acceleration / scale(step))) return {};
+    if (!hits_.fires(step.acceleration / form_scale(form_, step, step.step_norm + step.previous_step_norm))) return {};
     return "acceleration";
   }
 
  private:
-  [[nodiscard]] float scale(const LoopStep& step) const {
-    constexpr float kTiny = std::numeric_limits<float>::min();
-    switch (form_) {
-      case Form::relative:
-        return step.state_norm + kTiny;
-      case Form::normalised:
-        return step.step_norm + step.previous_step_norm + kTiny;
-      case Form::absolute:
-        break;
-    }
-    return 1.0F;
-  }
-
   ConsecutiveHits hits_;
   Form form_;
 };
@@ -47,7 +32,7 @@ ExitKind acceleration_exit() {
            {"form", "absolute, relative (to the state's norm, default) or normalised (by both steps' norms)"}},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options);
-            const auto form = static_cast<Form>(options.choice("form", kFormNames, std::size_t{1}));
+            const Form form = read_form(options);
             return std::make_unique<AccelerationExit>(hits, form);
           }};
 }

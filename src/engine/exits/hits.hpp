@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <string_view>
 
 #include "engine/exit_rule.hpp"
@@ -10,6 +11,25 @@ namespace gyre {
 /// How a length is put against the threshold.
 enum class Form { absolute, relative, normalised };
 inline constexpr std::array<std::string_view, 3> kFormNames = {"absolute", "relative", "normalised"};
+
+/// Reads the option `form`; relative unless told.
+inline Form read_form(ExitOptions& options) {
+  return static_cast<Form>(options.choice("form", kFormNames, std::size_t{1}));
+}
+
+/// What a length is divided by under `form`; `own_length` is the rule's own measure for `normalised`.
+inline float form_scale(Form form, const LoopStep& step, float own_length) {
+  constexpr float kTiny = std::numeric_limits<float>::min();  // a state of zeros divides by no zero
+  switch (form) {
+    case Form::relative:
+      return step.state_norm + kTiny;
+    case Form::normalised:
+      return own_length + kTiny;
+    case Form::absolute:
+      break;
+  }
+  return 1.0F;
+}
 
 /// Fires when a quantity stays below tau on `hits` consecutive loops.
 class ConsecutiveHits {

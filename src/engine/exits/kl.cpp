@@ -1,25 +1,14 @@
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <span>
 
 #include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/probabilities.hpp"
 
 namespace gyre {
 namespace {
 
 constexpr std::array<std::string_view, 2> kDecodeNames = {"coda", "lens"};
-
-std::vector<float> log_softmax(std::span<const float> logits) {
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double total = 0;
-  for (const float value : logits) total += std::exp(static_cast<double>(value - largest));
-  const float shift = largest + static_cast<float>(std::log(total));
-  std::vector<float> result(logits.begin(), logits.end());
-  for (float& value : result) value -= shift;
-  return result;
-}
 
 /// Output-space rule of Geiping et al. (arXiv 2502.05171): KL(p_{k−1} ‖ p_k) below tau. Decodes after every loop.
 class KlExit : public ExitRule {
@@ -32,22 +21,21 @@ class KlExit : public ExitRule {
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    std::vector<float> now = log_softmax(step.logits(decode_));
-    std::swap(now, previous_);
-    const std::vector<float>& before = now;
-    if (before.empty()) return {};
-    double divergence = 0;
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      divergence += std::exp(static_cast<double>(before[i])) * static_cast<double>(before[i] - previous_[i]);
-    }
-    if (!hits_.fires(static_cast<float>(divergence))) return {};
+    const std::span<const float> logits = step.logits(decode_);
+    now_.resize(logits.size());
+    log_softmax(logits, now_);
+    std::swap(now_, previous_);
+    if (now_.empty()) return {};
+    if (!hits_.fires(static_cast<float>(kl_divergence(now_, previous_)))) return {};
     return "kl";
   }
 
  private:
   ConsecutiveHits hits_;
   LoopStep::Decode decode_;
-  std::vector<float> previous_;  ///< log-probabilities after the last loop
+  // Log-probabilities after the loop before, and room for those after this one.
+  std::vector<float> previous_;
+  std::vector<float> now_;
 };
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
 
@@ -14,24 +12,11 @@ class StepExit : public ExitRule {
   void enter_group(int /*group*/, int /*position*/) override { hits_.reset(); }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    if (!hits_.fires(step.step_norm / scale(step))) return {};
+    if (!hits_.fires(step.step_norm / form_scale(form_, step, step.first_step_norm))) return {};
     return "step";
   }
 
  private:
-  [[nodiscard]] float scale(const LoopStep& step) const {
-    constexpr float kTiny = std::numeric_limits<float>::min();
-    switch (form_) {
-      case Form::relative:
-        return step.state_norm + kTiny;
-      case Form::normalised:
-        return step.first_step_norm + kTiny;
-      case Form::absolute:
-        break;
-    }
-    return 1.0F;
-  }
-
   ConsecutiveHits hits_;
   Form form_;
 };
@@ -46,7 +31,7 @@ ExitKind step_exit() {
            {"form", "absolute, relative (to the state's norm, default) or normalised (by the group's first step)"}},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options);
-            const auto form = static_cast<Form>(options.choice("form", kFormNames, std::size_t{1}));
+            const Form form = read_form(options);
             return std::make_unique<StepExit>(hits, form);
           }};
 }
