@@ -10,5 +10,8 @@ void add_eval(CLI::App& program);
 void add_study(CLI::App& program);
 void add_info(CLI::App& program);
 void add_train(CLI::App& program);
+void add_convert(CLI::App& program);
+void add_pull(CLI::App& program);
+void add_tokenize(CLI::App& program);
 
 }  // namespace gyre::cli

@@ -7,6 +7,7 @@
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "model/language.hpp"
 #include "study/evaluation.hpp"
 
 namespace gyre::cli {
@@ -123,11 +124,12 @@ void run(const Request& request) {
   std::vector<ExitChoice> rules;
   for (const std::string& text : request.exits) rules.push_back(parse_exit(text));
   if (rules.empty()) rules.push_back(parse_exit("fixed"));
-  const Model model = Model::load(request.run.model);
-  const Tokenizer tokenizer = Tokenizer::load(model.folder() / "tokenizer.json");
+  const Model model = load_model(request.run.model, request.run.layer_loops);
+  const Tokenizer tokenizer = load_language(model.path()).tokenizer;
   EvaluationOptions options;
   options.loops = loops_of(request.run, model.spec());
   options.kv_policy = parse_kv_policy(request.run.kv_policy, "--kv");
+  options.start = parse_noise_start(request.run.first_state, "--first-state");
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
   options.window = request.window > 0 ? request.window : std::min(model.spec().context, kDefaultWindow);

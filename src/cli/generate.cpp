@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "model/language.hpp"
 #include "text/utf8.hpp"
 
 namespace gyre::cli {
@@ -20,11 +21,16 @@ namespace {
 struct Request {
   RunOptions run;
   std::string prompt;
+  bool chat = false;
+  std::string system;
   std::string exit = "fixed";
   GenerateOptions generate;
   int context = 0;
   std::string color = "auto";
 };
+
+/// Published contexts go to hundreds of thousands of positions; their KV cache would not.
+constexpr int kDefaultContext = 4096;
 
 /// From cool (few loops) to warm (many); distinct in brightness too.
 constexpr std::array<std::uint32_t, 6> kDepthColors = {0x4C72B0, 0x55A3C4, 0x7FC8A9, 0xE3C75F, 0xE8934A, 0xD1495B};
@@ -78,29 +84,48 @@ bool wants_color(const std::string& choice) {
   return choice == "always" || (choice == "auto" && ::isatty(STDOUT_FILENO) == 1);
 }
 
+/// The prompt as the model wants it: behind what begins every text, or as the user's turn of a conversation.
+std::vector<std::int32_t> prompt_tokens(const Request& request, const Language& language) {
+  const Tokenizer& tokenizer = language.tokenizer;
+  if (request.prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
+  if (request.chat) {
+    std::vector<ChatMessage> messages;
+    if (!request.system.empty()) messages.push_back({"system", request.system});
+    messages.push_back({"user", request.prompt});
+    return tokenizer.encode(load_chat_template(request.run.model).render(messages, true));
+  }
+  std::vector<std::int32_t> tokens = tokenizer.prefix_tokens();
+  const std::vector<std::int32_t> words = tokenizer.encode(request.prompt);
+  tokens.insert(tokens.end(), words.begin(), words.end());
+  return tokens;
+}
+
 void run(const Request& request) {
   require_utf8(request.prompt, "--prompt");
   const ExitChoice choice = parse_exit(request.exit);
-  const Model model = Model::load(request.run.model);
-  const Tokenizer tokenizer = Tokenizer::load(model.folder() / "tokenizer.json");
+  const Model model = load_model(request.run.model, request.run.layer_loops);
+  const Language language = load_language(model.path());
+  const Tokenizer& tokenizer = language.tokenizer;
   const std::vector<int> loops = loops_of(request.run, model.spec());
-  const int context = request.context > 0 ? request.context : model.spec().context;
+  const int context = request.context > 0 ? request.context : std::min(model.spec().context, kDefaultContext);
   if (context > model.spec().context) {
     throw Error("--context: {} is more than the {} positions of this model", context, model.spec().context);
   }
   BoundedExit exit(choice, {model.spec(), loops, {}});
   Engine engine(model, thread_count(request.run));
-  Sequence sequence = engine.start(loops, context, parse_kv_policy(request.run.kv_policy, "--kv"), request.run.seed);
-  const std::vector<std::int32_t> prompt = tokenizer.encode(request.prompt);
+  Sequence sequence = engine.start(loops, context, parse_kv_policy(request.run.kv_policy, "--kv"), request.run.seed,
+                                   parse_noise_start(request.run.first_state, "--first-state"));
+  const std::vector<std::int32_t> prompt = prompt_tokens(request, language);
   if (static_cast<int>(prompt.size()) > context) {
     throw Error("--prompt: {} tokens are more than the context of {}; shorten the prompt", prompt.size(), context);
   }
 
   GenerateOptions options = request.generate;
   options.sampling.seed = request.run.seed;
+  options.end_tokens = language.end_tokens;
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
-  if (!request.run.json) fmt::print("{}", request.prompt);
+  if (!request.run.json && !request.chat) fmt::print("{}", request.prompt);
   nlohmann::json tokens = nlohmann::json::array();
   DepthSum depths;
   const Generation result =
@@ -146,11 +171,13 @@ void add_generate(CLI::App& program) {
   add_run_options(*command, request->run);
   SamplingOptions& sampling = request->generate.sampling;
   command->add_option("-p,--prompt", request->prompt, "Text to go on from")->required();
+  command->add_flag("--chat", request->chat, "The prompt is a message: write it as the model's chat template says");
+  command->add_option("--system", request->system, "With --chat: what the system says first");
   command->add_option("-n,--tokens", request->generate.tokens, "Most tokens to generate")
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
-  command->add_option("--context", request->context, "Positions to make room for (default: the model's)")
+  command->add_option("--context", request->context, "Positions to make room for (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
   command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
       ->check(CLI::Range(0.0, 100.0))
@@ -175,6 +202,7 @@ void add_generate(CLI::App& program) {
                   "Examples:\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
+                  "  gyre generate -m smollm2.gguf --chat -p \"Name three rivers.\" --temperature 0\n"
                   "  gyre generate -m models/chain -p \"c=b+2 a=3 b=a+4 ?c=\" -n 1 --temperature 0 --json");
   command->callback([request] { run(*request); });
 }

@@ -16,7 +16,10 @@ std::int64_t multiply_adds(const ModelSpec& spec, const std::vector<int>& loops)
   const std::int64_t mlp = hidden * spec.ffn_size * (spec.gated_mlp() ? 3 : 2);
   std::int64_t sum = hidden * spec.vocab_size;
   for (std::size_t g = 0; g < loops.size(); ++g) {
-    const std::int64_t inject = spec.groups[g].injection == Injection::linear ? 2 * hidden * hidden : 0;
+    const Injection injection = spec.groups[g].injection;
+    const std::int64_t inject = injection == Injection::linear  ? 2 * hidden * hidden
+                                : injection == Injection::decay ? hidden * hidden
+                                                                : 0;
     sum += loops[g] * (spec.groups[g].layers * (attention + mlp) + inject);
   }
   return sum;
@@ -32,7 +35,7 @@ std::string describe_group(const nlohmann::json& group) {
 }
 
 void run(const RunOptions& options) {
-  const Model model = Model::load(options.model);
+  const Model model = load_model(options.model, options.layer_loops);
   const ModelSpec& spec = model.spec();
   const std::vector<int> loops = loops_of(options, spec);
   const KvCache cache(spec, loops, 1, parse_kv_policy(options.kv_policy, "--kv"));
@@ -47,6 +50,7 @@ void run(const RunOptions& options) {
     return;
   }
   fmt::print("{}  ({})\n", spec.name.empty() ? options.model : spec.name, options.model);
+  fmt::print("  family       {}\n", model.family());
   fmt::print("  parameters   {:.2f} M, stored as {}, computed in F32\n",
              static_cast<double>(model.parameter_count()) / 1e6, model.stored_type());
   fmt::print("  vocabulary   {} tokens; context {} positions\n", spec.vocab_size, spec.context);
@@ -58,7 +62,8 @@ void run(const RunOptions& options) {
     fmt::print("  group {:<6} {:10} {}\n", g, spec.groups[g].name, describe_group(json["spec"]["groups"][g]));
   }
   fmt::print("  a token      {:.2f} MFLOP and {:.1f} KiB of KV cache at loops {} ({})\n", flops / 1e6,
-             static_cast<double>(cache.bytes_per_token()) / 1024, fmt::join(loops, "/"), options.kv_policy);
+             static_cast<double>(cache.bytes_per_token()) / 1024, fmt::join(loops, "/"),
+             json["kv_policy"].get<std::string>());
   fmt::print("  full context {:.1f} MiB of KV cache\n",
              static_cast<double>(cache.bytes_per_token()) * spec.context / 1048576);
   fmt::print("  sha256       {}\n", model.hash());

@@ -19,7 +19,10 @@ int report_parse_error(const CLI::App& program, const CLI::ParseError& failure) 
   if (failure.get_exit_code() == 0) return program.exit(failure);  // --help and --version
   std::string message = failure.what();
   if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
-    message = fmt::format("\"{}\" is no command; the commands are generate, eval, study, info, train", left.front());
+    message = fmt::format(
+        "\"{}\" is no command; the commands are generate, eval, study, info, train, convert, "
+        "pull, tokenize",
+        left.front());
   }
   for (char& c : message) {
     if (c == '\n') c = ' ';
@@ -50,6 +53,9 @@ int main(int argc, char** argv) {
   gyre::cli::add_study(program);
   gyre::cli::add_info(program);
   gyre::cli::add_train(program);
+  gyre::cli::add_convert(program);
+  gyre::cli::add_pull(program);
+  gyre::cli::add_tokenize(program);
   gyre::watch_for_interrupt();
   try {
     program.parse(argc, argv);

@@ -7,11 +7,34 @@
 
 namespace gyre::cli {
 
+void add_loop_flags(CLI::App& command, LoopFlags& flags) {
+  command.add_option("--loop", flags.runs, "Loop layers of a plain model, as in 10-13x4 or 4x2,10-13x4 (from 0)");
+  command.add_option("--damping", flags.damping, "With --loop: x + DAMPING (loop(x) - x) from the second loop on")
+      ->check(CLI::Range(0.0, 2.0))
+      ->capture_default_str();
+}
+
+Model load_model(const std::string& path, const LoopFlags& flags) {
+  Model model = Model::load(path);
+  if (!flags.runs.empty()) model.loop_layers(parse_layer_loops(flags.runs, "--loop"), flags.damping, "--loop");
+  return model;
+}
+
 void add_run_options(CLI::App& command, RunOptions& options) {
-  command.add_option("-m,--model", options.model, "Model folder (config.json, model.safetensors, tokenizer.json)")
+  command
+      .add_option("-m,--model", options.model, "Model folder (config.json, safetensors, tokenizer.json) or GGUF file")
       ->required();
+  add_loop_flags(command, options.layer_loops);
   command.add_option("--loops", options.loops, "Most loops: one count for every looped group, or one each as in 4/8/4");
-  command.add_option("--kv", options.kv_policy, "Keys and values of loops: per_loop or last")->capture_default_str();
+  command
+      .add_option("--kv", options.kv_policy,
+                  "Keys and values of loops: latest, latest:ring=K, latest:run=K, latest:anchor=K, last, full")
+      ->capture_default_str();
+  command
+      .add_option("--first-state", options.first_state,
+                  "Where groups that start from noise start: noise, zero, previous")
+      ->check(CLI::IsMember({"noise", "zero", "previous"}))
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
   command.add_option("--seed", options.seed, "Seed of every draw")->capture_default_str();
   command.add_flag("--json", options.json, "Print JSON");
@@ -47,11 +70,23 @@ std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec) {
 }
 
 nlohmann::json provenance(const RunOptions& options, const Model& model) {
-  return {{"program", "gyre " GYRE_VERSION}, {"model", options.model},
-          {"model_sha256", model.hash()},    {"stored_dtype", model.stored_type()},
-          {"compute_dtype", "F32"},          {"loops", loops_of(options, model.spec())},
-          {"kv_policy", options.kv_policy},  {"threads", thread_count(options)},
-          {"isa", kernels().name},           {"seed", options.seed}};
+  nlohmann::json json = {{"program", "gyre " GYRE_VERSION},
+                         {"model", options.model},
+                         {"family", model.family()},
+                         {"model_sha256", model.hash()},
+                         {"stored_dtype", model.stored_type()},
+                         {"compute_dtype", "F32"},
+                         {"loops", loops_of(options, model.spec())},
+                         {"kv_policy", name_of(parse_kv_policy(options.kv_policy, "--kv"))},
+                         {"first_state", options.first_state},
+                         {"threads", thread_count(options)},
+                         {"isa", kernels().name},
+                         {"seed", options.seed}};
+  if (!options.layer_loops.runs.empty()) {
+    json["layer_loops"] = options.layer_loops.runs;
+    json["damping"] = options.layer_loops.damping;
+  }
+  return json;
 }
 
 }  // namespace gyre::cli

@@ -11,11 +11,22 @@
 
 namespace gyre::cli {
 
+/// Loops on a model that has none.
+struct LoopFlags {
+  std::string runs;  ///< "10-13x4", or empty
+  float damping = 1.0F;
+};
+
+void add_loop_flags(CLI::App& command, LoopFlags& flags);
+Model load_model(const std::string& path, const LoopFlags& flags);
+
 /// The flags of every command that runs a model.
 struct RunOptions {
   std::string model;
+  LoopFlags layer_loops;
   std::string loops;  ///< empty: the model's own depth
-  std::string kv_policy = "per_loop";
+  std::string kv_policy = "latest";
+  std::string first_state = "noise";
   int threads = 0;  ///< 0: all cores
   std::uint64_t seed = 1;
   bool json = false;

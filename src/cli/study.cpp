@@ -10,6 +10,7 @@
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "model/language.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 
 struct Request {
   std::vector<std::string> models;
+  LoopFlags layer_loops;
   TextOptions text;
   int tokens = 4096;
   std::string loops;
@@ -81,9 +83,10 @@ void check_out(const fs::path& out) {
 void run(const Request& request) {
   check_out(request.out);
   const std::vector<fs::path> paths = models_of(request);
-  const Model first = Model::load(paths.front());
-  if (first.spec().looped_groups().empty()) throw Error("--model: {} has no looped group", paths.front().string());
-  const Tokenizer tokenizer = Tokenizer::load(first.folder() / "tokenizer.json");
+  const Model first = load_model(paths.front(), request.layer_loops);
+  if (first.spec().looped_groups().empty())
+    throw Error("--model: {} has no looped group; loop some of its layers with --loop", paths.front().string());
+  const Tokenizer tokenizer = load_language(first.path()).tokenizer;
   const auto most = static_cast<std::size_t>(request.tokens) + 1;  // the last one is only a target
   const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
   const DynamicsOptions options = dynamics_options(request, first.spec(), tokens.size());
@@ -93,7 +96,7 @@ void run(const Request& request) {
     Progress progress("study", static_cast<std::int64_t>(paths.size()), "checkpoints");
     progress.update(0);
     for (const fs::path& path : paths) {
-      const Model model = Model::load(path);
+      const Model model = load_model(path, request.layer_loops);
       if (model.spec() != first.spec()) {
         throw Error("--model: {} and {} are different models; a study across training needs one run", path.string(),
                     paths.front().string());
@@ -142,6 +145,7 @@ void add_study(CLI::App& program) {
   CLI::App* command = program.add_subcommand("study", "Measure the latent dynamics of a looped model and draw them");
   command->add_option("-m,--model", request->models, "Model folder, or a folder of checkpoints; several make a series")
       ->required();
+  add_loop_flags(*command, request->layer_loops);
   add_text_options(*command, request->text);
   command->get_option("--text")->required();
   command->add_option("--tokens", request->tokens, "Tokens to measure")
@@ -162,6 +166,7 @@ void add_study(CLI::App& program) {
     request->command +=
         fmt::format(" --text {} --split {} --tokens {}", request->text.file, request->text.split, request->tokens);
     if (!request->loops.empty()) request->command += " --loops " + request->loops;
+    if (!request->layer_loops.runs.empty()) request->command += " --loop " + request->layer_loops.runs;
     run(*request);
   });
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,11 +15,23 @@
 
 namespace gyre {
 
+/// Where a group whose first state is noise starts, if a user wants it otherwise.
+enum class NoiseStart {
+  noise,
+  zero,      ///< for results that no seed changes
+  previous,  ///< the last state of the token before (the continuous compute of arXiv 2502.05171); the first is noise
+};
+/// Throws Error naming `flag`.
+NoiseStart parse_noise_start(const std::string& text, const std::string& flag);
+std::string_view name_of(NoiseStart start);
+
 /// One running text: how far it is, and what attention remembers of it.
 struct Sequence {
   KvCache cache;
   std::uint64_t noise_seed = 1;  ///< for groups whose first state is noise
-  int length = 0;                ///< positions done
+  NoiseStart start = NoiseStart::noise;
+  int length = 0;                                    ///< positions done
+  std::vector<std::vector<float>> last_states = {};  ///< per group, of the last token; kept for NoiseStart::previous
 };
 
 /// The states of some positions after a loop (or, with loop 0, as they enter a group), for whoever traces.
@@ -46,7 +59,8 @@ class Engine {
   Engine(const Model& model, int threads);
 
   /// A sequence with room for `context` positions at up to `loops` loops a group.
-  [[nodiscard]] Sequence start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed) const;
+  [[nodiscard]] Sequence start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed,
+                               NoiseStart start = NoiseStart::noise) const;
 
   enum class Logits { none, last, all };
   /// Appends `tokens` at full depth in one batch. Returns logits [1 | n, vocabulary], valid until the next call.
@@ -69,13 +83,21 @@ class Engine {
     std::vector<float> states;  ///< [n, hidden]
     std::vector<float> handed;  ///< what the group was handed, [n, hidden]
     std::vector<float> joined;  ///< [state ; handed], [n, 2 hidden]
+    std::vector<float> before;  ///< the state before a damped loop
   };
 
   void embed(std::span<const std::int32_t> tokens, int position, std::vector<float>& states) const;
   void enter_group(std::size_t group, const Sequence& sequence, Workspace& work) const;
-  void run_loop(std::size_t group, int loop, Sequence& sequence, Workspace& work);
-  void loop_with_exit(std::size_t group, Sequence& sequence, BoundedExit& exit, TokenDepth& depth);
-  std::span<const float> decode_unfinished(std::size_t group, Sequence& sequence, LoopStep::Decode how);
+  void run_loop(std::size_t group, int loop, const TokenBatch& batch, KvCache& cache, Workspace& work);
+  void inject(std::size_t group, Workspace& work);
+  void damp(std::size_t group, Workspace& work) const;
+  void leave_group(std::size_t group, Sequence& sequence, int tokens, int loops);
+  void apply_exit(std::size_t group, std::vector<float>& states);
+  void loop_with_exit(std::size_t group, const TokenBatch& batch, Sequence& sequence, BoundedExit& exit,
+                      TokenDepth& depth);
+  [[nodiscard]] LoopStep see_loop(std::size_t group, int loop, const LoopStep& last);
+  std::span<const float> decode_unfinished(std::size_t group, const TokenBatch& batch, Sequence& sequence,
+                                           LoopStep::Decode how);
   void check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const;
 
   const Model& model_;
@@ -86,6 +108,7 @@ class Engine {
   std::vector<float> before_;
   std::vector<float> step_;
   std::vector<float> normed_;
+  std::vector<float> left_;  ///< a state on its way out of a group
   std::vector<float> logits_;
 };
 

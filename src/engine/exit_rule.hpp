@@ -18,12 +18,14 @@ namespace gyre {
 /// Δ^(k) = x^(k) − x^(k−1): the quantities of arXiv 2509.23314, second differences in f32.
 struct LoopStep {
   int group = 0;
-  int loop = 0;                  ///< k: loops done in this group, from 1
-  float state_norm = 0;          ///< ‖x^(k)‖₂
-  float step_norm = 0;           ///< ‖Δ^(k)‖₂
-  float first_step_norm = 0;     ///< ‖Δ^(1)‖₂
-  float previous_step_norm = 0;  ///< ‖Δ^(k−1)‖₂; defined from loop 2
-  float acceleration = 0;        ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from loop 2
+  int loop = 0;                   ///< k: loops done in this group, from 1
+  float state_norm = 0;           ///< ‖x^(k)‖₂
+  float previous_state_norm = 0;  ///< ‖x^(k−1)‖₂
+  float step_norm = 0;            ///< ‖Δ^(k)‖₂
+  float first_step_norm = 0;      ///< ‖Δ^(1)‖₂
+  float previous_step_norm = 0;   ///< ‖Δ^(k−1)‖₂; defined from loop 2
+  float acceleration = 0;         ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from loop 2
+  float gate = 0;                 ///< w·x^(k) + b, in a group with an exit gate
 
   /// How logits are read out of an unfinished state.
   enum class Decode {

@@ -32,8 +32,8 @@ void check_key(const ExitKind& kind, const std::string& key, const std::string& 
     if (option.key == key) return;
     keys += std::string(option.key) + ", ";
   }
-  if (key == "min" || key == "max") return;
-  throw Error("--exit {}: {} has no option \"{}\"; its options are {}min, max", text, kind.name, key, keys);
+  if (key == "min" || key == "max" || key == "every") return;
+  throw Error("--exit {}: {} has no option \"{}\"; its options are {}min, max, every", text, kind.name, key, keys);
 }
 
 }  // namespace
@@ -76,7 +76,9 @@ std::size_t ExitOptions::choice(const std::string& key, std::span<const std::str
 }
 
 const std::vector<ExitKind>& exit_kinds() {
-  static const std::vector<ExitKind> kinds = {fixed_exit(), acceleration_exit(), step_exit(), kl_exit(), random_exit()};
+  static const std::vector<ExitKind> kinds = {
+      fixed_exit(),       acceleration_exit(), step_exit(),         kl_exit(),      random_exit(),          gate_exit(),
+      latent_diff_exit(), cosine_exit(),       entropy_diff_exit(), minp_kl_exit(), argmax_stability_exit()};
   return kinds;
 }
 
@@ -115,13 +117,16 @@ BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, s
   constexpr int kMost = std::numeric_limits<int>::max();
   least_ = options.integer("min", 1, 1, kMost);
   most_ = options.integer("max", kMost, 1, kMost);
+  every_ = options.integer("every", 1, 1, kMost);
   if (least_ > most_) throw Error("--exit {}: min={} is more than max={}", choice.text, least_, most_);
   rule_ = kind_named(choice.kind, choice.text).make(options, context);
 }
 
 std::optional<std::string_view> BoundedExit::leave_after(const LoopStep& step) {
-  const auto reason = rule_->leave_after(step);
-  if (reason && step.loop >= least_) return reason;
+  if (step.loop % every_ == 0) {
+    const auto reason = rule_->leave_after(step);
+    if (reason && step.loop >= least_) return reason;
+  }
   if (step.loop >= most_) return "max";
   return {};
 }
@@ -133,7 +138,8 @@ std::string exit_help() {
     for (const ExitOptionHelp& option : kind.options)
       text += fmt::format("          {:8} {}\n", option.key, option.help);
   }
-  return text + "  any     min, max: fewest and most loops of each looped group\n";
+  return text +
+         "  any     min, max: fewest and most loops of each looped group; every: ask after every n-th loop only\n";
 }
 
 }  // namespace gyre

@@ -11,7 +11,8 @@ namespace gyre {
 /// Every kind of rule, in the order of --help.
 const std::vector<ExitKind>& exit_kinds();
 
-/// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". `min` and `max` bound the loops of any rule.
+/// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". `min` and `max` bound the loops of any rule,
+/// and `every` = n lets it be asked after every n-th loop only.
 struct ExitChoice {
   std::string text;
   std::string kind;
@@ -38,6 +39,7 @@ class BoundedExit {
   std::unique_ptr<ExitRule> rule_;
   int least_;
   int most_;
+  int every_;
 };
 
 /// The help text of all kinds and their options.

@@ -87,6 +87,8 @@ std::string_view name_of(StopReason reason) {
       return "context";
     case StopReason::stop_text:
       return "stop_text";
+    case StopReason::end_token:
+      return "end_token";
     case StopReason::interrupted:
       return "interrupted";
   }
@@ -120,6 +122,10 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
     GeneratedToken token;
     const std::span<const float> logits = engine.decode(sequence, text.back(), exit, token.depth);
     token.token = sampler.draw(logits, text);
+    if (std::find(options.end_tokens.begin(), options.end_tokens.end(), token.token) != options.end_tokens.end()) {
+      result.reason = StopReason::end_token;
+      break;
+    }
     token.text = decoder.push(token.token);
     const bool last =
         static_cast<int>(result.tokens.size()) + 1 == options.tokens || sequence.length == sequence.cache.context();

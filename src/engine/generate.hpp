@@ -13,7 +13,8 @@ namespace gyre {
 struct GenerateOptions {
   int tokens = 100;  ///< most tokens to generate
   SamplingOptions sampling;
-  std::vector<std::string> stops;  ///< generation ends before the first of these texts
+  std::vector<std::string> stops;        ///< generation ends before the first of these texts
+  std::vector<std::int32_t> end_tokens;  ///< or before one of these tokens
 };
 
 /// One generated token.
@@ -24,7 +25,7 @@ struct GeneratedToken {
   double milliseconds = 0;
 };
 
-enum class StopReason { length, context, stop_text, interrupted };
+enum class StopReason { length, context, stop_text, end_token, interrupted };
 std::string_view name_of(StopReason reason);
 
 struct Generation {

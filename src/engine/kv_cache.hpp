@@ -10,21 +10,39 @@
 
 namespace gyre {
 
-/// Where the keys and values of a looped layer are kept.
-enum class KvPolicy {
-  /// Every loop has a slot of its own; loop k reads what earlier tokens wrote in loop k. For loops that an earlier
-  /// token
-  /// never ran, its last loop stands in.
-  per_loop,
-  /// One slot a layer: every loop overwrites it, and a token reads the last loop of earlier tokens. A prompt still runs
-  /// as in per_loop and leaves its last loop behind.
-  last,
+/// Where the keys and values of a looped layer are kept, and what a token reads of earlier ones that ran other loops.
+struct KvPolicy {
+  /// The slot that loop t (from 0) writes. A slot holds one entry a token; a later loop replaces it.
+  enum class Slots {
+    loop,    ///< t: every loop keeps its own
+    ring,    ///< t mod count: the last `count` loops of a token survive
+    run,     ///< t div count: of every `count` loops in a row the last one survives
+    anchor,  ///< min(t, count): the first `count` loops keep their own, later ones share one
+  };
+  /// What a token in loop t reads of an earlier token, s being the slot of t.
+  enum class Lookup {
+    latest,  ///< the largest slot up to s that the earlier token wrote
+    full,    ///< slot s; earlier tokens that never wrote it are not there for this loop
+  };
+
+  Slots slots = Slots::loop;
+  int count = 0;
+  Lookup lookup = Lookup::latest;
+
+  [[nodiscard]] int slot(int loop) const;
+  /// Slots of a layer that runs up to `loops` loops.
+  [[nodiscard]] int slot_count(int loops) const;
+  bool operator==(const KvPolicy&) const = default;
 };
 
+/// "latest", "full", "last" (the ring of one slot), with ":ring=K", ":run=K" or ":anchor=A" behind "latest".
+/// "available" (the very loop where an earlier token ran it, else its latest) is another name of "latest". Throws Error
+/// naming `flag`.
 KvPolicy parse_kv_policy(const std::string& text, const std::string& flag);
-std::string_view name_of(KvPolicy policy);
+std::string name_of(const KvPolicy& policy);
 
-/// Keys and values of one sequence: [slot, position, kv_size] each. Pages that were never written take no memory.
+/// Keys and values of one sequence: [slot, entry, kv_size] each, entries in the order of their tokens. Pages that were
+/// never written take no memory.
 class KvCache {
  public:
   /// Room for `context` positions at up to `loops` loops per group.
@@ -32,14 +50,18 @@ class KvCache {
 
   /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes.
   [[nodiscard]] std::size_t slot(std::size_t group, int layer, int loop) const;
-  [[nodiscard]] float* keys(std::size_t slot, int position) { return keys_.get() + offset(slot, position); }
-  [[nodiscard]] float* values(std::size_t slot, int position) { return values_.get() + offset(slot, position); }
+  [[nodiscard]] float* keys(std::size_t slot, int entry) { return keys_.get() + offset(slot, entry); }
+  [[nodiscard]] float* values(std::size_t slot, int entry) { return values_.get() + offset(slot, entry); }
 
-  /// States that `position` left `group` after `loops_done` loops: the slots of the loops it never ran are filled with
-  /// its last one, which is the answer a later, deeper token gets.
-  void finish_group(std::size_t group, int position, int loops_done);
+  /// The entry that the next token writes: the number of earlier tokens that this slot knows. Equals the position but
+  /// under Lookup::full.
+  [[nodiscard]] int next_entry(std::size_t slot) const { return entries_[slot]; }
 
-  [[nodiscard]] KvPolicy policy() const { return policy_; }
+  /// States that `tokens` tokens left `group` after `loops_done` loops. Under Lookup::latest the slots they never wrote
+  /// are filled with their last one, which is what a later, deeper token reads.
+  void finish_group(std::size_t group, int tokens, int loops_done);
+
+  [[nodiscard]] const KvPolicy& policy() const { return policy_; }
   [[nodiscard]] int context() const { return context_; }
   [[nodiscard]] const std::vector<int>& loops() const { return loops_; }
   [[nodiscard]] std::size_t bytes_per_token() const { return slots_ * kv_size_ * 2 * sizeof(float); }
@@ -50,15 +72,17 @@ class KvCache {
   };
   using Buffer = std::unique_ptr<float, Free>;
 
-  [[nodiscard]] std::size_t offset(std::size_t slot, int position) const {
-    return (slot * static_cast<std::size_t>(context_) + static_cast<std::size_t>(position)) * kv_size_;
+  [[nodiscard]] std::size_t offset(std::size_t slot, int entry) const {
+    return (slot * static_cast<std::size_t>(context_) + static_cast<std::size_t>(entry)) * kv_size_;
   }
   static Buffer allocate(std::size_t floats);
 
   std::vector<int> layers_;  ///< per group
   std::vector<int> loops_;   ///< per group, the most
+  std::vector<int> copies_;  ///< per group, slots of each layer
   std::vector<std::size_t> first_slot_;
   std::size_t slots_ = 0;
+  std::vector<int> entries_;  ///< per slot
   std::size_t kv_size_;
   int context_;
   KvPolicy policy_;

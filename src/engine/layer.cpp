@@ -41,7 +41,8 @@ LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
       pool_(pool),
       kernels_(kernels()),
       hidden_(static_cast<std::size_t>(spec.hidden_size)),
-      scores_(static_cast<std::size_t>(pool.size())) {}
+      scores_(static_cast<std::size_t>(pool.size())),
+      ones_(static_cast<std::size_t>(spec.head_size), 1.0F) {}
 
 void LayerRunner::apply(const Linear& linear, const float* x, std::size_t n, float* y) {
   if (n * linear.in * linear.out < kParallelWork || pool_.size() == 1) {
@@ -68,14 +69,13 @@ void LayerRunner::apply(const Norm& norm, const float* x, std::size_t n, float* 
   }
 }
 
-void LayerRunner::run(const Layer& layer, std::size_t slot, int position, KvCache& cache, std::span<float> states) {
+void LayerRunner::run(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache,
+                      std::span<float> states) {
   const std::size_t n = states.size() / hidden_;
   input_.resize(n * hidden_);
   output_.resize(n * hidden_);
 
-  qkv_.resize(n * layer.qkv.out);
-  apply(layer.qkv, branch_input(layer.attention_in, states), n, qkv_.data());
-  attention(layer, slot, position, cache, n);
+  attention(layer, slot, batch, cache, branch_input(layer.attention_in, states));
   add_branch(layer.attention_out, states);
 
   up_.resize(n * layer.up.out);
@@ -105,43 +105,85 @@ void LayerRunner::add_branch(const Norm& norm_out, std::span<float> states) {
   }
 }
 
-void LayerRunner::attention(const Layer& layer, std::size_t slot, int position, KvCache& cache, std::size_t n) {
-  store_and_rotate(slot, position, cache, n);
+void LayerRunner::attention(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache,
+                            const float* input) {
+  const std::size_t n = batch.tokens.size();
+  qkv_.resize(n * layer.qkv.out);
+  apply(layer.qkv, input, n, qkv_.data());
+  if (layer.value_embed != nullptr) embed_values(layer, batch, input);
+  store_and_rotate(layer, slot, batch, cache);
   mixed_.resize(n * layer.out.in);
-  attend(slot, position, cache, n);
+  attend(slot, cache, n);
   apply(layer.out, mixed_.data(), n, output_.data());
 }
 
-void LayerRunner::store_and_rotate(std::size_t slot, int position, KvCache& cache, std::size_t n) {
+void LayerRunner::embed_values(const Layer& layer, const TokenBatch& batch, const float* input) {
+  const std::size_t heads = layer.value_gate.out;
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const auto q_size = static_cast<std::size_t>(spec_.attention_size());
-  const auto kv_size = static_cast<std::size_t>(spec_.kv_size());
-  const bool rotary = spec_.position != PositionKind::learned;
-  const bool adjacent = spec_.position == PositionKind::rotary_adjacent;
-  const std::size_t pairs = head_size / 2;
-  if (rotary) grow_rotary(position + static_cast<int>(n));
-  for (std::size_t t = 0; t < n; ++t) {
-    float* row = qkv_.data() + t * (q_size + 2 * kv_size);
-    const int here = position + static_cast<int>(t);
-    if (rotary) {
-      const std::size_t angle = static_cast<std::size_t>(here) * pairs;
-      for (std::size_t i = 0; i < q_size + kv_size; i += head_size) {
-        rotate(row + i, cosines_.data() + angle, sines_.data() + angle, pairs, adjacent);
-      }
+  const std::size_t kv_size = heads * head_size;
+  gates_.resize(heads);
+  for (std::size_t t = 0; t < batch.tokens.size(); ++t) {
+    kernels_.matmul(input + t * hidden_, 1, layer.value_gate.in, layer.value_gate.weight, 0, heads, heads,
+                    gates_.data());
+    float* values = qkv_.data() + (t + 1) * layer.qkv.out - kv_size;
+    const float* embedding = layer.value_embed + static_cast<std::size_t>(batch.tokens[t]) * kv_size;
+    for (std::size_t i = 0; i < kv_size; ++i) {
+      values[i] += 2.0F / (1.0F + std::exp(-gates_[i / head_size])) * embedding[i];
     }
-    std::copy_n(row + q_size, kv_size, cache.keys(slot, here));
-    std::copy_n(row + q_size + kv_size, kv_size, cache.values(slot, here));
   }
 }
 
-void LayerRunner::attend(std::size_t slot, int position, KvCache& cache, std::size_t n) {
+void LayerRunner::norm_heads(float* heads, const float* weight, std::size_t count) const {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const bool whole = spec_.qk_norm == QkNorm::full;
+  const std::size_t size = whole ? count * head_size : head_size;
+  for (std::size_t i = 0; i < count * head_size; i += size) {
+    kernels_.rms_norm(heads + i, weight, spec_.qk_norm_eps, size, heads + i);
+  }
+}
+
+void LayerRunner::rotate_heads(float* row, int position) {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto size = static_cast<std::size_t>(spec_.attention_size() + spec_.kv_size());
+  const std::size_t pairs = head_size / 2;
+  const std::size_t angle = static_cast<std::size_t>(position) * pairs;
+  for (std::size_t i = 0; i < size; i += head_size) {
+    rotate(row + i, cosines_.data() + angle, sines_.data() + angle, pairs,
+           spec_.position == PositionKind::rotary_adjacent);
+  }
+}
+
+void LayerRunner::store_and_rotate(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache) {
+  const auto heads = static_cast<std::size_t>(spec_.heads);
+  const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
+  const auto q_size = static_cast<std::size_t>(spec_.attention_size());
+  const auto kv_size = static_cast<std::size_t>(spec_.kv_size());
+  const int n = static_cast<int>(batch.tokens.size());
+  const bool rotary = spec_.position != PositionKind::learned;
+  if (rotary) grow_rotary(batch.position + n);
+  for (int t = 0; t < n; ++t) {
+    float* row = qkv_.data() + static_cast<std::size_t>(t) * (q_size + 2 * kv_size);
+    if (layer.q_norm != nullptr) {
+      norm_heads(row, layer.q_norm, heads);
+      norm_heads(row + q_size, layer.k_norm, kv_heads);
+    }
+    if (rotary) rotate_heads(row, batch.position + t);
+    if (spec_.qk_norm == QkNorm::after_rotary) norm_heads(row, ones_.data(), heads + kv_heads);
+    const int entry = cache.next_entry(slot) + t;
+    std::copy_n(row + q_size, kv_size, cache.keys(slot, entry));
+    std::copy_n(row + q_size + kv_size, kv_size, cache.values(slot, entry));
+  }
+}
+
+void LayerRunner::attend(std::size_t slot, KvCache& cache, std::size_t n) {
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
   const auto heads = static_cast<std::size_t>(spec_.heads);
   const auto kv_size = static_cast<std::size_t>(spec_.kv_size());
   const std::size_t row_size = heads * head_size + 2 * kv_size;
   const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
   const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
-  const std::size_t most = static_cast<std::size_t>(position) + n;
+  const auto earlier = static_cast<std::size_t>(cache.next_entry(slot));
+  const std::size_t most = earlier + n;
   const float* keys = cache.keys(slot, 0);
   const float* values = cache.values(slot, 0);
 
@@ -154,9 +196,8 @@ void LayerRunner::attend(std::size_t slot, int position, KvCache& cache, std::si
       const std::size_t head = index / n;
       const std::size_t t = index % n;
       const std::size_t kv = head / heads_per_kv * head_size;
-      kernels_.attend(qkv_.data() + t * row_size + head * head_size, keys + kv, values + kv, kv_size,
-                      static_cast<std::size_t>(position) + t + 1, head_size, scale, scores.data(),
-                      mixed_.data() + (t * heads + head) * head_size);
+      kernels_.attend(qkv_.data() + t * row_size + head * head_size, keys + kv, values + kv, kv_size, earlier + t + 1,
+                      head_size, scale, scores.data(), mixed_.data() + (t * heads + head) * head_size);
     }
   };
   if (n * heads * head_size * most < kParallelWork || pool_.size() == 1) {
@@ -197,7 +238,10 @@ void LayerRunner::grow_rotary(int positions) {
   // In f64 before rounding, so that far positions keep their angles.
   for (int t = static_cast<int>(cosines_.size()) / pairs; t < positions; ++t) {
     for (int i = 0; i < pairs; ++i) {
-      const double angle = t * std::pow(static_cast<double>(spec_.rotary_theta), -static_cast<double>(i) / pairs);
+      double angle = t * std::pow(static_cast<double>(spec_.rotary_theta), -static_cast<double>(i) / pairs);
+      if (!spec_.rotary_divisors.empty()) {
+        angle /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
+      }
       cosines_.push_back(static_cast<float>(std::cos(angle)));
       sines_.push_back(static_cast<float>(std::sin(angle)));
     }

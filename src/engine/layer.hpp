@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -10,14 +11,20 @@
 
 namespace gyre {
 
+/// The tokens that are being run, one a row of the states.
+struct TokenBatch {
+  std::span<const std::int32_t> tokens;
+  int position = 0;  ///< of the first
+};
+
 /// Runs one layer over a batch of consecutive positions of one sequence. Knows nothing of groups and loops: it is told
 /// which KV slot to write and read.
 class LayerRunner {
  public:
   LayerRunner(const ModelSpec& spec, ThreadPool& pool);
 
-  /// states [n, hidden] in place; the first row is at `position`.
-  void run(const Layer& layer, std::size_t slot, int position, KvCache& cache, std::span<float> states);
+  /// states [n, hidden] in place.
+  void run(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache, std::span<float> states);
 
   /// y[n, out] = x[n, in] Wᵀ + b on all threads.
   void apply(const Linear& linear, const float* x, std::size_t n, float* y);
@@ -25,9 +32,12 @@ class LayerRunner {
   void apply(const Norm& norm, const float* x, std::size_t n, float* y) const;
 
  private:
-  void attention(const Layer& layer, std::size_t slot, int position, KvCache& cache, std::size_t n);
-  void store_and_rotate(std::size_t slot, int position, KvCache& cache, std::size_t n);
-  void attend(std::size_t slot, int position, KvCache& cache, std::size_t n);
+  void attention(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache, const float* input);
+  void embed_values(const Layer& layer, const TokenBatch& batch, const float* input);
+  void norm_heads(float* heads, const float* weight, std::size_t count) const;
+  void rotate_heads(float* row, int position);
+  void store_and_rotate(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache);
+  void attend(std::size_t slot, KvCache& cache, std::size_t n);
   void mlp(const Layer& layer, std::size_t n);
   void activate(std::size_t n);
   void add_branch(const Norm& norm_out, std::span<float> states);
@@ -48,6 +58,8 @@ class LayerRunner {
   std::vector<std::vector<float>> scores_;  ///< one a thread
   std::vector<float> cosines_;              ///< [positions, head_size / 2]
   std::vector<float> sines_;
+  std::vector<float> ones_;   ///< [head_size]: the weights of a norm without weights
+  std::vector<float> gates_;  ///< [n, kv_heads]
 };
 
 }  // namespace gyre

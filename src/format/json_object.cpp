@@ -73,6 +73,8 @@ bool JsonObject::boolean(std::string_view key, std::optional<bool> otherwise) co
   return value.get<bool>();
 }
 
+JsonObject JsonObject::object(std::string_view key) const { return {at(key), fmt::format("{}: {}", where_, key)}; }
+
 const nlohmann::json& JsonObject::array(std::string_view key) const {
   const nlohmann::json& value = at(key);
   if (!value.is_array()) throw Error("{}: {} must be a list, found {}", where_, key, value.type_name());

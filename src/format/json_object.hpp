@@ -46,6 +46,7 @@ class JsonObject {
                              std::optional<float> otherwise = {}) const;
   [[nodiscard]] bool boolean(std::string_view key, std::optional<bool> otherwise = {}) const;
   [[nodiscard]] const nlohmann::json& array(std::string_view key) const;
+  [[nodiscard]] JsonObject object(std::string_view key) const;
 
   template <typename Enum>
   [[nodiscard]] Enum choice(std::string_view key, std::span<const EnumName<Enum>> names,

@@ -22,7 +22,7 @@ struct Kernels {
   void (*matmul)(const float* x, std::size_t n, std::size_t in, const float* weights, std::size_t begin,
                  std::size_t end, std::size_t out, float* y);
 
-  /// y = weight · x / sqrt(mean(x²) + eps).
+  /// y = weight · x / sqrt(mean(x²) + eps); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* y);
   /// y = weight · (x − mean) / sqrt(variance + eps) + bias.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::size_t n, float* y);

@@ -1,8 +1,6 @@
 #include "model/spec.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -26,25 +24,45 @@ constexpr EnumName<MlpKind> kMlpKinds[] = {{MlpKind::gelu, "gelu"},
                                            {MlpKind::silu_gated, "silu_gated"},
                                            {MlpKind::relu_squared, "relu_squared"}};
 constexpr EnumName<Injection> kInjections[] = {
-    {Injection::none, "none"}, {Injection::add, "add"}, {Injection::linear, "linear"}};
+    {Injection::none, "none"}, {Injection::add, "add"}, {Injection::linear, "linear"}, {Injection::decay, "decay"}};
+constexpr EnumName<QkNorm> kQkNorms[] = {
+    {QkNorm::none, "none"}, {QkNorm::head, "head"}, {QkNorm::full, "full"}, {QkNorm::after_rotary, "after_rotary"}};
 constexpr EnumName<FirstState> kFirstStates[] = {
     {FirstState::carried, "carried"}, {FirstState::zero, "zero"}, {FirstState::noise, "noise"}};
 
 constexpr int kMaxSize = 1 << 20;
 constexpr int kMaxVocab = 1 << 24;
-constexpr int kMaxLoops = 4096;
+
+std::vector<float> parse_numbers(const JsonObject& object, std::string_view key, const std::string& where) {
+  std::vector<float> numbers;
+  if (!object.has(key)) return numbers;
+  for (const nlohmann::json& value : object.array(key)) {
+    if (!value.is_number()) throw Error("{}: {} holds something that is no number", where, key);
+    numbers.push_back(value.get<float>());
+  }
+  return numbers;
+}
 
 Group parse_group(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"name", "layers", "loops", "injection", "first_state", "noise_std"});
+  object.allow({"name", "layers", "loops", "injection", "first_state", "noise_std", "loop_norm", "exit_norm",
+                "exit_linear", "exit_gate", "damping", "value_layers"});
   const Group defaults;
   Group group;
   group.name = object.text("name");
-  group.layers = object.integer("layers", 1, kMaxLoops, defaults.layers);
-  group.loops = object.integer("loops", 1, kMaxLoops, defaults.loops);
+  group.layers = object.integer("layers", 1, kMostLoops, defaults.layers);
+  group.loops = object.integer("loops", 1, kMostLoops, defaults.loops);
   group.injection = object.choice<Injection>("injection", kInjections, defaults.injection);
   group.first_state = object.choice<FirstState>("first_state", kFirstStates, defaults.first_state);
   group.noise_std = object.number("noise_std", 0, 1e6, defaults.noise_std);
+  group.loop_norm = object.boolean("loop_norm", defaults.loop_norm);
+  group.exit_norm = object.boolean("exit_norm", defaults.exit_norm);
+  group.exit_linear = object.boolean("exit_linear", defaults.exit_linear);
+  group.exit_gate = object.boolean("exit_gate", defaults.exit_gate);
+  group.damping = object.number("damping", 0, 2, defaults.damping);
+  for (const float layer : parse_numbers(object, "value_layers", where)) {
+    group.value_layers.push_back(static_cast<int>(layer));
+  }
   return group;
 }
 
@@ -55,24 +73,13 @@ nlohmann::json group_json(const Group& group) {
     json["first_state"] = name_of<FirstState>(kFirstStates, group.first_state);
   }
   if (group.noise_std != Group().noise_std) json["noise_std"] = group.noise_std;
+  if (group.loop_norm) json["loop_norm"] = true;
+  if (group.exit_norm) json["exit_norm"] = true;
+  if (group.exit_linear) json["exit_linear"] = true;
+  if (group.exit_gate) json["exit_gate"] = true;
+  if (group.damping != Group().damping) json["damping"] = group.damping;
+  if (!group.value_layers.empty()) json["value_layers"] = group.value_layers;
   return json;
-}
-
-/// Appends the tensors of one norm: a weight, and for LayerNorm a bias.
-void add_norm(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& name) {
-  table.push_back({name + ".weight", {spec.hidden_size}});
-  if (spec.norm == NormKind::layer) table.push_back({name + ".bias", {spec.hidden_size}});
-}
-
-void add_linear(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& name, int out, int in) {
-  table.push_back({name + ".weight", {out, in}});
-  if (spec.biases) table.push_back({name + ".bias", {out}});
-}
-
-/// The norms of one branch, named by where they stand (norm_in before f, norm_out after it).
-void add_branch_norms(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& branch) {
-  if (norm_before_branch(spec.norm_placement)) add_norm(table, spec, branch + ".norm_in");
-  if (norm_after_branch(spec.norm_placement)) add_norm(table, spec, branch + ".norm_out");
 }
 
 }  // namespace
@@ -103,10 +110,12 @@ std::vector<int> ModelSpec::looped_groups() const {
 
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"model_type",      "name",      "vocab_size",   "context", "hidden_size",    "heads",
-                "kv_heads",        "head_size", "ffn_size",     "norm",    "norm_placement", "norm_eps",
-                "final_norm",      "position",  "rotary_theta", "mlp",     "biases",         "tied_head",
-                "embedding_scale", "groups",    "training"});
+  object.allow({"model_type",     "name",       "vocab_size",   "context",         "hidden_size",
+                "heads",          "kv_heads",   "head_size",    "ffn_size",        "norm",
+                "norm_placement", "norm_eps",   "final_norm",   "embedding_norm",  "qk_norm",
+                "qk_norm_eps",    "position",   "rotary_theta", "rotary_divisors", "mlp",
+                "biases",         "qkv_biases", "tied_head",    "logit_softcap",   "embedding_scale",
+                "groups",         "training"});
   if (const std::string type = object.text("model_type", "gyre"); type != "gyre") {
     throw Error("{}: model_type is \"{}\"; this program reads \"gyre\"", where, type);
   }
@@ -124,11 +133,17 @@ ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   spec.norm_placement = object.choice<NormPlacement>("norm_placement", kNormPlacements, defaults.norm_placement);
   spec.norm_eps = object.number("norm_eps", 0, 1, defaults.norm_eps);
   spec.final_norm = object.boolean("final_norm", defaults.final_norm);
+  spec.embedding_norm = object.boolean("embedding_norm", defaults.embedding_norm);
+  spec.qk_norm = object.choice<QkNorm>("qk_norm", kQkNorms, defaults.qk_norm);
+  spec.qk_norm_eps = object.number("qk_norm_eps", 0, 1, spec.norm_eps);
   spec.position = object.choice<PositionKind>("position", kPositionKinds, defaults.position);
   spec.rotary_theta = object.number("rotary_theta", 1, 1e12, defaults.rotary_theta);
+  spec.rotary_divisors = parse_numbers(object, "rotary_divisors", where);
   spec.mlp = object.choice<MlpKind>("mlp", kMlpKinds, defaults.mlp);
   spec.biases = object.boolean("biases", defaults.biases);
+  spec.qkv_biases = object.boolean("qkv_biases", defaults.qkv_biases);
   spec.tied_head = object.boolean("tied_head", defaults.tied_head);
+  spec.logit_softcap = object.number("logit_softcap", 0, 1e6, defaults.logit_softcap);
   spec.embedding_scale = object.number("embedding_scale", -1e6, 1e6, defaults.embedding_scale);
 
   const nlohmann::json& groups = object.array("groups");
@@ -150,8 +165,17 @@ void validate(const ModelSpec& spec, const std::string& where) {
   if (spec.position != PositionKind::learned && spec.head_size % 2 != 0) {
     throw Error("{}: head_size ({}) must be even for rotary positions", where, spec.head_size);
   }
+  if (!spec.rotary_divisors.empty() && spec.rotary_divisors.size() != static_cast<std::size_t>(spec.head_size / 2)) {
+    throw Error("{}: rotary_divisors has {} numbers; give head_size / 2 = {}", where, spec.rotary_divisors.size(),
+                spec.head_size / 2);
+  }
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
+    for (const int layer : group.value_layers) {
+      if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
+      throw Error("{}: groups[{}].value_layers names layer {} of {}, or hidden_size is below {}", where, g, layer,
+                  group.layers, kValueGateWidth);
+    }
     if (group.first_state != FirstState::carried && group.injection == Injection::none) {
       throw Error(
           "{}: groups[{}].first_state is \"{}\" without injection, so the group would forget its input; "
@@ -177,68 +201,22 @@ nlohmann::json to_json(const ModelSpec& spec) {
                          {"norm_placement", name_of<NormPlacement>(kNormPlacements, spec.norm_placement)},
                          {"norm_eps", spec.norm_eps},
                          {"final_norm", spec.final_norm},
+                         {"embedding_norm", spec.embedding_norm},
+                         {"qk_norm", name_of<QkNorm>(kQkNorms, spec.qk_norm)},
+                         {"qk_norm_eps", spec.qk_norm_eps},
                          {"position", name_of<PositionKind>(kPositionKinds, spec.position)},
                          {"rotary_theta", spec.rotary_theta},
                          {"mlp", name_of<MlpKind>(kMlpKinds, spec.mlp)},
                          {"biases", spec.biases},
+                         {"qkv_biases", spec.qkv_biases},
                          {"tied_head", spec.tied_head},
+                         {"logit_softcap", spec.logit_softcap},
                          {"embedding_scale", spec.embedding_scale},
                          {"groups", std::move(groups)}};
+  if (!spec.rotary_divisors.empty()) json["rotary_divisors"] = spec.rotary_divisors;
   return json;
 }
 
 ModelSpec load_spec(const std::filesystem::path& file) { return parse_spec(load_json(file), file.string()); }
-
-std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
-  std::vector<TensorInfo> table;
-  table.push_back({"embed.weight", {spec.vocab_size, spec.hidden_size}});
-  if (spec.position == PositionKind::learned) {
-    table.push_back({"position.weight", {spec.context, spec.hidden_size}});
-  }
-  const int qkv_size = spec.attention_size() + 2 * spec.kv_size();
-  const int up_size = spec.gated_mlp() ? 2 * spec.ffn_size : spec.ffn_size;
-  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
-    if (spec.groups[g].injection == Injection::linear) {
-      table.push_back(
-          {fmt::format("groups.{}.inject.weight", g), {spec.hidden_size, std::int64_t{2} * spec.hidden_size}});
-    }
-    for (int l = 0; l < spec.groups[g].layers; ++l) {
-      const std::string layer = fmt::format("groups.{}.layers.{}", g, l);
-      add_branch_norms(table, spec, layer + ".attn");
-      add_linear(table, spec, layer + ".attn.qkv", qkv_size, spec.hidden_size);
-      add_linear(table, spec, layer + ".attn.out", spec.hidden_size, spec.attention_size());
-      add_branch_norms(table, spec, layer + ".mlp");
-      add_linear(table, spec, layer + ".mlp.up", up_size, spec.hidden_size);
-      add_linear(table, spec, layer + ".mlp.down", spec.hidden_size, spec.ffn_size);
-    }
-  }
-  if (spec.final_norm) add_norm(table, spec, "final_norm");
-  if (!spec.tied_head) table.push_back({"head.weight", {spec.vocab_size, spec.hidden_size}});
-  return table;
-}
-
-std::vector<int> parse_loops(const std::string& text, const ModelSpec& spec, const std::string& flag) {
-  std::vector<int> counts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find('/', begin), text.size());
-    int count = 0;
-    const auto [stop, failure] = std::from_chars(text.data() + begin, text.data() + end, count);
-    if (failure != std::errc() || stop != text.data() + end || count < 1 || count > kMaxLoops) {
-      throw Error("{}: \"{}\" is not a loop count; give one number, or one per looped group as in 4/8/4", flag, text);
-    }
-    counts.push_back(count);
-    begin = end + 1;
-  }
-  const std::vector<int> looped = spec.looped_groups();
-  if (counts.size() != 1 && counts.size() != looped.size()) {
-    throw Error("{}: {} counts for {} looped groups; give one number, or one per looped group", flag, counts.size(),
-                looped.size());
-  }
-  std::vector<int> loops = spec.default_loops();
-  for (std::size_t i = 0; i < looped.size(); ++i) {
-    loops[static_cast<std::size_t>(looped[i])] = counts.size() == 1 ? counts[0] : counts[i];
-  }
-  return loops;
-}
 
 }  // namespace gyre

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,11 +32,20 @@ enum class PositionKind {
 
 enum class MlpKind { gelu, gelu_tanh, silu_gated, relu_squared };
 
+/// Whether queries and keys are normalised (RMS).
+enum class QkNorm {
+  none,
+  head,          ///< each head by itself, weights [head_size], before rotation   Qwen3
+  full,          ///< all heads of a token together, weights [heads · head_size], before rotation   OLMo-2
+  after_rotary,  ///< each head by itself, no weights, after rotation   Parcae
+};
+
 /// What enters a group again before every loop; e is the state the group was handed.
 enum class Injection {
   none,
   add,     ///< x + e
   linear,  ///< W [x ; e], W of shape [hidden, 2 hidden]
+  decay,   ///< a ⊙ x + W e, a of shape [hidden], W of shape [hidden, hidden]: a stable linear system   Parcae
 };
 
 /// The state x^(0) of a group.
@@ -45,6 +55,11 @@ enum class FirstState {
   noise,  ///< normal, a function of (noise seed, group, position, channel) alone; see base/random.hpp
 };
 
+/// Channels of its branch's input that the gate of a value embedding reads.
+inline constexpr int kValueGateWidth = 32;
+/// Loops and layers of a group are at most so many.
+inline constexpr int kMostLoops = 4096;
+
 /// A run of layers applied `loops` times; loops = 1 is an ordinary stretch of layers.
 struct Group {
   std::string name;
@@ -53,6 +68,14 @@ struct Group {
   Injection injection = Injection::none;
   FirstState first_state = FirstState::carried;
   float noise_std = 1.0F;
+  bool loop_norm = false;    ///< a norm with weights of its own ends every loop
+  bool exit_norm = false;    ///< a norm with weights of its own is applied once, behind the last loop
+  bool exit_linear = false;  ///< and then a square linear map
+  bool exit_gate = false;    ///< a gate w·x + b reads the state after every loop, for the exit rule `gate`
+  float damping = 1.0F;      ///< from the second loop on: x + damping · (loop(x) − x)
+  /// Layers (from 0) that add an embedding of the token to their values: v + 2 σ(G h) ⊙ E[token], where G reads the
+  /// first kValueGateWidth channels of the branch's input.
+  std::vector<int> value_layers = {};
 
   [[nodiscard]] bool looped() const { return loops > 1; }
   bool operator==(const Group&) const = default;
@@ -73,13 +96,19 @@ struct ModelSpec {
   NormPlacement norm_placement = NormPlacement::pre;
   float norm_eps = 1e-5F;
   bool final_norm = true;
+  bool embedding_norm = false;
+  QkNorm qk_norm = QkNorm::none;
+  float qk_norm_eps = 1e-5F;
 
   PositionKind position = PositionKind::rotary_half;
   float rotary_theta = 10000.0F;
+  std::vector<float> rotary_divisors;  ///< one a pair, dividing its frequency; empty: none does
 
   MlpKind mlp = MlpKind::silu_gated;
-  bool biases = false;  ///< on every linear map inside layers
+  bool biases = false;      ///< on every linear map inside layers
+  bool qkv_biases = false;  ///< on queries, keys and values alone
   bool tied_head = true;
+  float logit_softcap = 0;  ///< c: logits become c · tanh(logits / c); 0: none
   float embedding_scale = 1.0F;
 
   std::vector<Group> groups;
@@ -104,6 +133,17 @@ ModelSpec load_spec(const std::filesystem::path& file);
 
 /// Throws Error naming the key when the numbers contradict each other.
 void validate(const ModelSpec& spec, const std::string& where);
+
+/// Cuts layers out of groups of one loop and loops each run by itself; the first loop is the model's own pass. Throws
+/// Error naming `flag` when a run is outside the model, overlaps another, or lies in a looped group.
+struct LayerLoop {
+  int first = 0;  ///< counted through the whole model, from 0
+  int last = 0;
+  int loops = 1;
+};
+/// "10-13x4", or several: "4x2,10-13x4".
+std::vector<LayerLoop> parse_layer_loops(const std::string& text, const std::string& flag);
+ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, float damping, const std::string& flag);
 
 /// One tensor of a checkpoint, by the name under which it is stored.
 struct TensorInfo {

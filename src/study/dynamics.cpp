@@ -104,7 +104,7 @@ class Lens {
 std::vector<GroupStates> states_of_window(Engine& engine, std::span<const std::int32_t> inputs,
                                           const DynamicsOptions& options, std::vector<float>& logits) {
   std::vector<GroupStates> groups(options.loops.size());
-  Sequence sequence = engine.start(options.loops, options.window, KvPolicy::per_loop, options.seed);
+  Sequence sequence = engine.start(options.loops, options.window, KvPolicy{}, options.seed);
   const auto out = engine.prefill(sequence, inputs, Engine::Logits::all, [&](const TracePoint& point) {
     groups[static_cast<std::size_t>(point.group)].emplace_back(point.states.begin(), point.states.end());
   });

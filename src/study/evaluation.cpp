@@ -94,7 +94,7 @@ class TextEvaluation {
  private:
   [[nodiscard]] std::size_t vocabulary_size() const { return static_cast<std::size_t>(model_.spec().vocab_size); }
   [[nodiscard]] Sequence start(const Engine& engine) const {
-    return engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed);
+    return engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed, options_.start);
   }
 
   const Model& model_;

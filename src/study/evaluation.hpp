@@ -14,7 +14,8 @@ namespace gyre {
 
 struct EvaluationOptions {
   std::vector<int> loops;  ///< full depth, per group
-  KvPolicy kv_policy = KvPolicy::per_loop;
+  KvPolicy kv_policy;
+  NoiseStart start = NoiseStart::noise;
   std::uint64_t seed = 1;
   int window = 0;   ///< tokens that share a context; each window starts afresh
   int threads = 1;  ///< windows run side by side, each on one thread

@@ -26,7 +26,8 @@ class ExampleEvaluation {
     using Clock = std::chrono::steady_clock;
     const std::vector<std::int32_t> prompt = tokenizer_.encode(example.prompt);
     const std::vector<std::int32_t> wanted = tokenizer_.encode(example.answer);
-    Sequence sequence = engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed);
+    Sequence sequence =
+        engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed, options_.start);
     Outcome outcome;
     outcome.right = true;
     TokenDepth depth;

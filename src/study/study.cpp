@@ -165,7 +165,7 @@ nlohmann::json study_json(const StudySubject& subject, const std::vector<Studied
             {"window", subject.window},
             {"unit", characters ? "characters" : "tokens"}}},
           {"settings",
-           {{"kv_policy", "per_loop"},
+           {{"kv_policy", "latest"},
             {"dtype", "F32"},
             {"threads", subject.threads},
             {"isa", subject.isa},

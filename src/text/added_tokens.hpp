@@ -14,8 +14,11 @@ struct AddedToken {
   std::int32_t id = 0;
   std::string content;
   bool special = false;
-  bool normalized = false;     ///< looked for after the others
+  bool normalized = false;     ///< looked for in the normalized text, and so after the others
   bool in_vocabulary = false;  ///< the vocabulary of the model holds it as well
+  bool single_word = false;    ///< not inside a longer word
+  bool strip_left = false;     ///< takes the white space before it along
+  bool strip_right = false;    ///< and that after it
 };
 
 /// A stretch of text that is one added token, or that holds none.
@@ -28,21 +31,16 @@ struct TextSection {
 /// Finds added tokens: the leftmost first, and of those that start together the longest.
 class AddedTokenFinder {
  public:
+  /// Looks for all of `tokens` by their content.
   explicit AddedTokenFinder(const std::vector<AddedToken>& tokens);
 
+  [[nodiscard]] bool empty() const { return empty_; }
   [[nodiscard]] std::vector<TextSection> split(std::string_view text) const;
 
  private:
-  struct Known {
-    std::string content;
-    std::int32_t id;
-  };
   /// Tokens by their first byte, the longest first.
-  using Pass = std::array<std::vector<Known>, 256>;
-
-  static void split_plain(const Pass& pass, std::string_view text, std::vector<TextSection>& sections);
-
-  std::vector<Pass> passes_;
+  std::array<std::vector<AddedToken>, 256> rows_;
+  bool empty_ = true;
 };
 
 }  // namespace gyre

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,22 +12,47 @@ namespace gyre {
 inline constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-/// A regular expression that cuts text: each match is a piece, and so is each stretch between matches. Copies share the
-/// compiled expression; one object may serve many threads.
+/// A stretch of a text in bytes; `is_match` tells those that a pattern found from those between.
+struct TextRange {
+  std::size_t begin;
+  std::size_t end;
+  bool is_match;
+};
+
+/// What becomes of the stretches that a pattern finds: pieces of their own, nothing, one piece with neighbouring
+/// matches, or a part of the piece before or after.
+enum class SplitBehavior { isolated, removed, contiguous, merged_with_previous, merged_with_next };
+
+/// Appends the pieces of `text`. `ranges` cover it from start to end. No piece is empty.
+void append_pieces(std::string_view text, const std::vector<TextRange>& ranges, SplitBehavior behavior,
+                   std::vector<std::string_view>& pieces);
+
+/// A regular expression that cuts text. Copies share the compiled expression; one object may serve many threads.
 class SplitPattern {
  public:
-  /// Throws Error with `where` when `regex` does not compile.
-  SplitPattern(std::string regex, std::string_view where);
+  /// Throws Error with `where` when `regex` does not compile, or needs what PCRE2 lacks.
+  SplitPattern(std::string regex, std::string_view where, SplitBehavior behavior = SplitBehavior::isolated,
+               bool invert = false);
 
   [[nodiscard]] const std::string& regex() const { return regex_; }
-  /// Cuts each of `texts`, which must be valid UTF-8. Joined, the pieces are the texts again; none is empty.
-  [[nodiscard]] std::vector<std::string_view> split(std::span<const std::string_view> texts) const;
+  [[nodiscard]] SplitBehavior behavior() const { return behavior_; }
+  /// Appends the pieces of `text`, which must be valid UTF-8. With the behavior `isolated` they join to the text.
+  void split(std::string_view text, std::vector<std::string_view>& pieces) const;
+  /// `text` with every match replaced by `content`.
+  [[nodiscard]] std::string replace(std::string_view text, std::string_view content) const;
 
  private:
   struct Compiled;
 
+  [[nodiscard]] std::vector<TextRange> find_all(std::string_view text) const;
+
   std::string regex_;
+  SplitBehavior behavior_;
+  bool invert_;
   std::shared_ptr<const Compiled> compiled_;
 };
+
+/// A pattern that matches `text` itself.
+std::string quote_pattern(std::string_view text);
 
 }  // namespace gyre

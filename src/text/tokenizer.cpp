@@ -1,19 +1,21 @@
 #include "text/tokenizer.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "text/byte_level.hpp"
 #include "text/merge_training.hpp"
+#include "text/tokenizer_file.hpp"
 #include "text/utf8.hpp"
 
 namespace gyre {
 namespace {
 
-constexpr std::int32_t kNoToken = -1;
 /// Longer words hardly come back, and hashing them costs as much as merging them.
 constexpr std::size_t kLongestCachedWord = 64;
 
@@ -33,12 +35,17 @@ std::string describe(std::string_view text) {
   return fmt::format("\"{}\" (U+{:04X})", text.substr(0, step.length), number);
 }
 
-[[noreturn]] void throw_unknown_character(std::string_view text, std::size_t offset, std::size_t tokens) {
-  const auto continues = [&](std::size_t at) { return (static_cast<std::uint8_t>(text[at]) & 0xC0U) == 0x80U; };
-  while (offset > 0 && continues(offset)) --offset;
-  throw Error(
-      "the character {} at offset {} is not in the vocabulary of {} tokens; leave it out, or use another tokenizer",
-      describe(text.substr(offset)), offset, tokens);
+/// `word` begins with the character, at `at`; the offset is known where the word lies in `text`.
+[[noreturn]] void throw_unknown_character(std::string_view word, std::size_t at, std::string_view text,
+                                          std::size_t tokens) {
+  const auto continues = [&](std::size_t i) { return (static_cast<std::uint8_t>(word[i]) & 0xC0U) == 0x80U; };
+  while (at > 0 && continues(at)) --at;
+  const std::less<> before;
+  const bool inside = !before(word.data(), text.data()) && !before(text.data() + text.size(), word.data());
+  const std::string place =
+      inside ? fmt::format(" at offset {}", static_cast<std::size_t>(word.data() - text.data()) + at) : "";
+  throw Error("the character {}{} is not in the vocabulary of {} tokens; leave it out, or use another tokenizer",
+              describe(word.substr(at)), place, tokens);
 }
 
 void append_again(const EarlierWord& word, std::vector<std::int32_t>& tokens) {
@@ -50,39 +57,55 @@ void append_again(const EarlierWord& word, std::vector<std::int32_t>& tokens) {
 
 TokenizerParts byte_level_parts(const std::vector<std::string>& pieces) {
   TokenizerParts parts;
-  parts.byte_level = true;
-  parts.patterns.emplace_back(std::string(kGpt2Pattern), "the word pattern of GPT-2");
   for (const std::string& piece : pieces) parts.names.push_back(to_byte_level(piece));
+  const std::string step =
+      R"({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true})";
+  parts.stages.pre_tokenizer = step;
+  parts.stages.decoder = step;
+  read_stages(parts, "the stages of GPT-2");
   return parts;
 }
 
 }  // namespace
 
 Tokenizer::Tokenizer(TokenizerParts parts)
-    : parts_(std::move(parts)), merges_(parts_.merges), added_(parts_.added), pieces_(parts_.names) {
-  id_of_byte_.fill(kNoToken);
-  index_pieces();
+    : parts_(std::move(parts)),
+      added_(added_tokens(false)),
+      added_normalized_(added_tokens(true)),
+      pieces_(parts_.names),
+      model_(make_model()) {}
+
+std::vector<AddedToken> Tokenizer::added_tokens(bool normalized) const {
+  std::vector<AddedToken> tokens;
+  for (const AddedToken& token : parts_.added) {
+    if (token.normalized != normalized) continue;
+    tokens.push_back(token);
+    // What is looked for in normalized text has to be normalized too.
+    if (normalized) tokens.back().content = parts_.normalizer.apply(token.content);
+  }
+  return tokens;
 }
 
-void Tokenizer::index_pieces() {
-  std::vector<bool> outside_model(parts_.names.size(), false);
+Tokenizer::Model Tokenizer::make_model() {
+  std::vector<bool> usable(parts_.names.size(), true);
   std::vector<bool> verbatim(parts_.names.size(), false);
+  const bool byte_level = parts_.pre_tokenizer.byte_level();
   for (const AddedToken& token : parts_.added) {
-    outside_model[static_cast<std::size_t>(token.id)] = !token.in_vocabulary;
-    verbatim[static_cast<std::size_t>(token.id)] = true;
+    usable[static_cast<std::size_t>(token.id)] = token.in_vocabulary;
+    verbatim[static_cast<std::size_t>(token.id)] = byte_level;
   }
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
-    const auto id = static_cast<std::int32_t>(i);
+    if (!byte_level) {
+      pieces_[i] = parts_.decoder.piece(parts_.names[i]);
+      continue;
+    }
     // A name with a character outside the alphabet cannot come from text; it stands for itself, as in Python.
-    const std::optional<std::string> spelled = parts_.byte_level ? from_byte_level(parts_.names[i]) : parts_.names[i];
+    const std::optional<std::string> spelled = from_byte_level(parts_.names[i]);
+    if (!spelled) usable[i] = false;
     if (spelled && !verbatim[i]) pieces_[i] = *spelled;
-    if (outside_model[i] || !spelled || spelled->empty()) continue;
-    if (parts_.ignore_merges) id_of_word_.emplace(*spelled, id);
-    if (parts_.byte_level && spelled->size() == 1) id_of_byte_[static_cast<std::uint8_t>(spelled->front())] = id;
-    if (parts_.byte_level) continue;
-    const Utf8Step step = read_utf8(*spelled);
-    if (step.length == spelled->size()) id_of_character_.emplace(step.code_point, id);
   }
+  if (parts_.model == TokenizerModel::word_piece) return WordPieceModel(parts_, usable);
+  return BpeModel(parts_, pieces_, usable);
 }
 
 Tokenizer Tokenizer::bytes() {
@@ -99,6 +122,7 @@ Tokenizer Tokenizer::characters(std::string_view text) {
   for (const char32_t point : std::set<char32_t>(points.begin(), points.end())) {
     append_utf8(parts.names.emplace_back(), point);
   }
+  read_stages(parts, "text for the tokenizer");
   return Tokenizer(std::move(parts));
 }
 
@@ -109,7 +133,8 @@ Tokenizer Tokenizer::train_bpe(std::string_view text, int vocab_size) {
   }
   require_utf8(text, "text for the tokenizer");
   const SplitPattern pattern{std::string(kGpt2Pattern), "the word pattern of GPT-2"};
-  const std::vector<std::string_view> words = pattern.split(std::array{text});
+  std::vector<std::string_view> words;
+  pattern.split(text, words);
   TrainedMerges trained = train_merges(words, alphabet, static_cast<std::size_t>(vocab_size));
   TokenizerParts parts = byte_level_parts(trained.pieces);
   parts.merges = std::move(trained.merges);
@@ -120,9 +145,15 @@ Tokenizer Tokenizer::load(const std::filesystem::path& tokenizer_json) {
   return Tokenizer(read_tokenizer_file(tokenizer_json));
 }
 
-void Tokenizer::save(const std::filesystem::path& path) const {
-  write_text_atomically(path, tokenizer_file_text(parts_));
+Tokenizer Tokenizer::load_wordpiece(const std::filesystem::path& vocab_txt, bool lower_case) {
+  return Tokenizer(read_word_piece_vocabulary(vocab_txt, lower_case));
 }
+
+Tokenizer Tokenizer::parse(std::string_view json_text, const std::string& where) {
+  return Tokenizer(parse_tokenizer_file(json_text, where));
+}
+void Tokenizer::save(const std::filesystem::path& path) const { write_text_atomically(path, file_text()); }
+std::string Tokenizer::file_text() const { return tokenizer_file_text(parts_); }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   require_utf8(text, "text");
@@ -138,14 +169,34 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 void Tokenizer::encode_plain(std::string_view section, std::string_view text, std::vector<std::int32_t>& tokens) const {
-  if (merges_.empty() && !parts_.ignore_merges) {
-    append_symbols(section, text, tokens);  // where the words end makes no difference
+  const bool at_start = section.data() == text.data();
+  const std::string normalized = parts_.normalizer.empty() ? std::string() : parts_.normalizer.apply(section);
+  const std::string_view plain = parts_.normalizer.empty() ? section : std::string_view(normalized);
+  for (const TextSection& part : added_normalized_.split(plain)) {
+    if (part.token == TextSection::kPlain) {
+      encode_words(part.text, at_start && part.text.data() == plain.data(), text, tokens);
+    } else {
+      tokens.push_back(part.token);
+    }
+  }
+}
+
+void Tokenizer::encode_words(std::string_view section, bool at_start, std::string_view text,
+                             std::vector<std::int32_t>& tokens) const {
+  const auto* bpe = std::get_if<BpeModel>(&model_);
+  if (bpe != nullptr && !bpe->needs_words() && parts_.pre_tokenizer.keeps_text()) {
+    encode_word(section, text, tokens);  // where the words end makes no difference
     return;
   }
-  std::vector<std::string_view> words{section};
-  for (const SplitPattern& pattern : parts_.patterns) words = pattern.split(words);
+  Words cut = parts_.pre_tokenizer.cut(section, at_start);
+  if (bpe != nullptr) {
+    std::vector<std::string_view> finer;
+    finer.reserve(cut.words.size());
+    for (const std::string_view word : cut.words) bpe->cut(word, finer);
+    cut.words = std::move(finer);
+  }
   std::unordered_map<std::string_view, EarlierWord> earlier;
-  for (const std::string_view word : words) {
+  for (const std::string_view word : cut.words) {
     if (word.size() > kLongestCachedWord) {
       encode_word(word, text, tokens);
       continue;
@@ -161,36 +212,12 @@ void Tokenizer::encode_plain(std::string_view section, std::string_view text, st
 }
 
 void Tokenizer::encode_word(std::string_view word, std::string_view text, std::vector<std::int32_t>& tokens) const {
-  if (parts_.ignore_merges) {
-    const auto found = id_of_word_.find(std::string(word));
-    if (found != id_of_word_.end()) {
-      tokens.push_back(found->second);
-      return;
-    }
+  if (const auto* pieces = std::get_if<WordPieceModel>(&model_)) {
+    pieces->append(word, tokens);
+    return;
   }
-  std::vector<std::int32_t> symbols;
-  append_symbols(word, text, symbols);
-  merges_.apply(symbols);
-  tokens.insert(tokens.end(), symbols.begin(), symbols.end());
-}
-
-void Tokenizer::append_symbols(std::string_view word, std::string_view text, std::vector<std::int32_t>& symbols) const {
-  const auto offset_of = [&](std::size_t at) { return static_cast<std::size_t>(word.data() - text.data()) + at; };
-  for (std::size_t at = 0; at < word.size();) {
-    std::int32_t id = kNoToken;
-    std::size_t length = 1;
-    if (parts_.byte_level) {
-      id = id_of_byte_[static_cast<std::uint8_t>(word[at])];
-    } else {
-      const Utf8Step step = read_utf8(word.substr(at));
-      const auto found = id_of_character_.find(step.code_point);
-      if (found != id_of_character_.end()) id = found->second;
-      length = step.length;
-    }
-    if (id == kNoToken) throw_unknown_character(text, offset_of(at), pieces_.size());
-    symbols.push_back(id);
-    at += length;
-  }
+  const std::size_t missing = std::get<BpeModel>(model_).append(word, tokens);
+  if (missing != std::string_view::npos) throw_unknown_character(word, missing, text, pieces_.size());
 }
 
 const std::string& Tokenizer::piece(std::int32_t token) const {
@@ -201,6 +228,14 @@ const std::string& Tokenizer::piece(std::int32_t token) const {
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> tokens) const {
+  if (!parts_.decoder.joins()) {
+    std::vector<std::string> names;
+    for (const std::int32_t token : tokens) {
+      static_cast<void>(piece(token));  // throws when there is no such token
+      names.push_back(parts_.names[static_cast<std::size_t>(token)]);
+    }
+    return parts_.decoder.decode(std::move(names));
+  }
   std::string text;
   for (const std::int32_t token : tokens) text += piece(token);
   return text;

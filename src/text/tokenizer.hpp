@@ -1,23 +1,22 @@
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "text/added_tokens.hpp"
-#include "text/merges.hpp"
-#include "text/tokenizer_file.hpp"
+#include "text/bpe_model.hpp"
+#include "text/tokenizer_parts.hpp"
+#include "text/word_piece_model.hpp"
 
 namespace gyre {
 
-/// Text to token ids and back: byte-pair encoding with zero or more merges over bytes or over characters.
+/// Text to token ids and back: byte-pair encoding over bytes or over characters, or WordPiece.
 /// Immutable once made; one object may serve many threads.
 class Tokenizer {
  public:
@@ -30,37 +29,50 @@ class Tokenizer {
   static Tokenizer train_bpe(std::string_view text, int vocab_size);
   /// Reads a Hugging Face tokenizer.json.
   static Tokenizer load(const std::filesystem::path& tokenizer_json);
+  /// The same from the text of such a file; `where` leads every message.
+  static Tokenizer parse(std::string_view json_text, const std::string& where);
+  /// Reads a vocab.txt of BERT.
+  static Tokenizer load_wordpiece(const std::filesystem::path& vocab_txt, bool lower_case);
+  explicit Tokenizer(TokenizerParts parts);
   /// Writes a tokenizer.json that the Python package `tokenizers` loads with the same ids.
   void save(const std::filesystem::path& path) const;
+  [[nodiscard]] std::string file_text() const;
 
-  /// Throws Error when `text` is not UTF-8, or holds a character outside the vocabulary (with its offset).
+  /// The tokens of `text` alone, without prefix_tokens and suffix_tokens. Throws Error when `text` is not UTF-8, or
+  /// holds a character that the vocabulary cannot spell (with its offset).
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const;
-  /// The bytes of the tokens, joined. They are UTF-8 only if the tokens end with a whole character.
+  /// What the model wants before a text of its own: often the token that begins a text, or nothing.
+  [[nodiscard]] const std::vector<std::int32_t>& prefix_tokens() const { return parts_.surrounding.prefix; }
+  /// And what after it.
+  [[nodiscard]] const std::vector<std::int32_t>& suffix_tokens() const { return parts_.surrounding.suffix; }
+  /// The text of the tokens, taken as a whole: a space that a tokenizer puts before each text is gone again. Bytes that
+  /// are no character stay bytes in a byte-level vocabulary, and become U+FFFD otherwise.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> tokens) const;
-  /// The bytes of one token. Throws Error when there is no such token.
+  /// The bytes that one token stands for inside a text. Throws Error when there is no such token.
   [[nodiscard]] const std::string& piece(std::int32_t token) const;
   [[nodiscard]] int size() const { return static_cast<int>(pieces_.size()); }
   /// The id of an added token such as "<|endoftext|>".
   [[nodiscard]] std::optional<std::int32_t> added_token(std::string_view content) const;
 
  private:
-  explicit Tokenizer(TokenizerParts parts);
+  using Model = std::variant<BpeModel, WordPieceModel>;
 
-  void index_pieces();
   void encode_plain(std::string_view section, std::string_view text, std::vector<std::int32_t>& tokens) const;
+  void encode_words(std::string_view section, bool at_start, std::string_view text,
+                    std::vector<std::int32_t>& tokens) const;
   void encode_word(std::string_view word, std::string_view text, std::vector<std::int32_t>& tokens) const;
-  void append_symbols(std::string_view word, std::string_view text, std::vector<std::int32_t>& symbols) const;
+  [[nodiscard]] std::vector<AddedToken> added_tokens(bool normalized) const;
+  [[nodiscard]] Model make_model();
 
   TokenizerParts parts_;
-  MergeTable merges_;
-  AddedTokenFinder added_;
-  std::vector<std::string> pieces_;                             // by id
-  std::array<std::int32_t, 256> id_of_byte_{};                  // byte-level only
-  std::unordered_map<char32_t, std::int32_t> id_of_character_;  // otherwise
-  std::unordered_map<std::string, std::int32_t> id_of_word_;    // only to ignore merges
+  AddedTokenFinder added_;             // in the text as it comes
+  AddedTokenFinder added_normalized_;  // in the normalized text
+  std::vector<std::string> pieces_;    // by id
+  Model model_;
 };
 
-/// Turns tokens into text as they come. It emits whole characters only; bytes that cannot be UTF-8 become U+FFFD.
+/// Turns tokens into text as they come, for text that goes on from other text. It emits whole characters only; bytes
+/// that cannot be UTF-8 become U+FFFD.
 class StreamDecoder {
  public:
   /// `tokenizer` has to outlive the decoder.

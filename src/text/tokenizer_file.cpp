@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
-#include "format/json_object.hpp"
-#include "text/byte_level.hpp"
+#include "text/stage_json.hpp"
 
 namespace gyre {
 namespace {
@@ -16,29 +14,10 @@ namespace {
 using Json = nlohmann::json;
 constexpr int kMostTokens = std::numeric_limits<int>::max();
 
-/// The value of `key`, or nothing when it is missing or null: the two mean the same in this format.
-const Json* find_value(const Json& object, std::string_view key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
+/// How many characters of a file's text go into a message.
+constexpr std::size_t kMostQuoted = 80;
 
-/// A part of the file that a JsonObject can read: a missing one is reported by its full name.
-const Json& require_part(const Json& object, const std::string& where, std::string_view key) {
-  const Json* value = find_value(object, key);
-  if (value == nullptr) throw Error("{}: the key \"{}\" is missing", where, key);
-  return *value;
-}
-
-void require_absent(const Json& object, const std::string& where, std::string_view key) {
-  const Json* value = find_value(object, key);
-  const bool empty_text = value != nullptr && value->is_string() && value->get_ref<const std::string&>().empty();
-  if (value == nullptr || empty_text) return;
-  throw Error("{}: \"{}\" is not supported; set it to null", where, key);
-}
-
-void require_false(const JsonObject& object, const std::string& where, std::string_view key, bool otherwise = false) {
-  if (object.boolean(key, otherwise)) throw Error("{}: \"{}\" true is not supported; set it to false", where, key);
-}
+std::string dump_of(const Json* json) { return json == nullptr ? "null" : json->dump(); }
 
 /// Reads the parts of one file; `path` stands in every message.
 class TokenizerFileReader {
@@ -49,17 +28,13 @@ class TokenizerFileReader {
     const JsonObject top(root_, path_);
     top.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
                "decoder", "model"});
-    for (const std::string_view key : {"truncation", "padding", "normalizer"}) require_absent(root_, path_, key);
+    for (const std::string_view key : {"truncation", "padding"}) require_absent(root_, path_, key);
     read_model();
     read_added_tokens();
     require_every_id();
-    if (const Json* cutting = find_value(root_, "pre_tokenizer")) {
-      read_pre_tokenizer(*cutting, path_ + ": pre_tokenizer");
-      if (!parts_.byte_level) throw Error("{}: pre_tokenizer: it must end with ByteLevel, or be null", path_);
-    }
-    check_post_processor();
-    check_decoder();
-    check_unknown_token();
+    parts_.stages = {dump_of(find_value(root_, "normalizer")), dump_of(find_value(root_, "pre_tokenizer")),
+                     dump_of(find_value(root_, "post_processor")), dump_of(find_value(root_, "decoder"))};
+    read_stages(parts_, path_);
     return std::move(parts_);
   }
 
@@ -67,22 +42,41 @@ class TokenizerFileReader {
   void read_model() {
     const std::string where = path_ + ": model";
     const Json& json = require_part(root_, path_, "model");
+    const std::string type = JsonObject(json, where).text("type", "BPE");
+    if (type == "BPE") {
+      read_bpe(json, where);
+    } else if (type == "WordPiece") {
+      read_word_piece(json, where);
+    } else {
+      throw Error("{}: the type \"{}\" is not supported; it must be \"BPE\" or \"WordPiece\"", where, type);
+    }
+  }
+
+  void read_bpe(const Json& json, const std::string& where) {
     const JsonObject model(json, where);
     model.allow({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
                  "byte_fallback", "ignore_merges", "vocab", "merges"});
-    if (const std::string type = model.text("type", "BPE"); type != "BPE") {
-      throw Error("{}: the type \"{}\" is not supported; it must be \"BPE\"", where, type);
-    }
     for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       require_absent(json, where, key);
     }
     const Json* dropout = find_value(json, "dropout");
     if (dropout != nullptr && *dropout != 0) throw Error("{}: \"dropout\" is not supported; set it to null", where);
-    require_false(model, where, "byte_fallback");
-    static_cast<void>(model.boolean("fuse_unk", false));
+    parts_.byte_fallback = model.boolean("byte_fallback", false);
+    parts_.fuse_unknown = model.boolean("fuse_unk", false);
     parts_.ignore_merges = model.boolean("ignore_merges", false);
     read_vocabulary(require_part(json, where, "vocab"), where + ".vocab");
     read_merges(model.array("merges"), where + ".merges");
+    if (find_value(json, "unk_token") != nullptr) parts_.unknown = known_id(model.text("unk_token"), where);
+  }
+
+  void read_word_piece(const Json& json, const std::string& where) {
+    const JsonObject model(json, where);
+    model.allow({"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"});
+    parts_.model = TokenizerModel::word_piece;
+    parts_.continuing_prefix = model.text("continuing_subword_prefix", "##");
+    parts_.longest_word = model.integer("max_input_chars_per_word", 1, kMostTokens, 100);
+    read_vocabulary(require_part(json, where, "vocab"), where + ".vocab");
+    parts_.unknown = known_id(model.text("unk_token", "[UNK]"), where);
   }
 
   void read_vocabulary(const Json& json, const std::string& where) {
@@ -122,7 +116,8 @@ class TokenizerFileReader {
         return {text.substr(0, space), text.substr(space + 1)};
       }
     }
-    throw Error("{}: expected two tokens, as \"a b\" or [\"a\", \"b\"], found {}", where, merge.dump());
+    throw Error("{}: expected two tokens, as \"a b\" or [\"a\", \"b\"], found {}", where,
+                merge.dump().substr(0, kMostQuoted));
   }
 
   [[nodiscard]] std::int32_t known_id(const std::string& name, const std::string& where) const {
@@ -144,8 +139,10 @@ class TokenizerFileReader {
   void read_added_token(const Json& json, const std::string& where) {
     const JsonObject entry(json, where);
     entry.allow({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
-    for (const std::string_view key : {"single_word", "lstrip", "rstrip"}) require_false(entry, where, key);
     AddedToken token;
+    token.single_word = entry.boolean("single_word", false);
+    token.strip_left = entry.boolean("lstrip", false);
+    token.strip_right = entry.boolean("rstrip", false);
     token.id = entry.integer("id", 0, kMostTokens - 1);
     token.content = entry.text("content");
     if (token.content.empty()) throw Error("{}: \"content\" is empty; remove the token", where);
@@ -174,82 +171,6 @@ class TokenizerFileReader {
     }
   }
 
-  void read_pre_tokenizer(const Json& json, const std::string& where) {
-    if (parts_.byte_level) throw Error("{}: nothing may follow ByteLevel; remove it", where);
-    const JsonObject step(json, where);
-    const std::string type = step.text("type");
-    if (type == "ByteLevel") {
-      step.allow({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-      require_false(step, where, "add_prefix_space", true);
-      if (step.boolean("use_regex", true)) parts_.patterns.emplace_back(std::string(kGpt2Pattern), where);
-      parts_.byte_level = true;
-    } else if (type == "Sequence") {
-      step.allow({"type", "pretokenizers"});
-      const Json& steps = step.array("pretokenizers");
-      for (std::size_t i = 0; i < steps.size(); ++i) {
-        // Sequences of sequences are legal but unknown; refusing them bounds the depth of an untrusted file.
-        const std::string here = fmt::format("{}.pretokenizers[{}]", where, i);
-        if (JsonObject(steps[i], here).text("type") == "Sequence") {
-          throw Error("{}: a Sequence inside a Sequence is not supported; list its steps directly", here);
-        }
-        read_pre_tokenizer(steps[i], here);
-      }
-    } else if (type == "Split") {
-      read_split(json, where);
-    } else if (type == "Digits") {
-      step.allow({"type", "individual_digits"});
-      parts_.patterns.emplace_back(step.boolean("individual_digits") ? R"(\p{N})" : R"(\p{N}+)", where);
-    } else {
-      throw Error("{}: the type \"{}\" is not supported; choose one of ByteLevel, Split, Digits, Sequence", where,
-                  type);
-    }
-  }
-
-  void read_split(const Json& json, const std::string& where) {
-    const JsonObject step(json, where);
-    step.allow({"type", "pattern", "behavior", "invert"});
-    if (const std::string behavior = step.text("behavior"); behavior != "Isolated") {
-      throw Error("{}: the behavior \"{}\" is not supported; it must be \"Isolated\"", where, behavior);
-    }
-    static_cast<void>(step.boolean("invert", false));  // matches and gaps are pieces alike
-    const std::string here = where + ".pattern";
-    const JsonObject pattern(require_part(json, where, "pattern"), here);
-    pattern.allow({"Regex"});
-    parts_.patterns.emplace_back(pattern.text("Regex"), here);
-  }
-
-  void check_post_processor() const {
-    const Json* json = find_value(root_, "post_processor");
-    if (json == nullptr) return;
-    const std::string where = path_ + ": post_processor";
-    if (const std::string type = JsonObject(*json, where).text("type"); type != "ByteLevel") {
-      throw Error("{}: the type \"{}\" is not supported; it must be ByteLevel or null", where, type);
-    }
-  }
-
-  void check_decoder() const {
-    const std::string where = path_ + ": decoder";
-    const Json* json = find_value(root_, "decoder");
-    const std::string type = json == nullptr ? "null" : JsonObject(*json, where).text("type");
-    const std::string_view expected = parts_.byte_level ? "ByteLevel" : "Fuse";
-    if (type != expected) {
-      throw Error("{}: the type {} does not fit the pre_tokenizer; it must be \"{}\"", where, type, expected);
-    }
-  }
-
-  /// A token for unknown text is harmless when no text is unknown.
-  void check_unknown_token() const {
-    const Json* unknown = find_value(root_["model"], "unk_token");
-    if (unknown == nullptr) return;
-    const auto known = [&](std::uint8_t byte) {
-      return ids_.contains(to_byte_level(std::string(1, static_cast<char>(byte))));
-    };
-    const auto order = byte_level_order();
-    if (parts_.byte_level && std::all_of(order.begin(), order.end(), known)) return;
-    throw Error("{}: model: \"unk_token\" is not supported with a vocabulary that lacks some bytes; set it to null",
-                path_);
-  }
-
   const Json& root_;
   std::string path_;
   TokenizerParts parts_;
@@ -259,33 +180,14 @@ class TokenizerFileReader {
 
 using OrderedJson = nlohmann::ordered_json;
 
-OrderedJson byte_level_step(bool use_regex) {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
-}
-
-OrderedJson pre_tokenizer_json(const TokenizerParts& parts) {
-  if (!parts.byte_level) return nullptr;
-  std::span<const SplitPattern> splits = parts.patterns;
-  const bool use_regex = !splits.empty() && splits.back().regex() == kGpt2Pattern;
-  if (use_regex) splits = splits.first(splits.size() - 1);
-  if (splits.empty()) return byte_level_step(use_regex);
-  OrderedJson steps = OrderedJson::array();
-  for (const SplitPattern& split : splits) {
-    steps.push_back(
-        {{"type", "Split"}, {"pattern", {{"Regex", split.regex()}}}, {"behavior", "Isolated"}, {"invert", false}});
-  }
-  steps.push_back(byte_level_step(use_regex));
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
-}
-
 OrderedJson added_tokens_json(const TokenizerParts& parts) {
   OrderedJson list = OrderedJson::array();
   for (const AddedToken& token : parts.added) {
     list.push_back({{"id", token.id},
                     {"content", token.content},
-                    {"single_word", false},
-                    {"lstrip", false},
-                    {"rstrip", false},
+                    {"single_word", token.single_word},
+                    {"lstrip", token.strip_left},
+                    {"rstrip", token.strip_right},
                     {"normalized", token.normalized},
                     {"special", token.special}});
   }
@@ -300,18 +202,27 @@ OrderedJson model_json(const TokenizerParts& parts) {
     // Appending keeps the order of ids without the search for an equal key that operator[] makes.
     if (!outside[i]) vocabulary.emplace_back(parts.names[i], i);
   }
-  OrderedJson merges = OrderedJson::array();
   const auto name_of = [&](std::int32_t id) { return parts.names[static_cast<std::size_t>(id)]; };
+  const OrderedJson unknown = parts.unknown ? OrderedJson(name_of(*parts.unknown)) : OrderedJson(nullptr);
+  OrderedJson model;
+  if (parts.model == TokenizerModel::word_piece) {
+    model["type"] = "WordPiece";
+    model["unk_token"] = unknown;
+    model["continuing_subword_prefix"] = parts.continuing_prefix;
+    model["max_input_chars_per_word"] = parts.longest_word;
+    model["vocab"] = std::move(vocabulary);
+    return model;
+  }
+  OrderedJson merges = OrderedJson::array();
   for (const Merge& merge : parts.merges) {
     merges.push_back(OrderedJson::array({name_of(merge.left), name_of(merge.right)}));
   }
-  OrderedJson model;
   model["type"] = "BPE";
-  for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"}) {
-    model[key] = nullptr;
-  }
-  model["fuse_unk"] = false;
-  model["byte_fallback"] = false;
+  model["dropout"] = nullptr;
+  model["unk_token"] = unknown;
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) model[key] = nullptr;
+  model["fuse_unk"] = parts.fuse_unknown;
+  model["byte_fallback"] = parts.byte_fallback;
   model["ignore_merges"] = parts.ignore_merges;
   model["vocab"] = std::move(vocabulary);
   model["merges"] = std::move(merges);
@@ -324,16 +235,22 @@ TokenizerParts read_tokenizer_file(const std::filesystem::path& path) {
   return TokenizerFileReader(load_json(path), path.string()).read();
 }
 
+TokenizerParts parse_tokenizer_file(std::string_view json_text, const std::string& where) {
+  const nlohmann::json json = nlohmann::json::parse(json_text, nullptr, false);
+  if (json.is_discarded()) throw Error("{} is not JSON; the file is damaged", where);
+  return TokenizerFileReader(json, where).read();
+}
+
 std::string tokenizer_file_text(const TokenizerParts& parts) {
   OrderedJson file;
   file["version"] = "1.0";
   file["truncation"] = nullptr;
   file["padding"] = nullptr;
   file["added_tokens"] = added_tokens_json(parts);
-  file["normalizer"] = nullptr;
-  file["pre_tokenizer"] = pre_tokenizer_json(parts);
-  file["post_processor"] = nullptr;
-  file["decoder"] = parts.byte_level ? byte_level_step(true) : OrderedJson{{"type", "Fuse"}};
+  file["normalizer"] = OrderedJson::parse(parts.stages.normalizer);
+  file["pre_tokenizer"] = OrderedJson::parse(parts.stages.pre_tokenizer);
+  file["post_processor"] = OrderedJson::parse(parts.stages.post_processor);
+  file["decoder"] = OrderedJson::parse(parts.stages.decoder);
   file["model"] = model_json(parts);
   return file.dump(1) + "\n";
 }

@@ -2,29 +2,27 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include "text/added_tokens.hpp"
-#include "text/merges.hpp"
-#include "text/split_pattern.hpp"
+#include "text/tokenizer_parts.hpp"
 
 namespace gyre {
 
-/// What a tokenizer.json says, checked: every id from 0 to names.size() - 1 is there once, and merges name known ids.
-struct TokenizerParts {
-  std::vector<std::string> names;      ///< by id, spelled as in the file
-  std::vector<Merge> merges;           ///< in order of precedence
-  std::vector<AddedToken> added;       ///< in order of id
-  std::vector<SplitPattern> patterns;  ///< applied one after the other
-  bool byte_level = false;             ///< names are spelled in the byte-level alphabet
-  bool ignore_merges = false;          ///< a word that is in the vocabulary is one token, whatever the merges say
-};
-
-/// Reads a Hugging Face tokenizer.json with a BPE model. Throws Error with the file and the key on anything that is
-/// broken, or that would need a feature that is not here.
+/// Reads a Hugging Face tokenizer.json with a BPE or a WordPiece model. Throws Error with the file and the key on
+/// anything that is broken, or that would need a feature that is not here.
 TokenizerParts read_tokenizer_file(const std::filesystem::path& path);
+/// The same from the text of such a file; `where` leads every message.
+TokenizerParts parse_tokenizer_file(std::string_view json_text, const std::string& where);
 
 /// The text of a tokenizer.json that the Python package `tokenizers` loads with the same ids.
 std::string tokenizer_file_text(const TokenizerParts& parts);
+
+/// Reads a vocab.txt of BERT: one token a line, the line's number is the id. Text is cut as BERT does, in lower case
+/// without accents if `lower_case`; [CLS] and [SEP] stand around a text. Throws Error with the file.
+TokenizerParts read_word_piece_vocabulary(const std::filesystem::path& path, bool lower_case);
+
+/// BERT's parts around a vocabulary whose tokens are in `parts`: "[UNK]" has to be there; "[CLS]", "[SEP]", "[PAD]" and
+/// "[MASK]" become special tokens where they are. Throws Error with `where`.
+void add_bert_stages(TokenizerParts& parts, bool lower_case, const std::string& where);
 
 }  // namespace gyre

@@ -51,6 +51,27 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.backprop_loops = object.integer("backprop_loops", 0, 4096, config.backprop_loops);
 }
 
+/// Switches that the engine has for published models and the trainable model has not.
+void require_trainable(const ModelSpec& spec, const std::string& where) {
+  const auto refuse = [&](bool set, const char* key) {
+    if (set) throw Error("{}: {} is a switch of published models; training does not know it", where, key);
+  };
+  refuse(spec.qk_norm != QkNorm::none, "qk_norm");
+  refuse(spec.embedding_norm, "embedding_norm");
+  refuse(!spec.rotary_divisors.empty(), "rotary_divisors");
+  refuse(spec.qkv_biases, "qkv_biases");
+  refuse(spec.logit_softcap > 0, "logit_softcap");
+  for (const Group& group : spec.groups) {
+    refuse(group.injection == Injection::decay, "injection decay");
+    refuse(group.loop_norm, "loop_norm");
+    refuse(group.exit_norm, "exit_norm");
+    refuse(group.exit_linear, "exit_linear");
+    refuse(group.exit_gate, "exit_gate");
+    refuse(group.damping != 1.0F, "damping");
+    refuse(!group.value_layers.empty(), "value_layers");
+  }
+}
+
 }  // namespace
 
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where) {
@@ -106,6 +127,7 @@ ModelSpec spec_of(const TrainingPlan& plan, int vocab_size) {
   nlohmann::json json = plan.json;
   if (!json.contains("vocab_size")) json["vocab_size"] = vocab_size;
   ModelSpec spec = parse_spec(json, plan.where);
+  require_trainable(spec, plan.where);
   if (spec.vocab_size < vocab_size) {
     throw Error("{}: vocab_size is {}, but the tokenizer has {} tokens; leave vocab_size out to take the tokenizer's",
                 plan.where, spec.vocab_size, vocab_size);

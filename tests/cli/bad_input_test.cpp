@@ -89,7 +89,7 @@ TEST_F(BadInput, WeightsOfAnotherType) {
   std::string bytes = read_text(weights());
   bytes.replace(bytes.find("\"F32\""), 5, "\"I64\"");
   write_text_atomically(weights(), bytes);
-  expect_generate_mistake({"model.safetensors", "tensor", "I64", "F32, F16, BF16"});
+  expect_generate_mistake({"model.safetensors", "tensor", "I64", "F32, F16 and BF16"});
 }
 
 TEST_F(BadInput, WeightsOfAnotherShape) {
@@ -167,7 +167,7 @@ TEST_F(BadInput, CommandsAndFlags) {
   expect_generate_mistake({"--seed"}, {"--seed", "x"});
   expect_generate_mistake({"--loops", "\"many\""}, {"--loops", "many"});
   expect_generate_mistake({"--loops", "3 counts for 2"}, {"--loops", "1/2/3"});
-  expect_generate_mistake({"--kv", "\"both\"", "per_loop or last"}, {"--kv", "both"});
+  expect_generate_mistake({"--kv", "\"both\"", "choose latest"}, {"--kv", "both"});
   expect_generate_mistake({"--context", "24"}, {"--context", "25"});
   expect_generate_mistake({"--temperature"}, {"--temperature", "-1"});
   expect_generate_mistake({"--top-p"}, {"--top-p", "2"});

@@ -51,10 +51,10 @@ TEST_P(RandomSpec, PrefillMatchesTheDefinitions) {
   SCOPED_TRACE(describe(spec()));
   const std::vector<std::int32_t> tokens = random_tokens(spec(), 7, 5);
   Engine engine(model_, 1);
-  Sequence sequence = engine.start(spec().default_loops(), 8, KvPolicy::per_loop, kNoise);
+  Sequence sequence = engine.start(spec().default_loops(), 8, KvPolicy{}, kNoise);
   const std::span<const float> logits = engine.prefill(sequence, tokens, Engine::Logits::all);
   const auto vocabulary = static_cast<std::size_t>(spec().vocab_size);
-  Reference wanted = reference(KvPolicy::per_loop);
+  Reference wanted = reference(KvPolicy{});
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     expect_close(logits.subspan(t * vocabulary, vocabulary), wanted.next(tokens[t], spec().default_loops()),
                  "position " + std::to_string(t));
@@ -66,7 +66,7 @@ TEST_P(RandomSpec, DecodeMatchesTheDefinitionsAtEveryDepthUnderBothPolicies) {
   SCOPED_TRACE(describe(spec()));
   const std::vector<int> loops = spec().default_loops();
   const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 6);
-  for (const KvPolicy policy : {KvPolicy::per_loop, KvPolicy::last}) {
+  for (const KvPolicy policy : {KvPolicy{}, parse_kv_policy("last", "--kv")}) {
     BoundedExit exit = random_depths(spec(), loops);
     Engine engine(model_, 1);
     Sequence sequence = engine.start(loops, 8, policy, kNoise);
@@ -83,7 +83,7 @@ TEST_P(RandomSpec, APromptFollowedByDecodingMatchesTheDefinitionsUnderBothPolici
   SCOPED_TRACE(describe(spec()));
   const std::vector<int> loops = spec().default_loops();
   const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 7);
-  for (const KvPolicy policy : {KvPolicy::per_loop, KvPolicy::last}) {
+  for (const KvPolicy policy : {KvPolicy{}, parse_kv_policy("last", "--kv")}) {
     BoundedExit exit = random_depths(spec(), loops);
     Engine engine(model_, 1);
     Sequence sequence = engine.start(loops, 8, policy, kNoise);
@@ -103,8 +103,8 @@ TEST_P(RandomSpec, TwoThreadsGiveTheLogitsOfOne) {
   const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 8);
   Engine one(model_, 1);
   Engine two(model_, 2);
-  Sequence first = one.start(spec().default_loops(), 8, KvPolicy::per_loop, kNoise);
-  Sequence second = two.start(spec().default_loops(), 8, KvPolicy::per_loop, kNoise);
+  Sequence first = one.start(spec().default_loops(), 8, KvPolicy{}, kNoise);
+  Sequence second = two.start(spec().default_loops(), 8, KvPolicy{}, kNoise);
   const std::span<const float> a = one.prefill(first, tokens, Engine::Logits::all);
   const std::span<const float> b = two.prefill(second, tokens, Engine::Logits::all);
   ASSERT_EQ(a.size(), b.size());
@@ -132,8 +132,8 @@ TEST_F(SmallModel, ALargerBatchOnTwoThreadsGivesTheLogitsOfOne) {
   const std::vector<std::int32_t> tokens = random_tokens(spec, 64, 8);
   Engine one(model, 1);
   Engine two(model, 2);
-  Sequence first = one.start(spec.default_loops(), 64, KvPolicy::per_loop, 1);
-  Sequence second = two.start(spec.default_loops(), 64, KvPolicy::per_loop, 1);
+  Sequence first = one.start(spec.default_loops(), 64, KvPolicy{}, 1);
+  Sequence second = two.start(spec.default_loops(), 64, KvPolicy{}, 1);
   const std::span<const float> a = one.prefill(first, tokens, Engine::Logits::all);
   const std::span<const float> b = two.prefill(second, tokens, Engine::Logits::all);
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5F * (1 + std::abs(a[i])));
@@ -142,10 +142,10 @@ TEST_F(SmallModel, ALargerBatchOnTwoThreadsGivesTheLogitsOfOne) {
 TEST_F(SmallModel, DecodingTokenByTokenGivesThePromptsLogits) {
   const std::vector<std::int32_t> tokens = random_tokens(model_.spec(), 12, 9);
   Engine engine(model_, 1);
-  Sequence whole = engine.start(loops_, 12, KvPolicy::per_loop, 1);
+  Sequence whole = engine.start(loops_, 12, KvPolicy{}, 1);
   const std::span<const float> last = engine.prefill(whole, tokens, Engine::Logits::last);
   const std::vector<float> wanted(last.begin(), last.end());
-  Sequence sequence = engine.start(loops_, 12, KvPolicy::per_loop, 1);
+  Sequence sequence = engine.start(loops_, 12, KvPolicy{}, 1);
   TokenDepth depth;
   std::span<const float> logits;
   for (const std::int32_t token : tokens) logits = engine.decode(sequence, token, nullptr, depth);
@@ -154,7 +154,7 @@ TEST_F(SmallModel, DecodingTokenByTokenGivesThePromptsLogits) {
 
 TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
   Engine engine(model_, 1);
-  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy{}, 1);
   BoundedExit exit(parse_exit("fixed:loops=2/1"), {model_.spec(), loops_, {}});
   TokenDepth depth;
   engine.decode(sequence, 3, &exit, depth);
@@ -175,7 +175,7 @@ TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
 
 TEST_F(SmallModel, AllLoopsRunWithTheReasonEndWhenNoRuleFires) {
   Engine engine(model_, 1);
-  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy{}, 1);
   BoundedExit exit(parse_exit("step:tau=0"), {model_.spec(), loops_, {}});
   TokenDepth depth;
   engine.decode(sequence, 3, &exit, depth);
@@ -185,7 +185,7 @@ TEST_F(SmallModel, AllLoopsRunWithTheReasonEndWhenNoRuleFires) {
 
 TEST_F(SmallModel, DecodingAheadForTheKlRuleChangesNoLogits) {
   // A threshold of zero never fires, so the many trial decodings must leave the cache as it was.
-  for (const KvPolicy policy : {KvPolicy::per_loop, KvPolicy::last}) {
+  for (const KvPolicy policy : {KvPolicy{}, parse_kv_policy("last", "--kv")}) {
     for (const char* rule : {"kl:tau=0,decode=coda", "kl:tau=0,decode=lens"}) {
       Engine engine(model_, 1);
       Sequence plain = engine.start(loops_, 8, policy, 1);
@@ -203,8 +203,8 @@ TEST_F(SmallModel, DecodingAheadForTheKlRuleChangesNoLogits) {
 }
 
 TEST_F(SmallModel, TheLastPolicyKeepsOneSlotALayer) {
-  const KvCache per_loop(model_.spec(), loops_, 4, KvPolicy::per_loop);
-  const KvCache last(model_.spec(), loops_, 4, KvPolicy::last);
+  const KvCache per_loop(model_.spec(), loops_, 4, KvPolicy{});
+  const KvCache last(model_.spec(), loops_, 4, parse_kv_policy("last", "--kv"));
   const auto token = static_cast<std::size_t>(model_.spec().kv_size()) * 2 * sizeof(float);
   EXPECT_EQ(per_loop.bytes_per_token(), token * (1 + 4 + 2 * 3 + 1));
   EXPECT_EQ(last.bytes_per_token(), token * (1 + 1 + 2 + 1));
@@ -212,7 +212,7 @@ TEST_F(SmallModel, TheLastPolicyKeepsOneSlotALayer) {
 
 TEST_F(SmallModel, TheTraceShowsEveryLoopOfEveryGroupAndEndsInTheLogits) {
   Engine engine(model_, 1);
-  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy{}, 1);
   std::vector<std::pair<int, int>> points;
   std::vector<float> final_states;
   const std::vector<std::int32_t> tokens = {1, 2, 3};
@@ -232,7 +232,7 @@ TEST_F(SmallModel, TheTraceShowsEveryLoopOfEveryGroupAndEndsInTheLogits) {
 
 TEST_F(SmallModel, MistakesInTokensAreNamed) {
   Engine engine(model_, 1);
-  Sequence sequence = engine.start(loops_, 4, KvPolicy::per_loop, 1);
+  Sequence sequence = engine.start(loops_, 4, KvPolicy{}, 1);
   TokenDepth depth;
   const std::vector<std::int32_t> five(5, 1);
   EXPECT_THAT([&] { engine.prefill(sequence, {}, Engine::Logits::last); }, ThrowsMessage<Error>(HasSubstr("empty")));
@@ -247,8 +247,14 @@ TEST_F(SmallModel, MistakesInTokensAreNamed) {
 }
 
 TEST(KvPolicyNames, AreReadBackAndMistakesListThem) {
-  EXPECT_EQ(parse_kv_policy("last", "--kv"), KvPolicy::last);
-  EXPECT_EQ(name_of(KvPolicy::per_loop), "per_loop");
+  for (const char* name : {"latest", "last", "full", "latest:ring=4", "latest:run=2", "latest:anchor=8"}) {
+    EXPECT_EQ(name_of(parse_kv_policy(name, "--kv")), name);
+  }
+  EXPECT_EQ(name_of(parse_kv_policy("available", "--kv")), "latest");
+  EXPECT_EQ(name_of(parse_kv_policy("latest:ring=1", "--kv")), "last");
+  for (const char* wrong : {"latest:ring=0", "latest:ring=", "latest:ring=4x", "latest:loop=2", "last:ring=2"}) {
+    EXPECT_THAT([&] { parse_kv_policy(wrong, "--kv"); }, ThrowsMessage<Error>(HasSubstr(wrong)));
+  }
   EXPECT_THAT([] { parse_kv_policy("all", "--kv"); }, ThrowsMessage<Error>(HasSubstr("--kv: \"all\"")));
 }
 

@@ -134,6 +134,68 @@ TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
   EXPECT_EQ(Walk("kl:tau=0.85").run(steps), Left(3, "kl"));
 }
 
+/// Loops that decode to these logits.
+std::vector<LoopStep> decoded(const std::vector<std::vector<float>>& logits) {
+  std::vector<LoopStep> steps(logits.size());
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    steps[k].logits = [&logits, k](LoopStep::Decode) { return std::span<const float>(logits[k]); };
+  }
+  return steps;
+}
+
+TEST(HuginnExits, LatentDiffIsTheRelativeStepBelowThreePercent) {
+  EXPECT_EQ(Walk("latent-diff").run(step_norms({1, 0.31F, 0.29F, 1, 1})), Left(3, "step"));
+  EXPECT_EQ(Walk("latent-diff:tau=0.2").run(step_norms({3, 1, 1, 1, 1})), Left(2, "step"));
+}
+
+TEST(HuginnExits, CosineMeasuresTheTurnOfTheStateAlone) {
+  // States of lengths 4, 8, 8: doubled in place (no turn), then turned by 60 degrees (a step of 8).
+  std::vector<LoopStep> steps(3);
+  const float lengths[] = {4, 8, 8};
+  const float norms[] = {4, 4, 8};
+  for (std::size_t k = 0; k < 3; ++k) {
+    steps[k].state_norm = lengths[k];
+    steps[k].previous_state_norm = k == 0 ? 0 : lengths[k - 1];
+    steps[k].step_norm = norms[k];
+  }
+  EXPECT_EQ(Walk("cosine").run(steps), Left(2, "cosine"));
+  steps[1].step_norm = 8;
+  EXPECT_EQ(Walk("cosine:tau=0.49").run(steps), Left(6, "end"));
+  EXPECT_EQ(Walk("cosine:tau=0.51").run({steps[0]}), Left(6, "end")) << "a first state of zeros has no angle";
+  EXPECT_EQ(Walk("cosine:tau=0.51").run(steps), Left(3, "cosine"));
+}
+
+TEST(HuginnExits, EntropyDiffComparesTheEntropyOfTwoLoops) {
+  // The same distribution with its tokens exchanged has the same entropy.
+  const std::vector<std::vector<float>> logits = {{0, 0}, {3, 0}, {0, 3}, {0, 0}};
+  EXPECT_EQ(Walk("entropy-diff").run(decoded(logits)), Left(3, "entropy-diff"));
+  EXPECT_EQ(Walk("kl").run(decoded(logits)), Left(6, "end"));
+}
+
+TEST(HuginnExits, MinPKlIgnoresTheUnlikelyTail) {
+  // Token 2 moves, but below a tenth of the likeliest one's probability.
+  const std::vector<std::vector<float>> logits = {{5, 4, 0}, {5, 4, 2}, {5, 4, -9}};
+  EXPECT_EQ(Walk("minp-kl:tau=0.01").run(decoded(logits)), Left(2, "minp-kl"));
+  EXPECT_EQ(Walk("minp-kl:tau=0.01,minp=0.01").run(decoded(logits)), Left(6, "end"));
+  EXPECT_EQ(Walk("kl:tau=0.01").run(decoded(logits)), Left(6, "end"));
+}
+
+TEST(HuginnExits, ArgmaxStabilityCountsRepetitions) {
+  const std::vector<std::vector<float>> logits = {{1, 0}, {2, 0}, {0, 1}, {0, 2}, {0, 3}};
+  EXPECT_EQ(Walk("argmax-stability:steps=1").run(decoded(logits)), Left(2, "argmax-stability"));
+  EXPECT_EQ(Walk("argmax-stability:steps=2").run(decoded(logits)), Left(5, "argmax-stability"));
+  EXPECT_EQ(Walk("argmax-stability").run(decoded(logits)), Left(6, "end"));
+}
+
+TEST(GateExit, NeedsAModelWithAGate) {
+  EXPECT_THAT([] { Walk("gate"); }, ThrowsMessage<Error>(HasSubstr("--exit gate: this model has no exit gate")));
+}
+
+TEST(EveryRule, MayBeAskedAfterEveryNthLoopOnly) {
+  EXPECT_EQ(Walk("step:tau=9,form=absolute,every=2").run(step_norms({1, 1, 1, 1, 1})), Left(2, "step"));
+  EXPECT_EQ(Walk("step:tau=9,form=absolute,every=3,min=4").run(step_norms({1, 1, 1, 1, 1})), Left(6, "end"));
+}
+
 TEST(LatentRules, NeverAskForLogits) {
   std::vector<LoopStep> steps = accelerations({9, 9, 9, 9, 9});
   for (LoopStep& step : steps) {
@@ -226,7 +288,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"fastest", {"\"fastest\"", "fixed, accel, step, kl, random"}}, Mistake{"", {"fixed, accel"}},
         Mistake{"accel:tao=1", {"accel", "\"tao\"", "tau, hits, form, min, max"}},
         Mistake{"accel", {"accel", "tau is missing"}}, Mistake{"step:hits=2", {"step", "tau is missing"}},
-        Mistake{"kl:decode=coda", {"kl", "tau is missing"}}, Mistake{"accel:tau=x", {"accel", "tau=x"}},
+        Mistake{"step:hits=2", {"step", "tau is missing"}}, Mistake{"accel:tau=x", {"accel", "tau=x"}},
         Mistake{"accel:tau=-1", {"tau=-1"}}, Mistake{"accel:tau=nan", {"tau=nan"}},
         Mistake{"accel:tau=0.1 ", {"tau=0.1 "}}, Mistake{"accel:tau=1,hits=0", {"hits=0"}},
         Mistake{"accel:tau=1,hits=1.5", {"hits=1.5"}},

@@ -48,7 +48,7 @@ class Generate : public ::testing::Test {
     folder.rewrite([&](Weights& weights) { count(weights, static_cast<std::size_t>(tokenizer.size())); });
     const Model model = Model::load(folder.path());
     Engine engine(model, 1);
-    Sequence sequence = engine.start({2}, context, KvPolicy::per_loop, 1);
+    Sequence sequence = engine.start({2}, context, KvPolicy{}, 1);
     options.sampling.temperature = 0;
     Heard heard;
     heard.result = generate(engine, sequence, tokenizer, prompt, options, nullptr, [&](const GeneratedToken& token) {

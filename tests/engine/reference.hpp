@@ -149,7 +149,7 @@ class Reference {
   /// The loop (from 0) of an earlier token that loop `loop` of this one reads.
   [[nodiscard]] int loop_read(std::size_t g, int earlier, int position, int loop, int prompt_begin) const {
     const int last = depths_[static_cast<std::size_t>(earlier)][g] - 1;
-    const bool own_loop = policy_ == KvPolicy::per_loop || earlier == position || earlier >= prompt_begin;
+    const bool own_loop = policy_ == KvPolicy() || earlier == position || earlier >= prompt_begin;
     return own_loop ? std::min(loop, last) : last;
   }
 

@@ -118,7 +118,8 @@ TEST_F(SafetensorsFile, ANumberTooLargeForJsonIsRefusedLikeAnyBrokenHeader) {
 
 TEST_F(SafetensorsFile, EveryFieldOfATensorIsChecked) {
   expect_refused(R"("shape":[4],"data_offsets":[0,16])", "dtype");
-  expect_refused(R"("dtype":"I64","shape":[2],"data_offsets":[0,16])", "F32, F16, BF16");
+  expect_refused(R"("dtype":"I64","shape":[2],"data_offsets":[0,17])", "beyond");
+  expect_refused(R"("dtype":"I64","shape":[-2],"data_offsets":[0,16])", "-2");
   expect_refused(R"("dtype":4,"shape":[2],"data_offsets":[0,16])", "dtype");
   expect_refused(R"("dtype":"F32","data_offsets":[0,16])", "shape");
   expect_refused(R"("dtype":"F32","shape":4,"data_offsets":[0,16])", "shape");
@@ -148,6 +149,36 @@ TEST_F(SafetensorsFile, TensorsThatShareBytesAreRefused) {
                16);
   EXPECT_THAT([&] { Safetensors{path()}; },
               ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("tensor w"))));
+}
+
+TEST_F(SafetensorsFile, ATensorOfAnotherTypeIsRefusedOnlyWhenItIsAskedFor) {
+  write_header(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+               R"("ids":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}})",
+               16);
+  const Safetensors file(path());
+  EXPECT_EQ(file.at("w").element_count(), 2U);
+  EXPECT_EQ(file.tensors().size(), 1U);
+  EXPECT_EQ(file.unsupported(), (std::map<std::string, std::string>{{"ids", "I64"}}));
+  EXPECT_THAT([&] { static_cast<void>(file.at("ids")); },
+              ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("tensor ids"), HasSubstr("I64"),
+                                         HasSubstr("F32, F16 and BF16"))));
+}
+
+TEST_F(SafetensorsFile, ATensorOfAnotherTypeMayNotShareBytesEither) {
+  write_header(R"({"ids":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
+               R"("w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+               16);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("tensor w shares bytes with tensor ids")));
+}
+
+TEST_F(SafetensorsFile, BlockFormatsAreNotWritten) {
+  const std::vector<std::byte> bytes(34);
+  EXPECT_THAT(
+      [&] {
+        write_safetensors(path(), std::vector<NamedTensor>{{"w", {DType::q8_0, {32}, bytes}}});
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("tensor w"), HasSubstr("Q8_0"))));
+  EXPECT_FALSE(std::filesystem::exists(path()));
 }
 
 TEST_F(SafetensorsFile, ATensorThatIsNoObjectIsNamed) {

@@ -41,7 +41,7 @@ class DynamicsOfASmallModel : public ::testing::Test {
 
   /// The states of one position after every loop, straight from the engine, for one window.
   std::map<std::pair<int, int>, States> trace(std::span<const std::int32_t> inputs, std::size_t position) {
-    Sequence sequence = engine_.start(options_.loops, options_.window, KvPolicy::per_loop, options_.seed);
+    Sequence sequence = engine_.start(options_.loops, options_.window, KvPolicy{}, options_.seed);
     std::map<std::pair<int, int>, States> states;
     const auto out = engine_.prefill(sequence, inputs, Engine::Logits::all, [&](const TracePoint& point) {
       const auto row = point.states.subspan(position * 16, 16);
@@ -146,7 +146,7 @@ TEST_F(DynamicsOfASmallModel, ManyWindowsAreDecodedInPartsWithoutMixingTokens) {
   options_.window = 80;
   const Dynamics dynamics = measure_dynamics(model, tokens, options_);
   Engine engine(model, 1);
-  Sequence sequence = engine.start(options_.loops, 80, KvPolicy::per_loop, 1);
+  Sequence sequence = engine.start(options_.loops, 80, KvPolicy{}, 1);
   std::vector<float> states;
   engine.prefill(sequence, std::span(tokens).first(70), Engine::Logits::none, [&](const TracePoint& point) {
     if (point.group == 2 && point.loop == 2) states.assign(point.states.begin(), point.states.end());

@@ -52,7 +52,7 @@ TEST_F(Evaluation, FullDepthHasThePromptsCrossEntropyAndNoDivergence) {
   double sum = 0;
   for (std::size_t begin = 0; begin < 19; begin += 8) {
     const std::size_t count = std::min<std::size_t>(8, 19 - begin);
-    Sequence sequence = engine.start(options_.loops, 8, KvPolicy::per_loop, 1);
+    Sequence sequence = engine.start(options_.loops, 8, KvPolicy{}, 1);
     const auto logits = engine.prefill(sequence, std::span(tokens_).subspan(begin, count), Engine::Logits::all);
     for (std::size_t t = 0; t < count; ++t) {
       std::vector<float> p(16);
@@ -134,7 +134,7 @@ TEST_F(Evaluation, AnswersAreCountedByLevel) {
   Engine engine(model_, 1);
   std::vector<Example> examples = {{"abc", "", 1, ""}, {"ef", "", 2, ""}, {"no a", "", 2, ""}};
   for (Example& example : examples) {
-    Sequence sequence = engine.start(options_.loops, 8, KvPolicy::per_loop, 1);
+    Sequence sequence = engine.start(options_.loops, 8, KvPolicy{}, 1);
     std::vector<std::int32_t> text = tokenizer_.encode(example.prompt);
     for (int i = 0; i < 2; ++i) {
       const std::span<const std::int32_t> rest = i == 0 ? std::span(text) : std::span(text).last(1);

@@ -147,7 +147,7 @@ TEST(TokenizerFile, EveryValueOfAWrongTypeIsAnError) {
       file[Json::json_pointer(pointer)] = wrong;
       try {
         load_text(file.dump());
-        const bool unused = pointer.ends_with("trim_offsets") || pointer.starts_with("/post_processor/") ||
+        const bool unused = pointer.ends_with("trim_offsets") || pointer.starts_with("/post_processor/a") ||
                             pointer.starts_with("/decoder/");
         EXPECT_TRUE(unused) << pointer << " = " << wrong;
       } catch (const Error&) {
@@ -192,31 +192,56 @@ TEST(TokenizerFile, IdsHaveToBeEachNumberOnce) {
 }
 
 TEST(TokenizerFile, UnsupportedFeaturesNameTheKey) {
-  EXPECT_EQ(error_after([](Json& file) {
-              file["normalizer"] = {{"type", "NFC"}};
-            }),
-            "t.json: \"normalizer\" is not supported; set it to null");
-  EXPECT_EQ(error_after([](Json& file) { file["model"]["type"] = "WordPiece"; }),
-            "t.json: model: the type \"WordPiece\" is not supported; it must be \"BPE\"");
-  EXPECT_EQ(error_after([](Json& file) { file["model"]["byte_fallback"] = true; }),
-            "t.json: model: \"byte_fallback\" true is not supported; set it to false");
-  EXPECT_EQ(error_after([](Json& file) { file["model"]["dropout"] = 0.1; }),
-            "t.json: model: \"dropout\" is not supported; set it to null");
-  EXPECT_EQ(error_after([](Json& file) { file["pre_tokenizer"]["add_prefix_space"] = true; }),
-            "t.json: pre_tokenizer: \"add_prefix_space\" true is not supported; set it to false");
-  EXPECT_EQ(error_after([](Json& file) {
-              file["pre_tokenizer"] = {{"type", "Metaspace"}};
-            }).substr(0, 62),
-            "t.json: pre_tokenizer: the type \"Metaspace\" is not supported; ");
-  EXPECT_EQ(error_after([](Json& file) { file["added_tokens"][1]["lstrip"] = true; }),
-            "t.json: added_tokens[1]: \"lstrip\" true is not supported; set it to false");
+  const auto with_type = [](const std::string& part, const std::string& type) {
+    return error_after([&](Json& file) { file[part] = {{"type", type}}; });
+  };
+  EXPECT_EQ(with_type("normalizer", "Nmt").substr(0, 53), "t.json: normalizer: the type \"Nmt\" is not supported; ");
+  EXPECT_EQ(with_type("pre_tokenizer", "UnicodeScripts").substr(0, 67),
+            "t.json: pre_tokenizer: the type \"UnicodeScripts\" is not supported; ");
+  EXPECT_EQ(with_type("post_processor", "Other").substr(0, 59),
+            "t.json: post_processor: the type \"Other\" is not supported; ");
+  EXPECT_EQ(with_type("decoder", "CTC").substr(0, 50), "t.json: decoder: the type \"CTC\" is not supported; ");
+  EXPECT_EQ(with_type("decoder", "Fuse"),
+            "t.json: decoder: the type Fuse does not fit the pre_tokenizer; it must be \"ByteLevel\"");
   EXPECT_EQ(error_after([](Json& file) { file["decoder"] = nullptr; }),
             "t.json: decoder: the type null does not fit the pre_tokenizer; it must be \"ByteLevel\"");
-  EXPECT_EQ(error_after([](Json& file) {
-              file["post_processor"] = {{"type", "TemplateProcessing"}};
-            }),
-            "t.json: post_processor: the type \"TemplateProcessing\" is not supported; it must be ByteLevel or null");
-  EXPECT_NE(error_after([](Json& file) { file["model"]["unk_token"] = "a"; }).find("\"unk_token\""), std::string::npos);
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["type"] = "Unigram"; }),
+            "t.json: model: the type \"Unigram\" is not supported; it must be \"BPE\" or \"WordPiece\"");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["dropout"] = 0.1; }),
+            "t.json: model: \"dropout\" is not supported; set it to null");
+  EXPECT_EQ(error_after([](Json& file) { file["model"]["unk_token"] = "q"; }),
+            "t.json: model: the token \"q\" is not in model.vocab; add it there");
+  EXPECT_NE(error_after([](Json& file) {
+              file["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "Lost"}};
+            }).find("behavior is \"Lost\"; choose one of Isolated, Removed"),
+            std::string::npos);
+}
+
+TEST(TokenizerFile, PostProcessorsTellTheTokensAroundAText) {
+  Json file = small_file();
+  const Json special = {{"SpecialToken", {{"id", "<|end|>"}, {"type_id", 0}}}};
+  const Json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const Json known = {{"id", "<|end|>"}, {"ids", {5}}, {"tokens", {"<|end|>"}}};
+  const Json step = {{"type", "TemplateProcessing"},
+                     {"single", {special, text, special}},
+                     {"pair", Json::array()},
+                     {"special_tokens", {{"<|end|>", known}}}};
+  file["post_processor"] = {{"type", "Sequence"}, {"processors", {file["post_processor"], step}}};
+  const Tokenizer tokenizer = load_text(file.dump());
+  EXPECT_EQ(tokenizer.prefix_tokens(), (Tokens{5}));
+  EXPECT_EQ(tokenizer.suffix_tokens(), (Tokens{5}));
+  EXPECT_EQ(tokenizer.encode("ab"), (Tokens{3}));
+  file["post_processor"]["processors"][1]["special_tokens"]["<|end|>"]["ids"] = {7};
+  EXPECT_THROW(load_text(file.dump()), Error);
+}
+
+TEST(TokenizerFile, AddedTokensTakeSpaceAlongOrStandAlone) {
+  Json file = small_file();
+  file["added_tokens"][0]["lstrip"] = true;
+  file["added_tokens"][1]["single_word"] = true;
+  const Tokenizer tokenizer = load_text(file.dump());
+  EXPECT_EQ(tokenizer.encode("ab  <|end|>a"), (Tokens{3, 5, 0}));
+  EXPECT_EQ(tokenizer.encode("<|end|>> "), (Tokens{6, 2}));
 }
 
 TEST(TokenizerFile, BrokenPatternsAreErrors) {

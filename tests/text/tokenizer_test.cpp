@@ -188,6 +188,14 @@ TEST(MergeTraining, EachMergeIsTheMostFrequentPairOfItsTime) {
   }
 }
 
+using Pieces = std::vector<std::string_view>;
+
+Pieces pieces_of(const SplitPattern& pattern, std::string_view text) {
+  Pieces pieces;
+  pattern.split(text, pieces);
+  return pieces;
+}
+
 TEST(SplitPattern, PiecesJoinToTheTextAndNoneIsEmpty) {
   std::mt19937 random(17);
   for (const std::string_view regex : {kGpt2Pattern, std::string_view("x*"), std::string_view(""),
@@ -196,26 +204,46 @@ TEST(SplitPattern, PiecesJoinToTheTextAndNoneIsEmpty) {
     for (int round = 0; round < 50; ++round) {
       const std::string text = random_text(random, 30) + "aabxxa";
       std::string joined;
-      for (const std::string_view piece : pattern.split(std::vector<std::string_view>{text, "", text})) {
+      for (const std::string_view piece : pieces_of(pattern, text)) {
         EXPECT_FALSE(piece.empty());
         joined += piece;
       }
-      EXPECT_EQ(joined, text + text) << regex;
+      EXPECT_EQ(joined, text) << regex;
     }
   }
 }
 
 TEST(SplitPattern, CutsWordsAsGpt2Does) {
   const SplitPattern pattern(std::string(kGpt2Pattern), "test");
-  const std::vector<std::string_view> texts{"It's  10 caf\u00e9s!?\n\n end "};
-  const std::vector<std::string_view> expected{"It", "'s", " ", " 10", " caf\u00e9s", "!?", "\n\n", " end", " "};
-  EXPECT_EQ(pattern.split(texts), expected);
+  const Pieces expected{"It", "'s", " ", " 10", " caf\u00e9s", "!?", "\n\n", " end", " "};
+  EXPECT_EQ(pieces_of(pattern, "It's  10 caf\u00e9s!?\n\n end "), expected);
+}
+
+TEST(SplitPattern, BehaviorsSayWhatBecomesOfMatches) {
+  const auto cut = [](SplitBehavior behavior, bool invert) {
+    return pieces_of(SplitPattern("-", "test", behavior, invert), "-a--b");
+  };
+  EXPECT_EQ(cut(SplitBehavior::isolated, false), (Pieces{"-", "a", "-", "-", "b"}));
+  EXPECT_EQ(cut(SplitBehavior::removed, false), (Pieces{"a", "b"}));
+  EXPECT_EQ(cut(SplitBehavior::removed, true), (Pieces{"-", "-", "-"}));
+  EXPECT_EQ(cut(SplitBehavior::contiguous, false), (Pieces{"-", "a", "--", "b"}));
+  EXPECT_EQ(cut(SplitBehavior::merged_with_previous, false), (Pieces{"-", "a-", "-", "b"}));
+  EXPECT_EQ(cut(SplitBehavior::merged_with_next, false), (Pieces{"-a", "-", "-b"}));
+}
+
+TEST(SplitPattern, AFormerSpaceIsNoSpace) {
+  EXPECT_EQ(pieces_of(SplitPattern(R"([^\s]+|\s)", "test"), "a\u180Eb c"), (Pieces{"a\u180Eb", " ", "c"}));
+}
+
+TEST(SplitPattern, ClassIntersectionIsRefusedByName) {
+  EXPECT_EQ(error_of([] { return SplitPattern("[a-z&&[^b]]", "here"); }).substr(0, 32),
+            "here: the pattern holds \"&&\", th");
 }
 
 TEST(SplitPattern, APatternThatNeverEndsIsAnError) {
   const SplitPattern pattern("(?:(?:a+)+)+$", "test");
   const std::string text(200, 'a');
-  EXPECT_THROW(static_cast<void>(pattern.split(std::vector<std::string_view>{text + "b"})), Error);
+  EXPECT_THROW(static_cast<void>(pieces_of(pattern, text + "b")), Error);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ struct Case {
   std::span<const std::int32_t> tokens;
   std::span<const float> expected;  ///< [tokens, vocabulary]
 
-  [[nodiscard]] Sequence start() const { return engine.start(loops, kContext, KvPolicy::per_loop, noise_seed); }
+  [[nodiscard]] Sequence start() const { return engine.start(loops, kContext, KvPolicy{}, noise_seed); }
 };
 
 class EngineParity : public testing::Test {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 #include "engine/exit_rule.hpp"
@@ -34,9 +35,9 @@ inline float form_scale(Form form, const LoopStep& step, float own_length) {
 /// Fires when a quantity stays below tau on `hits` consecutive loops.
 class ConsecutiveHits {
  public:
-  /// Reads tau and hits.
-  explicit ConsecutiveHits(ExitOptions& options)
-      : tau_(options.number("tau", {}, 0.0F, 1e9F)), needed_(options.integer("hits", 1, 1, 1000)) {}
+  /// Reads tau and hits. Without a default tau has to be given.
+  explicit ConsecutiveHits(ExitOptions& options, std::optional<float> tau = {})
+      : tau_(options.number("tau", tau, 0.0F, 1e9F)), needed_(options.integer("hits", 1, 1, 1000)) {}
 
   void reset() { hits_ = 0; }
   bool fires(float quantity) {

@@ -10,5 +10,12 @@ ExitKind acceleration_exit();
 ExitKind step_exit();
 ExitKind kl_exit();
 ExitKind random_exit();
+ExitKind gate_exit();
+// The six criteria of Huginn's own program (arXiv 2502.05171), with its thresholds; kl above is the fourth.
+ExitKind latent_diff_exit();
+ExitKind cosine_exit();
+ExitKind entropy_diff_exit();
+ExitKind minp_kl_exit();
+ExitKind argmax_stability_exit();
 
 }  // namespace gyre

@@ -1,6 +1,9 @@
-#include <array>
+#include <algorithm>
+#include <cmath>
 #include <span>
+#include <vector>
 
+#include "engine/exits/decode.hpp"
 #include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
 #include "engine/probabilities.hpp"
@@ -8,12 +11,21 @@
 namespace gyre {
 namespace {
 
-constexpr std::array<std::string_view, 2> kDecodeNames = {"coda", "lens"};
+/// Probabilities below `share` of the largest become those of the uniform distribution; then all are normalised anew.
+void flatten_tail(std::span<float> log_probabilities, float share) {
+  const auto count = static_cast<float>(log_probabilities.size());
+  const float limit = *std::max_element(log_probabilities.begin(), log_probabilities.end()) + std::log(share);
+  for (float& value : log_probabilities) {
+    if (value < limit) value = -std::log(count);
+  }
+  log_softmax(log_probabilities, log_probabilities);
+}
 
-/// Output-space rule of Geiping et al. (arXiv 2502.05171): KL(p_{k−1} ‖ p_k) below tau. Decodes after every loop.
+/// Output-space rule of Geiping et al. (arXiv 2502.05171): KL(p_{k−1} ‖ p_k) below tau. Decodes after every loop. With
+/// `min_p` above 0 the unlikely tail of both counts as uniform.
 class KlExit : public ExitRule {
  public:
-  KlExit(ConsecutiveHits hits, LoopStep::Decode decode) : hits_(hits), decode_(decode) {}
+  KlExit(ConsecutiveHits hits, LoopStep::Decode decode, float min_p) : hits_(hits), decode_(decode), min_p_(min_p) {}
 
   void enter_group(int /*group*/, int /*position*/) override {
     hits_.reset();
@@ -24,15 +36,17 @@ class KlExit : public ExitRule {
     const std::span<const float> logits = step.logits(decode_);
     now_.resize(logits.size());
     log_softmax(logits, now_);
+    if (min_p_ > 0) flatten_tail(now_, min_p_);
     std::swap(now_, previous_);
     if (now_.empty()) return {};
     if (!hits_.fires(static_cast<float>(kl_divergence(now_, previous_)))) return {};
-    return "kl";
+    return min_p_ > 0 ? "minp-kl" : "kl";
   }
 
  private:
   ConsecutiveHits hits_;
   LoopStep::Decode decode_;
+  float min_p_;
   // Log-probabilities after the loop before, and room for those after this one.
   std::vector<float> previous_;
   std::vector<float> now_;
@@ -43,13 +57,20 @@ class KlExit : public ExitRule {
 ExitKind kl_exit() {
   return {"kl",
           "KL divergence in nats between the distributions decoded after two loops (costs a decode a loop)",
-          {kTauHelp,
-           kHitsHelp,
-           {"decode", "coda (every later group once, then the head; default) or lens (the head alone)"}},
+          {{"tau", "threshold (default 0.001)"}, kHitsHelp, kDecodeHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
-            const ConsecutiveHits hits(options);
-            const auto decode = static_cast<LoopStep::Decode>(options.choice("decode", kDecodeNames, std::size_t{0}));
-            return std::make_unique<KlExit>(hits, decode);
+            const ConsecutiveHits hits(options, 1e-3F);
+            return std::make_unique<KlExit>(hits, read_decode(options), 0.0F);
+          }};
+}
+
+ExitKind minp_kl_exit() {
+  return {"minp-kl",
+          "Huginn's: as kl, where tokens below a share of the likeliest one's probability count as uniform",
+          {{"tau", "threshold (default 0.00001)"}, kHitsHelp, kDecodeHelp, {"minp", "that share (default 0.1)"}},
+          [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
+            const ConsecutiveHits hits(options, 1e-5F);
+            return std::make_unique<KlExit>(hits, read_decode(options), options.number("minp", 0.1F, 1e-6F, 1.0F));
           }};
 }
 

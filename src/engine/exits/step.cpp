@@ -36,4 +36,13 @@ ExitKind step_exit() {
           }};
 }
 
+ExitKind latent_diff_exit() {
+  return {"latent-diff",
+          "Huginn's: the length of the step relative to the state's norm",
+          {{"tau", "threshold (default 0.03)"}, kHitsHelp},
+          [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
+            return std::make_unique<StepExit>(ConsecutiveHits(options, 0.03F), Form::relative);
+          }};
+}
+
 }  // namespace gyre

@@ -1,0 +1,53 @@
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "engine/exits/decode.hpp"
+#include "engine/exits/hits.hpp"
+#include "engine/exits/kinds.hpp"
+#include "engine/probabilities.hpp"
+
+namespace gyre {
+namespace {
+
+/// |H(p_k) − H(p_{k−1})| below tau, in nats. Decodes after every loop.
+class EntropyDiffExit : public ExitRule {
+ public:
+  EntropyDiffExit(ConsecutiveHits hits, LoopStep::Decode decode) : hits_(hits), decode_(decode) {}
+
+  void enter_group(int /*group*/, int /*position*/) override {
+    hits_.reset();
+    previous_.reset();
+  }
+
+  std::optional<std::string_view> leave_after(const LoopStep& step) override {
+    const std::span<const float> logits = step.logits(decode_);
+    log_probabilities_.resize(logits.size());
+    log_softmax(logits, log_probabilities_);
+    const double now = entropy(log_probabilities_);
+    const std::optional<double> before = std::exchange(previous_, now);
+    if (!before || !hits_.fires(static_cast<float>(std::abs(now - *before)))) return {};
+    return "entropy-diff";
+  }
+
+ private:
+  ConsecutiveHits hits_;
+  LoopStep::Decode decode_;
+  std::optional<double> previous_;
+  std::vector<float> log_probabilities_;
+};
+
+}  // namespace
+
+ExitKind entropy_diff_exit() {
+  return {"entropy-diff",
+          "Huginn's: change of the entropy of the decoded distribution, in nats (costs a decode a loop)",
+          {{"tau", "threshold (default 0.001)"}, kHitsHelp, kDecodeHelp},
+          [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
+            const ConsecutiveHits hits(options, 1e-3F);
+            return std::make_unique<EntropyDiffExit>(hits, read_decode(options));
+          }};
+}
+
+}  // namespace gyre

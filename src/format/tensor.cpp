@@ -1,0 +1,135 @@
+#include "format/tensor.hpp"
+
+#include <fmt/ranges.h>
+
+#include <bit>
+#include <cstring>
+
+#include "format/block_formats.hpp"
+
+namespace gyre {
+namespace {
+
+struct Layout {
+  std::string_view name;
+  std::size_t block_size;
+  std::size_t block_bytes;
+};
+
+/// In the order of the enumerators.
+constexpr Layout kLayouts[] = {{"F32", 1, 4},      {"F16", 1, 2},      {"BF16", 1, 2},
+                               {"Q8_0", 32, 34},   {"Q4_0", 32, 18},   {"Q4_1", 32, 20},
+                               {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210}};
+
+const Layout& layout_of(DType dtype) { return kLayouts[static_cast<std::size_t>(dtype)]; }
+
+std::uint16_t load_u16(const std::byte* bytes) {
+  std::uint16_t value = 0;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+void widen_bytes(DType dtype, std::span<const std::byte> bytes, std::span<float> out) {
+  switch (dtype) {
+    case DType::f32:
+      if (!out.empty()) std::memcpy(out.data(), bytes.data(), out.size_bytes());
+      return;
+    case DType::bf16:
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i] = std::bit_cast<float>(static_cast<std::uint32_t>(load_u16(bytes.data() + 2 * i)) << 16);
+      }
+      return;
+    case DType::f16:
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = from_f16(load_u16(bytes.data() + 2 * i));
+      return;
+    default:
+      dequantize(dtype, bytes, out);
+  }
+}
+
+}  // namespace
+
+std::size_t block_size(DType dtype) { return layout_of(dtype).block_size; }
+
+std::size_t bytes_of(DType dtype) { return layout_of(dtype).block_bytes; }
+
+std::string_view name_of(DType dtype) { return layout_of(dtype).name; }
+
+std::uint64_t byte_size(DType dtype, std::uint64_t elements) {
+  const Layout& layout = layout_of(dtype);
+  const std::uint64_t blocks = elements / layout.block_size + (elements % layout.block_size == 0 ? 0 : 1);
+  std::uint64_t bytes = 0;
+  return __builtin_mul_overflow(blocks, std::uint64_t{layout.block_bytes}, &bytes) ? UINT64_MAX : bytes;
+}
+
+std::uint64_t elements_of(std::span<const std::int64_t> shape) {
+  std::uint64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) return UINT64_MAX;
+  }
+  return count;
+}
+
+std::string describe_shape(std::span<const std::int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+void widen(const TensorView& tensor, std::span<float> out) { widen_bytes(tensor.dtype, tensor.bytes, out); }
+
+void widen_rows(const TensorView& tensor, std::size_t first, std::span<float> out) {
+  const std::size_t begin = first * tensor.columns() / block_size(tensor.dtype) * bytes_of(tensor.dtype);
+  const std::size_t size = out.size() / block_size(tensor.dtype) * bytes_of(tensor.dtype);
+  widen_bytes(tensor.dtype, tensor.bytes.subspan(begin, size), out);
+}
+
+bool is_finite(const TensorView& tensor) {
+  // Judged by their exponents, so that no conversion is needed; without a branch, so that the loops are vectorised.
+  bool finite = true;
+  if (tensor.dtype == DType::f32) {
+    for (std::size_t at = 0; at < tensor.bytes.size(); at += 4) {
+      std::uint32_t bits = 0;
+      std::memcpy(&bits, tensor.bytes.data() + at, sizeof bits);
+      finite &= (bits & 0x7f800000U) != 0x7f800000U;
+    }
+    return finite;
+  }
+  if (block_size(tensor.dtype) > 1) return finite_scales(tensor.dtype, tensor.bytes);
+  const std::uint16_t exponent = tensor.dtype == DType::bf16 ? 0x7f80U : 0x7c00U;
+  for (std::size_t at = 0; at < tensor.bytes.size(); at += 2) {
+    finite &= (load_u16(tensor.bytes.data() + at) & exponent) != exponent;
+  }
+  return finite;
+}
+
+std::uint16_t to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // stay NaN
+  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+std::uint16_t to_f16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = (bits >> 16) & 0x8000U;
+  const std::uint32_t magnitude = bits & 0x7fffffffU;
+  if (magnitude > 0x7f800000U) return static_cast<std::uint16_t>(sign | 0x7e00U);   // NaN
+  if (magnitude >= 0x47800000U) return static_cast<std::uint16_t>(sign | 0x7c00U);  // 2^16 and more
+  if (magnitude < 0x38800000U) {
+    // Below 2^-14 the halves lie 2^-24 apart, as do the floats from 0.5 to 1: the addition does the rounding.
+    const auto shifted = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F);
+    return static_cast<std::uint16_t>(sign | (shifted - 0x3f000000U));
+  }
+  const std::uint32_t rounded = magnitude + 0xfffU + ((magnitude >> 13) & 1U);
+  return static_cast<std::uint16_t>(sign | ((rounded - (112U << 23)) >> 13));
+}
+
+float from_f16(std::uint16_t half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
+  const std::uint32_t exponent = (half >> 10) & 0x1fU;
+  const std::uint32_t fraction = half & 0x3ffU;
+  if (exponent == 0) {
+    const float magnitude = static_cast<float>(fraction) * 0x1.0p-24F;
+    return sign != 0 ? -magnitude : magnitude;
+  }
+  const std::uint32_t wide_exponent = exponent == 31 ? 255U : exponent + 112U;
+  return std::bit_cast<float>(sign | (wide_exponent << 23) | (fraction << 13));
+}
+
+}  // namespace gyre

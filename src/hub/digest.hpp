@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace gyre {
+
+/// How the hub names the content of a file: LFS files by SHA-256, the others as git does, by the SHA-1 of
+/// "blob SIZE\0" and the content.
+enum class DigestKind { sha256, git_blob };
+
+/// "sha256" or "git_blob_sha1".
+const char* name_of(DigestKind kind);
+/// Hexadecimal digits of such a digest.
+std::size_t digits_of(DigestKind kind);
+
+struct Digest {
+  DigestKind kind = DigestKind::sha256;
+  std::string hex;  ///< lower case
+};
+
+/// A digest of bytes that come one after another.
+class DigestStream {
+ public:
+  /// `size` is that of the whole content, which git's digest needs first.
+  DigestStream(DigestKind kind, std::int64_t size);
+  ~DigestStream();
+  DigestStream(DigestStream&&) noexcept;
+  DigestStream& operator=(DigestStream&&) noexcept;
+  DigestStream(const DigestStream&) = delete;
+  DigestStream& operator=(const DigestStream&) = delete;
+
+  void update(std::span<const std::byte> bytes);
+  /// The digest in lower-case hexadecimal; ends the stream.
+  std::string finish();
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+/// Whether `file` is a regular file of this size and digest. Stops with Error on an interrupt.
+bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& digest);
+
+}  // namespace gyre

@@ -1,0 +1,128 @@
+#include "model/families/decoder_names.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "base/error.hpp"
+#include "format/json_object.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr int kMost = 1 << 24;
+
+/// Keys that change the computation in ways gyre has no switch for, unless they are absent, null or false.
+void refuse(const nlohmann::json& config, std::initializer_list<const char*> keys, const std::string& where) {
+  for (const char* key : keys) {
+    const auto found = config.find(key);
+    if (found == config.end() || found->is_null() || (found->is_boolean() && !found->get<bool>())) continue;
+    throw Error("{}: {} is set to {}; gyre does not do that", where, key, found->dump());
+  }
+}
+
+/// The extended context of Llama 3.1: low frequencies are divided by `factor`, high ones kept, those between blended.
+std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int head_size) {
+  const double factor = scaling.number("factor", 1, 1e6);
+  const double low = scaling.number("low_freq_factor", 1e-6, 1e6);
+  const double high = scaling.number("high_freq_factor", 1e-6, 1e6);
+  const double original = scaling.integer("original_max_position_embeddings", 1, kMost);
+  std::vector<float> divisors;
+  for (int i = 0; i < head_size / 2; ++i) {
+    const double frequency = std::pow(static_cast<double>(theta), -2.0 * i / head_size);
+    const double wavelength = 2 * std::numbers::pi / frequency;
+    double share = (original / wavelength - low) / (high - low);  // 0: scaled, 1: kept
+    share = std::min(1.0, std::max(0.0, share));
+    divisors.push_back(static_cast<float>(1.0 / ((1 - share) / factor + share)));
+  }
+  return divisors;
+}
+
+}  // namespace
+
+bool is_type(const nlohmann::json& config, std::string_view type) {
+  const auto found = config.find("model_type");
+  return found != config.end() && found->is_string() && found->get<std::string>() == type;
+}
+
+std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where) {
+  const auto found = config.find("rope_scaling");
+  if (found == config.end() || found->is_null()) return {};
+  const JsonObject scaling(*found, where + ": rope_scaling");
+  const std::string kind = scaling.text("rope_type", scaling.text("type", "default"));
+  if (kind == "default") return {};
+  if (kind == "llama3") return llama3_divisors(scaling, theta, head_size);
+  if (kind == "linear") {
+    return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling.number("factor", 1e-6, 1e6));
+  }
+  throw Error("{}: rope_scaling is of type \"{}\"; gyre does llama3 and linear", where, kind);
+}
+
+ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
+  refuse(config, {"attention_bias", "mlp_bias", "use_sliding_window"}, where);
+  const JsonObject object(config, where);
+  if (const std::string act = object.text("hidden_act", "silu"); act != "silu") {
+    throw Error("{}: hidden_act is \"{}\"; gyre does silu in this family", where, act);
+  }
+  ModelSpec spec;
+  spec.name = object.text("_name_or_path", object.text("model_type"));
+  spec.vocab_size = object.integer("vocab_size", 1, kMost);
+  spec.context = object.integer("max_position_embeddings", 1, kMost);
+  spec.hidden_size = object.integer("hidden_size", 1, kMost);
+  spec.heads = object.integer("num_attention_heads", 1, kMost);
+  const auto kv_heads = config.find("num_key_value_heads");
+  const bool grouped = kv_heads != config.end() && !kv_heads->is_null();
+  spec.kv_heads = grouped ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
+  const auto head_size = config.find("head_dim");
+  const bool own_size = head_size != config.end() && !head_size->is_null();
+  spec.head_size = own_size ? object.integer("head_dim", 1, kMost) : spec.hidden_size / spec.heads;
+  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.norm_eps = object.number("rms_norm_eps", 0, 1, 1e-6F);
+  spec.qk_norm_eps = spec.norm_eps;
+  spec.rotary_theta = object.number("rope_theta", 1, 1e12, 10000.0F);
+  spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
+  spec.tied_head = object.boolean("tie_word_embeddings", false);
+  Group layers;
+  layers.name = "layers";
+  layers.layers = object.integer("num_hidden_layers", 1, kMostLoops);
+  spec.groups = {layers};
+  return spec;
+}
+
+Mapping decoder_mapping(ModelSpec spec) {
+  Mapping mapping;
+  auto& recipes = mapping.recipes;
+  recipes["embed.weight"] = {{"model.embed_tokens.weight"}, {}};
+  if (spec.final_norm) recipes["final_norm.weight"] = {{"model.norm.weight"}, {}};
+  if (spec.tied_head) {
+    mapping.unused = {"lm_head.weight"};
+  } else {
+    recipes["head.weight"] = {{"lm_head.weight"}, {}};
+  }
+  for (int l = 0; l < spec.groups[0].layers; ++l) {
+    const std::string gyre = fmt::format("groups.0.layers.{}.", l);
+    const std::string stored = fmt::format("model.layers.{}.", l);
+    const std::string attention = stored + "self_attn.";
+    recipes[gyre + "attn.qkv.weight"] = {
+        {attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"}, {}};
+    if (spec.qkv_biases) {
+      recipes[gyre + "attn.qkv.bias"] = {
+          {attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"}, {}};
+    }
+    recipes[gyre + "attn.out.weight"] = {{attention + "o_proj.weight"}, {}};
+    recipes[gyre + "mlp.up.weight"] = {{stored + "mlp.gate_proj.weight", stored + "mlp.up_proj.weight"}, {}};
+    recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.down_proj.weight"}, {}};
+    mapping.unused.push_back(attention + "rotary_emb.inv_freq");
+  }
+  mapping.spec = std::move(spec);
+  return mapping;
+}
+
+void map_layer_norm(Mapping& mapping, const std::string& gyre_name, const std::string& stored) {
+  for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {
+    mapping.recipes[fmt::format("groups.0.layers.{}.{}.weight", l, gyre_name)] = {
+        {fmt::format("model.layers.{}.{}.weight", l, stored)}, {}};
+  }
+}
+
+}  // namespace gyre

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "model/families.hpp"
+
+namespace gyre {
+
+/// Whether config.json says `model_type` is `type`.
+bool is_type(const nlohmann::json& config, std::string_view type);
+
+/// What Llama-like config.json files have in common, as one group of all layers: sizes, rotation (halves), scaling of
+/// frequencies, RMS norms, SiLU-gated MLP, head. Throws Error on a key that asks for something else.
+ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where);
+
+/// Divisors of the frequencies under a `rope_scaling` entry: "llama3" or "linear"; empty when there is none. Throws
+/// Error on other kinds.
+std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where);
+
+/// Recipes of the names that Llama-like checkpoints share: model.embed_tokens, layers.N.self_attn.{q,k,v,o}_proj,
+/// mlp.{gate,up,down}_proj, lm_head; not the norms.
+Mapping decoder_mapping(ModelSpec spec);
+
+/// Names a norm in every layer: "attn.norm_in" of gyre is `stored` of the checkpoint.
+void map_layer_norm(Mapping& mapping, const std::string& gyre_name, const std::string& stored);
+
+}  // namespace gyre

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "model/families.hpp"
+
+namespace gyre {
+
+// One a file in this folder; families.cpp lists them.
+Family raven_family();
+Family ouro_family();
+Family parcae_family();
+Family nanochat_family();
+Family nanbeige_family();
+Family llama_family();
+Family qwen2_family();
+Family qwen3_family();
+Family olmo2_family();
+Family gpt2_family();
+
+}  // namespace gyre

@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "format/json_object.hpp"
+#include "model/families/decoder_names.hpp"
+#include "model/families/list.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr int kMost = 1 << 24;
+constexpr float kEps = 1e-6F;
+
+ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
+  const JsonObject object(config, where);
+  ModelSpec spec;
+  spec.name = "looped-nanochat";
+  spec.vocab_size = object.integer("vocab_size", 1, kMost);
+  spec.context = object.integer("sequence_len", 1, kMost);
+  spec.hidden_size = object.integer("n_embd", 1, kMost);
+  spec.heads = object.integer("n_head", 1, kMost);
+  spec.kv_heads = object.integer("n_kv_head", 1, kMost, spec.heads);
+  spec.head_size = spec.hidden_size / spec.heads;
+  spec.ffn_size = 4 * spec.hidden_size;
+  spec.norm_placement = NormPlacement::sandwich;
+  spec.norm_eps = spec.qk_norm_eps = kEps;
+  spec.embedding_norm = true;
+  spec.qk_norm = QkNorm::after_rotary;
+  spec.mlp = MlpKind::relu_squared;
+  spec.tied_head = false;
+  spec.logit_softcap = object.number("logit_softcap", 0, 1e6, 15.0F);
+  Group prelude;
+  prelude.name = "prelude";
+  prelude.layers = object.integer("n_prelude", 1, kMostLoops);
+  Group core;
+  core.name = "core";
+  core.layers = object.integer("n_recur_block", 1, kMostLoops);
+  core.loops = static_cast<int>(object.number("train_recur_mean", 1, kMostLoops));
+  core.loop_norm = true;
+  const std::string injection = object.text("input_injection", "inject_init_prelude");
+  if (injection == "inject_init_random") core.first_state = FirstState::noise;
+  if (injection == "inject_init_random" || injection == "inject_init_prelude") {
+    core.injection = Injection::linear;
+  } else if (injection != "passthrough") {
+    throw Error("{}: input_injection is \"{}\"; gyre does inject_init_prelude, inject_init_random and passthrough",
+                where, injection);
+  }
+  Group coda;
+  coda.name = "coda";
+  coda.layers = object.integer("n_coda", 1, kMostLoops);
+  spec.groups = {prelude, core, coda};
+  return spec;
+}
+
+/// q, k and v by rows. Rotation turns the other way round here; with the halves of each head of q and k exchanged it is
+/// the usual one.
+Arrangement with_heads_turned(const ModelSpec& spec) {
+  const auto half = static_cast<std::size_t>(spec.head_size / 2) * static_cast<std::size_t>(spec.hidden_size);
+  return [half](Recipe::Parts parts, std::span<float> out) {
+    const std::size_t total = parts[0].size() + parts[1].size() + parts[2].size();
+    if (total != out.size() || parts[0].size() % (2 * half) != 0 || parts[1].size() % (2 * half) != 0) return false;
+    float* to = out.data();
+    for (std::size_t p = 0; p < 2; ++p) {
+      for (std::size_t i = 0; i < parts[p].size(); i += 2 * half) {
+        const float* head = parts[p].data() + i;
+        to = std::rotate_copy(head, head + half, head + 2 * half, to);
+      }
+    }
+    std::copy(parts[2].begin(), parts[2].end(), to);
+    return true;
+  };
+}
+
+void map_layer(Mapping& mapping, const std::string& gyre, const std::string& stored) {
+  auto& recipes = mapping.recipes;
+  recipes[gyre + "attn.norm_in.weight"] = {{stored + "n1.weight"}, {}};
+  recipes[gyre + "attn.qkv.weight"] = {
+      {stored + "attn.c_q.weight", stored + "attn.c_k.weight", stored + "attn.c_v.weight"},
+      with_heads_turned(mapping.spec)};
+  recipes[gyre + "attn.out.weight"] = {{stored + "attn.c_proj.weight"}, {}};
+  recipes[gyre + "attn.norm_out.weight"] = {{stored + "n2.weight"}, {}};
+  recipes[gyre + "mlp.norm_in.weight"] = {{stored + "n3.weight"}, {}};
+  recipes[gyre + "mlp.up.weight"] = {{stored + "mlp.c_fc.weight"}, {}};
+  recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.c_proj.weight"}, {}};
+  recipes[gyre + "mlp.norm_out.weight"] = {{stored + "n4.weight"}, {}};
+}
+
+Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
+  Mapping mapping;
+  mapping.spec = spec_of(config, where);
+  auto& recipes = mapping.recipes;
+  const auto columns = static_cast<std::size_t>(2 * mapping.spec.hidden_size);
+  // The vocabulary is padded to a multiple of 64 in the file.
+  recipes["embed.weight"] = {{"transformer.wte.weight"}, arrange::first_rows()};
+  recipes["head.weight"] = {{"lm_head.weight"}, arrange::first_rows()};
+  recipes["embed_norm.weight"] = {{"norm_emb.weight"}, {}};
+  recipes["groups.1.loop_norm.weight"] = {{"norm_recur.weight"}, {}};
+  recipes["final_norm.weight"] = {{"norm_final.weight"}, {}};
+  if (mapping.spec.groups[1].injection == Injection::linear) {
+    recipes["groups.1.inject.weight"] = {{"inject.weight"}, arrange::halves_swapped(columns)};
+  } else {
+    mapping.unused = {"inject.weight"};
+  }
+  const char* const parts[] = {"prelude", "recur", "coda"};
+  for (std::size_t g = 0; g < 3; ++g) {
+    for (int l = 0; l < mapping.spec.groups[g].layers; ++l) {
+      map_layer(mapping, fmt::format("groups.{}.layers.{}.", g, l), fmt::format("transformer.{}.{}.", parts[g], l));
+    }
+  }
+  return mapping;
+}
+
+}  // namespace
+
+Family nanochat_family() {
+  return {"nanochat", "looped nanochat", [](const nlohmann::json& config) { return config.contains("n_recur_block"); },
+          map};
+}
+
+}  // namespace gyre

@@ -1,0 +1,26 @@
+#include "model/families/decoder_names.hpp"
+#include "model/families/list.hpp"
+
+namespace gyre {
+namespace {
+
+/// Norms stand behind each branch, none before it.
+Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
+  ModelSpec spec = decoder_spec(config, where);
+  spec.norm_placement = NormPlacement::post_branch;
+  spec.qk_norm = QkNorm::full;
+  Mapping mapping = decoder_mapping(std::move(spec));
+  map_layer_norm(mapping, "attn.q_norm", "self_attn.q_norm");
+  map_layer_norm(mapping, "attn.k_norm", "self_attn.k_norm");
+  map_layer_norm(mapping, "attn.norm_out", "post_attention_layernorm");
+  map_layer_norm(mapping, "mlp.norm_out", "post_feedforward_layernorm");
+  return mapping;
+}
+
+}  // namespace
+
+Family olmo2_family() {
+  return {"olmo2", "OLMo 2", [](const nlohmann::json& config) { return is_type(config, "olmo2"); }, map};
+}
+
+}  // namespace gyre

@@ -1,0 +1,22 @@
+#include "model/families/decoder_names.hpp"
+#include "model/families/list.hpp"
+
+namespace gyre {
+namespace {
+
+Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
+  ModelSpec spec = decoder_spec(config, where);
+  spec.qkv_biases = true;
+  Mapping mapping = decoder_mapping(std::move(spec));
+  map_layer_norm(mapping, "attn.norm_in", "input_layernorm");
+  map_layer_norm(mapping, "mlp.norm_in", "post_attention_layernorm");
+  return mapping;
+}
+
+}  // namespace
+
+Family qwen2_family() {
+  return {"qwen2", "Qwen2 and Qwen2.5", [](const nlohmann::json& config) { return is_type(config, "qwen2"); }, map};
+}
+
+}  // namespace gyre

@@ -1,0 +1,110 @@
+#include "model/language.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/error.hpp"
+#include "format/gguf.hpp"
+#include "format/json_object.hpp"
+#include "text/gguf_vocabulary.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add(std::vector<std::int32_t>& tokens, std::int64_t token, int size) {
+  if (token < 0 || token >= size) return;
+  const auto id = static_cast<std::int32_t>(token);
+  if (std::find(tokens.begin(), tokens.end(), id) == tokens.end()) tokens.push_back(id);
+}
+
+/// `eos_token_id`: a number, several, or nothing.
+void add_end_tokens(const fs::path& file, int size, std::vector<std::int32_t>& tokens) {
+  if (!fs::exists(file)) return;
+  const nlohmann::json json = load_json(file);
+  const auto found = json.find("eos_token_id");
+  if (found == json.end()) return;
+  if (found->is_number_integer()) add(tokens, found->get<std::int64_t>(), size);
+  if (!found->is_array()) return;
+  for (const nlohmann::json& token : *found) {
+    if (token.is_number_integer()) add(tokens, token.get<std::int64_t>(), size);
+  }
+}
+
+/// `eos_token` of tokenizer_config.json: a text, or an object with `content`. Right where config.json is not (Ouro).
+void add_named_end_token(const fs::path& file, const Tokenizer& tokenizer, std::vector<std::int32_t>& tokens) {
+  if (!fs::exists(file)) return;
+  const nlohmann::json json = load_json(file);
+  const auto found = json.find("eos_token");
+  if (found == json.end()) return;
+  const nlohmann::json& content = found->is_object() && found->contains("content") ? found->at("content") : *found;
+  if (!content.is_string()) return;
+  if (const auto token = tokenizer.added_token(content.get<std::string>())) add(tokens, *token, tokenizer.size());
+}
+
+/// A file that gyre wrote.
+Language of_own_gguf(const Gguf& file) {
+  constexpr const char* kTokenizer = "tokenizer.huggingface.json";
+  Language language{Tokenizer::parse(file.text(kTokenizer), file.path().string() + ": " + kTokenizer), {}};
+  if (!file.has("gyre.end_tokens")) return language;
+  for (const double token : file.numbers("gyre.end_tokens")) {
+    add(language.end_tokens, static_cast<std::int64_t>(token), language.tokenizer.size());
+  }
+  return language;
+}
+
+Language of_gguf(const fs::path& path) {
+  const Gguf file(path);
+  if (file.has("gyre.spec")) return of_own_gguf(file);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  const auto id = [&](const char* key) { return static_cast<int>(file.integer(key, -1, kMost, -1)); };
+  const auto numbers = [&](const char* key) { return file.has(key) ? file.numbers(key) : std::vector<double>(); };
+  GgufVocabulary vocabulary;
+  vocabulary.model = file.text("tokenizer.ggml.model");
+  vocabulary.pre = file.text("tokenizer.ggml.pre", "default");
+  vocabulary.tokens = file.strings("tokenizer.ggml.tokens");
+  for (const double score : numbers("tokenizer.ggml.scores")) vocabulary.scores.push_back(static_cast<float>(score));
+  for (const double type : numbers("tokenizer.ggml.token_type")) vocabulary.types.push_back(static_cast<int>(type));
+  if (file.has("tokenizer.ggml.merges")) vocabulary.merges = file.strings("tokenizer.ggml.merges");
+  vocabulary.bos = id("tokenizer.ggml.bos_token_id");
+  vocabulary.eos = id("tokenizer.ggml.eos_token_id");
+  vocabulary.unknown = id("tokenizer.ggml.unknown_token_id");
+  vocabulary.add_bos = file.boolean("tokenizer.ggml.add_bos_token", vocabulary.model == "llama");
+  vocabulary.add_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix", true);
+  Language language{from_gguf_vocabulary(vocabulary, path.string()), {}};
+  add(language.end_tokens, vocabulary.eos, language.tokenizer.size());
+  add(language.end_tokens, id("tokenizer.ggml.eot_token_id"), language.tokenizer.size());
+  return language;
+}
+
+}  // namespace
+
+ChatTemplate load_chat_template(const fs::path& model) {
+  if (!fs::is_regular_file(model)) return ChatTemplate::load(model);
+  const Gguf file(model);
+  if (!file.has("tokenizer.chat_template")) {
+    throw Error("{}: no chat template (key tokenizer.chat_template); give a prompt without --chat", model.string());
+  }
+  const Tokenizer tokenizer = load_language(model).tokenizer;
+  const auto token_text = [&](const char* key) {
+    const std::int64_t id = file.integer(key, -1, tokenizer.size() - 1, -1);
+    return id < 0 ? std::string() : tokenizer.piece(static_cast<std::int32_t>(id));
+  };
+  return ChatTemplate(file.text("tokenizer.chat_template"), token_text("tokenizer.ggml.bos_token_id"),
+                      token_text("tokenizer.ggml.eos_token_id"), model.string());
+}
+
+Language load_language(const fs::path& model) {
+  if (fs::is_regular_file(model)) return of_gguf(model);
+  Language language{Tokenizer::load(model / "tokenizer.json"), {}};
+  const int size = language.tokenizer.size();
+  add_end_tokens(model / "generation_config.json", size, language.end_tokens);
+  add_end_tokens(model / "config.json", size, language.end_tokens);
+  add_named_end_token(model / "tokenizer_config.json", language.tokenizer, language.end_tokens);
+  return language;
+}
+
+}  // namespace gyre

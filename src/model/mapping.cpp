@@ -1,0 +1,53 @@
+#include "model/mapping.hpp"
+
+#include <algorithm>
+
+namespace gyre::arrange {
+
+Arrangement transposed(std::size_t rows) {
+  return [rows](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size() || out.size() % rows != 0) return false;
+    const std::size_t columns = out.size() / rows;
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t c = 0; c < columns; ++c) out[r * columns + c] = parts[0][c * rows + r];
+    }
+    return true;
+  };
+}
+
+Arrangement halves_swapped(std::size_t columns) {
+  return [columns](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size() || out.size() % columns != 0) return false;
+    for (std::size_t i = 0; i < out.size(); i += columns) {
+      std::rotate_copy(parts[0].data() + i, parts[0].data() + i + columns / 2, parts[0].data() + i + columns,
+                       out.data() + i);
+    }
+    return true;
+  };
+}
+
+Arrangement first_rows() {
+  return [](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() < out.size()) return false;
+    std::copy_n(parts[0].begin(), out.size(), out.begin());
+    return true;
+  };
+}
+
+Arrangement zeros_behind() {
+  return [](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() > out.size()) return false;
+    std::fill(std::copy(parts[0].begin(), parts[0].end(), out.begin()), out.end(), 0.0F);
+    return true;
+  };
+}
+
+Arrangement scaled(float factor) {
+  return [factor](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size()) return false;
+    std::transform(parts[0].begin(), parts[0].end(), out.begin(), [factor](float x) { return x * factor; });
+    return true;
+  };
+}
+
+}  // namespace gyre::arrange

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/spec.hpp"
+
+namespace gyre {
+
+/// How one tensor of tensor_table(spec) is made from tensors of a checkpoint.
+struct Recipe {
+  using Parts = std::span<const std::vector<float>>;
+
+  std::vector<std::string> parts;
+  /// Writes the tensor, or returns false when the sizes of the parts do not fit. Null: the parts stacked by rows, where
+  /// a single part has to be of the tensor's own shape and need not be copied.
+  std::function<bool(Parts parts, std::span<float> out)> arrange;
+};
+using Arrangement = decltype(Recipe::arrange);
+
+/// A published checkpoint in gyre's terms: what the model is, and where each of its tensors comes from.
+struct Mapping {
+  ModelSpec spec;
+  std::map<std::string, Recipe> recipes;  ///< by name in tensor_table(spec)
+  std::vector<std::string> unused;  ///< tensors that are known and not needed: a copy of the head, tables of angles
+};
+
+/// Ways to arrange a single part.
+namespace arrange {
+
+/// A matrix of `rows` rows is stored [in, out].
+Arrangement transposed(std::size_t rows);
+/// The two halves of each row of `columns` numbers change places: [e ; x] becomes [x ; e].
+Arrangement halves_swapped(std::size_t columns);
+/// What comes first, as many numbers as the tensor has: rows of padding are left behind.
+Arrangement first_rows();
+/// Zeros follow: biases of queries and keys become biases of queries, keys and values.
+Arrangement zeros_behind();
+/// Each number times `factor`.
+Arrangement scaled(float factor);
+
+}  // namespace arrange
+}  // namespace gyre

@@ -1,0 +1,94 @@
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "model/spec.hpp"
+
+namespace gyre {
+namespace {
+
+/// Appends the tensors of one norm: a weight, and for LayerNorm a bias.
+void add_norm(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& name) {
+  table.push_back({name + ".weight", {spec.hidden_size}});
+  if (spec.norm == NormKind::layer) table.push_back({name + ".bias", {spec.hidden_size}});
+}
+
+void add_linear(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& name, int out, int in) {
+  table.push_back({name + ".weight", {out, in}});
+  if (spec.biases) table.push_back({name + ".bias", {out}});
+}
+
+/// The norms of one branch, named by where they stand (norm_in before f, norm_out after it).
+void add_branch_norms(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& branch) {
+  if (norm_before_branch(spec.norm_placement)) add_norm(table, spec, branch + ".norm_in");
+  if (norm_after_branch(spec.norm_placement)) add_norm(table, spec, branch + ".norm_out");
+}
+
+void add_attention(std::vector<TensorInfo>& table, const ModelSpec& spec, const Group& group, int layer,
+                   const std::string& name) {
+  const int qkv_size = spec.attention_size() + 2 * spec.kv_size();
+  add_branch_norms(table, spec, name);
+  add_linear(table, spec, name + ".qkv", qkv_size, spec.hidden_size);
+  if (spec.qkv_biases && !spec.biases) table.push_back({name + ".qkv.bias", {qkv_size}});
+  if (spec.qk_norm == QkNorm::head || spec.qk_norm == QkNorm::full) {
+    const bool whole = spec.qk_norm == QkNorm::full;
+    table.push_back({name + ".q_norm.weight", {whole ? spec.attention_size() : spec.head_size}});
+    table.push_back({name + ".k_norm.weight", {whole ? spec.kv_size() : spec.head_size}});
+  }
+  if (std::find(group.value_layers.begin(), group.value_layers.end(), layer) != group.value_layers.end()) {
+    table.push_back({name + ".value_gate.weight", {spec.kv_heads, kValueGateWidth}});
+    table.push_back({name + ".value_embed.weight", {spec.vocab_size, spec.kv_size()}});
+  }
+  add_linear(table, spec, name + ".out", spec.hidden_size, spec.attention_size());
+}
+
+/// What a group holds besides its layers: before them.
+void add_entry(std::vector<TensorInfo>& table, const ModelSpec& spec, const Group& group, const std::string& name) {
+  const std::int64_t hidden = spec.hidden_size;
+  if (group.injection == Injection::linear) table.push_back({name + ".inject.weight", {hidden, 2 * hidden}});
+  if (group.injection == Injection::decay) {
+    table.push_back({name + ".inject.decay", {hidden}});
+    table.push_back({name + ".inject.weight", {hidden, hidden}});
+  }
+}
+
+/// And behind them.
+void add_exit(std::vector<TensorInfo>& table, const ModelSpec& spec, const Group& group, const std::string& name) {
+  const std::int64_t hidden = spec.hidden_size;
+  if (group.loop_norm) add_norm(table, spec, name + ".loop_norm");
+  if (group.exit_gate) {
+    table.push_back({name + ".gate.weight", {1, hidden}});
+    table.push_back({name + ".gate.bias", {1}});
+  }
+  if (group.exit_norm) add_norm(table, spec, name + ".exit_norm");
+  if (group.exit_linear) table.push_back({name + ".exit.weight", {hidden, hidden}});
+}
+
+}  // namespace
+
+std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
+  std::vector<TensorInfo> table;
+  table.push_back({"embed.weight", {spec.vocab_size, spec.hidden_size}});
+  if (spec.position == PositionKind::learned) {
+    table.push_back({"position.weight", {spec.context, spec.hidden_size}});
+  }
+  if (spec.embedding_norm) add_norm(table, spec, "embed_norm");
+  const int up_size = spec.gated_mlp() ? 2 * spec.ffn_size : spec.ffn_size;
+  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
+    const Group& group = spec.groups[g];
+    const std::string name = fmt::format("groups.{}", g);
+    add_entry(table, spec, group, name);
+    for (int l = 0; l < group.layers; ++l) {
+      const std::string layer = fmt::format("{}.layers.{}", name, l);
+      add_attention(table, spec, group, l, layer + ".attn");
+      add_branch_norms(table, spec, layer + ".mlp");
+      add_linear(table, spec, layer + ".mlp.up", up_size, spec.hidden_size);
+      add_linear(table, spec, layer + ".mlp.down", spec.hidden_size, spec.ffn_size);
+    }
+    add_exit(table, spec, group, name);
+  }
+  if (spec.final_norm) add_norm(table, spec, "final_norm");
+  if (!spec.tied_head) table.push_back({"head.weight", {spec.vocab_size, spec.hidden_size}});
+  return table;
+}
+
+}  // namespace gyre

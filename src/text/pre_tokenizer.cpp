@@ -1,0 +1,177 @@
+#include "text/pre_tokenizer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "text/stage_json.hpp"
+#include "text/unicode.hpp"
+#include "text/utf8.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr std::array<EnumName<SplitBehavior>, 5> kBehaviors = {{
+    {SplitBehavior::isolated, "Isolated"},
+    {SplitBehavior::removed, "Removed"},
+    {SplitBehavior::contiguous, "Contiguous"},
+    {SplitBehavior::merged_with_previous, "MergedWithPrevious"},
+    {SplitBehavior::merged_with_next, "MergedWithNext"},
+}};
+
+template <typename Wanted>
+void split_characters(std::string_view text, Wanted wanted, SplitBehavior behavior,
+                      std::vector<std::string_view>& pieces) {
+  std::vector<TextRange> ranges;
+  std::size_t done = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Step step = read_utf8(text.substr(at));
+    if (wanted(step.code_point)) {
+      if (at > done) ranges.push_back({done, at, false});
+      done = at + step.length;
+      ranges.push_back({at, done, true});
+    }
+    at += step.length;
+  }
+  if (done < text.size()) ranges.push_back({done, text.size(), false});
+  append_pieces(text, ranges, behavior, pieces);
+}
+
+/// `text` with every space as the mark, and the mark before it unless it is there.
+std::string with_mark(std::string_view text, const std::string& mark, bool prepend) {
+  std::string made;
+  made.reserve(text.size() + mark.size());
+  for (const char c : text) {
+    if (c == ' ') {
+      made += mark;
+    } else {
+      made += c;
+    }
+  }
+  return prepend && !made.starts_with(mark) ? mark + made : made;
+}
+
+}  // namespace
+
+PreTokenizer PreTokenizer::read(const nlohmann::json& json, const std::string& where) {
+  PreTokenizer made;
+  if (json.is_null()) return made;
+  if (JsonObject(json, where).text("type") != "Sequence") {
+    made.read_step(json, where);
+  } else {
+    for_each_step(json, where, "pretokenizers",
+                  [&](const nlohmann::json& step, const std::string& here) { made.read_step(step, here); });
+  }
+  return made;
+}
+
+bool PreTokenizer::keeps_text() const {
+  return std::all_of(steps_.begin(), steps_.end(), [](const Step& step) {
+    if (const auto* pattern = std::get_if<SplitPattern>(&step)) return pattern->behavior() != SplitBehavior::removed;
+    const auto* characters = std::get_if<SplitCharacters>(&step);
+    return characters != nullptr && characters->behavior != SplitBehavior::removed;
+  });
+}
+
+void PreTokenizer::read_step(const nlohmann::json& json, const std::string& where) {
+  if (byte_level_) throw Error("{}: nothing may follow ByteLevel; remove it", where);
+  const JsonObject step(json, where);
+  const std::string type = step.text("type");
+  if (type == "ByteLevel") return read_byte_level(json, where);
+  if (type == "Metaspace") return read_metaspace(json, where);
+  if (type == "Split") return read_split(json, where);
+  if (type == "Digits") {
+    step.allow({"type", "individual_digits"});
+    const bool each = step.boolean("individual_digits", false);
+    steps_.emplace_back(SplitCharacters{is_numeric, each ? SplitBehavior::isolated : SplitBehavior::contiguous});
+  } else if (type == "Punctuation") {
+    step.allow({"type", "behavior"});
+    const auto behavior = step.choice("behavior", std::span<const EnumName<SplitBehavior>>(kBehaviors),
+                                      std::optional(SplitBehavior::isolated));
+    steps_.emplace_back(SplitCharacters{is_punctuation, behavior});
+  } else if (type == "BertPreTokenizer") {
+    step.allow({"type"});
+    steps_.emplace_back(SplitCharacters{is_white_space, SplitBehavior::removed});
+    steps_.emplace_back(SplitCharacters{is_punctuation, SplitBehavior::isolated});
+  } else if (type == "WhitespaceSplit") {
+    step.allow({"type"});
+    steps_.emplace_back(SplitCharacters{is_white_space, SplitBehavior::removed});
+  } else if (type == "Whitespace") {
+    step.allow({"type"});
+    steps_.emplace_back(SplitPattern(R"(\w+|[^\w\s]+)", where, SplitBehavior::removed, true));
+  } else {
+    throw Error(
+        "{}: the type \"{}\" is not supported; choose one of ByteLevel, Split, Digits, Metaspace, Punctuation, "
+        "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence",
+        where, type);
+  }
+}
+
+void PreTokenizer::read_byte_level(const nlohmann::json& json, const std::string& where) {
+  const JsonObject step(json, where);
+  step.allow({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+  if (step.boolean("add_prefix_space", true)) steps_.emplace_back(PrefixSpace{});
+  if (step.boolean("use_regex", true)) steps_.emplace_back(SplitPattern(std::string(kGpt2Pattern), where));
+  byte_level_ = true;
+}
+
+void PreTokenizer::read_metaspace(const nlohmann::json& json, const std::string& where) {
+  const JsonObject step(json, where);
+  step.allow({"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
+  Metaspace metaspace{{}, Metaspace::Prepend::always, step.boolean("split", true)};
+  append_utf8(metaspace.mark, require_character(step, where, "replacement"));
+  using Prepend = Metaspace::Prepend;
+  constexpr std::array<EnumName<Prepend>, 3> kSchemes = {
+      {{Prepend::always, "always"}, {Prepend::first, "first"}, {Prepend::never, "never"}}};
+  const Prepend older = step.boolean("add_prefix_space", true) ? Prepend::always : Prepend::never;
+  metaspace.prepend = step.choice("prepend_scheme", std::span<const EnumName<Prepend>>(kSchemes), std::optional(older));
+  steps_.emplace_back(std::move(metaspace));
+}
+
+void PreTokenizer::read_split(const nlohmann::json& json, const std::string& where) {
+  const JsonObject step(json, where);
+  step.allow({"type", "pattern", "behavior", "invert"});
+  const auto behavior = step.choice("behavior", std::span<const EnumName<SplitBehavior>>(kBehaviors));
+  const bool invert = step.boolean("invert", false);
+  const std::string here = where + ".pattern";
+  const JsonObject pattern(require_part(json, where, "pattern"), here);
+  pattern.allow({"String", "Regex"});
+  std::string regex = pattern.has("String") ? quote_pattern(pattern.text("String")) : pattern.text("Regex");
+  if (regex.empty()) throw Error("{}: the pattern is empty; give one", here);
+  steps_.emplace_back(SplitPattern(std::move(regex), here, behavior, invert));
+}
+
+Words PreTokenizer::cut(std::string_view text, bool at_start) const {
+  Words words;
+  if (!text.empty()) words.words.push_back(text);
+  const auto keep = [&](std::string made) -> std::string_view { return words.made.emplace_back(std::move(made)); };
+  for (const Step& step : steps_) {
+    std::vector<std::string_view> finer;
+    bool first = at_start;
+    for (const std::string_view word : words.words) {
+      if (const auto* pattern = std::get_if<SplitPattern>(&step)) {
+        pattern->split(word, finer);
+      } else if (const auto* characters = std::get_if<SplitCharacters>(&step)) {
+        split_characters(word, characters->wanted, characters->behavior, finer);
+      } else if (const auto* metaspace = std::get_if<Metaspace>(&step)) {
+        using Prepend = Metaspace::Prepend;
+        const bool prepend = metaspace->prepend == Prepend::always || (metaspace->prepend == Prepend::first && first);
+        const std::string_view marked = keep(with_mark(word, metaspace->mark, prepend));
+        const char32_t mark = read_utf8(metaspace->mark).code_point;
+        const auto is_mark = [&](char32_t character) { return metaspace->split && character == mark; };
+        split_characters(marked, is_mark, SplitBehavior::merged_with_next, finer);
+      } else {
+        finer.push_back(word.starts_with(' ') ? word : keep(std::string(1, ' ').append(word)));
+      }
+      first = false;
+    }
+    words.words = std::move(finer);
+  }
+  return words;
+}
+
+}  // namespace gyre

@@ -1,0 +1,29 @@
+#include "text/tokenizer_parts.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+
+namespace gyre {
+
+void read_stages(TokenizerParts& parts, const std::string& where) {
+  using Json = nlohmann::json;
+  parts.normalizer = Normalizer::read(Json::parse(parts.stages.normalizer), where + ": normalizer");
+  parts.pre_tokenizer = PreTokenizer::read(Json::parse(parts.stages.pre_tokenizer), where + ": pre_tokenizer");
+  parts.surrounding =
+      read_post_processor(Json::parse(parts.stages.post_processor), where + ": post_processor", parts.names.size());
+  const std::string here = where + ": decoder";
+  const Json decoder = Json::parse(parts.stages.decoder);
+  const bool byte_level = parts.pre_tokenizer.byte_level();
+  if (decoder.is_null()) {
+    throw Error("{}: the type null does not fit the pre_tokenizer; it must be \"{}\"", here,
+                byte_level ? "ByteLevel" : "Fuse");
+  }
+  parts.decoder = TokenDecoder::read(decoder, here);
+  if (parts.decoder.byte_level() != byte_level) {
+    throw Error("{}: the type {} does not fit the pre_tokenizer; {}", here, decoder.value("type", ""),
+                byte_level ? "it must be \"ByteLevel\"" : "ByteLevel belongs to the pre_tokenizer ByteLevel");
+  }
+}
+
+}  // namespace gyre

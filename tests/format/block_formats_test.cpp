@@ -1,0 +1,218 @@
+#include "format/block_formats.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "base/error.hpp"
+#include "format/gguf.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+constexpr DType kBlockTypes[] = {DType::q8_0, DType::q4_0, DType::q4_1, DType::q4_k, DType::q5_k, DType::q6_k};
+
+std::vector<float> widened(const TensorView& tensor) {
+  std::vector<float> out(tensor.element_count());
+  widen(tensor, out);
+  return out;
+}
+
+TEST(Golden, EveryTypeReadsAsThePackageGgufReadsIt) {
+  const Gguf file(GYRE_TEST_DIR "/format/golden/types.gguf");
+  for (const std::string name : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q5_K", "Q6_K"}) {
+    const TensorView& tensor = file.at(name);
+    EXPECT_EQ(name_of(tensor.dtype), name);
+    EXPECT_EQ(tensor.shape, (std::vector<std::int64_t>{3, 512}));
+    EXPECT_EQ(widened(tensor), widened(file.at(name + ".values"))) << name;
+  }
+}
+
+TEST(Golden, QuantizesToTheSameBytesAsThePackageGguf) {
+  const Gguf file(GYRE_TEST_DIR "/format/golden/types.gguf");
+  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+    const std::string name(name_of(dtype));
+    const std::span<const std::byte> expected = file.at(name).bytes;
+    std::vector<std::byte> bytes(expected.size());
+    quantize(dtype, widened(file.at(name + ".source")), bytes);
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), expected.begin())) << name;
+  }
+}
+
+/// One block with its parts apart, and the value of number i by the formula in the header.
+struct Parts {
+  float scale = 0;
+  float least = 0;
+  std::array<int, 16> scales{};
+  std::array<int, 8> minima{};
+  std::array<int, 256> quants{};
+
+  [[nodiscard]] float value(DType dtype, std::size_t i) const {
+    const auto quant = static_cast<float>(quants[i]);
+    switch (dtype) {
+      case DType::q8_0:
+        return scale * quant;
+      case DType::q4_0:
+        return scale * (quant - 8);
+      case DType::q4_1:
+        return scale * quant + least;
+      case DType::q6_k:
+        return scale * static_cast<float>(scales[i / 16]) * (quant - 32);
+      default:
+        return scale * static_cast<float>(scales[i / 32]) * quant - least * static_cast<float>(minima[i / 32]);
+    }
+  }
+};
+
+using Bytes = std::vector<std::byte>;
+
+void put(Bytes& bytes, std::size_t at, int bits) { bytes[at] |= static_cast<std::byte>(bits); }
+
+void put_half(Bytes& bytes, std::size_t at, float value) {
+  const std::uint16_t half = to_f16(value);
+  std::memcpy(bytes.data() + at, &half, sizeof half);
+}
+
+/// Packs bit by bit, one number after the other.
+Bytes pack(DType dtype, const Parts& parts) {
+  Bytes bytes(bytes_of(dtype));
+  const bool k = dtype == DType::q4_k || dtype == DType::q5_k;
+  put_half(bytes, dtype == DType::q6_k ? 208 : 0, parts.scale);
+  if (k || dtype == DType::q4_1) put_half(bytes, 2, parts.least);
+  for (std::size_t i = 0; k && i < 8; ++i) {
+    const int scale = parts.scales[i];
+    const int least = parts.minima[i];
+    if (i < 4) {
+      put(bytes, 4 + i, scale);
+      put(bytes, 8 + i, least);
+    } else {
+      put(bytes, 8 + i, (scale & 15) | ((least & 15) << 4));
+      put(bytes, i, (scale >> 4) << 6);
+      put(bytes, 4 + i, (least >> 4) << 6);
+    }
+  }
+  for (std::size_t i = 0; dtype == DType::q6_k && i < 16; ++i) put(bytes, 192 + i, parts.scales[i] & 255);
+  for (std::size_t i = 0; i < block_size(dtype); ++i) {
+    const int quant = parts.quants[i];
+    if (dtype == DType::q8_0) put(bytes, 2 + i, quant & 255);
+    if (dtype == DType::q4_0) put(bytes, 2 + i % 16, quant << (i / 16 * 4));
+    if (dtype == DType::q4_1) put(bytes, 4 + i % 16, quant << (i / 16 * 4));
+    if (k) put(bytes, (dtype == DType::q4_k ? 16 : 48) + i / 64 * 32 + i % 32, (quant & 15) << (i / 32 % 2 * 4));
+    if (dtype == DType::q5_k) put(bytes, 16 + i % 32, (quant >> 4) << (i / 32));
+    if (dtype == DType::q6_k) {
+      put(bytes, i / 128 * 64 + i % 64, (quant & 15) << (i / 64 % 2 * 4));
+      put(bytes, 128 + i / 128 * 32 + i % 32, (quant >> 4) << (i / 32 % 4 * 2));
+    }
+  }
+  return bytes;
+}
+
+Parts random_parts(DType dtype, std::mt19937& random) {
+  const auto draw = [&](int least, int most) { return std::uniform_int_distribution(least, most)(random); };
+  Parts parts;
+  parts.scale = static_cast<float>(draw(-1024, 1024)) * 0x1p-12F;
+  parts.least = static_cast<float>(draw(-1024, 1024)) * 0x1p-12F;
+  for (int& scale : parts.scales) scale = dtype == DType::q6_k ? draw(-128, 127) : draw(0, 63);
+  for (int& least : parts.minima) least = draw(0, 63);
+  const int least = dtype == DType::q8_0 ? -128 : 0;
+  const int most = dtype == DType::q8_0 ? 127 : dtype == DType::q6_k ? 63 : dtype == DType::q5_k ? 31 : 15;
+  for (int& quant : parts.quants) quant = draw(least, most);
+  return parts;
+}
+
+TEST(Dequantize, FollowsTheFormulaOfEachType) {
+  std::mt19937 random(7);
+  for (const DType dtype : kBlockTypes) {
+    for (int round = 0; round < 20; ++round) {
+      const Parts parts = random_parts(dtype, random);
+      const Bytes bytes = pack(dtype, parts);
+      std::vector<float> out(block_size(dtype));
+      dequantize(dtype, bytes, out);
+      // The factors are short enough for exact products, so that rounding is no excuse.
+      for (std::size_t i = 0; i < out.size(); ++i)
+        ASSERT_EQ(out[i], parts.value(dtype, i)) << name_of(dtype) << " " << i;
+    }
+  }
+}
+
+TEST(Quantize, ErrsByNoMoreThanHalfAStep) {
+  std::mt19937 random(8);
+  std::normal_distribution<float> normal;
+  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+    for (const float size : {1e-3F, 1.0F, 100.0F}) {
+      std::vector<float> values(32 * 64);
+      for (float& value : values) value = size * normal(random);
+      Bytes bytes(byte_size(dtype, values.size()));
+      quantize(dtype, values, bytes);
+      std::vector<float> out(values.size());
+      dequantize(dtype, bytes, out);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        float largest = 0;
+        for (std::size_t j = i / 32 * 32; j < i / 32 * 32 + 32; ++j) largest = std::max(largest, std::fabs(values[j]));
+        // The scale is rounded to a half, to one part in 2048 or by half the least half. Of q4_0 the number opposite to
+        // the largest may be up to a whole step off, since there are fewer steps on its side.
+        const float step = dtype == DType::q8_0 ? largest / 127 : largest / 8;
+        const float most = (dtype == DType::q8_0 ? 0.5F : 1.0F) * step + largest / 2048 + 0x1p-25F * 128;
+        ASSERT_LE(std::fabs(out[i] - values[i]), most) << name_of(dtype) << " " << i;
+      }
+    }
+  }
+}
+
+TEST(Quantize, WhatWasQuantizedOnceStaysAsItIs) {
+  std::vector<float> values(32);
+  for (std::size_t i = 0; i < 32; ++i) values[i] = static_cast<float>(i) - 16;
+  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+    Bytes once(bytes_of(dtype));
+    Bytes twice(bytes_of(dtype));
+    std::vector<float> out(32);
+    quantize(dtype, values, once);
+    dequantize(dtype, once, out);
+    quantize(dtype, out, twice);
+    EXPECT_EQ(once, twice) << name_of(dtype);
+  }
+}
+
+TEST(Quantize, ZerosAndNumbersTooSmallForAScaleBecomeZeros) {
+  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+    for (const float value : {0.0F, -0.0F, 1e-39F, -std::numeric_limits<float>::denorm_min(), 1e-12F}) {
+      const std::vector<float> values(32, value);
+      Bytes bytes(bytes_of(dtype));
+      quantize(dtype, values, bytes);
+      std::vector<float> out(32, 1.0F);
+      dequantize(dtype, bytes, out);
+      EXPECT_EQ(out, std::vector<float>(32, 0.0F)) << name_of(dtype) << " " << value;
+    }
+  }
+}
+
+TEST(Quantize, RefusesWhatDoesNotFit) {
+  Bytes bytes(64);
+  std::vector<float> values(32, 1.0F);
+  EXPECT_THAT([&] { quantize(DType::q4_k, values, bytes); }, ThrowsMessage<Error>(HasSubstr("Q4_K")));
+  EXPECT_THAT([&] { quantize(DType::bf16, values, bytes); }, ThrowsMessage<Error>(HasSubstr("choose Q8_0 or Q4_0")));
+  EXPECT_THAT([&] { quantize(DType::q8_0, std::span(values).first(31), bytes); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("31"), HasSubstr("32"))));
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e9F}) {
+    values[3] = bad;
+    EXPECT_THAT([&] { quantize(DType::q8_0, values, bytes); }, ThrowsMessage<Error>(HasSubstr("0 to 31")));
+    EXPECT_THAT([&] { quantize(DType::q4_0, values, bytes); }, ThrowsMessage<Error>(HasSubstr("too large")));
+  }
+}
+
+TEST(Dequantize, IsForBlockFormatsOnly) {
+  std::vector<float> out(1);
+  EXPECT_THAT([&] { dequantize(DType::f32, Bytes(4), out); }, ThrowsMessage<Error>(HasSubstr("F32")));
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,94 @@
+#include "model/convert.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "model/language.hpp"
+#include "model_folder.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+/// Rows of whole blocks of 32.
+ModelSpec wide_spec() {
+  ModelSpec spec = small_spec();
+  spec.hidden_size = 32;
+  spec.head_size = 8;
+  spec.ffn_size = 64;
+  return spec;
+}
+
+class Convert : public ::testing::Test {
+ protected:
+  /// The largest difference of any number of the model from the same one in what `type` made of it.
+  [[nodiscard]] float written_as(const std::string& type, const std::string& name) const {
+    const std::filesystem::path out = folder_.beside(name);
+    convert(model_, parse_storage(type, "--type"), out);
+    const Model written = Model::load(out);
+    EXPECT_EQ(written.spec(), model_.spec());
+    EXPECT_EQ(load_language(out).tokenizer.encode("abc"), load_language(folder_.path()).tokenizer.encode("abc"));
+    float worst = 0;
+    for (const TensorInfo& info : tensor_table(model_.spec())) {
+      const std::span<const float> before = model_.tensor(info.name);
+      const std::span<const float> after = written.tensor(info.name);
+      for (std::size_t i = 0; i < before.size(); ++i) worst = std::max(worst, std::abs(before[i] - after[i]));
+    }
+    return worst;
+  }
+
+  const ModelFolder folder_{wide_spec()};
+  const Model model_ = Model::load(folder_.path());
+};
+
+TEST_F(Convert, ToF32LosesNothing) {
+  EXPECT_EQ(written_as("f32", "a.gguf"), 0.0F);
+  EXPECT_EQ(written_as("f32", "folder"), 0.0F);
+}
+
+TEST_F(Convert, ToNarrowTypesLosesAsMuchAsTheyDo) {
+  const float f16 = written_as("f16", "f16");
+  const float bf16 = written_as("bf16", "bf16.gguf");
+  const float q8 = written_as("q8_0", "q8.gguf");
+  const float q4 = written_as("q4_0", "q4.gguf");
+  EXPECT_GT(f16, 0.0F);
+  EXPECT_LT(f16, 1e-3F);
+  EXPECT_LT(bf16, 1e-2F);
+  EXPECT_LT(q8, 2e-2F);
+  EXPECT_GT(q4, q8);
+  EXPECT_LT(q4, 0.3F);
+}
+
+TEST_F(Convert, OfALoopedPlainModelKeepsTheLoops) {
+  ModelSpec plain = wide_spec();
+  plain.groups = {Group()};
+  plain.groups[0].name = "layers";
+  plain.groups[0].layers = 4;
+  const ModelFolder folder(plain);
+  Model model = Model::load(folder.path());
+  model.loop_layers(parse_layer_loops("1-2x3", "--loop"), 0.5F, "--loop");
+  convert(model, DType::f32, folder.beside("looped"));
+  const Model written = Model::load(folder.beside("looped"));
+  EXPECT_EQ(written.spec(), model.spec());
+  EXPECT_EQ(written.tensor("groups.1.layers.1.mlp.down.weight")[3],
+            folder.weights().at("groups.0.layers.2.mlp.down.weight")[3]);
+}
+
+TEST_F(Convert, RefusesWhatItCannotWrite) {
+  EXPECT_THAT([&] { convert(model_, DType::f32, folder_.path()); },
+              ThrowsMessage<Error>(HasSubstr("--out: " + folder_.path().string() + " is there already")));
+  EXPECT_THAT([&] { convert(model_, DType::q8_0, folder_.beside("folder")); },
+              ThrowsMessage<Error>(HasSubstr("--type: Q8_0 needs a GGUF file")));
+  EXPECT_FALSE(std::filesystem::exists(folder_.beside("folder")));
+  EXPECT_THAT([] { parse_storage("q9", "--type"); },
+              ThrowsMessage<Error>(HasSubstr("--type: \"q9\" is no type; choose one of f32")));
+}
+
+}  // namespace
+}  // namespace gyre

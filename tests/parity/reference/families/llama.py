@@ -1,0 +1,135 @@
+"""Llama 3: pre-norm blocks, grouped queries, rotated halves with Llama 3's stretched frequencies, gated SiLU."""
+
+import numpy as np
+
+from .. import ops
+from ..decoder import Model
+
+NAME = "llama"
+SHARDS = 2
+
+
+def config():
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": 54,
+        "eos_token_id": 55,
+        "head_dim": 8,
+        "hidden_act": "silu",
+        "hidden_size": 24,
+        "initializer_range": 0.02,
+        "intermediate_size": 36,
+        "max_position_embeddings": 2048,
+        "mlp_bias": False,
+        "model_type": "llama",
+        "num_attention_heads": 4,
+        "num_hidden_layers": 3,
+        "num_key_value_heads": 2,
+        "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": {
+            "factor": 8.0,
+            "high_freq_factor": 4.0,
+            "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 256,
+            "rope_type": "llama3",
+        },
+        "rope_theta": 500000.0,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float32",
+        "transformers_version": "4.45.0.dev0",
+        "use_cache": True,
+        "vocab_size": 56,
+    }
+
+
+def sizes(c):
+    """hidden, width of all query heads, width of all kv heads, feed-forward."""
+    size = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+    return c["hidden_size"], c["num_attention_heads"] * size, c["num_key_value_heads"] * size, c["intermediate_size"]
+
+
+def shapes(c):
+    hidden, queries, keys, ffn = sizes(c)
+    tensors = {"model.embed_tokens.weight": (c["vocab_size"], hidden)}
+    for i in range(c["num_hidden_layers"]):
+        p = f"model.layers.{i}."
+        tensors |= {
+            p + "input_layernorm.weight": (hidden,),
+            p + "mlp.down_proj.weight": (hidden, ffn),
+            p + "mlp.gate_proj.weight": (ffn, hidden),
+            p + "mlp.up_proj.weight": (ffn, hidden),
+            p + "post_attention_layernorm.weight": (hidden,),
+            p + "self_attn.k_proj.weight": (keys, hidden),
+            p + "self_attn.o_proj.weight": (hidden, queries),
+            p + "self_attn.q_proj.weight": (queries, hidden),
+            p + "self_attn.v_proj.weight": (keys, hidden),
+        }
+    tensors["model.norm.weight"] = (hidden,)
+    if not c["tie_word_embeddings"]:
+        tensors["lm_head.weight"] = (c["vocab_size"], hidden)
+    return tensors
+
+
+SCALES = [("norm", 1.0, 0.2), ("embed_tokens", 0.0, 1.0)]
+
+
+class Llama(Model):
+    def __init__(self, config, tensors):
+        c = self.config = config
+        self.t = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
+        self.eps = c["rms_norm_eps"]
+        self.heads, self.kv_heads = c["num_attention_heads"], c["num_key_value_heads"]
+        self.head_size = c.get("head_dim") or c["hidden_size"] // self.heads
+        self.inverse = ops.frequencies(self.head_size, c["rope_theta"])
+        scaling = c.get("rope_scaling")
+        if scaling:
+            numbers = {key: value for key, value in scaling.items() if key != "rope_type"}
+            self.inverse = ops.llama3_scaled(self.inverse, **numbers)
+
+    def norm(self, name, x):
+        return ops.rms_norm(x, self.t[name + ".weight"], self.eps)
+
+    def linear(self, name, x):
+        return ops.linear(x, self.t[name + ".weight"], self.t.get(name + ".bias"))
+
+    def queries_keys_values(self, p, x):
+        """q, k [tokens, heads, head_size] before rotation, and v."""
+        q, k, v = (self.linear(p + name, x) for name in ("q_proj", "k_proj", "v_proj"))
+        return (y.reshape(len(x), -1, self.head_size) for y in (q, k, v))
+
+    def attend(self, p, x, loop, step):
+        q, k, v = self.queries_keys_values(p, x)
+        cos, sin = ops.rotation(step.positions, self.inverse)
+        k = ops.rotate_half(k, cos, sin)
+        keys, values = step.cache.exchange(p, loop, step.positions, k, v)
+        mixed = ops.attention(ops.rotate_half(q, cos, sin), keys, values, step.positions)
+        return self.linear(p + "o_proj", mixed)
+
+    def feed(self, p, x):
+        return self.linear(p + "down_proj", ops.silu(self.linear(p + "gate_proj", x)) * self.linear(p + "up_proj", x))
+
+    def layer(self, i, x, loop, step):
+        p = f"model.layers.{i}."
+        x = x + self.attend(p + "self_attn.", self.norm(p + "input_layernorm", x), loop, step)
+        return x + self.feed(p + "mlp.", self.norm(p + "post_attention_layernorm", x))
+
+    def enter(self, step):
+        return self.t["model.embed_tokens.weight"][step.ids]
+
+    def loop(self, state, entered, loop, step):
+        for i in range(self.config["num_hidden_layers"]):
+            state = self.layer(i, state, loop, step)
+        return state
+
+    def head(self, x):
+        tied = self.config["tie_word_embeddings"]
+        return ops.linear(x, self.t["model.embed_tokens.weight" if tied else "lm_head.weight"])
+
+    def leave(self, state, step):
+        return self.head(self.norm("model.norm", state))
+
+
+MODEL = Llama
