@@ -18,6 +18,7 @@ struct Request {
   TextOptions text;
   std::string examples;
   int window = 0;
+  int score_from = 0;
   int most_tokens = 0;
   std::vector<std::string> exits;
 };
@@ -77,6 +78,7 @@ void run_text(const Request& request, const Model& model, const Tokenizer& token
   json["text"] = request.text.file;
   json["split"] = request.text.split;
   json["window_tokens"] = options.window;
+  json["score_from"] = options.score_from;
   json["rows"] = nlohmann::json::array();
   for (const RuleResult& row : rows) json["rows"].push_back(row_json(row));
   fmt::print("{}\n", json.dump(2));
@@ -136,6 +138,7 @@ void run(const Request& request) {
   if (options.window > model.spec().context) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
   }
+  options.score_from = request.score_from;
   request.text.file.empty() ? run_examples(request, model, tokenizer, rules, options)
                             : run_text(request, model, tokenizer, rules, options);
 }
@@ -152,6 +155,9 @@ void add_eval(CLI::App& program) {
       ->add_option("--window", request->window,
                    "Tokens that share a context (default: the model's context, at most 1024)")
       ->check(CLI::Range(2, 1 << 20));
+  command->add_option("--score-from", request->score_from, "Positions of each window before this one are context only")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--max-tokens", request->most_tokens, "Evaluate no more than so many tokens")
       ->check(CLI::Range(2, 1 << 30));
   command->add_option("--exit", request->exits, "Exit rule (give several to compare them in one run; default: fixed)");

@@ -203,7 +203,7 @@ void add_generate(CLI::App& program) {
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
                   "  gyre generate -m smollm2.gguf --chat -p \"Name three rivers.\" --temperature 0\n"
-                  "  gyre generate -m models/chain -p \"c=b+2 a=3 b=a+4 ?c=\" -n 1 --temperature 0 --json");
+                  "  gyre generate -m models/arithmetic -p \"3+4*2-1=\" -n 1 --temperature 0 --json");
   command->callback([request] { run(*request); });
 }
 

@@ -79,7 +79,9 @@ class TextEvaluation {
       require_not_interrupted();
       const auto begin = Clock::now();
       const std::span<const float> logits = engine.decode(sequence, window.inputs[t], &exit, depth);
-      tally.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+      const double milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+      if (static_cast<int>(t) < options_.score_from) continue;
+      tally.milliseconds += milliseconds;
       log_softmax(logits, log_probabilities);
       const std::int32_t target = window.targets[t];
       tally.cross_entropy -= static_cast<double>(log_probabilities[static_cast<std::size_t>(target)]);
@@ -159,6 +161,9 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
                                       const EvaluationOptions& options, const ProgressSink& progress) {
   const std::vector<Window> windows = cut_windows(tokens, options.window);
   if (windows.empty()) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
+  if (static_cast<int>(windows.front().inputs.size()) <= options.score_from) {
+    throw Error("--score-from: {} leaves nothing of a window of {}", options.score_from, windows.front().inputs.size());
+  }
   require_in_vocabulary(tokens, model.spec());
   check_rules(rules, {model.spec(), options.loops, {}});
   const TextEvaluation evaluation(model, tokenizer, options);

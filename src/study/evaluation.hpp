@@ -17,8 +17,9 @@ struct EvaluationOptions {
   KvPolicy kv_policy;
   NoiseStart start = NoiseStart::noise;
   std::uint64_t seed = 1;
-  int window = 0;   ///< tokens that share a context; each window starts afresh
-  int threads = 1;  ///< windows run side by side, each on one thread
+  int window = 0;      ///< tokens that share a context; each window starts afresh
+  int score_from = 0;  ///< positions of a window before this one are context only
+  int threads = 1;     ///< windows run side by side, each on one thread
 };
 
 /// What happened under one exit rule.

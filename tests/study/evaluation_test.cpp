@@ -70,6 +70,18 @@ TEST_F(Evaluation, FullDepthHasThePromptsCrossEntropyAndNoDivergence) {
   EXPECT_EQ(row.loops_per_token, 4 + 3);
 }
 
+TEST_F(Evaluation, PositionsBeforeTheScoredOnesAreContextOnly) {
+  tokens_.resize(20);  // windows of 8, 8 and 3 predictions
+  const RuleResult all = evaluate({"fixed"}).at(0);
+  options_.score_from = 5;
+  const RuleResult late = evaluate({"fixed"}).at(0);
+  EXPECT_EQ(late.tokens, 6);
+  EXPECT_EQ(late.loops_per_token, all.loops_per_token);
+  EXPECT_NE(late.cross_entropy, all.cross_entropy);
+  options_.score_from = 8;
+  EXPECT_THAT([&] { evaluate({"fixed"}); }, ThrowsMessage<Error>(HasSubstr("--score-from: 8 leaves nothing")));
+}
+
 TEST_F(Evaluation, DepthsAreCountedPerLoopedGroup) {
   const std::vector<RuleResult> rows = evaluate({"fixed", "fixed:loops=2/1"});
   ASSERT_EQ(rows.size(), 2U);
