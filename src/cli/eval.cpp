@@ -167,7 +167,7 @@ void add_eval(CLI::App& program) {
                   "  gyre eval -m models/shakespeare --text input.txt --split validation\n"
                   "  gyre eval -m models/shakespeare --text input.txt --exit fixed --exit accel:tau=0.05,hits=2 \\\n"
                   "    --exit random:like=2 --json\n"
-                  "  gyre eval -m models/chain --examples test.jsonl --exit fixed:loops=1 --exit fixed");
+                  "  gyre eval -m models/arithmetic --examples test.jsonl --exit fixed:loops=1 --exit fixed");
   command->callback([request] { run(*request); });
 }
 

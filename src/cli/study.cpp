@@ -93,7 +93,8 @@ void run(const Request& request) {
 
   std::vector<StudiedCheckpoint> checkpoints;
   {
-    Progress progress("study", static_cast<std::int64_t>(paths.size()), "checkpoints");
+    const auto each = static_cast<std::int64_t>(tokens.size()) - 1;  // the last token is only a target
+    Progress progress("study", each * static_cast<std::int64_t>(paths.size()), "tokens");
     progress.update(0);
     for (const fs::path& path : paths) {
       const Model model = load_model(path, request.layer_loops);
@@ -101,9 +102,10 @@ void run(const Request& request) {
         throw Error("--model: {} and {} are different models; a study across training needs one run", path.string(),
                     paths.front().string());
       }
-      checkpoints.push_back(
-          {path.string(), step_of(path), model.hash().substr(0, 16), measure_dynamics(model, tokens, options)});
-      progress.update(static_cast<std::int64_t>(checkpoints.size()));
+      const std::int64_t before = each * static_cast<std::int64_t>(checkpoints.size());
+      Dynamics dynamics =
+          measure_dynamics(model, tokens, options, [&](std::int64_t measured) { progress.update(before + measured); });
+      checkpoints.push_back({path.string(), step_of(path), model.hash().substr(0, 16), std::move(dynamics)});
     }
   }
   const StudySubject subject{first.spec(),

@@ -227,13 +227,12 @@ std::span<const float> Engine::decode(Sequence& sequence, std::int32_t token, Bo
   return head(main_.states);
 }
 
-LoopStep Engine::see_loop(std::size_t group, int loop, const LoopStep& last) {
+void Engine::see_loop(std::size_t group, int loop, LoopStep& seen) {
   const StepStatistics sums =
       kernels().step_statistics(main_.states.data(), before_.data(), step_.data(), step_.size());
-  LoopStep seen = last;
   seen.loop = loop;
-  seen.previous_state_norm = last.state_norm;
-  seen.previous_step_norm = last.step_norm;
+  seen.previous_state_norm = seen.state_norm;
+  seen.previous_step_norm = seen.step_norm;
   seen.state_norm = std::sqrt(sums.state);
   seen.step_norm = std::sqrt(sums.step);
   seen.acceleration = std::sqrt(sums.acceleration);
@@ -241,7 +240,6 @@ LoopStep Engine::see_loop(std::size_t group, int loop, const LoopStep& last) {
   if (model_.spec().groups[group].exit_gate) {
     layers_.apply(model_.groups()[group].gate, main_.states.data(), 1, &seen.gate);
   }
-  return seen;
 }
 
 void Engine::loop_with_exit(std::size_t group, const TokenBatch& batch, Sequence& sequence, BoundedExit& exit,
@@ -258,7 +256,7 @@ void Engine::loop_with_exit(std::size_t group, const TokenBatch& batch, Sequence
     before_ = main_.states;
     run_loop(group, loop, batch, sequence.cache, main_);
     if (loop + 1 == most) return;
-    seen = see_loop(group, loop + 1, seen);
+    see_loop(group, loop + 1, seen);
     const auto reason = exit.leave_after(seen);
     if (!reason) continue;
     depth.loops[group] = seen.loop;

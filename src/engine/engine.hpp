@@ -95,7 +95,7 @@ class Engine {
   void apply_exit(std::size_t group, std::vector<float>& states);
   void loop_with_exit(std::size_t group, const TokenBatch& batch, Sequence& sequence, BoundedExit& exit,
                       TokenDepth& depth);
-  [[nodiscard]] LoopStep see_loop(std::size_t group, int loop, const LoopStep& last);
+  void see_loop(std::size_t group, int loop, LoopStep& seen);
   std::span<const float> decode_unfinished(std::size_t group, const TokenBatch& batch, Sequence& sequence,
                                            LoopStep::Decode how);
   void check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const;

@@ -167,7 +167,8 @@ Spread spread_of(std::vector<double> values) {
   return {mean, quantile(values, 0.1), quantile(values, 0.5), quantile(values, 0.9)};
 }
 
-Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> tokens, const DynamicsOptions& options) {
+Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> tokens, const DynamicsOptions& options,
+                          const std::function<void(std::int64_t tokens)>& progress) {
   if (tokens.size() < 2) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
   require_in_vocabulary(tokens, model.spec());
   Engine engine(model, options.threads);
@@ -198,6 +199,7 @@ Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> toke
       }
     }
     dynamics.tokens += static_cast<std::int64_t>(n);
+    if (progress) progress(dynamics.tokens);
   }
   dynamics.cross_entropy /= static_cast<double>(dynamics.tokens);
   return dynamics;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -72,7 +73,9 @@ struct Dynamics {
   std::int64_t tokens = 0;
 };
 
-/// Runs the text through the model at full depth, window by window, and measures every looped group.
-Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> tokens, const DynamicsOptions& options);
+/// Runs the text through the model at full depth, window by window, and measures every looped group. `progress` hears
+/// of the tokens done after every window.
+Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> tokens, const DynamicsOptions& options,
+                          const std::function<void(std::int64_t tokens)>& progress = {});
 
 }  // namespace gyre
