@@ -80,15 +80,19 @@ KvCache::Buffer KvCache::allocate(std::size_t floats) {
   return Buffer(memory);
 }
 
+std::size_t KvCache::first_slot(std::size_t group, int layer) const {
+  return first_slot_[group] + static_cast<std::size_t>(layer) * static_cast<std::size_t>(copies_[group]);
+}
+
 std::size_t KvCache::slot(std::size_t group, int layer, int loop) const {
-  return first_slot_[group] + static_cast<std::size_t>(layer * copies_[group] + policy_.slot(loop));
+  return first_slot(group, layer) + static_cast<std::size_t>(policy_.slot(loop));
 }
 
 void KvCache::finish_group(std::size_t group, int tokens, int loops_done) {
   const int written = std::min(policy_.slot_count(loops_done), copies_[group]);
   const std::size_t count = static_cast<std::size_t>(tokens) * kv_size_;
   for (int layer = 0; layer < layers_[group]; ++layer) {
-    const std::size_t first = first_slot_[group] + static_cast<std::size_t>(layer * copies_[group]);
+    const std::size_t first = first_slot(group, layer);
     const std::size_t last = first + static_cast<std::size_t>(written) - 1;
     const int entry = entries_[last];
     for (std::size_t slot = first; slot <= last; ++slot) entries_[slot] += tokens;

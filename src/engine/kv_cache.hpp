@@ -75,6 +75,8 @@ class KvCache {
   [[nodiscard]] std::size_t offset(std::size_t slot, int entry) const {
     return (slot * static_cast<std::size_t>(context_) + static_cast<std::size_t>(entry)) * kv_size_;
   }
+  /// The first slot of a layer.
+  [[nodiscard]] std::size_t first_slot(std::size_t group, int layer) const;
   static Buffer allocate(std::size_t floats);
 
   std::vector<int> layers_;  ///< per group

@@ -144,7 +144,7 @@ void LayerRunner::norm_heads(float* heads, const float* weight, std::size_t coun
 
 void LayerRunner::rotate_heads(float* row, int position) {
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const auto size = static_cast<std::size_t>(spec_.attention_size() + spec_.kv_size());
+  const std::size_t size = static_cast<std::size_t>(spec_.attention_size()) + static_cast<std::size_t>(spec_.kv_size());
   const std::size_t pairs = head_size / 2;
   const std::size_t angle = static_cast<std::size_t>(position) * pairs;
   for (std::size_t i = 0; i < size; i += head_size) {

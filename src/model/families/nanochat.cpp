@@ -90,7 +90,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
   Mapping mapping;
   mapping.spec = spec_of(config, where);
   auto& recipes = mapping.recipes;
-  const auto columns = static_cast<std::size_t>(2 * mapping.spec.hidden_size);
+  const auto columns = 2 * static_cast<std::size_t>(mapping.spec.hidden_size);
   // The vocabulary is padded to a multiple of 64 in the file.
   recipes["embed.weight"] = {{"transformer.wte.weight"}, arrange::first_rows()};
   recipes["head.weight"] = {{"lm_head.weight"}, arrange::first_rows()};
