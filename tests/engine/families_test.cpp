@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr float kTolerance = 5e-5F;
+/// Sixteen loops of f32 in another order of summation come to 5e-5.
+constexpr float kTolerance = 1e-4F;
 
 fs::path golden() { return fs::path(GYRE_TEST_DIR) / "parity" / "golden"; }
 
