@@ -1,5 +1,5 @@
 # Two commands for a first look: `make demo` and `make test`. The work is in scripts/, which runs without make too.
-.PHONY: help demo test setup build format check-format lint sanitize coverage
+.PHONY: help demo test setup build format check-format lint sanitize coverage fuzz
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,3 +34,6 @@ sanitize: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 
 coverage: ## print which lines of src/ the tests reach
 	@scripts/coverage
+
+fuzz: ## feed broken files to every reader, a minute each
+	@scripts/fuzz

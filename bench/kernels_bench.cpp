@@ -1,11 +1,14 @@
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
 #include "base/random.hpp"
+#include "engine/activation_rows.hpp"
 #include "kernels/kernels.hpp"
+#include "model/weights.hpp"
 
 namespace gyre {
 namespace {
@@ -16,22 +19,32 @@ std::vector<float> random_floats(std::size_t count, std::uint64_t seed) {
   return values;
 }
 
-/// Matrix of [width, width] times `columns` vectors: GFLOP/s and GB/s of weights.
-void matmul(benchmark::State& state, const Kernels* table) {
+/// Matrix of [width, width] times `columns` vectors, rounding of the vectors included: GFLOP/s and GB/s of weights.
+void multiply(benchmark::State& state, const Kernels* table, WeightType type) {
   const auto width = static_cast<std::size_t>(state.range(0));
   const auto columns = static_cast<std::size_t>(state.range(1));
-  const std::vector<float> weights = random_floats(width * width, 1);
+  const std::size_t bytes = packed_bytes(type, width, width);
+  WeightMemory memory;
+  std::byte* const data = memory.allocate(bytes);
+  for (std::size_t i = 0; i < bytes; ++i) data[i] = static_cast<std::byte>(i % 7);  // small numbers in every type
   const std::vector<float> x = random_floats(width * columns, 2);
+  ActivationRows rows;
+  rows.reserve(columns, width);
   std::vector<float> y(width * columns);
+  const PackedMatrix weights{type, width, width, data};
+  const bool halves = table->takes_halves(type, columns, width);
   for (auto _ : state) {
-    table->matmul(x.data(), columns, width, weights.data(), 0, width, width, y.data());
+    if (halves) table->round_to_halves(x.data(), columns, width, rows.halves());
+    if (is_coded(type) && !halves) table->round_to_bytes(x.data(), columns, width, rows.rounded(0, width));
+    const Activations input{columns, width, x.data(), rows.rounded(0, width), halves ? rows.halves() : nullptr};
+    table->multiply(weights, input, 0, weights.panels(), {y.data(), width});
     benchmark::DoNotOptimize(y.data());
   }
   using benchmark::Counter;
   const auto runs = static_cast<double>(state.iterations());
   const auto area = static_cast<double>(width * width);
   state.counters["FLOP/s"] = Counter(2 * area * static_cast<double>(columns) * runs, Counter::kIsRate);
-  state.counters["weight_bytes/s"] = Counter(4 * area * runs, Counter::kIsRate);
+  state.counters["weight_bytes/s"] = Counter(static_cast<double>(bytes) * runs, Counter::kIsRate);
 }
 
 /// One query of 64 channels against a cache.
@@ -63,7 +76,11 @@ void step_statistics(benchmark::State& state, const Kernels* table) {
 [[maybe_unused]] const bool kRegistered = [] {
   for (const Kernels* table : available_kernels()) {
     const std::string name(table->name);
-    benchmark::RegisterBenchmark(("matmul/" + name).c_str(), matmul, table)->ArgsProduct({{192, 768}, {1, 4, 64}});
+    for (const WeightType type :
+         {WeightType::f32, WeightType::bf16, WeightType::q8_0, WeightType::q4_0, WeightType::ternary}) {
+      const std::string title = fmt::format("multiply/{}/{}", name, name_of(type));
+      benchmark::RegisterBenchmark(title.c_str(), multiply, table, type)->ArgsProduct({{768, 2048}, {1, 8, 16, 512}});
+    }
     benchmark::RegisterBenchmark(("attend/" + name).c_str(), attend, table)->Arg(256)->Arg(4096);
     benchmark::RegisterBenchmark(("step_statistics/" + name).c_str(), step_statistics, table)->Arg(192)->Arg(768);
   }

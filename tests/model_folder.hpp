@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "base/half.hpp"
 #include "base/random.hpp"
 #include "format/safetensors.hpp"
 #include "model/spec.hpp"

@@ -81,6 +81,16 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void drop_pages(std::span<const std::byte> mapped) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(mapped.data());
+  const std::uintptr_t first = (address + page - 1) / page * page;
+  const std::uintptr_t last = (address + mapped.size()) / page * page;
+  if (last <= first) return;
+  auto* const begin = const_cast<std::byte*>(mapped.data()) + (first - address);
+  madvise(begin, last - first, MADV_DONTNEED);  // advice: nothing is lost when it is not taken
+}
+
 FileWriter::FileWriter(fs::path path) : path_(std::move(path)) {
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw Error("cannot write {}: {}", path_.string(), system_message(errno));
@@ -91,19 +101,27 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
-  buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (buffer_.size() >= kBufferBytes) flush();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (buffer_.size() + text.size() < kBufferBytes) {
+    buffer_.append(text);
+    return;
+  }
+  flush();
+  hand_over(text);  // from where it lies: a copy of a large tensor would double its memory
 }
 
 void FileWriter::flush() {
-  std::string_view rest = buffer_;
+  hand_over(buffer_);
+  buffer_.clear();
+}
+
+void FileWriter::hand_over(std::string_view rest) {
   while (!rest.empty()) {
     const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) throw Error("cannot write {}: {}; free some space", path_.string(), system_message(errno));
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
-  buffer_.clear();
 }
 
 void FileWriter::finish() {

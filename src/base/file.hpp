@@ -30,6 +30,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// Lets go of the memory of these bytes of a mapped file: they are read from the disk again when they are needed.
+void drop_pages(std::span<const std::byte> mapped);
+
 /// Buffered writer that fails loudly: every short write (a full disk, say) throws Error with the path.
 class FileWriter {
  public:
@@ -38,6 +41,7 @@ class FileWriter {
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
 
+  /// Copies no more than the buffer holds: what is larger goes to the file from where it lies.
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
   /// Flushes to the disk and closes. Throws Error; a writer that is destroyed unfinished leaves its file behind.
@@ -45,6 +49,7 @@ class FileWriter {
 
  private:
   void flush();
+  void hand_over(std::string_view rest);
 
   std::filesystem::path path_;
   std::string buffer_;

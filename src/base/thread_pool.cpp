@@ -5,8 +5,8 @@
 namespace gyre {
 namespace {
 
-/// About 20 µs: longer than the gap between two matrix products, shorter than anyone would notice.
-constexpr int kSpins = 20'000;
+/// About 50 µs on most processors: longer than the gap between two passes, shorter than anyone would notice.
+constexpr int kSpins = 1'000;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -38,6 +38,19 @@ void ThreadPool::start(Call call, const void* context) {
 void ThreadPool::finish() {
   for (int spins = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spins) {
     // A worker that lost its core to another program would be waited for with the core it needs.
+    spins < kSpins ? pause() : std::this_thread::yield();
+  }
+}
+
+void ThreadPool::barrier() {
+  if (workers_.empty()) return;
+  const unsigned passed = passed_.load(std::memory_order_relaxed);
+  if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
+    waiting_.store(0, std::memory_order_relaxed);
+    passed_.store(passed + 1, std::memory_order_release);
+    return;
+  }
+  for (int spins = 0; passed_.load(std::memory_order_acquire) == passed; ++spins) {
     spins < kSpins ? pause() : std::this_thread::yield();
   }
 }

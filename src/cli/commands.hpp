@@ -9,6 +9,7 @@ void add_generate(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_study(CLI::App& program);
 void add_info(CLI::App& program);
+void add_bench(CLI::App& program);
 void add_train(CLI::App& program);
 void add_convert(CLI::App& program);
 void add_pull(CLI::App& program);

@@ -45,7 +45,7 @@ void add_convert(CLI::App& program) {
   command->add_option("-m,--model", request->model, "Model folder or GGUF file")->required();
   add_loop_flags(*command, request->layer_loops);
   command->add_option("--out", request->out, "A name that ends in .gguf for one file, or a folder's name")->required();
-  command->add_option("--type", request->type, "Type of matrices: f32, f16, bf16; in GGUF also q8_0, q4_0")
+  command->add_option("--type", request->type, "Type of matrices: f32, f16, bf16; in GGUF also q8_0, q4_0, tq2_0")
       ->capture_default_str();
   command->add_flag("--json", request->json, "Print JSON");
   command->footer(

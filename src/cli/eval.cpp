@@ -68,7 +68,8 @@ void run_text(const Request& request, const Model& model, const Tokenizer& token
   std::vector<RuleResult> rows;
   {
     Progress progress("eval", 1, "windows");
-    rows = evaluate_text(model, tokenizer, tokens, rules, options, show(progress));
+    rows = rules.empty() ? std::vector{evaluate_prefill(model, tokenizer, tokens, options, show(progress))}
+                         : evaluate_text(model, tokenizer, tokens, rules, options, show(progress));
   }
   if (!request.run.json) {
     print_rows(rows);
@@ -125,8 +126,8 @@ void run(const Request& request) {
   if (request.text.file.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
   std::vector<ExitChoice> rules;
   for (const std::string& text : request.exits) rules.push_back(parse_exit(text));
-  if (rules.empty()) rules.push_back(parse_exit("fixed"));
-  const Model model = load_model(request.run.model, request.run.layer_loops);
+  if (rules.empty() && request.text.file.empty()) rules.push_back(parse_exit("fixed"));
+  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
   const Tokenizer tokenizer = load_language(model.path()).tokenizer;
   EvaluationOptions options;
   options.loops = loops_of(request.run, model.spec());
@@ -160,14 +161,20 @@ void add_eval(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--max-tokens", request->most_tokens, "Evaluate no more than so many tokens")
       ->check(CLI::Range(2, 1 << 30));
-  command->add_option("--exit", request->exits, "Exit rule (give several to compare them in one run; default: fixed)");
-  command->footer(exit_help() +
-                  "ms/token is the time of a decoding step; with several threads, several windows run side by side.\n"
-                  "Examples:\n"
-                  "  gyre eval -m models/shakespeare --text input.txt --split validation\n"
-                  "  gyre eval -m models/shakespeare --text input.txt --exit fixed --exit accel:tau=0.05,hits=2 \\\n"
-                  "    --exit random:like=2 --json\n"
-                  "  gyre eval -m models/arithmetic --examples test.jsonl --exit fixed:loops=1 --exit fixed");
+  command->add_option(
+      "--exit", request->exits,
+      "Exit rule (give several to compare them in one run); without one, --text gives one row: prefill");
+  command->footer(
+      exit_help() +
+      "Without --exit a text is scored at full depth, each window put in at once as a prompt is: the fast way\n"
+      "to a perplexity. That row is named prefill; its ms/token is a window's time spread over its tokens.\n"
+      "Else ms/token is the time of a decoding step. With several threads, windows run side by side.\n"
+      "Examples:\n"
+      "  gyre eval -m smollm2.gguf --text wiki.txt --window 512 --score-from 256\n"
+      "  gyre eval -m models/shakespeare --text input.txt --split validation\n"
+      "  gyre eval -m models/shakespeare --text input.txt --exit fixed --exit accel:tau=0.05,hits=2 \\\n"
+      "    --exit random:like=2 --json\n"
+      "  gyre eval -m models/arithmetic --examples test.jsonl --exit fixed:loops=1 --exit fixed");
   command->callback([request] { run(*request); });
 }
 

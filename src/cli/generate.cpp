@@ -25,12 +25,10 @@ struct Request {
   std::string system;
   std::string exit = "fixed";
   GenerateOptions generate;
+  bool ignore_end = false;
   int context = 0;
   std::string color = "auto";
 };
-
-/// Published contexts go to hundreds of thousands of positions; their KV cache would not.
-constexpr int kDefaultContext = 4096;
 
 /// From cool (few loops) to warm (many); distinct in brightness too.
 constexpr std::array<std::uint32_t, 6> kDepthColors = {0x4C72B0, 0x55A3C4, 0x7FC8A9, 0xE3C75F, 0xE8934A, 0xD1495B};
@@ -92,7 +90,7 @@ std::vector<std::int32_t> prompt_tokens(const Request& request, const Language& 
     std::vector<ChatMessage> messages;
     if (!request.system.empty()) messages.push_back({"system", request.system});
     messages.push_back({"user", request.prompt});
-    return tokenizer.encode(load_chat_template(request.run.model).render(messages, true));
+    return tokenizer.encode(load_chat_template(request.run.model, tokenizer).render(messages, true));
   }
   std::vector<std::int32_t> tokens = tokenizer.prefix_tokens();
   const std::vector<std::int32_t> words = tokenizer.encode(request.prompt);
@@ -103,14 +101,11 @@ std::vector<std::int32_t> prompt_tokens(const Request& request, const Language& 
 void run(const Request& request) {
   require_utf8(request.prompt, "--prompt");
   const ExitChoice choice = parse_exit(request.exit);
-  const Model model = load_model(request.run.model, request.run.layer_loops);
+  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
   const Language language = load_language(model.path());
   const Tokenizer& tokenizer = language.tokenizer;
   const std::vector<int> loops = loops_of(request.run, model.spec());
-  const int context = request.context > 0 ? request.context : std::min(model.spec().context, kDefaultContext);
-  if (context > model.spec().context) {
-    throw Error("--context: {} is more than the {} positions of this model", context, model.spec().context);
-  }
+  const int context = context_of(request.context, model.spec());
   BoundedExit exit(choice, {model.spec(), loops, {}});
   Engine engine(model, thread_count(request.run));
   Sequence sequence = engine.start(loops, context, parse_kv_policy(request.run.kv_policy, "--kv"), request.run.seed,
@@ -122,7 +117,7 @@ void run(const Request& request) {
 
   GenerateOptions options = request.generate;
   options.sampling.seed = request.run.seed;
-  options.end_tokens = language.end_tokens;
+  if (!request.ignore_end) options.end_tokens = language.end_tokens;
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
   if (!request.run.json && !request.chat) fmt::print("{}", request.prompt);
@@ -195,6 +190,7 @@ void add_generate(CLI::App& program) {
       ->check(CLI::Range(0.01, 100.0))
       ->capture_default_str();
   command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)");
+  command->add_flag("--ignore-end", request->ignore_end, "Go on behind the model's end token, to measure a set length");
   command->add_option("--color", request->color, "Colour tokens by depth: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str();

@@ -1,29 +1,39 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
-#include "engine/kv_cache.hpp"
+#include "engine/cost.hpp"
 
 namespace gyre::cli {
 namespace {
 
-/// Multiply-adds a token costs in the layers and the head, without attention over the past.
-std::int64_t multiply_adds(const ModelSpec& spec, const std::vector<int>& loops) {
-  const auto hidden = static_cast<std::int64_t>(spec.hidden_size);
-  const std::int64_t attention = hidden * (2 * spec.attention_size() + 2 * spec.kv_size());
-  const std::int64_t mlp = hidden * spec.ffn_size * (spec.gated_mlp() ? 3 : 2);
-  std::int64_t sum = hidden * spec.vocab_size;
-  for (std::size_t g = 0; g < loops.size(); ++g) {
-    const Injection injection = spec.groups[g].injection;
-    const std::int64_t inject = injection == Injection::linear  ? 2 * hidden * hidden
-                                : injection == Injection::decay ? hidden * hidden
-                                                                : 0;
-    sum += loops[g] * (spec.groups[g].layers * (attention + mlp) + inject);
+struct Request {
+  RunOptions run;
+  int context = 0;
+};
+
+/// What the checkpoint holds of one type.
+struct StoredType {
+  std::size_t tensors = 0;
+  std::size_t parameters = 0;
+  std::size_t bytes = 0;
+};
+
+std::map<std::string, StoredType> stored_types(const TensorStore& store) {
+  std::map<std::string, StoredType> types;
+  for (const auto& [name, tensor] : store.tensors()) {
+    StoredType& type = types[std::string(name_of(tensor.dtype))];
+    type.tensors += 1;
+    type.parameters += tensor.element_count();
+    type.bytes += tensor.bytes.size();
   }
-  return sum;
+  return types;
 }
+
+double mebibytes(double bytes) { return bytes / 1048576; }
 
 std::string describe_group(const nlohmann::json& group) {
   const int loops = group["loops"];
@@ -34,25 +44,41 @@ std::string describe_group(const nlohmann::json& group) {
   return text;
 }
 
-void run(const RunOptions& options) {
-  const Model model = load_model(options.model, options.layer_loops);
+nlohmann::json describe(const Request& request, const Model& model) {
   const ModelSpec& spec = model.spec();
-  const std::vector<int> loops = loops_of(options, spec);
-  const KvCache cache(spec, loops, 1, parse_kv_policy(options.kv_policy, "--kv"));
-  const auto flops = static_cast<double>(2 * multiply_adds(spec, loops));
-  nlohmann::json json = provenance(options, model);
+  const std::vector<int> loops = loops_of(request.run, spec);
+  const KvPolicy policy = parse_kv_policy(request.run.kv_policy, "--kv");
+  const int context = context_of(request.context, spec);
+  const TokenCost cost = token_cost(model, loops, context);
+  const MemoryNeed need = memory_need(model, loops, context, policy, thread_count(request.run));
+  nlohmann::json json = provenance(request.run, model);
   json["spec"] = to_json(spec);
   json["parameters"] = model.parameter_count();
-  json["flops_per_token"] = flops;
-  json["kv_bytes_per_token"] = cache.bytes_per_token();
-  if (options.json) {
-    fmt::print("{}\n", json.dump(2));
-    return;
+  json["stored"] = nlohmann::json::object();
+  for (const auto& [name, type] : stored_types(model.source().store())) {
+    json["stored"][name] = {{"tensors", type.tensors}, {"parameters", type.parameters}, {"bytes", type.bytes}};
   }
-  fmt::print("{}  ({})\n", spec.name.empty() ? options.model : spec.name, options.model);
+  json["flops_per_token"] = cost.flops;
+  json["weight_bytes_per_token"] = cost.weight_bytes;
+  json["kv_bytes_per_token"] = need.kv_cache / static_cast<std::size_t>(context);
+  json["context"] = context;
+  json["at_full_context"] = {{"attention_flops_per_token", cost.attention_flops},
+                             {"kv_bytes_read_per_token", cost.kv_bytes}};
+  json["memory_bytes"] = {
+      {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"activations", need.activations}, {"sum", need.sum()}};
+  return json;
+}
+
+void print_model(const Request& request, const Model& model, const nlohmann::json& json) {
+  const ModelSpec& spec = model.spec();
+  fmt::print("{}  ({})\n", spec.name.empty() ? request.run.model : spec.name, request.run.model);
   fmt::print("  family       {}\n", model.family());
-  fmt::print("  parameters   {:.2f} M, stored as {}, computed in F32\n",
-             static_cast<double>(model.parameter_count()) / 1e6, model.stored_type());
+  fmt::print("  parameters   {:.2f} M, matrices held as {}\n", static_cast<double>(model.parameter_count()) / 1e6,
+             model.weight_type());
+  for (const auto& [name, type] : json["stored"].items()) {
+    fmt::print("  stored       {:<5} {} tensors, {:.2f} M parameters, {:.1f} MiB\n", name, type["tensors"].get<int>(),
+               type["parameters"].get<double>() / 1e6, mebibytes(type["bytes"]));
+  }
   fmt::print("  vocabulary   {} tokens; context {} positions\n", spec.vocab_size, spec.context);
   fmt::print("  width        {}, {} heads of {} ({} for keys and values), MLP {} ({})\n", spec.hidden_size, spec.heads,
              spec.head_size, spec.kv_heads, spec.ffn_size, json["spec"]["mlp"].get<std::string>());
@@ -61,22 +87,53 @@ void run(const RunOptions& options) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     fmt::print("  group {:<6} {:10} {}\n", g, spec.groups[g].name, describe_group(json["spec"]["groups"][g]));
   }
-  fmt::print("  a token      {:.2f} MFLOP and {:.1f} KiB of KV cache at loops {} ({})\n", flops / 1e6,
-             static_cast<double>(cache.bytes_per_token()) / 1024, fmt::join(loops, "/"),
+}
+
+void print_cost(const nlohmann::json& json) {
+  fmt::print("  a token      {:.2f} MFLOP, {:.2f} MiB of weights read, {:.1f} KiB of KV cache; loops {} ({})\n",
+             json["flops_per_token"].get<double>() / 1e6, mebibytes(json["weight_bytes_per_token"]),
+             json["kv_bytes_per_token"].get<double>() / 1024, fmt::join(json["loops"].get<std::vector<int>>(), "/"),
              json["kv_policy"].get<std::string>());
-  fmt::print("  full context {:.1f} MiB of KV cache\n",
-             static_cast<double>(cache.bytes_per_token()) * spec.context / 1048576);
-  fmt::print("  sha256       {}\n", model.hash());
+  const int context = json["context"];
+  fmt::print("  its past     {:.2f} MFLOP and {:.2f} MiB of keys and values read behind {} tokens\n",
+             json["at_full_context"]["attention_flops_per_token"].get<double>() / 1e6,
+             mebibytes(json["at_full_context"]["kv_bytes_read_per_token"]), context);
+  const nlohmann::json& memory = json["memory_bytes"];
+  fmt::print(
+      "  memory       {:.1f} MiB at a context of {}: weights {:.1f}, KV cache {:.1f}, activations up to {:.1f}\n",
+      mebibytes(memory["sum"]), context, mebibytes(memory["weights"]), mebibytes(memory["kv_cache"]),
+      mebibytes(memory["activations"]));
+  fmt::print("  sha256       {}\n", json["model_sha256"].get<std::string>());
+}
+
+void run(const Request& request) {
+  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
+  const nlohmann::json json = describe(request, model);
+  if (request.run.json) {
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  print_model(request, model, json);
+  print_cost(json);
 }
 
 }  // namespace
 
 void add_info(CLI::App& program) {
-  auto options = std::make_shared<RunOptions>();
+  auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("info", "What a model is: groups and loops, size, cost of a token");
-  add_run_options(*command, *options);
-  command->footer("Example:\n  gyre info -m models/shakespeare");
-  command->callback([options] { run(*options); });
+  add_run_options(*command, request->run);
+  command
+      ->add_option("--context", request->context,
+                   "Positions that memory and the past are counted for (default: the model's, at most 4096)")
+      ->check(CLI::PositiveNumber);
+  command->footer(
+      "FLOPs, and bytes of weights, are those of the matrices, anew in every loop. Memory is that of one text, whose\n"
+      "prompt may fill the context.\n"
+      "Examples:\n"
+      "  gyre info -m models/shakespeare\n"
+      "  gyre info -m Ouro-1.4B --loops 2 --context 2048 --kv last --json");
+  command->callback([request] { run(*request); });
 }
 
 }  // namespace gyre::cli

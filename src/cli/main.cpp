@@ -20,7 +20,7 @@ int report_parse_error(const CLI::App& program, const CLI::ParseError& failure) 
   std::string message = failure.what();
   if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
     message = fmt::format(
-        "\"{}\" is no command; the commands are generate, eval, study, info, train, convert, "
+        "\"{}\" is no command; the commands are generate, eval, study, info, bench, train, convert, "
         "pull, tokenize",
         left.front());
   }
@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   gyre::cli::add_eval(program);
   gyre::cli::add_study(program);
   gyre::cli::add_info(program);
+  gyre::cli::add_bench(program);
   gyre::cli::add_train(program);
   gyre::cli::add_convert(program);
   gyre::cli::add_pull(program);

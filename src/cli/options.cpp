@@ -1,11 +1,19 @@
 #include "cli/options.hpp"
 
+#include <algorithm>
 #include <thread>
 
+#include "base/error.hpp"
 #include "kernels/kernels.hpp"
 #include "text/corpus.hpp"
 
 namespace gyre::cli {
+namespace {
+
+/// Published contexts go to hundreds of thousands of positions; their KV cache would not.
+constexpr int kDefaultContext = 4096;
+
+}  // namespace
 
 void add_loop_flags(CLI::App& command, LoopFlags& flags) {
   command.add_option("--loop", flags.runs, "Loop layers of a plain model, as in 10-13x4 or 4x2,10-13x4 (from 0)");
@@ -14,8 +22,10 @@ void add_loop_flags(CLI::App& command, LoopFlags& flags) {
       ->capture_default_str();
 }
 
-Model load_model(const std::string& path, const LoopFlags& flags) {
-  Model model = Model::load(path);
+Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights) {
+  LoadOptions options;
+  if (!weights.empty()) options.weights = parse_weight_type(weights, "--weights");
+  Model model = Model::load(path, options);
   if (!flags.runs.empty()) model.loop_layers(parse_layer_loops(flags.runs, "--loop"), flags.damping, "--loop");
   return model;
 }
@@ -26,9 +36,12 @@ void add_run_options(CLI::App& command, RunOptions& options) {
       ->required();
   add_loop_flags(command, options.layer_loops);
   command.add_option("--loops", options.loops, "Most loops: one count for every looped group, or one each as in 4/8/4");
+  command.add_option("--weights", options.weights,
+                     "Round matrices to f32, bf16, q8_0, q4_0 or ternary at load (default: as they are stored)");
   command
-      .add_option("--kv", options.kv_policy,
-                  "Keys and values of loops: latest, latest:ring=K, latest:run=K, latest:anchor=K, last, full")
+      .add_option(
+          "--kv", options.kv_policy,
+          "Keys and values of loops: latest, latest:ring=K, latest:run=K, latest:anchor=K, last, all_or_last, full")
       ->capture_default_str();
   command
       .add_option("--first-state", options.first_state,
@@ -65,23 +78,33 @@ int thread_count(const RunOptions& options) {
   return options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+int context_of(int wanted, const ModelSpec& spec) {
+  if (wanted > spec.context) {
+    throw Error("--context: {} is more than the {} positions of this model", wanted, spec.context);
+  }
+  return wanted > 0 ? wanted : std::min(spec.context, kDefaultContext);
+}
+
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec) {
   return options.loops.empty() ? spec.default_loops() : parse_loops(options.loops, spec, "--loops");
 }
 
 nlohmann::json provenance(const RunOptions& options, const Model& model) {
-  nlohmann::json json = {{"program", "gyre " GYRE_VERSION},
-                         {"model", options.model},
-                         {"family", model.family()},
-                         {"model_sha256", model.hash()},
-                         {"stored_dtype", model.stored_type()},
-                         {"compute_dtype", "F32"},
-                         {"loops", loops_of(options, model.spec())},
-                         {"kv_policy", name_of(parse_kv_policy(options.kv_policy, "--kv"))},
-                         {"first_state", options.first_state},
-                         {"threads", thread_count(options)},
-                         {"isa", kernels().name},
-                         {"seed", options.seed}};
+  nlohmann::json json = {
+      {"program", "gyre " GYRE_VERSION},
+      {"model", options.model},
+      {"family", model.family()},
+      {"model_sha256", model.hash()},
+      {"stored_dtype", model.stored_type()},
+      {"weight_dtype", model.weight_type()},
+      {"compute_dtype",
+       model.weight_type() == "f32" || model.weight_type() == "bf16" ? "F32" : "I8 products, F32 sums"},
+      {"loops", loops_of(options, model.spec())},
+      {"kv_policy", name_of(parse_kv_policy(options.kv_policy, "--kv"))},
+      {"first_state", options.first_state},
+      {"threads", thread_count(options)},
+      {"isa", kernels().name},
+      {"seed", options.seed}};
   if (!options.layer_loops.runs.empty()) {
     json["layer_loops"] = options.layer_loops.runs;
     json["damping"] = options.layer_loops.damping;

@@ -18,13 +18,14 @@ struct LoopFlags {
 };
 
 void add_loop_flags(CLI::App& command, LoopFlags& flags);
-Model load_model(const std::string& path, const LoopFlags& flags);
+Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
 
 /// The flags of every command that runs a model.
 struct RunOptions {
   std::string model;
   LoopFlags layer_loops;
-  std::string loops;  ///< empty: the model's own depth
+  std::string loops;    ///< empty: the model's own depth
+  std::string weights;  ///< what matrices are rounded to; empty: as they are stored
   std::string kv_policy = "latest";
   std::string first_state = "noise";
   int threads = 0;  ///< 0: all cores
@@ -49,6 +50,9 @@ void add_text_options(CLI::App& command, TextOptions& options);
 std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most);
 
 int thread_count(const RunOptions& options);
+/// Positions to make room for: `wanted`, or when that is 0 the model's, at most 4096. Throws Error naming --context
+/// when the model has fewer.
+int context_of(int wanted, const ModelSpec& spec);
 /// Loops per group: --loops, or the model's own.
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec);
 

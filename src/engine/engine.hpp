@@ -49,6 +49,14 @@ struct TokenDepth {
   std::vector<std::string_view> reasons;  ///< per group; "end" when all loops ran, empty for groups that do not loop
 };
 
+/// One of the texts that are decoded together.
+struct DecodeRow {
+  Sequence* sequence = nullptr;
+  std::int32_t token = 0;
+  BoundedExit* exit = nullptr;  ///< asked after every loop of a looped group; null: full depth
+  TokenDepth depth = {};        ///< what became of it
+};
+
 /// Throws Error naming the first token that the model does not know.
 void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec& spec);
 
@@ -68,6 +76,9 @@ class Engine {
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                  const TraceSink& trace = {});
 
+  /// Appends a token to each of several sequences in one pass over the weights; a row that leaves a group early takes
+  /// no part in its later loops. Returns logits [batch, vocabulary], valid until the next call.
+  std::span<const float> decode(std::span<DecodeRow> batch);
   /// Appends one token, asking `exit` after every loop of a looped group (null: full depth). Returns the logits of the
   /// next token, valid until the next call.
   std::span<const float> decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth);
@@ -83,30 +94,43 @@ class Engine {
     std::vector<float> states;  ///< [n, hidden]
     std::vector<float> handed;  ///< what the group was handed, [n, hidden]
     std::vector<float> joined;  ///< [state ; handed], [n, 2 hidden]
-    std::vector<float> before;  ///< the state before a damped loop
+    std::vector<float> before;  ///< the states before a damped loop
+  };
+  /// A row of a batch that is still in a group.
+  struct Active {
+    std::size_t row = 0;  ///< of the batch
+    LoopStep seen = {};
   };
 
-  void embed(std::span<const std::int32_t> tokens, int position, std::vector<float>& states) const;
-  void enter_group(std::size_t group, const Sequence& sequence, Workspace& work) const;
-  void run_loop(std::size_t group, int loop, const TokenBatch& batch, KvCache& cache, Workspace& work);
+  void embed(std::int32_t token, int position, std::span<float> state) const;
+  void embed_norm(std::vector<float>& states);
+  /// States and what the group is handed; rows [first, last) are of `sequence`.
+  void enter_group(std::size_t group, const Sequence& sequence, std::size_t first, std::size_t last,
+                   Workspace& work) const;
+  void run_loop(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work);
   void inject(std::size_t group, Workspace& work);
   void damp(std::size_t group, Workspace& work) const;
-  void leave_group(std::size_t group, Sequence& sequence, int tokens, int loops);
+  void leave_group(std::size_t group, Sequence& sequence, int tokens, int loops, std::span<const float> last_state);
   void apply_exit(std::size_t group, std::vector<float>& states);
-  void loop_with_exit(std::size_t group, const TokenBatch& batch, Sequence& sequence, BoundedExit& exit,
-                      TokenDepth& depth);
-  void see_loop(std::size_t group, int loop, LoopStep& seen);
-  std::span<const float> decode_unfinished(std::size_t group, const TokenBatch& batch, Sequence& sequence,
+  void decode_group(std::size_t group, std::span<DecodeRow> batch);
+  void begin_steps(std::size_t group, std::span<DecodeRow> batch);
+  bool leaves(std::size_t group, int loop, std::size_t place, DecodeRow& row);
+  void keep_rows(std::span<const std::size_t> places);
+  void see_loop(std::size_t group, int loop, std::size_t place, LoopStep& seen);
+  std::span<const float> decode_unfinished(std::size_t group, std::size_t place, const Sequence& sequence,
                                            LoopStep::Decode how);
   void check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const;
 
   const Model& model_;
   ThreadPool pool_;
   LayerRunner layers_;
+  std::vector<TokenRow> rows_;  ///< what is being run
+  std::vector<Active> active_;
   Workspace main_;
-  Workspace ahead_;  ///< for decoding an unfinished state
-  std::vector<float> before_;
-  std::vector<float> step_;
+  Workspace ahead_;              ///< for decoding an unfinished state
+  std::vector<float> before_;    ///< the states before a loop
+  std::vector<float> step_;      ///< the last step of each
+  std::vector<float> finished_;  ///< states of the rows that left the group
   std::vector<float> normed_;
   std::vector<float> left_;  ///< a state on its way out of a group
   std::vector<float> logits_;

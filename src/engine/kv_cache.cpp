@@ -30,6 +30,7 @@ int KvPolicy::slot(int loop) const {
 }
 
 int KvPolicy::slot_count(int loops) const {
+  if (lookup == Lookup::all_or_last) return loops > 1 ? loops + 1 : 1;  // and that of last loops, behind them
   int most = 0;
   for (int loop = 0; loop < loops; ++loop) most = std::max(most, slot(loop));
   return most + 1;
@@ -40,6 +41,7 @@ KvPolicy parse_kv_policy(const std::string& text, const std::string& flag) {
   if (text == "latest" || text == "available") return policy;
   if (text == "last") return {Slots::ring, 1, KvPolicy::Lookup::latest};
   if (text == "full") return {Slots::loop, 0, KvPolicy::Lookup::full};
+  if (text == "all_or_last") return {Slots::loop, 0, KvPolicy::Lookup::all_or_last};
   for (const auto& [slots, name] : kSlots) {
     const std::string start = "latest:" + std::string(name) + "=";
     if (!text.starts_with(start)) continue;
@@ -48,19 +50,27 @@ KvPolicy parse_kv_policy(const std::string& text, const std::string& flag) {
     const auto [stop, failure] = std::from_chars(text.data() + start.size(), end, policy.count);
     if (failure == std::errc() && stop == end && policy.count >= 1 && policy.count <= kMostLoops) return policy;
   }
-  throw Error("{}: \"{}\" is no KV policy; choose latest, latest:ring=K, latest:run=K, latest:anchor=K, last or full",
-              flag, text);
+  throw Error(
+      "{}: \"{}\" is no KV policy; choose latest, latest:ring=K, latest:run=K, latest:anchor=K, last, all_or_last or "
+      "full",
+      flag, text);
 }
 
 std::string name_of(const KvPolicy& policy) {
   if (policy.lookup == KvPolicy::Lookup::full) return "full";
+  if (policy.lookup == KvPolicy::Lookup::all_or_last) return "all_or_last";
   if (policy.slots == Slots::loop) return "latest";
   if (policy == KvPolicy{Slots::ring, 1, KvPolicy::Lookup::latest}) return "last";
   return fmt::format("latest:{}={}", name_of<Slots>(kSlots, policy.slots), policy.count);
 }
 
 KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy)
-    : loops_(std::move(loops)), kv_size_(static_cast<std::size_t>(spec.kv_size())), context_(context), policy_(policy) {
+    : loops_(std::move(loops)),
+      shared_(loops_),
+      heads_(static_cast<std::size_t>(spec.kv_heads)),
+      head_size_(static_cast<std::size_t>(spec.head_size)),
+      context_(context),
+      policy_(policy) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     layers_.push_back(spec.groups[g].layers);
     first_slot_.push_back(slots_);
@@ -68,7 +78,7 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
     slots_ += static_cast<std::size_t>(spec.groups[g].layers) * static_cast<std::size_t>(copies_.back());
   }
   entries_.assign(slots_, 0);
-  const std::size_t floats = slots_ * static_cast<std::size_t>(context) * kv_size_;
+  const std::size_t floats = slots_ * static_cast<std::size_t>(context) * heads_ * head_size_;
   keys_ = allocate(floats);
   values_ = allocate(floats);
 }
@@ -85,12 +95,35 @@ std::size_t KvCache::first_slot(std::size_t group, int layer) const {
 }
 
 std::size_t KvCache::slot(std::size_t group, int layer, int loop) const {
-  return first_slot(group, layer) + static_cast<std::size_t>(policy_.slot(loop));
+  const bool some_never_ran_it = policy_.lookup == KvPolicy::Lookup::all_or_last && loop >= shared_[group];
+  return first_slot(group, layer) + static_cast<std::size_t>(some_never_ran_it ? loops_[group] : policy_.slot(loop));
+}
+
+void KvCache::copy(std::size_t from, std::size_t to, int entry, int tokens) {
+  const std::size_t count = static_cast<std::size_t>(tokens) * head_size_;
+  for (std::size_t head = 0; head < heads_; ++head) {
+    std::copy_n(keys(from, head, entry), count, keys(to, head, entry));
+    std::copy_n(values(from, head, entry), count, values(to, head, entry));
+  }
+}
+
+void KvCache::keep_last_loop(std::size_t group, int tokens, int loops_done) {
+  for (int layer = 0; layer < layers_[group]; ++layer) {
+    const std::size_t first = first_slot(group, layer);
+    const std::size_t end = first + static_cast<std::size_t>(copies_[group]);
+    const std::size_t written = slot(group, layer, loops_done - 1);
+    if (written != end - 1) copy(written, end - 1, entries_[first], tokens);
+    for (std::size_t slot = first; slot < end; ++slot) entries_[slot] += tokens;
+  }
+  shared_[group] = std::min(shared_[group], loops_done);
 }
 
 void KvCache::finish_group(std::size_t group, int tokens, int loops_done) {
+  if (policy_.lookup == KvPolicy::Lookup::all_or_last) {
+    keep_last_loop(group, tokens, loops_done);
+    return;
+  }
   const int written = std::min(policy_.slot_count(loops_done), copies_[group]);
-  const std::size_t count = static_cast<std::size_t>(tokens) * kv_size_;
   for (int layer = 0; layer < layers_[group]; ++layer) {
     const std::size_t first = first_slot(group, layer);
     const std::size_t last = first + static_cast<std::size_t>(written) - 1;
@@ -98,8 +131,7 @@ void KvCache::finish_group(std::size_t group, int tokens, int loops_done) {
     for (std::size_t slot = first; slot <= last; ++slot) entries_[slot] += tokens;
     if (policy_.lookup == KvPolicy::Lookup::full) continue;
     for (std::size_t slot = last + 1; slot < first + static_cast<std::size_t>(copies_[group]); ++slot) {
-      std::copy_n(keys(last, entry), count, keys(slot, entry));
-      std::copy_n(values(last, entry), count, values(slot, entry));
+      copy(last, slot, entry, tokens);
       entries_[slot] += tokens;
     }
   }

@@ -23,6 +23,8 @@ struct KvPolicy {
   enum class Lookup {
     latest,  ///< the largest slot up to s that the earlier token wrote
     full,    ///< slot s; earlier tokens that never wrote it are not there for this loop
+    /// Slot s where every earlier token wrote it, else of each its last loop, be it deeper than t. With Slots::loop.
+    all_or_last,
   };
 
   Slots slots = Slots::loop;
@@ -36,35 +38,41 @@ struct KvPolicy {
 };
 
 /// "latest", "full", "last" (the ring of one slot), with ":ring=K", ":run=K" or ":anchor=A" behind "latest".
-/// "available" (the very loop where an earlier token ran it, else its latest) is another name of "latest". Throws Error
-/// naming `flag`.
+/// "available" (the very loop where an earlier token ran it, else its latest) is another name of "latest";
+/// "all_or_last" is Huginn's "always last" to the letter. Throws Error naming `flag`.
 KvPolicy parse_kv_policy(const std::string& text, const std::string& flag);
 std::string name_of(const KvPolicy& policy);
 
-/// Keys and values of one sequence: [slot, entry, kv_size] each, entries in the order of their tokens. Pages that were
-/// never written take no memory.
+/// Keys and values of one sequence: [slot, kv head, entry, head_size] each, entries in the order of their tokens, so
+/// that what a head reads is one stream. Pages that were never written take no memory.
 class KvCache {
  public:
   /// Room for `context` positions at up to `loops` loops per group.
   KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy);
 
-  /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes.
+  /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes and reads.
   [[nodiscard]] std::size_t slot(std::size_t group, int layer, int loop) const;
-  [[nodiscard]] float* keys(std::size_t slot, int entry) { return keys_.get() + offset(slot, entry); }
-  [[nodiscard]] float* values(std::size_t slot, int entry) { return values_.get() + offset(slot, entry); }
+  /// Of one kv head from `entry` on: rows of head_size.
+  [[nodiscard]] float* keys(std::size_t slot, std::size_t head, int entry) {
+    return keys_.get() + offset(slot, head, entry);
+  }
+  [[nodiscard]] float* values(std::size_t slot, std::size_t head, int entry) {
+    return values_.get() + offset(slot, head, entry);
+  }
 
   /// The entry that the next token writes: the number of earlier tokens that this slot knows. Equals the position but
   /// under Lookup::full.
   [[nodiscard]] int next_entry(std::size_t slot) const { return entries_[slot]; }
 
   /// States that `tokens` tokens left `group` after `loops_done` loops. Under Lookup::latest the slots they never wrote
-  /// are filled with their last one, which is what a later, deeper token reads.
+  /// are filled with their last one, which is what a later, deeper token reads; under Lookup::all_or_last the slot of
+  /// last loops is.
   void finish_group(std::size_t group, int tokens, int loops_done);
 
   [[nodiscard]] const KvPolicy& policy() const { return policy_; }
   [[nodiscard]] int context() const { return context_; }
   [[nodiscard]] const std::vector<int>& loops() const { return loops_; }
-  [[nodiscard]] std::size_t bytes_per_token() const { return slots_ * kv_size_ * 2 * sizeof(float); }
+  [[nodiscard]] std::size_t bytes_per_token() const { return slots_ * heads_ * head_size_ * 2 * sizeof(float); }
 
  private:
   struct Free {
@@ -72,9 +80,12 @@ class KvCache {
   };
   using Buffer = std::unique_ptr<float, Free>;
 
-  [[nodiscard]] std::size_t offset(std::size_t slot, int entry) const {
-    return (slot * static_cast<std::size_t>(context_) + static_cast<std::size_t>(entry)) * kv_size_;
+  [[nodiscard]] std::size_t offset(std::size_t slot, std::size_t head, int entry) const {
+    const auto context = static_cast<std::size_t>(context_);
+    return ((slot * heads_ + head) * context + static_cast<std::size_t>(entry)) * head_size_;
   }
+  void keep_last_loop(std::size_t group, int tokens, int loops_done);
+  void copy(std::size_t from, std::size_t to, int entry, int tokens);
   /// The first slot of a layer.
   [[nodiscard]] std::size_t first_slot(std::size_t group, int layer) const;
   static Buffer allocate(std::size_t floats);
@@ -82,10 +93,12 @@ class KvCache {
   std::vector<int> layers_;  ///< per group
   std::vector<int> loops_;   ///< per group, the most
   std::vector<int> copies_;  ///< per group, slots of each layer
+  std::vector<int> shared_;  ///< per group, the loops that every token so far ran
   std::vector<std::size_t> first_slot_;
   std::size_t slots_ = 0;
   std::vector<int> entries_;  ///< per slot
-  std::size_t kv_size_;
+  std::size_t heads_;
+  std::size_t head_size_;
   int context_;
   KvPolicy policy_;
   Buffer keys_;

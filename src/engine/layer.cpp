@@ -7,10 +7,6 @@
 namespace gyre {
 namespace {
 
-/// Below this many multiplications a matrix product is done before another thread would have woken up.
-constexpr std::size_t kParallelWork = std::size_t{64} * 1024;
-constexpr std::size_t kRowGrain = 16;
-
 float gelu(float x) { return 0.5F * x * (1.0F + std::erf(x * static_cast<float>(1.0 / std::numbers::sqrt2))); }
 
 float gelu_tanh(float x) {
@@ -23,15 +19,14 @@ float relu_squared(float x) {
   return positive * positive;
 }
 
-void rotate(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent) {
-  for (std::size_t i = 0; i < pairs; ++i) {
-    const std::size_t first = adjacent ? 2 * i : i;
-    const std::size_t second = adjacent ? 2 * i + 1 : i + pairs;
-    const float a = head[first];
-    const float b = head[second];
-    head[first] = a * cosines[i] - b * sines[i];
-    head[second] = b * cosines[i] + a * sines[i];
-  }
+template <typename Function>
+void map_in_place(float* values, std::size_t count, Function function) {
+  std::transform(values, values + count, values, function);
+}
+
+template <typename Number>
+void grow(std::vector<Number>& numbers, std::size_t count) {
+  if (numbers.size() < count) numbers.resize(count);
 }
 
 }  // namespace
@@ -41,22 +36,61 @@ LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
       pool_(pool),
       kernels_(kernels()),
       hidden_(static_cast<std::size_t>(spec.hidden_size)),
-      scores_(static_cast<std::size_t>(pool.size())),
+      qkv_size_(static_cast<std::size_t>(spec.attention_size()) + 2 * static_cast<std::size_t>(spec.kv_size())),
+      scratch_(static_cast<std::size_t>(pool.size())),
       ones_(static_cast<std::size_t>(spec.head_size), 1.0F) {}
 
+void LayerRunner::reserve(std::size_t rows, int position) {
+  const auto attention = static_cast<std::size_t>(spec_.attention_size());
+  const auto ffn = static_cast<std::size_t>(spec_.ffn_size);
+  const std::size_t widest = std::max({hidden_, attention, ffn});
+  shared_.reserve(each_alone(rows) ? 0 : rows, widest);
+  for (Scratch& scratch : scratch_) {
+    scratch.rows.reserve(each_alone(rows) ? rows : 0, widest);
+    grow(scratch.scores, attend_scratch(static_cast<std::size_t>(position), static_cast<std::size_t>(spec_.head_size)));
+    grow(scratch.gates, static_cast<std::size_t>(spec_.kv_heads));
+  }
+  grow(output_, rows * hidden_);
+  grow(summed_, rows * hidden_);
+  grow(qkv_, rows * qkv_size_);
+  grow(mixed_, rows * attention);
+  grow(gate_, spec_.gated_mlp() ? rows * ffn : 0);
+  grow(up_, rows * ffn);
+  if (spec_.position != PositionKind::learned) grow_rotary(position);
+}
+
+Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type,
+                                 int part) {
+  const bool alone = each_alone(n);
+  ActivationRows& rows = alone ? scratch_[static_cast<std::size_t>(part)].rows : shared_;
+  const Share mine = alone ? Share{0, n} : share(n, part);
+  const std::size_t count = mine.end - mine.begin;
+  const float* input = x;
+  if (norm.weight != nullptr) {
+    apply(norm, x + mine.begin * columns, count, rows.floats() + mine.begin * columns);
+    input = rows.floats();
+  }
+  const bool halves = kernels_.takes_halves(type, n, columns);
+  if (halves) {
+    kernels_.round_to_halves(input + mine.begin * columns, count, columns,
+                             rows.halves() + mine.begin * padded_columns(columns));
+  } else if (is_coded(type)) {
+    kernels_.round_to_bytes(input + mine.begin * columns, count, columns, rows.rounded(mine.begin, columns));
+  }
+  if (!alone && (is_coded(type) || norm.weight != nullptr)) pool_.barrier();
+  return {n, columns, input, rows.rounded(0, columns), halves ? rows.halves() : nullptr};
+}
+
+void LayerRunner::multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const {
+  const Share panels = share(linear.weight.panels(), part);
+  kernels_.multiply(linear.weight, x, panels.begin, panels.end, {y, linear.out(), linear.bias, add});
+}
+
 void LayerRunner::apply(const Linear& linear, const float* x, std::size_t n, float* y) {
-  if (n * linear.in * linear.out < kParallelWork || pool_.size() == 1) {
-    kernels_.matmul(x, n, linear.in, linear.weight, 0, linear.out, linear.out, y);
-  } else {
-    pool_.run([&](int part) {
-      const Share share = share_of(linear.out, kRowGrain, part, pool_.size());
-      kernels_.matmul(x, n, linear.in, linear.weight, share.begin, share.end, linear.out, y);
-    });
-  }
-  if (linear.bias == nullptr) return;
-  for (std::size_t t = 0; t < n; ++t) {
-    for (std::size_t i = 0; i < linear.out; ++i) y[t * linear.out + i] += linear.bias[i];
-  }
+  shared_.reserve(n, linear.in());
+  for (Scratch& scratch : scratch_) scratch.rows.reserve(each_alone(n) ? n : 0, linear.in());
+  pool_.run(
+      [&](int part) { multiply(linear, prepare({}, x, n, linear.in(), linear.weight.type, part), y, false, part); });
 }
 
 void LayerRunner::apply(const Norm& norm, const float* x, std::size_t n, float* y) const {
@@ -69,167 +103,176 @@ void LayerRunner::apply(const Norm& norm, const float* x, std::size_t n, float* 
   }
 }
 
-void LayerRunner::run(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache,
-                      std::span<float> states) {
-  const std::size_t n = states.size() / hidden_;
-  input_.resize(n * hidden_);
-  output_.resize(n * hidden_);
-
-  attention(layer, slot, batch, cache, branch_input(layer.attention_in, states));
-  add_branch(layer.attention_out, states);
-
-  up_.resize(n * layer.up.out);
-  apply(layer.up, branch_input(layer.mlp_in, states), n, up_.data());
-  mlp(layer, n);
-  add_branch(layer.mlp_out, states);
+void LayerRunner::run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows,
+                      std::span<float> states, int part) {
+  const Job job{layer, pass, rows, states, part};
+  attention(job);
+  mlp(job);
 }
 
-const float* LayerRunner::branch_input(const Norm& norm_in, std::span<const float> states) {
-  if (norm_in.weight == nullptr) return states.data();
-  apply(norm_in, states.data(), states.size() / hidden_, input_.data());
-  return input_.data();
-}
-
-void LayerRunner::add_branch(const Norm& norm_out, std::span<float> states) {
-  const std::size_t n = states.size() / hidden_;
+void LayerRunner::add_branch(const Norm& norm_out, const Job& job) {
+  pool_.barrier();
   const NormPlacement placement = spec_.norm_placement;
-  const float* branch = output_.data();
-  if (placement == NormPlacement::branch || placement == NormPlacement::post_branch) {
-    apply(norm_out, output_.data(), n, input_.data());
-    branch = input_.data();
-  }
-  for (std::size_t i = 0; i < states.size(); ++i) states[i] += branch[i];
-  if (placement == NormPlacement::post || placement == NormPlacement::sandwich) {
-    std::copy(states.begin(), states.end(), input_.begin());
-    apply(norm_out, input_.data(), n, states.data());
-  }
-}
-
-void LayerRunner::attention(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache,
-                            const float* input) {
-  const std::size_t n = batch.tokens.size();
-  qkv_.resize(n * layer.qkv.out);
-  apply(layer.qkv, input, n, qkv_.data());
-  if (layer.value_embed != nullptr) embed_values(layer, batch, input);
-  store_and_rotate(layer, slot, batch, cache);
-  mixed_.resize(n * layer.out.in);
-  attend(slot, cache, n);
-  apply(layer.out, mixed_.data(), n, output_.data());
-}
-
-void LayerRunner::embed_values(const Layer& layer, const TokenBatch& batch, const float* input) {
-  const std::size_t heads = layer.value_gate.out;
-  const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const std::size_t kv_size = heads * head_size;
-  gates_.resize(heads);
-  for (std::size_t t = 0; t < batch.tokens.size(); ++t) {
-    kernels_.matmul(input + t * hidden_, 1, layer.value_gate.in, layer.value_gate.weight, 0, heads, heads,
-                    gates_.data());
-    float* values = qkv_.data() + (t + 1) * layer.qkv.out - kv_size;
-    const float* embedding = layer.value_embed + static_cast<std::size_t>(batch.tokens[t]) * kv_size;
-    for (std::size_t i = 0; i < kv_size; ++i) {
-      values[i] += 2.0F / (1.0F + std::exp(-gates_[i / head_size])) * embedding[i];
-    }
-  }
-}
-
-void LayerRunner::norm_heads(float* heads, const float* weight, std::size_t count) const {
-  const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const bool whole = spec_.qk_norm == QkNorm::full;
-  const std::size_t size = whole ? count * head_size : head_size;
-  for (std::size_t i = 0; i < count * head_size; i += size) {
-    kernels_.rms_norm(heads + i, weight, spec_.qk_norm_eps, size, heads + i);
-  }
-}
-
-void LayerRunner::rotate_heads(float* row, int position) {
-  const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const std::size_t size = static_cast<std::size_t>(spec_.attention_size()) + static_cast<std::size_t>(spec_.kv_size());
-  const std::size_t pairs = head_size / 2;
-  const std::size_t angle = static_cast<std::size_t>(position) * pairs;
-  for (std::size_t i = 0; i < size; i += head_size) {
-    rotate(row + i, cosines_.data() + angle, sines_.data() + angle, pairs,
-           spec_.position == PositionKind::rotary_adjacent);
-  }
-}
-
-void LayerRunner::store_and_rotate(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache) {
-  const auto heads = static_cast<std::size_t>(spec_.heads);
-  const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
-  const auto q_size = static_cast<std::size_t>(spec_.attention_size());
-  const auto kv_size = static_cast<std::size_t>(spec_.kv_size());
-  const int n = static_cast<int>(batch.tokens.size());
-  const bool rotary = spec_.position != PositionKind::learned;
-  if (rotary) grow_rotary(batch.position + n);
-  for (int t = 0; t < n; ++t) {
-    float* row = qkv_.data() + static_cast<std::size_t>(t) * (q_size + 2 * kv_size);
-    if (layer.q_norm != nullptr) {
-      norm_heads(row, layer.q_norm, heads);
-      norm_heads(row + q_size, layer.k_norm, kv_heads);
-    }
-    if (rotary) rotate_heads(row, batch.position + t);
-    if (spec_.qk_norm == QkNorm::after_rotary) norm_heads(row, ones_.data(), heads + kv_heads);
-    const int entry = cache.next_entry(slot) + t;
-    std::copy_n(row + q_size, kv_size, cache.keys(slot, entry));
-    std::copy_n(row + q_size + kv_size, kv_size, cache.values(slot, entry));
-  }
-}
-
-void LayerRunner::attend(std::size_t slot, KvCache& cache, std::size_t n) {
-  const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const auto heads = static_cast<std::size_t>(spec_.heads);
-  const auto kv_size = static_cast<std::size_t>(spec_.kv_size());
-  const std::size_t row_size = heads * head_size + 2 * kv_size;
-  const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
-  const auto earlier = static_cast<std::size_t>(cache.next_entry(slot));
-  const std::size_t most = earlier + n;
-  const float* keys = cache.keys(slot, 0);
-  const float* values = cache.values(slot, 0);
-
-  const auto run_share = [&](int part, int parts) {
-    std::vector<float>& scores = scores_[static_cast<std::size_t>(part)];
-    if (scores.size() < most) scores.resize(static_cast<std::size_t>(cache.context()));
-    const Share share = share_of(n * heads, 1, part, parts);
-    for (std::size_t index = share.begin; index < share.end; ++index) {
-      // Heads outermost, so that every thread gets early (cheap) and late (dear) positions alike.
-      const std::size_t head = index / n;
-      const std::size_t t = index % n;
-      const std::size_t kv = head / heads_per_kv * head_size;
-      kernels_.attend(qkv_.data() + t * row_size + head * head_size, keys + kv, values + kv, kv_size, earlier + t + 1,
-                      head_size, scale, scores.data(), mixed_.data() + (t * heads + head) * head_size);
-    }
-  };
-  if (n * heads * head_size * most < kParallelWork || pool_.size() == 1) {
-    run_share(0, 1);
+  if (placement == NormPlacement::pre) return;  // the product was added to the states as it was made
+  const std::size_t n = job.rows.size();
+  Share mine = share(n, job.part);
+  if (each_alone(n)) mine = job.part == 0 ? Share{0, n} : Share{0, 0};
+  const std::size_t first = mine.begin * hidden_;
+  const std::size_t count = (mine.end - mine.begin) * hidden_;
+  const bool norm_of_branch = placement == NormPlacement::branch || placement == NormPlacement::post_branch;
+  float* const states = job.states.data() + first;
+  float* const output = output_.data() + first;
+  float* const summed = summed_.data() + first;
+  if (norm_of_branch) {
+    apply(norm_out, output, mine.end - mine.begin, summed);
+    for (std::size_t i = 0; i < count; ++i) states[i] += summed[i];
   } else {
-    pool_.run([&](int part) { run_share(part, pool_.size()); });
+    for (std::size_t i = 0; i < count; ++i) summed[i] = states[i] + output[i];
+    apply(norm_out, summed, mine.end - mine.begin, states);
+  }
+  pool_.barrier();
+}
+
+void LayerRunner::attention(const Job& job) {
+  const Layer& layer = job.layer;
+  const std::size_t n = job.rows.size();
+  const Activations input = prepare(layer.attention_in, job.states.data(), n, hidden_, layer.qkv.weight.type, job.part);
+  multiply(layer.qkv, input, qkv_.data(), false, job.part);
+  pool_.barrier();
+  store(job, input);
+  pool_.barrier();
+  attend(job);
+  pool_.barrier();
+  const Activations mixed = prepare({}, mixed_.data(), n, layer.out.in(), layer.out.weight.type, job.part);
+  const bool pre = spec_.norm_placement == NormPlacement::pre;
+  multiply(layer.out, mixed, pre ? job.states.data() : output_.data(), pre, job.part);
+  add_branch(layer.attention_out, job);
+}
+
+void LayerRunner::mlp(const Job& job) {
+  const Layer& layer = job.layer;
+  const std::size_t n = job.rows.size();
+  const Activations input = prepare(layer.mlp_in, job.states.data(), n, hidden_, layer.up.weight.type, job.part);
+  if (layer.gate.there()) multiply(layer.gate, input, gate_.data(), false, job.part);
+  multiply(layer.up, input, up_.data(), false, job.part);
+  const Share panels = share(layer.up.weight.panels(), job.part);
+  const std::size_t ffn = layer.up.out();
+  activate({std::min(ffn, panels.begin * kPanelRows), std::min(ffn, panels.end * kPanelRows)}, n);
+  pool_.barrier();
+  const Activations activated = prepare({}, up_.data(), n, ffn, layer.down.weight.type, job.part);
+  const bool pre = spec_.norm_placement == NormPlacement::pre;
+  multiply(layer.down, activated, pre ? job.states.data() : output_.data(), pre, job.part);
+  add_branch(layer.mlp_out, job);
+}
+
+void LayerRunner::store(const Job& job, const Activations& input) {
+  const std::size_t n = job.rows.size();
+  const std::size_t heads = static_cast<std::size_t>(spec_.heads) + static_cast<std::size_t>(spec_.kv_heads);
+  if (!each_alone(n)) {
+    const Share mine = share(n, job.part);
+    for (std::size_t t = mine.begin; t < mine.end; ++t) store_heads(job, t, {0, heads}, input.floats + t * hidden_);
+    return;
+  }
+  // A norm over all heads of a row is not to be shared out.
+  const bool whole = spec_.qk_norm == QkNorm::full;
+  const Share mine = whole ? (job.part == 0 ? Share{0, heads} : Share{0, 0}) : share(heads, job.part);
+  for (std::size_t t = 0; t < n; ++t) store_heads(job, t, mine, input.floats + t * hidden_);
+}
+
+void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, const float* input) {
+  const TokenRow& token = job.rows[row];
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto q_heads = static_cast<std::size_t>(spec_.heads);
+  const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
+  float* const first = qkv_.data() + row * qkv_size_;
+  float* const values = first + (q_heads + kv_heads) * head_size;
+  if (heads.begin == heads.end) return;
+  if (spec_.qk_norm == QkNorm::full) {
+    kernels_.rms_norm(first, job.layer.q_norm, spec_.qk_norm_eps, q_heads * head_size, first);
+    float* const keys = first + q_heads * head_size;
+    kernels_.rms_norm(keys, job.layer.k_norm, spec_.qk_norm_eps, kv_heads * head_size, keys);
+  }
+  const std::size_t angle = static_cast<std::size_t>(token.position) * (head_size / 2);
+  const std::size_t slot = token.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
+  const int entry = token.cache->next_entry(slot) + token.offset;
+  const std::size_t first_kv = std::max(heads.begin, q_heads) - q_heads;
+  if (job.layer.value_embed != nullptr && heads.end > q_heads) {
+    embed_values(job, token, {first_kv, heads.end - q_heads}, input, values);
+  }
+  for (std::size_t h = heads.begin; h < heads.end; ++h) {
+    float* const head = first + h * head_size;
+    if (spec_.qk_norm == QkNorm::head) {
+      kernels_.rms_norm(head, h < q_heads ? job.layer.q_norm : job.layer.k_norm, spec_.qk_norm_eps, head_size, head);
+    }
+    if (spec_.position != PositionKind::learned) {
+      kernels_.rotate(head, cosines_.data() + angle, sines_.data() + angle, head_size / 2,
+                      spec_.position == PositionKind::rotary_adjacent);
+    }
+    if (spec_.qk_norm == QkNorm::after_rotary) {
+      kernels_.rms_norm(head, ones_.data(), spec_.qk_norm_eps, head_size, head);
+    }
+    if (h < q_heads) continue;
+    std::copy_n(head, head_size, token.cache->keys(slot, h - q_heads, entry));
+    std::copy_n(values + (h - q_heads) * head_size, head_size, token.cache->values(slot, h - q_heads, entry));
   }
 }
 
-void LayerRunner::mlp(const Layer& layer, std::size_t n) {
-  activated_.resize(n * layer.down.in);
-  activate(n);
-  apply(layer.down, activated_.data(), n, output_.data());
+void LayerRunner::embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values) {
+  const Linear& gate = job.layer.value_gate;
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  std::vector<float>& gates = scratch_[static_cast<std::size_t>(job.part)].gates;
+  kernels_.multiply(gate.weight, {1, gate.in(), input, {}}, 0, gate.weight.panels(), {gates.data(), gate.out()});
+  const float* embedding = job.layer.value_embed + static_cast<std::size_t>(row.token) * gate.out() * head_size;
+  for (std::size_t i = kv_heads.begin * head_size; i < kv_heads.end * head_size; ++i) {
+    values[i] += 2.0F / (1.0F + std::exp(-gates[i / head_size])) * embedding[i];
+  }
 }
 
-void LayerRunner::activate(std::size_t n) {
+void LayerRunner::attend(const Job& job) {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto heads = static_cast<std::size_t>(spec_.heads);
+  const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
+  const std::size_t n = job.rows.size();
+  const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
+  float* const scratch = scratch_[static_cast<std::size_t>(job.part)].scores.data();
+  // Heads outermost, so that every thread gets early (cheap) and late (dear) positions alike; the rows of one sequence
+  // lie side by side and are taken together as far as they are one thread's.
+  const Share mine = share(n * heads, job.part);
+  for (std::size_t index = mine.begin; index < mine.end;) {
+    const std::size_t head = index / n;
+    const std::size_t t = index % n;
+    const TokenRow& row = job.rows[t];
+    std::size_t together = 1;
+    while (t + together < n && index + together < mine.end && job.rows[t + together].cache == row.cache) ++together;
+    const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
+    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot) + row.offset + 1);
+    kernels_.attend_rows(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
+                         row.cache->keys(slot, head / heads_per_kv, 0), row.cache->values(slot, head / heads_per_kv, 0),
+                         count, head_size, scale, scratch, mixed_.data() + (t * heads + head) * head_size,
+                         heads * head_size);
+    index += together;
+  }
+}
+
+void LayerRunner::activate(Share channels, std::size_t n) {
   const auto ffn = static_cast<std::size_t>(spec_.ffn_size);
-  switch (spec_.mlp) {
-    case MlpKind::silu_gated:
-      for (std::size_t t = 0; t < n; ++t) {
-        kernels_.silu_gated(up_.data() + t * 2 * ffn, ffn, activated_.data() + t * ffn);
-      }
-      return;
-    case MlpKind::gelu:
-      std::transform(up_.begin(), up_.end(), activated_.begin(), gelu);
-      return;
-    case MlpKind::gelu_tanh:
-      std::transform(up_.begin(), up_.end(), activated_.begin(), gelu_tanh);
-      return;
-    case MlpKind::relu_squared:
-      std::transform(up_.begin(), up_.end(), activated_.begin(), relu_squared);
-      return;
+  const std::size_t count = channels.end - channels.begin;
+  for (std::size_t t = 0; t < n; ++t) {
+    float* const up = up_.data() + t * ffn + channels.begin;
+    switch (spec_.mlp) {
+      case MlpKind::silu_gated:
+        kernels_.silu_gated(gate_.data() + t * ffn + channels.begin, up, count, up);
+        break;
+      case MlpKind::gelu:
+        map_in_place(up, count, gelu);
+        break;
+      case MlpKind::gelu_tanh:
+        map_in_place(up, count, gelu_tanh);
+        break;
+      case MlpKind::relu_squared:
+        map_in_place(up, count, relu_squared);
+        break;
+    }
   }
 }
 

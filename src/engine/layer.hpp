@@ -5,61 +5,95 @@
 #include <vector>
 
 #include "base/thread_pool.hpp"
+#include "engine/activation_rows.hpp"
 #include "engine/kv_cache.hpp"
 #include "kernels/kernels.hpp"
 #include "model/model.hpp"
 
 namespace gyre {
 
-/// The tokens that are being run, one a row of the states.
-struct TokenBatch {
-  std::span<const std::int32_t> tokens;
-  int position = 0;  ///< of the first
+/// A token that is being run: one row of the states.
+struct TokenRow {
+  std::int32_t token = 0;
+  int position = 0;
+  int offset = 0;  ///< rows of the same sequence before this one
+  KvCache* cache = nullptr;
 };
 
-/// Runs one layer over a batch of consecutive positions of one sequence. Knows nothing of groups and loops: it is told
-/// which KV slot to write and read.
+/// Which keys and values a pass of a layer writes and reads: loop k of a layer uses another slot than loop k + 1.
+struct LayerPass {
+  std::size_t group = 0;
+  int layer = 0;
+  int loop = 0;
+};
+
+/// Runs layers over rows of states, of one sequence or of several, on all threads of a pool.
+///
+/// A layer is a row of stages with a barrier behind each. In a stage every thread takes its fixed slice of the panels
+/// of a matrix, so that its weights stay in its own cache from loop to loop, or its share of the heads or rows. What
+/// costs less than a barrier (norms and rounding of fewer rows than there are threads) each thread does for itself.
 class LayerRunner {
  public:
   LayerRunner(const ModelSpec& spec, ThreadPool& pool);
 
-  /// states [n, hidden] in place.
-  void run(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache, std::span<float> states);
+  /// Makes room for `rows` rows up to this position. Before run(), outside of the pool's run().
+  void reserve(std::size_t rows, int position);
+  /// states [rows, hidden] in place. Every thread calls it inside the pool's run(); it ends with a barrier.
+  void run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows, std::span<float> states,
+           int part);
 
-  /// y[n, out] = x[n, in] Wᵀ + b on all threads.
+  /// y[n, out] = x[n, in] Wᵀ + b on all threads; outside of the pool's run().
   void apply(const Linear& linear, const float* x, std::size_t n, float* y);
   /// Norm of n rows; y may not be x.
   void apply(const Norm& norm, const float* x, std::size_t n, float* y) const;
 
  private:
-  void attention(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache, const float* input);
-  void embed_values(const Layer& layer, const TokenBatch& batch, const float* input);
-  void norm_heads(float* heads, const float* weight, std::size_t count) const;
-  void rotate_heads(float* row, int position);
-  void store_and_rotate(const Layer& layer, std::size_t slot, const TokenBatch& batch, KvCache& cache);
-  void attend(std::size_t slot, KvCache& cache, std::size_t n);
-  void mlp(const Layer& layer, std::size_t n);
-  void activate(std::size_t n);
-  void add_branch(const Norm& norm_out, std::span<float> states);
-  const float* branch_input(const Norm& norm_in, std::span<const float> states);
+  /// What one thread keeps for itself.
+  struct Scratch {
+    ActivationRows rows;
+    std::vector<float> scores;
+    std::vector<float> gates;  ///< [kv_heads]
+  };
+  /// The work of one call of run().
+  struct Job {
+    const Layer& layer;
+    const LayerPass& pass;
+    std::span<const TokenRow> rows;
+    std::span<float> states;
+    int part;
+  };
+
+  [[nodiscard]] bool each_alone(std::size_t n) const { return n < static_cast<std::size_t>(pool_.size()); }
+  [[nodiscard]] Share share(std::size_t count, int part) const { return share_of(count, 1, part, pool_.size()); }
+  Activations prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type, int part);
+  void multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const;
+  void attention(const Job& job);
+  void mlp(const Job& job);
+  void add_branch(const Norm& norm_out, const Job& job);
+  void store(const Job& job, const Activations& input);
+  void store_heads(const Job& job, std::size_t row, Share heads, const float* input);
+  void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values);
+  void attend(const Job& job);
+  void activate(Share channels, std::size_t n);
   void grow_rotary(int positions);
 
   const ModelSpec& spec_;
   ThreadPool& pool_;
   const Kernels& kernels_;
   std::size_t hidden_;
+  std::size_t qkv_size_;
 
-  std::vector<float> input_;                ///< [n, hidden]: the branch's input
-  std::vector<float> output_;               ///< [n, hidden]: the branch's output
-  std::vector<float> qkv_;                  ///< [n, attention + 2 kv]
-  std::vector<float> mixed_;                ///< [n, attention]
-  std::vector<float> up_;                   ///< [n, ffn or 2 ffn]
-  std::vector<float> activated_;            ///< [n, ffn]
-  std::vector<std::vector<float>> scores_;  ///< one a thread
-  std::vector<float> cosines_;              ///< [positions, head_size / 2]
+  ActivationRows shared_;         ///< what a matrix reads, when the threads make it together
+  std::vector<Scratch> scratch_;  ///< one a thread
+  std::vector<float> output_;     ///< [n, hidden]: the branch's output, when a norm follows
+  std::vector<float> summed_;     ///< [n, hidden]: before a norm of the sum
+  std::vector<float> qkv_;        ///< [n, attention + 2 kv]
+  std::vector<float> mixed_;      ///< [n, attention]
+  std::vector<float> gate_;       ///< [n, ffn]
+  std::vector<float> up_;         ///< [n, ffn]
+  std::vector<float> cosines_;    ///< [positions, head_size / 2]
   std::vector<float> sines_;
-  std::vector<float> ones_;   ///< [head_size]: the weights of a norm without weights
-  std::vector<float> gates_;  ///< [n, kv_heads]
+  std::vector<float> ones_;  ///< [head_size]: the weights of a norm without weights
 };
 
 }  // namespace gyre

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/half.hpp"
 
 namespace gyre {
 namespace {
@@ -115,6 +116,29 @@ void read_q6_k(const std::uint8_t* block, float* out) {
   }
 }
 
+/// Two halves of 128 numbers, each four runs of 32: run r is bits 2r and 2r + 1 of 32 bytes.
+void read_tq2_0(const std::uint8_t* block, float* out) {
+  const float scale = half_at(block + kLarge / 4);
+  for (std::size_t i = 0; i < kLarge; ++i) {
+    const int code = (block[i / 128 * kSmall + i % kSmall] >> (i % 128 / kSmall * 2)) & 3;
+    out[i] = scale * static_cast<float>(code - 1);
+  }
+}
+
+/// Numbers below half of the largest magnitude become 0. Meant for weights that have three values already.
+void write_tq2_0(const float* values, std::uint8_t* block) {
+  float largest = 0;
+  for (std::size_t i = 0; i < kLarge; ++i) largest = std::max(largest, std::fabs(values[i]));
+  float inverse = largest > 0 ? 1.0F / largest : 0.0F;
+  if (!std::isfinite(inverse)) inverse = 0;
+  std::fill_n(block, kLarge / 4, std::uint8_t{0});
+  for (std::size_t i = 0; i < kLarge; ++i) {
+    const auto code = static_cast<unsigned>(static_cast<int>(std::round(values[i] * inverse)) + 1);
+    block[i / 128 * kSmall + i % kSmall] |= static_cast<std::uint8_t>(code << (i % 128 / kSmall * 2));
+  }
+  put_half(to_f16(largest), block + kLarge / 4);
+}
+
 /// ggml rounds halves away from zero.
 void write_q8_0(const float* values, std::uint8_t* block) {
   float largest = 0;
@@ -161,10 +185,30 @@ ReadBlock reader_of(DType dtype) {
       return read_q5_k;
     case DType::q6_k:
       return read_q6_k;
+    case DType::tq2_0:
+      return read_tq2_0;
     default:
       throw Error("{} is not a block format", name_of(dtype));
   }
 }
+
+using WriteBlock = void (*)(const float*, std::uint8_t*);
+
+WriteBlock writer_of(DType dtype) {
+  switch (dtype) {
+    case DType::q8_0:
+      return write_q8_0;
+    case DType::q4_0:
+      return write_q4_0;
+    case DType::tq2_0:
+      return write_tq2_0;
+    default:
+      throw Error("numbers cannot be quantized to {}; choose Q8_0, Q4_0 or TQ2_0", name_of(dtype));
+  }
+}
+
+/// Where the scale d of a block is.
+std::size_t scale_place(DType dtype) { return dtype == DType::q6_k || dtype == DType::tq2_0 ? bytes_of(dtype) - 2 : 0; }
 
 }  // namespace
 
@@ -176,19 +220,19 @@ void dequantize(DType dtype, std::span<const std::byte> blocks, std::span<float>
 }
 
 void quantize(DType dtype, std::span<const float> values, std::span<std::byte> out) {
-  if (dtype != DType::q8_0 && dtype != DType::q4_0) {
-    throw Error("numbers cannot be quantized to {}; choose Q8_0 or Q4_0", name_of(dtype));
-  }
-  if (values.size() % kSmall != 0) {
-    throw Error("{} numbers are no whole number of {} blocks of {}", values.size(), name_of(dtype), kSmall);
+  const WriteBlock write = writer_of(dtype);
+  const std::size_t size = block_size(dtype);
+  if (values.size() % size != 0) {
+    throw Error("{} numbers are no whole number of {} blocks of {}", values.size(), name_of(dtype), size);
   }
   auto* bytes = reinterpret_cast<std::uint8_t*>(out.data());
-  for (std::size_t i = 0; i < values.size() / kSmall; ++i) {
-    const std::span<const float> block = values.subspan(i * kSmall, kSmall);
+  for (std::size_t i = 0; i < values.size() / size; ++i) {
+    const std::span<const float> block = values.subspan(i * size, size);
+    std::uint8_t* const to = bytes + i * bytes_of(dtype);
     const bool finite = std::all_of(block.begin(), block.end(), [](float value) { return std::isfinite(value); });
-    if (finite) (dtype == DType::q8_0 ? write_q8_0 : write_q4_0)(block.data(), bytes + i * bytes_of(dtype));
-    if (!finite || !std::isfinite(half_at(bytes + i * bytes_of(dtype)))) {
-      throw Error("numbers {} to {} hold one that is not finite or too large for {}", i * kSmall, (i + 1) * kSmall - 1,
+    if (finite) write(block.data(), to);
+    if (!finite || !std::isfinite(half_at(to + scale_place(dtype)))) {
+      throw Error("numbers {} to {} hold one that is not finite or too large for {}", i * size, (i + 1) * size - 1,
                   name_of(dtype));
     }
   }
@@ -196,7 +240,7 @@ void quantize(DType dtype, std::span<const float> values, std::span<std::byte> o
 
 bool finite_scales(DType dtype, std::span<const std::byte> blocks) {
   const bool has_least = dtype == DType::q4_1 || dtype == DType::q4_k || dtype == DType::q5_k;
-  const std::size_t at = dtype == DType::q6_k ? bytes_of(dtype) - 2 : 0;
+  const std::size_t at = scale_place(dtype);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks.data());
   bool finite = true;
   for (std::size_t i = 0; i < blocks.size() / bytes_of(dtype); ++i) {

@@ -20,7 +20,7 @@ struct GgufTensorType {
 };
 constexpr GgufTensorType kGgufTensorTypes[] = {
     {0, DType::f32},   {1, DType::f16},   {2, DType::q4_0},  {3, DType::q4_1},  {8, DType::q8_0},
-    {12, DType::q4_k}, {13, DType::q5_k}, {14, DType::q6_k}, {30, DType::bf16},
+    {12, DType::q4_k}, {13, DType::q5_k}, {14, DType::q6_k}, {30, DType::bf16}, {35, DType::tq2_0},
 };
 
 constexpr std::uint32_t kGgufMostAxes = 4;

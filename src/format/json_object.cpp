@@ -5,16 +5,48 @@
 #include "base/file.hpp"
 
 namespace gyre {
+namespace {
+
+/// The library copies and writes values by recursion: what is nested deeper may take more stack than there is.
+constexpr std::size_t kDeepest = 64;
+
+/// How deep lists and objects lie in one another. Of what is no JSON it counts the brackets.
+std::size_t nesting_of(std::string_view text) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') quoted = !quoted;
+    if (quoted) {
+      if (c == '\\') ++at;  // whatever follows, it does not end the text
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (depth > 0 && (c == ']' || c == '}')) {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::string& where) {
+  if (nesting_of(text) > kDeepest) {
+    throw Error("{}: lists and objects are nested deeper than {}; the file is damaged", where, kDeepest);
+  }
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& failure) {
+    throw Error("{}: not valid JSON near byte {}", where, failure.byte);
+  } catch (const nlohmann::json::exception& failure) {
+    throw Error("{}: not valid JSON ({})", where, failure.what());
+  }
+}
 
 nlohmann::json load_json(const std::filesystem::path& file) {
   const MappedFile mapped(file);
-  try {
-    return nlohmann::json::parse(mapped.text());
-  } catch (const nlohmann::json::parse_error& failure) {
-    throw Error("{}: not valid JSON near byte {}", file.string(), failure.byte);
-  } catch (const nlohmann::json::exception& failure) {
-    throw Error("{}: not valid JSON ({})", file.string(), failure.what());
-  }
+  return parse_json(mapped.text(), file.string());
 }
 
 JsonObject::JsonObject(const nlohmann::json& json, std::string where) : json_(json), where_(std::move(where)) {

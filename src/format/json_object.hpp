@@ -12,6 +12,9 @@
 
 namespace gyre {
 
+/// Parses JSON. Throws Error with `where` and the place of the mistake, or when lists and objects are nested deeper
+/// than anybody writes them.
+nlohmann::json parse_json(std::string_view text, const std::string& where);
 /// Reads and parses a JSON file. Throws Error with the file and the place of the mistake.
 nlohmann::json load_json(const std::filesystem::path& file);
 

@@ -33,9 +33,9 @@ std::uint64_t header_length(std::span<const std::byte> bytes, const std::string&
 
 nlohmann::json parse_header(std::string_view text, const std::string& where) {
   try {
-    nlohmann::json header = nlohmann::json::parse(text);
+    nlohmann::json header = parse_json(text, where);
     if (header.is_object()) return header;
-  } catch (const nlohmann::json::exception&) {
+  } catch (const Error&) {
     // Falls through: the same message serves bytes that are not JSON and JSON that is no object.
   }
   throw Error("{}: not a safetensors file (its header is not a JSON object)", where);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/half.hpp"
 #include "format/block_formats.hpp"
 
 namespace gyre {
@@ -17,9 +18,9 @@ struct Layout {
 };
 
 /// In the order of the enumerators.
-constexpr Layout kLayouts[] = {{"F32", 1, 4},      {"F16", 1, 2},      {"BF16", 1, 2},
-                               {"Q8_0", 32, 34},   {"Q4_0", 32, 18},   {"Q4_1", 32, 20},
-                               {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210}};
+constexpr Layout kLayouts[] = {{"F32", 1, 4},      {"F16", 1, 2},     {"BF16", 1, 2},     {"Q8_0", 32, 34},
+                               {"Q4_0", 32, 18},   {"Q4_1", 32, 20},  {"Q4_K", 256, 144}, {"Q5_K", 256, 176},
+                               {"Q6_K", 256, 210}, {"TQ2_0", 256, 66}};
 
 const Layout& layout_of(DType dtype) { return kLayouts[static_cast<std::size_t>(dtype)]; }
 
@@ -80,6 +81,23 @@ void widen_rows(const TensorView& tensor, std::size_t first, std::span<float> ou
   widen_bytes(tensor.dtype, tensor.bytes.subspan(begin, size), out);
 }
 
+std::vector<std::byte> encode(std::span<const float> values, DType dtype) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(byte_size(dtype, values.size())));
+  if (dtype == DType::f32) {
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+  }
+  if (block_size(dtype) > 1) {
+    quantize(dtype, values, bytes);
+    return bytes;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint16_t half = dtype == DType::bf16 ? to_bf16(values[i]) : to_f16(values[i]);
+    std::memcpy(bytes.data() + i * sizeof half, &half, sizeof half);
+  }
+  return bytes;
+}
+
 bool is_finite(const TensorView& tensor) {
   // Judged by their exponents, so that no conversion is needed; without a branch, so that the loops are vectorised.
   bool finite = true;
@@ -97,39 +115,6 @@ bool is_finite(const TensorView& tensor) {
     finite &= (load_u16(tensor.bytes.data() + at) & exponent) != exponent;
   }
   return finite;
-}
-
-std::uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // stay NaN
-  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-}
-
-std::uint16_t to_f16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t sign = (bits >> 16) & 0x8000U;
-  const std::uint32_t magnitude = bits & 0x7fffffffU;
-  if (magnitude > 0x7f800000U) return static_cast<std::uint16_t>(sign | 0x7e00U);   // NaN
-  if (magnitude >= 0x47800000U) return static_cast<std::uint16_t>(sign | 0x7c00U);  // 2^16 and more
-  if (magnitude < 0x38800000U) {
-    // Below 2^-14 the halves lie 2^-24 apart, as do the floats from 0.5 to 1: the addition does the rounding.
-    const auto shifted = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F);
-    return static_cast<std::uint16_t>(sign | (shifted - 0x3f000000U));
-  }
-  const std::uint32_t rounded = magnitude + 0xfffU + ((magnitude >> 13) & 1U);
-  return static_cast<std::uint16_t>(sign | ((rounded - (112U << 23)) >> 13));
-}
-
-float from_f16(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1fU;
-  const std::uint32_t fraction = half & 0x3ffU;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(fraction) * 0x1.0p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide_exponent = exponent == 31 ? 255U : exponent + 112U;
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (fraction << 13));
 }
 
 }  // namespace gyre

@@ -10,8 +10,8 @@
 namespace gyre {
 
 /// How the numbers of a tensor are stored. The q types are the block formats of GGUF: a block of 32 (q8_0, q4_0, q4_1)
-/// or 256 (q4_k, q5_k, q6_k) neighbours of a row shares its scales; see block_formats.hpp for their bytes.
-enum class DType { f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k };
+/// or 256 (the others) neighbours of a row shares its scales; see block_formats.hpp for their bytes.
+enum class DType { f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, tq2_0 };
 
 /// Numbers of one block; 1 for f32, f16 and bf16.
 std::size_t block_size(DType dtype);
@@ -52,13 +52,9 @@ std::string describe_shape(std::span<const std::int64_t> shape);
 void widen(const TensorView& tensor, std::span<float> out);
 /// The rows from `first` on, as many as fill `out` (a multiple of columns()): an embedding need not be widened whole.
 void widen_rows(const TensorView& tensor, std::size_t first, std::span<float> out);
+/// Rounds to any type but those that gyre only reads. Throws Error as quantize() does.
+std::vector<std::byte> encode(std::span<const float> values, DType dtype);
 /// Whether every number is finite; of the block formats only the scales need looking at.
 bool is_finite(const TensorView& tensor);
-
-/// Rounds to the nearest bfloat16, ties to even.
-std::uint16_t to_bf16(float value);
-/// Rounds to the nearest IEEE half, ties to even; beyond the largest half is infinity.
-std::uint16_t to_f16(float value);
-float from_f16(std::uint16_t half);
 
 }  // namespace gyre

@@ -35,6 +35,8 @@ class TensorStore {
   /// Throws Error when there is none of that name, or when it is of a type that gyre does not read.
   [[nodiscard]] const TensorView& at(const std::string& name) const;
 
+  /// The GGUF file that this was made of, with its metadata; null when it was made of others.
+  [[nodiscard]] const Gguf* gguf() const { return gguf_ ? &*gguf_ : nullptr; }
   /// SHA-256 in hexadecimal: of the file, as sha256sum gives it; of several, of their SHA-256 in hexadecimal one after
   /// the other in the order of the files' names.
   [[nodiscard]] std::string hash() const;

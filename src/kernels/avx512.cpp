@@ -5,6 +5,23 @@
 #include "kernels/vector.inl"
 
 namespace gyre {
-const Kernels kAvx512Kernels = {"avx512", matmul, rms_norm, layer_norm, attend, silu_gated, step_statistics};
+const Kernels kAvx512Kernels = {"avx512",         avx512::round_to_bytes,
+                                takes_no_halves,  nullptr,
+                                avx512::multiply, rms_norm,
+                                layer_norm,       rotate,
+                                attend,           attend_rows,
+                                silu_gated,       step_statistics};
+const Kernels kAmxKernels = {"amx",
+                             avx512::round_to_bytes,
+                             amx::takes_halves,
+                             amx::round_to_halves,
+                             amx::multiply,
+                             rms_norm,
+                             layer_norm,
+                             rotate,
+                             attend,
+                             attend_rows,
+                             silu_gated,
+                             step_statistics};
 }  // namespace gyre
 #endif

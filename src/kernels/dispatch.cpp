@@ -1,3 +1,8 @@
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 
@@ -6,6 +11,18 @@
 
 namespace gyre {
 namespace {
+
+/// Linux hands the tile registers to a program that asks for them.
+bool tiles_are_granted() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;
+  constexpr long kTileData = 18;
+  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
 
 const Kernels& choose() {
   const std::vector<const Kernels*> tables = available_kernels();
@@ -24,8 +41,15 @@ const Kernels& choose() {
 std::vector<const Kernels*> available_kernels() {
   std::vector<const Kernels*> tables = {&kScalarKernels};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&kAvx2Kernels);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) tables.push_back(&kAvx512Kernels);
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (avx2) tables.push_back(&kAvx2Kernels);
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512vnni");
+  if (avx2 && avx512) tables.push_back(&kAvx512Kernels);
+  const bool amx =
+      __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && __builtin_cpu_supports("avx512bf16");
+  if (avx2 && avx512 && amx && tiles_are_granted()) tables.push_back(&kAmxKernels);
 #endif
   return tables;
 }

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/products.hpp"
+
 namespace gyre {
 
 /// Squared norms that come out of one pass over a finished loop, for the exits and measures.
@@ -14,30 +16,49 @@ struct StepStatistics {
   float turn = 0;          ///< Δ · Δ_previous
 };
 
-/// The arithmetic of a model, one table per instruction set. Matrices are row-major; weights are [out, in].
+/// The arithmetic of a model, one table per instruction set.
 struct Kernels {
   std::string_view name;
 
-  /// y[n, out] = x[n, in] Wᵀ for the rows `begin` … `end` of W; `out` is the row length of y.
-  void (*matmul)(const float* x, std::size_t n, std::size_t in, const float* weights, std::size_t begin,
-                 std::size_t end, std::size_t out, float* y);
+  /// Rounds rows [count, columns] to bytes, each run of kByteRun by its largest magnitude.
+  void (*round_to_bytes)(const float* x, std::size_t count, std::size_t columns, const ByteRows& out);
+  /// Whether products of `count` rows with weights of this type are taken with activations rounded to bfloat16 instead.
+  bool (*takes_halves)(WeightType type, std::size_t count, std::size_t columns);
+  void (*round_to_halves)(const float* x, std::size_t count, std::size_t columns, std::uint16_t* out);
+  /// y = x Wᵀ for the rows of the panels `first_panel` … `last_panel` of W.
+  void (*multiply)(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
+                   const ProductOut& out);
 
   /// y = weight · x / sqrt(mean(x²) + eps); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* y);
   /// y = weight · (x − mean) / sqrt(variance + eps) + bias.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::size_t n, float* y);
 
+  /// Turns `pairs` pairs of a head by their angles: neighbours, or i and i + pairs.
+  void (*rotate)(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent);
   /// One query against `count` cached positions whose rows lie `stride` floats apart:
   /// out = softmax(scale · q K) V. `scores` has room for `count` floats.
   void (*attend)(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
                  std::size_t head_size, float scale, float* scores, float* out);
 
-  /// y[n] = silu(x[0 … n)) · x[n … 2n).
-  void (*silu_gated)(const float* x, std::size_t n, float* y);
+  /// `rows` queries of one head, `query_stride` floats apart, the first of which sees `count` positions and each
+  /// further one more: out rows likewise, `out_stride` apart. `scratch` has room for attend_scratch() floats.
+  void (*attend_rows)(const float* queries, std::size_t query_stride, std::size_t rows, const float* keys,
+                      const float* values, std::size_t count, std::size_t head_size, float scale, float* scratch,
+                      float* out, std::size_t out_stride);
+  /// y = silu(gate) · x, all of n.
+  void (*silu_gated)(const float* gate, const float* x, std::size_t n, float* y);
 
   /// Reads `now` and `before`, replaces `step` (the previous Δ) by the new one. All have n channels.
   StepStatistics (*step_statistics)(const float* now, const float* before, float* step, std::size_t n);
 };
+
+/// Floats of scratch that attend_rows takes when its last query sees `count` positions.
+constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
+  constexpr std::size_t kMostLanes = 16;
+  constexpr std::size_t kQueries = 8;
+  return (count + kMostLanes) * (head_size + kQueries);
+}
 
 /// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512).
 /// Throws Error when GYRE_ISA names one that is unknown or that the processor lacks.

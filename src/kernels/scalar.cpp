@@ -8,17 +8,6 @@ namespace {
 
 // The plain reference: every other table is tested against this one.
 
-void matmul(const float* x, std::size_t n, std::size_t in, const float* weights, std::size_t begin, std::size_t end,
-            std::size_t out, float* y) {
-  for (std::size_t t = 0; t < n; ++t) {
-    for (std::size_t row = begin; row < end; ++row) {
-      float sum = 0;
-      for (std::size_t i = 0; i < in; ++i) sum += x[t * in + i] * weights[row * in + i];
-      y[t * out + row] = sum;
-    }
-  }
-}
-
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* y) {
   float squares = 0;
   for (std::size_t i = 0; i < n; ++i) squares += x[i] * x[i];
@@ -34,6 +23,17 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
   for (std::size_t i = 0; i < n; ++i) spread += (x[i] - mean) * (x[i] - mean);
   const float inverse = 1.0F / std::sqrt(spread / static_cast<float>(n) + eps);
   for (std::size_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
+}
+
+void rotate(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent) {
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const std::size_t first = adjacent ? 2 * i : i;
+    const std::size_t second = adjacent ? 2 * i + 1 : i + pairs;
+    const float a = head[first];
+    const float b = head[second];
+    head[first] = a * cosines[i] - b * sines[i];
+    head[second] = b * cosines[i] + a * sines[i];
+  }
 }
 
 void attend(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
@@ -56,8 +56,17 @@ void attend(const float* query, const float* keys, const float* values, std::siz
   }
 }
 
-void silu_gated(const float* x, std::size_t n, float* y) {
-  for (std::size_t i = 0; i < n; ++i) y[i] = x[i] / (1.0F + std::exp(-x[i])) * x[n + i];
+void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const float* keys,
+                 const float* values, std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
+                 std::size_t out_stride) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    attend(queries + r * query_stride, keys, values, head_size, count + r, head_size, scale, scratch,
+           out + r * out_stride);
+  }
+}
+
+void silu_gated(const float* gate, const float* x, std::size_t n, float* y) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = gate[i] / (1.0F + std::exp(-gate[i])) * x[i];
 }
 
 StepStatistics step_statistics(const float* now, const float* before, float* step, std::size_t n) {
@@ -76,6 +85,11 @@ StepStatistics step_statistics(const float* now, const float* before, float* ste
 
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar", matmul, rms_norm, layer_norm, attend, silu_gated, step_statistics};
+const Kernels kScalarKernels = {"scalar",         scalar::round_to_bytes,
+                                takes_no_halves,  nullptr,
+                                scalar::multiply, rms_norm,
+                                layer_norm,       rotate,
+                                attend,           attend_rows,
+                                silu_gated,       step_statistics};
 
 }  // namespace gyre

@@ -16,10 +16,22 @@ constexpr std::size_t kLanes = GYRE_VECTOR_BYTES / sizeof(float);
 inline Register load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 inline void store(float* p, Register value) { *reinterpret_cast<Vector*>(p) = value; }
 
+/// The upper half of the first `Width` lanes moved onto the lower one.
+template <std::size_t Width>
+inline Register upper_half(Register value) {
+  IntVector order = {};
+  for (int i = 0; i < static_cast<int>(Width / 2); ++i) order[i] = i + static_cast<int>(Width / 2);
+  return __builtin_shuffle(value, order);
+}
+
+/// Halves are added to halves: as many additions deep as there are bits in the number of lanes.
+template <std::size_t Width = kLanes>
 inline float sum_of(Register value) {
-  float sum = 0;
-  for (std::size_t i = 0; i < kLanes; ++i) sum += value[i];
-  return sum;
+  if constexpr (Width == 1) {
+    return value[0];
+  } else {
+    return sum_of<Width / 2>(value + upper_half<Width>(value));
+  }
 }
 
 /// exp to about 2e-7 relative: 2^n times a polynomial on |r| <= ln(2)/2. Below -87 the result is exp(-87).
@@ -36,44 +48,6 @@ inline Register exp_of(Register x) {
            r * (0.5F + r * (1.66666667e-1F + r * (4.16666667e-2F + r * (8.33333333e-3F + r * 1.38888889e-3F)))));
   const IntVector exponent = (__builtin_convertvector(n, IntVector) + 127) << 23;
   return p * __builtin_bit_cast(Register, exponent);
-}
-
-/// Rows × columns of y at once: each weight vector is used for all columns, each x vector for all rows, so that the
-/// multiply units wait for neither. 4 × 4 fills the registers of AVX2 (16 sums) and half of those of AVX-512.
-template <std::size_t Rows, std::size_t Columns>
-inline void tile(const float* x, std::size_t in, const float* weights, std::size_t out, float* y) {
-  Register sums[Rows][Columns] = {};
-  std::size_t i = 0;
-  for (; i + kLanes <= in; i += kLanes) {
-    Register columns[Columns];
-    for (std::size_t c = 0; c < Columns; ++c) columns[c] = load(x + c * in + i);
-    for (std::size_t r = 0; r < Rows; ++r) {
-      const Register w = load(weights + r * in + i);
-      for (std::size_t c = 0; c < Columns; ++c) sums[r][c] += w * columns[c];
-    }
-  }
-  for (std::size_t r = 0; r < Rows; ++r) {
-    for (std::size_t c = 0; c < Columns; ++c) {
-      float sum = sum_of(sums[r][c]);
-      for (std::size_t k = i; k < in; ++k) sum += weights[r * in + k] * x[c * in + k];
-      y[c * out + r] = sum;
-    }
-  }
-}
-
-template <std::size_t Columns>
-inline void matmul_columns(const float* x, std::size_t in, const float* weights, std::size_t begin, std::size_t end,
-                           std::size_t out, float* y) {
-  std::size_t row = begin;
-  for (; row + 4 <= end; row += 4) tile<4, Columns>(x, in, weights + row * in, out, y + row);
-  for (; row < end; ++row) tile<1, Columns>(x, in, weights + row * in, out, y + row);
-}
-
-void matmul(const float* x, std::size_t n, std::size_t in, const float* weights, std::size_t begin, std::size_t end,
-            std::size_t out, float* y) {
-  std::size_t t = 0;
-  for (; t + 4 <= n; t += 4) matmul_columns<4>(x + t * in, in, weights, begin, end, out, y + t * out);
-  for (; t < n; ++t) matmul_columns<1>(x + t * in, in, weights, begin, end, out, y + t * out);
 }
 
 inline float dot(const float* a, const float* b, std::size_t n) {
@@ -129,15 +103,67 @@ inline float exponentiate(float* scores, std::size_t count) {
   return total;
 }
 
+/// Even and odd lanes of two neighbouring registers, and back.
+struct LaneOrders {
+  IntVector even;
+  IntVector odd;
+  IntVector low;
+  IntVector high;
+};
+inline LaneOrders lane_orders() {
+  LaneOrders orders;
+  for (int i = 0; i < static_cast<int>(kLanes); ++i) {
+    const int half = static_cast<int>(kLanes) / 2;
+    const int behind = i % 2 * static_cast<int>(kLanes);
+    orders.even[i] = 2 * i;
+    orders.odd[i] = 2 * i + 1;
+    orders.low[i] = i / 2 + behind;
+    orders.high[i] = half + i / 2 + behind;
+  }
+  return orders;
+}
+
+void rotate(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent) {
+  const LaneOrders orders = lane_orders();
+  std::size_t i = 0;
+  for (; i + kLanes <= pairs; i += kLanes) {
+    const Register c = load(cosines + i);
+    const Register s = load(sines + i);
+    float* const first = head + (adjacent ? 2 * i : i);
+    float* const second = adjacent ? first + kLanes : first + pairs;
+    const Register x = load(first);
+    const Register y = load(second);
+    const Register a = adjacent ? __builtin_shuffle(x, y, orders.even) : x;
+    const Register b = adjacent ? __builtin_shuffle(x, y, orders.odd) : y;
+    const Register turned_a = a * c - b * s;
+    const Register turned_b = b * c + a * s;
+    store(first, adjacent ? __builtin_shuffle(turned_a, turned_b, orders.low) : turned_a);
+    store(second, adjacent ? __builtin_shuffle(turned_a, turned_b, orders.high) : turned_b);
+  }
+  for (; i < pairs; ++i) {
+    float* const first = head + (adjacent ? 2 * i : i);
+    float* const second = adjacent ? first + 1 : first + pairs;
+    const float a = *first;
+    const float b = *second;
+    *first = a * cosines[i] - b * sines[i];
+    *second = b * cosines[i] + a * sines[i];
+  }
+}
+
 void attend(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
             std::size_t head_size, float scale, float* scores, float* out) {
   for (std::size_t t = 0; t < count; ++t) scores[t] = scale * dot(query, keys + t * stride, head_size);
   const float inverse = 1.0F / exponentiate(scores, count);
   std::size_t i = 0;
   for (; i + kLanes <= head_size; i += kLanes) {
-    Register mixed = {};
-    for (std::size_t t = 0; t < count; ++t) mixed += scores[t] * load(values + t * stride + i);
-    store(out + i, mixed * inverse);
+    // Four sums, so that no addition waits for the one before it.
+    Register mixed[4] = {};
+    std::size_t t = 0;
+    for (; t + 4 <= count; t += 4) {
+      for (std::size_t k = 0; k < 4; ++k) mixed[k] += scores[t + k] * load(values + (t + k) * stride + i);
+    }
+    for (; t < count; ++t) mixed[0] += scores[t] * load(values + t * stride + i);
+    store(out + i, (mixed[0] + mixed[1] + mixed[2] + mixed[3]) * inverse);
   }
   for (; i < head_size; ++i) {
     float mixed = 0;
@@ -146,13 +172,80 @@ void attend(const float* query, const float* keys, const float* values, std::siz
   }
 }
 
-void silu_gated(const float* x, std::size_t n, float* y) {
+/// Keys in panels of kLanes: number i of all keys of a panel lie side by side.
+inline void pack_keys(const float* keys, std::size_t count, std::size_t head_size, float* panels) {
+  for (std::size_t t = 0; t < count; ++t) {
+    float* const to = panels + t / kLanes * kLanes * head_size + t % kLanes;
+    for (std::size_t i = 0; i < head_size; ++i) to[i * kLanes] = keys[t * head_size + i];
+  }
+}
+
+/// Scores of N queries against all panels, `stride` apart; those of positions that do not exist are whatever they are.
+template <std::size_t N>
+inline void score_rows(const float* queries, std::size_t query_stride, const float* panels, std::size_t count,
+                       std::size_t head_size, float scale, float* scores, std::size_t stride) {
+  for (std::size_t t = 0; t < count; t += kLanes) {
+    Register sums[N] = {};
+    const float* const panel = panels + t * head_size;
+    for (std::size_t i = 0; i < head_size; ++i) {
+      const Register key = load(panel + i * kLanes);
+      for (std::size_t n = 0; n < N; ++n) sums[n] += key * queries[n * query_stride + i];
+    }
+    for (std::size_t n = 0; n < N; ++n) store(scores + n * stride + t, sums[n] * scale);
+  }
+}
+
+/// Sums of values weighted by the scores of N queries, for channels i … i + kLanes.
+template <std::size_t N>
+inline void mix_values(const float* scores, std::size_t stride, const float* values, std::size_t count,
+                       std::size_t head_size, std::size_t i, const float* inverses, float* out,
+                       std::size_t out_stride) {
+  Register mixed[N] = {};
+  for (std::size_t t = 0; t < count; ++t) {
+    const Register value = load(values + t * head_size + i);
+    for (std::size_t n = 0; n < N; ++n) mixed[n] += value * scores[n * stride + t];
+  }
+  for (std::size_t n = 0; n < N; ++n) store(out + n * out_stride + i, mixed[n] * inverses[n]);
+}
+
+void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const float* keys,
+                 const float* values, std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
+                 std::size_t out_stride) {
+  constexpr std::size_t kQueries = 8;
+  if (rows < kQueries || head_size % kLanes != 0) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      attend(queries + r * query_stride, keys, values, head_size, count + r, head_size, scale, scratch,
+             out + r * out_stride);
+    }
+    return;
+  }
+  const std::size_t most = count + rows - 1;
+  const std::size_t stride = (most + kLanes - 1) / kLanes * kLanes;
+  float* const scores = scratch + stride * head_size;
+  pack_keys(keys, most, head_size, scratch);
+  for (std::size_t r = 0; r < rows; r += kQueries) {
+    const std::size_t first = r + kQueries <= rows ? r : rows - kQueries;  // the last ones overlap those before
+    const std::size_t seen = count + first + kQueries - 1;
+    score_rows<kQueries>(queries + first * query_stride, query_stride, scratch, seen, head_size, scale, scores, stride);
+    float inverses[kQueries];
+    for (std::size_t n = 0; n < kQueries; ++n) {
+      const std::size_t own = count + first + n;
+      inverses[n] = 1.0F / exponentiate(scores + n * stride, own);
+      for (std::size_t t = own; t < seen; ++t) scores[n * stride + t] = 0;
+    }
+    for (std::size_t i = 0; i < head_size; i += kLanes) {
+      mix_values<kQueries>(scores, stride, values, seen, head_size, i, inverses, out + first * out_stride, out_stride);
+    }
+  }
+}
+
+void silu_gated(const float* gate, const float* x, std::size_t n, float* y) {
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    const Register gate = load(x + i);
-    store(y + i, gate / (1.0F + exp_of(-gate)) * load(x + n + i));
+    const Register open = load(gate + i);
+    store(y + i, open / (1.0F + exp_of(-open)) * load(x + i));
   }
-  for (; i < n; ++i) y[i] = x[i] / (1.0F + expf(-x[i])) * x[n + i];
+  for (; i < n; ++i) y[i] = gate[i] / (1.0F + expf(-gate[i])) * x[i];
 }
 
 StepStatistics step_statistics(const float* now, const float* before, float* step, std::size_t n) {

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "format/block_formats.hpp"
 #include "format/gguf.hpp"
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
@@ -16,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr EnumName<DType> kStorage[] = {
-    {DType::f32, "f32"}, {DType::f16, "f16"}, {DType::bf16, "bf16"}, {DType::q8_0, "q8_0"}, {DType::q4_0, "q4_0"}};
+constexpr EnumName<DType> kStorage[] = {{DType::f32, "f32"},   {DType::f16, "f16"},   {DType::bf16, "bf16"},
+                                        {DType::q8_0, "q8_0"}, {DType::q4_0, "q4_0"}, {DType::tq2_0, "tq2_0"}};
 
 bool is_block_format(DType dtype) { return block_size(dtype) > 1; }
 
@@ -27,26 +26,18 @@ DType type_of(std::span<const std::int64_t> shape, DType storage) {
   return static_cast<std::size_t>(shape.back()) % block_size(storage) == 0 ? storage : DType::f32;
 }
 
-std::vector<std::byte> encode(std::span<const float> values, DType dtype) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(byte_size(dtype, values.size())));
-  if (is_block_format(dtype)) {
-    quantize(dtype, values, bytes);
-    return bytes;
-  }
-  auto* halves = reinterpret_cast<std::uint16_t*>(bytes.data());
-  for (std::size_t i = 0; i < values.size(); ++i)
-    halves[i] = dtype == DType::bf16 ? to_bf16(values[i]) : to_f16(values[i]);
-  return bytes;
-}
-
 /// The tensors of a model in gyre's names, encoded; `bytes` holds what is not the model's own.
 std::vector<NamedTensor> encoded_tensors(const Model& model, DType storage, std::deque<std::vector<std::byte>>& bytes) {
   std::vector<NamedTensor> tensors;
   for (TensorInfo& info : tensor_table(model.spec())) {
-    const std::span<const float> values = model.tensor(info.name);
     const DType dtype = type_of(info.shape, storage);
-    std::span<const std::byte> stored = std::as_bytes(values);
-    if (dtype != DType::f32) stored = bytes.emplace_back(encode(values, dtype));
+    const auto parts = model.source().stored(info.name);
+    std::span<const std::byte> stored;
+    if (parts && parts->size() == 1 && parts->front().dtype == dtype) {
+      stored = parts->front().bytes;
+    } else {
+      stored = bytes.emplace_back(encode(model.tensor(info.name), dtype));
+    }
     tensors.push_back({std::move(info.name), {dtype, std::move(info.shape), stored}});
   }
   return tensors;

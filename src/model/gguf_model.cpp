@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "format/json_object.hpp"
 #include "model/families.hpp"
 
 namespace gyre {
@@ -102,12 +103,10 @@ ModelSpec gguf_spec(const Gguf& file) {
   if (file.integer("gyre.format", 1, kMost, 1) > 1) {
     throw Error("{}: gyre.format is above 1; a newer gyre wrote this file, and reads it", file.path().string());
   }
-  const nlohmann::json json = nlohmann::json::parse(file.text("gyre.spec"), nullptr, false);
-  if (json.is_discarded()) throw Error("{} is not JSON; the file is damaged", where);
-  return parse_spec(json, where);
+  return parse_spec(parse_json(file.text("gyre.spec"), where), where);
 }
 
-Mapping gguf_mapping(const Gguf& file) {
+Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
   const std::string where = file.path().string();
   const std::string architecture = file.text("general.architecture");
   constexpr std::array<std::string_view, 5> kKnown = {"llama", "qwen2", "qwen3", "olmo2", "nanbeige"};
@@ -121,7 +120,7 @@ Mapping gguf_mapping(const Gguf& file) {
     throw Error("{}: {}.num_loops is {}; gyre loops the stacks of llama and nanbeige", where, architecture,
                 config.at("num_loops").dump());
   }
-  Mapping mapping = family_of(config, where).map(config, TensorStore(Gguf(file.path())), where);
+  Mapping mapping = family_of(config, where).map(config, tensors, where);
   for (auto& [name, recipe] : mapping.recipes) {
     for (std::string& part : recipe.parts) part = gguf_name(part, architecture);
   }

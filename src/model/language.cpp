@@ -1,6 +1,7 @@
 #include "model/language.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -45,13 +46,16 @@ void add_named_end_token(const fs::path& file, const Tokenizer& tokenizer, std::
   if (const auto token = tokenizer.added_token(content.get<std::string>())) add(tokens, *token, tokenizer.size());
 }
 
+/// A number of a list that should be whole; -1, which is no id or type, where no integer holds it.
+int whole(double number) { return std::abs(number) <= std::numeric_limits<int>::max() ? static_cast<int>(number) : -1; }
+
 /// A file that gyre wrote.
 Language of_own_gguf(const Gguf& file) {
   constexpr const char* kTokenizer = "tokenizer.huggingface.json";
   Language language{Tokenizer::parse(file.text(kTokenizer), file.path().string() + ": " + kTokenizer), {}};
   if (!file.has("gyre.end_tokens")) return language;
   for (const double token : file.numbers("gyre.end_tokens")) {
-    add(language.end_tokens, static_cast<std::int64_t>(token), language.tokenizer.size());
+    add(language.end_tokens, whole(token), language.tokenizer.size());
   }
   return language;
 }
@@ -67,7 +71,7 @@ Language of_gguf(const fs::path& path) {
   vocabulary.pre = file.text("tokenizer.ggml.pre", "default");
   vocabulary.tokens = file.strings("tokenizer.ggml.tokens");
   for (const double score : numbers("tokenizer.ggml.scores")) vocabulary.scores.push_back(static_cast<float>(score));
-  for (const double type : numbers("tokenizer.ggml.token_type")) vocabulary.types.push_back(static_cast<int>(type));
+  for (const double type : numbers("tokenizer.ggml.token_type")) vocabulary.types.push_back(whole(type));
   if (file.has("tokenizer.ggml.merges")) vocabulary.merges = file.strings("tokenizer.ggml.merges");
   vocabulary.bos = id("tokenizer.ggml.bos_token_id");
   vocabulary.eos = id("tokenizer.ggml.eos_token_id");
@@ -82,13 +86,12 @@ Language of_gguf(const fs::path& path) {
 
 }  // namespace
 
-ChatTemplate load_chat_template(const fs::path& model) {
+ChatTemplate load_chat_template(const fs::path& model, const Tokenizer& tokenizer) {
   if (!fs::is_regular_file(model)) return ChatTemplate::load(model);
   const Gguf file(model);
   if (!file.has("tokenizer.chat_template")) {
     throw Error("{}: no chat template (key tokenizer.chat_template); give a prompt without --chat", model.string());
   }
-  const Tokenizer tokenizer = load_language(model).tokenizer;
   const auto token_text = [&](const char* key) {
     const std::int64_t id = file.integer(key, -1, tokenizer.size() - 1, -1);
     return id < 0 ? std::string() : tokenizer.piece(static_cast<std::int32_t>(id));

@@ -19,7 +19,8 @@ struct Language {
 /// or the vocabulary of a GGUF file.
 Language load_language(const std::filesystem::path& model);
 
-/// The chat template of a model folder or GGUF file. Throws Error when there is none, or one of no known family.
-ChatTemplate load_chat_template(const std::filesystem::path& model);
+/// The chat template of a model folder or GGUF file, whose tokenizer is `tokenizer`. Throws Error when there is none,
+/// or one of no known family.
+ChatTemplate load_chat_template(const std::filesystem::path& model, const Tokenizer& tokenizer);
 
 }  // namespace gyre

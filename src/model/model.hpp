@@ -2,22 +2,26 @@
 
 #include <deque>
 #include <filesystem>
-#include <memory>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "format/tensor_store.hpp"
-#include "model/mapping.hpp"
 #include "model/spec.hpp"
+#include "model/tensor_source.hpp"
+#include "model/weights.hpp"
 
 namespace gyre {
 
 /// A linear map of shape [out, in]; `bias` may be null.
 struct Linear {
-  const float* weight = nullptr;
+  PackedMatrix weight;
   const float* bias = nullptr;
-  std::size_t in = 0;
-  std::size_t out = 0;
+
+  [[nodiscard]] std::size_t in() const { return weight.columns; }
+  [[nodiscard]] std::size_t out() const { return weight.rows; }
+  [[nodiscard]] bool there() const { return weight.data != nullptr; }
 };
 
 /// A norm over the state; null weight: there is none at this place.
@@ -33,11 +37,12 @@ struct Layer {
   Linear qkv;
   const float* q_norm = nullptr;  ///< null: none, or one without weights
   const float* k_norm = nullptr;
-  Linear value_gate;                   ///< [kv_heads, kValueGateWidth]; null: no value embedding in this layer
+  Linear value_gate;                   ///< [kv_heads, kValueGateWidth]; absent: no value embedding in this layer
   const float* value_embed = nullptr;  ///< [vocabulary, kv_size]
   Linear out;
   Norm mlp_in;
   Norm mlp_out;
+  Linear gate;  ///< absent unless the MLP is gated
   Linear up;
   Linear down;
 };
@@ -52,14 +57,19 @@ struct GroupWeights {
   Linear exit;
 };
 
-/// A spec and its weights, mapped read-only and shared by all sequences. Tensors that are stored in F32 are used where
-/// they lie; others are widened once.
+/// How a model is loaded.
+struct LoadOptions {
+  std::optional<WeightType> weights;  ///< what its matrices are rounded to; nothing: as they are stored
+};
+
+/// A spec and its weights, read-only and shared by all sequences. Matrices are packed for the kernels in the type they
+/// are stored in (others than those of WeightType are widened to f32); the table of embeddings stays in the file.
 class Model {
  public:
   /// Loads a folder (config.json of gyre or of a family in families.hpp, safetensors in one file or several) or a GGUF
   /// file. Throws Error for a missing or foreign file, a tensor that is missing, superfluous, of the wrong shape, or
   /// that holds numbers which are not finite.
-  static Model load(const std::filesystem::path& path);
+  static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// Loops layers of a model that does not loop them: see with_loops.
   void loop_layers(std::span<const LayerLoop> runs, float damping, const std::string& flag);
@@ -69,32 +79,37 @@ class Model {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// "gyre", or the family of the checkpoint.
   [[nodiscard]] const std::string& family() const { return family_; }
-  [[nodiscard]] const float* embedding() const { return embedding_; }
+  /// The embedding of a token: `out` holds hidden_size floats.
+  void embed(std::int32_t token, std::span<float> out) const;
   [[nodiscard]] const float* positions() const { return positions_; }  ///< null unless learned
   [[nodiscard]] const Norm& embedding_norm() const { return embedding_norm_; }
   [[nodiscard]] const std::vector<GroupWeights>& groups() const { return groups_; }
   [[nodiscard]] const Norm& final_norm() const { return final_norm_; }
   [[nodiscard]] const Linear& head() const { return head_; }
 
-  /// The floats of a tensor of tensor_table(spec()).
-  [[nodiscard]] std::span<const float> tensor(const std::string& name) const;
+  /// The checkpoint behind it, in the names of tensor_table(spec()).
+  [[nodiscard]] const TensorSource& source() const { return source_; }
+  /// The numbers of a tensor of tensor_table(spec()), as they are stored.
+  [[nodiscard]] std::vector<float> tensor(const std::string& name) const { return source_.floats(name); }
+  /// Bytes of a tensor of tensor_table(spec()) as it is computed with.
+  [[nodiscard]] std::size_t held_bytes(const std::string& name) const;
   [[nodiscard]] std::int64_t parameter_count() const;
-  /// The type most parameters are stored in.
+  /// The type most parameters are stored in, and the one most are computed with.
   [[nodiscard]] std::string_view stored_type() const;
+  [[nodiscard]] std::string_view weight_type() const;
   /// SHA-256 of the weights in hexadecimal, see TensorStore::hash.
-  [[nodiscard]] std::string hash() const;
+  [[nodiscard]] std::string hash() const { return source_.store().hash(); }
 
  private:
-  Model(std::filesystem::path path, std::string family, Mapping mapping, TensorStore store);
+  Model(std::filesystem::path path, std::string family, Mapping mapping, TensorStore store, const LoadOptions& options);
 
-  void check_names() const;
   void rename_tensors(const ModelSpec& looped);
   void bind();
-  /// The floats of a tensor of the table: where they lie, or made by its recipe.
+  /// The floats of a tensor that is no matrix: where they lie in the file, or a copy.
   const float* floats(const std::string& name);
-  const float* found(const std::string& name);
-  const float* made(const std::string& name, const Recipe& recipe, std::size_t count);
-  Linear linear(const std::string& name, int out, int in, bool bias);
+  Linear linear(const std::string& name, bool bias);
+  /// Some rows of a matrix and of its bias.
+  Linear linear(const std::string& name, RowRange rows, bool bias);
   Norm norm(const std::string& name);
   Layer layer(const std::string& name, const Group& group, int index);
   GroupWeights group(std::size_t index);
@@ -102,12 +117,12 @@ class Model {
   std::filesystem::path path_;
   std::string family_;
   ModelSpec spec_;
-  Mapping mapping_;
-  TensorStore store_;
-  std::map<std::string, std::vector<std::int64_t>> shapes_;  ///< of the table
-  std::map<std::string, const float*> bound_;                ///< where the floats of each lie
-  std::deque<std::vector<float>> widened_;
-  const float* embedding_ = nullptr;
+  TensorSource source_;
+  LoadOptions options_;
+  WeightMemory memory_;
+  std::map<std::string, WeightType> held_;  ///< of the matrices
+  std::deque<std::vector<float>> copies_;
+  TensorView embedding_;
   const float* positions_ = nullptr;
   Norm embedding_norm_;
   std::vector<GroupWeights> groups_;

@@ -1,6 +1,7 @@
 #include "model/spec.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -43,6 +44,17 @@ std::vector<float> parse_numbers(const JsonObject& object, std::string_view key,
   return numbers;
 }
 
+std::vector<int> parse_layers(const nlohmann::json& list, const std::string& where) {
+  std::vector<int> layers;
+  for (const nlohmann::json& value : list) {
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= kMostLoops) {
+      throw Error("{}: value_layers holds {}, which is no layer", where, value.dump());
+    }
+    layers.push_back(value.get<int>());
+  }
+  return layers;
+}
+
 Group parse_group(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
   object.allow({"name", "layers", "loops", "injection", "first_state", "noise_std", "loop_norm", "exit_norm",
@@ -60,9 +72,7 @@ Group parse_group(const nlohmann::json& json, const std::string& where) {
   group.exit_linear = object.boolean("exit_linear", defaults.exit_linear);
   group.exit_gate = object.boolean("exit_gate", defaults.exit_gate);
   group.damping = object.number("damping", 0, 2, defaults.damping);
-  for (const float layer : parse_numbers(object, "value_layers", where)) {
-    group.value_layers.push_back(static_cast<int>(layer));
-  }
+  if (object.has("value_layers")) group.value_layers = parse_layers(object.array("value_layers"), where);
   return group;
 }
 
@@ -89,6 +99,13 @@ bool norm_before_branch(NormPlacement placement) {
 }
 
 bool norm_after_branch(NormPlacement placement) { return placement != NormPlacement::pre; }
+
+Group plain_group(std::string name, int layers) {
+  Group group;
+  group.name = std::move(name);
+  group.layers = layers;
+  return group;
+}
 
 int ModelSpec::layer_count() const {
   return std::accumulate(groups.begin(), groups.end(), 0, [](int sum, const Group& g) { return sum + g.layers; });
@@ -155,6 +172,9 @@ ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
 }
 
 void validate(const ModelSpec& spec, const std::string& where) {
+  if (spec.head_size < 1) {
+    throw Error("{}: head_size is {}; give it, or no more heads than hidden_size", where, spec.head_size);
+  }
   if (std::int64_t{spec.heads} * spec.head_size > kMaxSize) {
     throw Error("{}: heads ({}) times head_size ({}) is more than {}", where, spec.heads, spec.head_size, kMaxSize);
   }
@@ -169,8 +189,15 @@ void validate(const ModelSpec& spec, const std::string& where) {
     throw Error("{}: rotary_divisors has {} numbers; give head_size / 2 = {}", where, spec.rotary_divisors.size(),
                 spec.head_size / 2);
   }
+  for (const float divisor : spec.rotary_divisors) {
+    if (divisor > 0 && std::isfinite(divisor)) continue;
+    throw Error("{}: rotary_divisors holds {}; each must be a positive number", where, divisor);
+  }
+  std::int64_t layers = 0;
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
+    layers += group.layers;
+    if (layers > kMostLoops) throw Error("{}: the groups have more than {} layers together", where, kMostLoops);
     for (const int layer : group.value_layers) {
       if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
       throw Error("{}: groups[{}].value_layers names layer {} of {}, or hidden_size is below {}", where, g, layer,

@@ -57,7 +57,7 @@ enum class FirstState {
 
 /// Channels of its branch's input that the gate of a value embedding reads.
 inline constexpr int kValueGateWidth = 32;
-/// Loops and layers of a group are at most so many.
+/// Loops of a group, and layers of a model, are at most so many.
 inline constexpr int kMostLoops = 4096;
 
 /// A run of layers applied `loops` times; loops = 1 is an ordinary stretch of layers.
@@ -80,6 +80,9 @@ struct Group {
   [[nodiscard]] bool looped() const { return loops > 1; }
   bool operator==(const Group&) const = default;
 };
+
+/// A group whose layers run once.
+Group plain_group(std::string name, int layers);
 
 /// What a model is: dimensions, norms, positions and its stack of groups. Plain data, shared by engine and trainer.
 struct ModelSpec {

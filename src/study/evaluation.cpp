@@ -17,6 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
 /// Counts of one rule on one window or example.
 struct Tally {
   double cross_entropy = 0;
@@ -41,12 +45,19 @@ struct Window {
   std::span<const std::int32_t> targets;
 };
 
-std::vector<Window> cut_windows(std::span<const std::int32_t> tokens, int length) {
+/// Throws Error when nothing is left to score, or when a token is outside the vocabulary.
+std::vector<Window> cut_windows(std::span<const std::int32_t> tokens, const ModelSpec& spec,
+                                const EvaluationOptions& options) {
+  if (tokens.size() < 2) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
+  require_in_vocabulary(tokens, spec);
   std::vector<Window> windows;
-  const auto size = static_cast<std::size_t>(length);
+  const auto size = static_cast<std::size_t>(options.window);
   for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += size) {
     const std::size_t count = std::min(size, tokens.size() - 1 - begin);
     windows.push_back({tokens.subspan(begin, count), tokens.subspan(begin + 1, count)});
+  }
+  if (windows.front().inputs.size() <= static_cast<std::size_t>(options.score_from)) {
+    throw Error("--score-from: {} leaves nothing of a window of {}", options.score_from, windows.front().inputs.size());
   }
   return windows;
 }
@@ -69,6 +80,24 @@ class TextEvaluation {
     return log_probabilities;
   }
 
+  /// The window at once, at full depth.
+  Tally run_at_once(Engine& engine, const Window& window) const {
+    Sequence sequence = start(engine);
+    const std::size_t n = window.inputs.size();
+    const auto begin = Clock::now();
+    const std::span<const float> logits = engine.prefill(sequence, window.inputs, Engine::Logits::all);
+    const double milliseconds = milliseconds_since(begin);
+    std::vector<float> log_probabilities(vocabulary_size());
+    Tally tally;
+    for (auto t = static_cast<std::size_t>(options_.score_from); t < n; ++t) {
+      log_softmax(logits.subspan(t * log_probabilities.size(), log_probabilities.size()), log_probabilities);
+      score(window.targets[t], log_probabilities, {options_.loops, {}}, tally);
+      tally.milliseconds += milliseconds / static_cast<double>(n);
+    }
+    return tally;
+  }
+
+  /// The window token by token.
   Tally run(Engine& engine, const Window& window, BoundedExit& exit, std::span<const float> full) const {
     Sequence sequence = start(engine);
     const std::size_t vocabulary = vocabulary_size();
@@ -79,21 +108,25 @@ class TextEvaluation {
       require_not_interrupted();
       const auto begin = Clock::now();
       const std::span<const float> logits = engine.decode(sequence, window.inputs[t], &exit, depth);
-      const double milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+      const double milliseconds = milliseconds_since(begin);
       if (static_cast<int>(t) < options_.score_from) continue;
       tally.milliseconds += milliseconds;
       log_softmax(logits, log_probabilities);
-      const std::int32_t target = window.targets[t];
-      tally.cross_entropy -= static_cast<double>(log_probabilities[static_cast<std::size_t>(target)]);
+      score(window.targets[t], log_probabilities, depth, tally);
       tally.kl += kl_divergence(full.subspan(t * vocabulary, vocabulary), log_probabilities);
-      tally.bytes += static_cast<double>(tokenizer_.piece(target).size());
-      tally.count_depth(depth, options_.loops);
-      ++tally.tokens;
     }
     return tally;
   }
 
  private:
+  void score(std::int32_t target, std::span<const float> log_probabilities, const TokenDepth& depth,
+             Tally& tally) const {
+    tally.cross_entropy -= static_cast<double>(log_probabilities[static_cast<std::size_t>(target)]);
+    tally.bytes += static_cast<double>(tokenizer_.piece(target).size());
+    tally.count_depth(depth, options_.loops);
+    ++tally.tokens;
+  }
+
   [[nodiscard]] std::size_t vocabulary_size() const { return static_cast<std::size_t>(model_.spec().vocab_size); }
   [[nodiscard]] Sequence start(const Engine& engine) const {
     return engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed, options_.start);
@@ -159,12 +192,7 @@ bool needs_another_rule(const ExitChoice& rule) { return rule.options.contains("
 std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer,
                                       std::span<const std::int32_t> tokens, std::span<const ExitChoice> rules,
                                       const EvaluationOptions& options, const ProgressSink& progress) {
-  const std::vector<Window> windows = cut_windows(tokens, options.window);
-  if (windows.empty()) throw Error("--text: {} tokens leave nothing to predict; give at least 2", tokens.size());
-  if (static_cast<int>(windows.front().inputs.size()) <= options.score_from) {
-    throw Error("--score-from: {} leaves nothing of a window of {}", options.score_from, windows.front().inputs.size());
-  }
-  require_in_vocabulary(tokens, model.spec());
+  const std::vector<Window> windows = cut_windows(tokens, model.spec(), options);
   check_rules(rules, {model.spec(), options.loops, {}});
   const TextEvaluation evaluation(model, tokenizer, options);
   std::vector<std::vector<Tally>> tallies(rules.size(), std::vector<Tally>(windows.size()));
@@ -192,6 +220,16 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
   std::vector<RuleResult> results;
   for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise(rules[r].text, tallies[r], model.spec()));
   return results;
+}
+
+RuleResult evaluate_prefill(const Model& model, const Tokenizer& tokenizer, std::span<const std::int32_t> tokens,
+                            const EvaluationOptions& options, const ProgressSink& progress) {
+  const std::vector<Window> windows = cut_windows(tokens, model.spec(), options);
+  const TextEvaluation evaluation(model, tokenizer, options);
+  std::vector<Tally> tallies(windows.size());
+  const auto job = [&](Engine& engine, std::size_t w) { tallies[w] = evaluation.run_at_once(engine, windows[w]); };
+  run_jobs(model, windows.size(), options.threads, job, progress, {0, static_cast<std::int64_t>(windows.size())});
+  return summarise("prefill", tallies, model.spec());
 }
 
 }  // namespace gyre

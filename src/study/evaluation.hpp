@@ -46,6 +46,11 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
                                       std::span<const std::int32_t> tokens, std::span<const ExitChoice> rules,
                                       const EvaluationOptions& options, const ProgressSink& progress);
 
+/// Quality at full depth alone: each window goes in at once, as a prompt does, and its logits are scored. One row named
+/// "prefill"; its milliseconds are those of a window spread over its tokens.
+RuleResult evaluate_prefill(const Model& model, const Tokenizer& tokenizer, std::span<const std::int32_t> tokens,
+                            const EvaluationOptions& options, const ProgressSink& progress);
+
 /// Accuracy and depth at one level of difficulty (level -1: all).
 struct LevelResult {
   int level = 0;

@@ -17,8 +17,7 @@ std::vector<Example> read_examples(const std::filesystem::path& file) {
     rest.remove_prefix(std::min(rest.size(), text.size() + 1));
     if (text.empty()) continue;
     const std::string where = fmt::format("{}, line {}", file.string(), line);
-    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-    if (json.is_discarded()) throw Error("{}: not valid JSON", where);
+    const nlohmann::json json = parse_json(text, where);
     const JsonObject object(json, where);
     Example example{object.text("prompt"), object.text("answer"), object.integer("level", 0, 1'000'000, 0),
                     object.text("labels", "")};

@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "text/growth.hpp"
 #include "text/stage_json.hpp"
 #include "text/utf8.hpp"
 
@@ -32,12 +33,14 @@ std::string without(std::string_view text, Drop drop) {
   });
 }
 
-std::string replace_all(std::string_view text, std::string_view wanted, std::string_view content) {
+std::string replace_all(std::string_view text, std::string_view wanted, std::string_view content,
+                        const Growth& growth) {
   std::string made;
   std::size_t done = 0;
   for (std::size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, done)) {
     made += text.substr(done, at - done);
     made += content;
+    growth.check(made.size());
     done = at + wanted.size();
   }
   return made += text.substr(done);
@@ -147,7 +150,7 @@ std::string Normalizer::run_bert(const Bert& bert, std::string_view text) {
   return bert.lower_case ? lower_case(made) : made;
 }
 
-std::string Normalizer::run(const Step& step, std::string_view text) {
+std::string Normalizer::run(const Step& step, std::string_view text, const Growth& growth) {
   return std::visit(
       [&](const auto& known) -> std::string {
         using Known = std::decay_t<decltype(known)>;
@@ -156,8 +159,8 @@ std::string Normalizer::run(const Step& step, std::string_view text) {
         if constexpr (std::is_same_v<Known, StripAccents>) return without(text, is_mark);
         if constexpr (std::is_same_v<Known, Strip>) return std::string(strip(text, known.left, known.right));
         if constexpr (std::is_same_v<Known, Prepend>) return text.empty() ? "" : known.content + std::string(text);
-        if constexpr (std::is_same_v<Known, ReplaceText>) return replace_all(text, known.text, known.content);
-        if constexpr (std::is_same_v<Known, ReplacePattern>) return known.pattern.replace(text, known.content);
+        if constexpr (std::is_same_v<Known, ReplaceText>) return replace_all(text, known.text, known.content, growth);
+        if constexpr (std::is_same_v<Known, ReplacePattern>) return known.pattern.replace(text, known.content, growth);
         if constexpr (std::is_same_v<Known, Bert>) return run_bert(known, text);
       },
       step);
@@ -165,7 +168,11 @@ std::string Normalizer::run(const Step& step, std::string_view text) {
 
 std::string Normalizer::apply(std::string_view text) const {
   std::string made(text);
-  for (const Step& step : steps_) made = run(step, made);
+  const Growth growth("normalizer", text.size());
+  for (const Step& step : steps_) {
+    made = run(step, made, growth);
+    growth.check(made.size());
+  }
   return made;
 }
 

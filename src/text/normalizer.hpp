@@ -55,7 +55,7 @@ class Normalizer {
   static Step read_step(const nlohmann::json& json, const std::string& where);
   static Step read_replace(const nlohmann::json& json, const std::string& where);
   static Step read_bert(const nlohmann::json& json, const std::string& where);
-  static std::string run(const Step& step, std::string_view text);
+  static std::string run(const Step& step, std::string_view text, const Growth& growth);
   static std::string run_bert(const Bert& bert, std::string_view text);
 
   std::vector<Step> steps_;

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "text/growth.hpp"
 #include "text/stage_json.hpp"
 #include "text/unicode.hpp"
 #include "text/utf8.hpp"
@@ -148,7 +149,12 @@ void PreTokenizer::read_split(const nlohmann::json& json, const std::string& whe
 Words PreTokenizer::cut(std::string_view text, bool at_start) const {
   Words words;
   if (!text.empty()) words.words.push_back(text);
-  const auto keep = [&](std::string made) -> std::string_view { return words.made.emplace_back(std::move(made)); };
+  const Growth growth("pre-tokenizer", text.size());
+  std::size_t made_bytes = 0;
+  const auto keep = [&](std::string made) -> std::string_view {
+    growth.check(made_bytes += made.size());
+    return words.made.emplace_back(std::move(made));
+  };
   for (const Step& step : steps_) {
     std::vector<std::string_view> finer;
     bool first = at_start;

@@ -21,8 +21,15 @@ struct FreeCode {
 struct FreeMatch {
   void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }
 };
+struct FreeContext {
+  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+};
 using Code = std::unique_ptr<pcre2_code, FreeCode>;
 using MatchData = std::unique_ptr<pcre2_match_data, FreeMatch>;
+using MatchContext = std::unique_ptr<pcre2_match_context, FreeContext>;
+
+/// The interpreter may remember its way through a text in so much memory; it would take 20 GB by itself.
+constexpr std::uint32_t kMostHeapKib = 32 * 1024;
 
 PCRE2_SPTR units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 
@@ -75,10 +82,10 @@ Code compile(const std::string& regex, std::string_view where) {
 }
 
 /// Finds the first match at or after `start`; false when there is none.
-bool find_match(const pcre2_code* code, pcre2_match_data* data, std::string_view text, std::size_t start,
-                TextRange& range) {
+bool find_match(const pcre2_code* code, pcre2_match_data* data, pcre2_match_context* context, std::string_view text,
+                std::size_t start, TextRange& range) {
   const auto match = [&](std::uint32_t extra) {
-    return pcre2_match(code, units(text), text.size(), start, PCRE2_NO_UTF_CHECK | extra, data, nullptr);
+    return pcre2_match(code, units(text), text.size(), start, PCRE2_NO_UTF_CHECK | extra, data, context);
   };
   int result = match(0);
   // The interpreter keeps its stack on the heap, so it finishes where compiled code has run out of room.
@@ -160,11 +167,13 @@ std::vector<TextRange> SplitPattern::find_all(std::string_view text) const {
   const bool exact = compiled_->exact && text.find(kFormerSpace) != std::string_view::npos;
   const pcre2_code* code = exact ? compiled_->exact.get() : compiled_->code.get();
   const MatchData data(pcre2_match_data_create_from_pattern(code, nullptr));
+  const MatchContext context(pcre2_match_context_create(nullptr));
+  pcre2_set_heap_limit(context.get(), kMostHeapKib);
   std::vector<TextRange> ranges;
   std::size_t done = 0;
   std::size_t start = 0;
   TextRange range{};
-  while (start < text.size() && find_match(code, data.get(), text, start, range)) {
+  while (start < text.size() && find_match(code, data.get(), context.get(), text, start, range)) {
     range.begin = std::max(range.begin, done);  // \K may move it back
     if (range.begin > done) ranges.push_back({done, range.begin, invert_});
     range.end = std::max(range.end, range.begin);
@@ -183,10 +192,11 @@ void SplitPattern::split(std::string_view text, std::vector<std::string_view>& p
   append_pieces(text, find_all(text), behavior_, pieces);
 }
 
-std::string SplitPattern::replace(std::string_view text, std::string_view content) const {
+std::string SplitPattern::replace(std::string_view text, std::string_view content, const Growth& growth) const {
   std::string replaced;
   for (const TextRange& range : find_all(text)) {
     replaced += range.is_match != invert_ ? content : text.substr(range.begin, range.end - range.begin);
+    growth.check(replaced.size());
   }
   return replaced;
 }

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/growth.hpp"
+
 namespace gyre {
 
 /// GPT-2's rule for cutting text into words before merging.
@@ -38,8 +40,8 @@ class SplitPattern {
   [[nodiscard]] SplitBehavior behavior() const { return behavior_; }
   /// Appends the pieces of `text`, which must be valid UTF-8. With the behavior `isolated` they join to the text.
   void split(std::string_view text, std::vector<std::string_view>& pieces) const;
-  /// `text` with every match replaced by `content`.
-  [[nodiscard]] std::string replace(std::string_view text, std::string_view content) const;
+  /// `text` with every match replaced by `content`. Throws Error when it grows beyond `growth`.
+  [[nodiscard]] std::string replace(std::string_view text, std::string_view content, const Growth& growth) const;
 
  private:
   struct Compiled;

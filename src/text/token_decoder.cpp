@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -152,8 +153,9 @@ void TokenDecoder::read_strip(const nlohmann::json& json, const std::string& whe
   steps_.emplace_back(std::move(strip));
 }
 
-std::string TokenDecoder::run(const Step& step, std::string name, bool first) {
-  if (const auto* replace = std::get_if<Replace>(&step)) return replace->pattern.replace(name, replace->content);
+std::string TokenDecoder::run(const Step& step, std::string name, bool first, const Growth& growth) {
+  if (const auto* replace = std::get_if<Replace>(&step))
+    return replace->pattern.replace(name, replace->content, growth);
   if (const auto* strips = std::get_if<Strip>(&step)) strip(name, strips->content, strips->start, strips->stop);
   if (const auto* metaspace = std::get_if<Metaspace>(&step)) {
     replace_all(name, metaspace->mark, first && metaspace->drop_first ? "" : " ");
@@ -166,21 +168,28 @@ std::string TokenDecoder::run(const Step& step, std::string name, bool first) {
     }
     if (word->cleanup) clean_up(name);
   }
+  growth.check(name.size());
   return name;
 }
 
 std::string TokenDecoder::piece(std::string_view name) const {
+  const Growth growth("decoder", name.size());
   std::string made(name);
   for (const Step& step : steps_) {
     if (std::holds_alternative<Fuse>(step)) break;  // what follows looks at the text as a whole
     const bool bytes = std::holds_alternative<ByteFallback>(step);
     if (const std::optional<char> byte = byte_of(made); bytes && byte) return std::string(1, *byte);
-    made = run(step, std::move(made), false);
+    made = run(step, std::move(made), false, growth);
   }
   return made;
 }
 
 std::string TokenDecoder::decode(std::vector<std::string> names) const {
+  const auto size_of = [](const std::vector<std::string>& texts) {
+    return std::accumulate(texts.begin(), texts.end(), std::size_t{0},
+                           [](std::size_t sum, const std::string& text) { return sum + text.size(); });
+  };
+  const Growth growth("decoder", size_of(names) + names.size());
   for (const Step& step : steps_) {
     if (std::holds_alternative<Fuse>(step)) {
       names = {join(names)};
@@ -188,7 +197,11 @@ std::string TokenDecoder::decode(std::vector<std::string> names) const {
       names = join_bytes(std::move(names));
     } else {
       bool first = true;
-      for (std::string& name : names) name = run(step, std::move(name), std::exchange(first, false));
+      std::size_t size = 0;
+      for (std::string& name : names) {
+        name = run(step, std::move(name), std::exchange(first, false), growth);
+        growth.check(size += name.size());
+      }
     }
   }
   return join(names);

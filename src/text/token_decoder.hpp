@@ -52,7 +52,7 @@ class TokenDecoder {
   void read_step(const nlohmann::json& json, const std::string& where);
   void read_replace(const nlohmann::json& json, const std::string& where);
   void read_strip(const nlohmann::json& json, const std::string& where);
-  static std::string run(const Step& step, std::string name, bool first);
+  static std::string run(const Step& step, std::string name, bool first, const Growth& growth);
 
   std::vector<Step> steps_;
   bool byte_level_ = false;

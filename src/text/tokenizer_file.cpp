@@ -236,9 +236,7 @@ TokenizerParts read_tokenizer_file(const std::filesystem::path& path) {
 }
 
 TokenizerParts parse_tokenizer_file(std::string_view json_text, const std::string& where) {
-  const nlohmann::json json = nlohmann::json::parse(json_text, nullptr, false);
-  if (json.is_discarded()) throw Error("{} is not JSON; the file is damaged", where);
-  return TokenizerFileReader(json, where).read();
+  return TokenizerFileReader(parse_json(json_text, where), where).read();
 }
 
 std::string tokenizer_file_text(const TokenizerParts& parts) {

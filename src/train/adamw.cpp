@@ -32,14 +32,14 @@ void update_range(const UpdateRule& rule, float* p, const float* g, float* m, fl
 
 }  // namespace
 
-AdamW::AdamW(const TorchModel& model, const TrainConfig& config) : config_(config) {
+AdamW::AdamW(const Parameters& model, const OptimiserConfig& config) : config_(config) {
   for (const std::string& name : model.names()) {
     const torch::Tensor& p = model.parameter(name);
     slots_.push_back({name, torch::zeros(p.sizes()), torch::zeros(p.sizes())});
   }
 }
 
-double AdamW::update(const TorchModel& model, double learning_rate, int step) {
+double AdamW::update(const Parameters& model, double learning_rate, int step) {
   const torch::NoGradGuard no_gradient;
   double squares = 0;
   for (const Slot& slot : slots_) {

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "train/torch_model.hpp"
+#include "train/optimiser_config.hpp"
+#include "train/parameters.hpp"
 
 namespace gyre {
 
@@ -19,17 +20,17 @@ class AdamW {
     torch::Tensor second;  ///< running mean of its square
   };
 
-  AdamW(const TorchModel& model, const TrainConfig& config);
+  AdamW(const Parameters& model, const OptimiserConfig& config);
 
   /// Scales all gradients down to a global norm of at most config.clip, updates every parameter, and clears the
   /// gradients. Returns the norm before scaling. `step` counts from 1.
-  double update(const TorchModel& model, double learning_rate, int step);
+  double update(const Parameters& model, double learning_rate, int step);
 
   /// In the order of the model's names; a checkpoint restores them.
   [[nodiscard]] std::vector<Slot>& slots() { return slots_; }
 
  private:
-  TrainConfig config_;
+  OptimiserConfig config_;
   std::vector<Slot> slots_;
 };
 

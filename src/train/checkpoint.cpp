@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
@@ -12,8 +11,6 @@ namespace gyre {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kPrefix = "step-";
 
 std::span<const std::byte> bytes_of_tensor(const torch::Tensor& tensor) {
   return std::as_bytes(std::span(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()));
@@ -26,32 +23,15 @@ NamedTensor view_of(const std::string& name, const torch::Tensor& tensor) {
 
 void write_model_files(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
                        const nlohmann::json& config, DType dtype) {
-  std::vector<torch::Tensor> kept;
-  std::vector<NamedTensor> views;
-  const auto type = dtype == DType::bf16 ? torch::kBFloat16 : torch::kFloat;
-  for (const std::string& name : model.names()) {
-    kept.push_back(model.parameter(name).detach().to(type).contiguous());
-    views.push_back(view_of(name, kept.back()));
-  }
-  write_safetensors(folder / "model.safetensors", views);
+  write_parameters(folder / "model.safetensors", model, dtype);
   nlohmann::json json = config;
   json.update(to_json(model.spec()));
   write_text_atomically(folder / "config.json", json.dump(2) + "\n");
   tokenizer.save(folder / "tokenizer.json");
 }
 
-/// The step a checkpoint's name tells, if it is a checkpoint's name.
-std::optional<int> step_named(std::string_view name) {
-  if (!name.starts_with(kPrefix)) return {};
-  name.remove_prefix(kPrefix.size());
-  int step = 0;
-  const auto [stop, failure] = std::from_chars(name.data(), name.data() + name.size(), step);
-  if (failure != std::errc() || stop != name.data() + name.size()) return {};
-  return step;
-}
-
 /// A checkpoint that holds more than the model asks for is of another model.
-void refuse_strangers(const Safetensors& file, const TorchModel& model) {
+void refuse_strangers(const Safetensors& file, const Parameters& model) {
   const std::vector<std::string>& names = model.names();
   for (const auto& stored : file.tensors()) {
     if (std::find(names.begin(), names.end(), stored.first) != names.end()) continue;
@@ -72,7 +52,35 @@ void restore(const Safetensors& file, const std::string& name, torch::Tensor& ta
 
 }  // namespace
 
-std::string checkpoint_name(int step) { return fmt::format("{}{:06}", kPrefix, step); }
+void write_parameters(const fs::path& file, const Parameters& model, DType dtype) {
+  std::vector<torch::Tensor> kept;
+  std::vector<NamedTensor> views;
+  const auto type = dtype == DType::bf16 ? torch::kBFloat16 : torch::kFloat;
+  for (const std::string& name : model.names()) {
+    kept.push_back(model.parameter(name).detach().to(type).contiguous());
+    views.push_back(view_of(name, kept.back()));
+  }
+  write_safetensors(file, views);
+}
+
+void read_parameters(const fs::path& file, const Parameters& model) {
+  const Safetensors weights(file);
+  refuse_strangers(weights, model);
+  for (const std::string& name : model.names()) {
+    torch::Tensor target = model.parameter(name);
+    restore(weights, name, target);
+  }
+}
+
+void write_optimiser(const fs::path& folder, AdamW& optimiser, int step) {
+  std::vector<NamedTensor> views;
+  for (const AdamW::Slot& slot : optimiser.slots()) {
+    views.push_back(view_of(slot.name + ".first", slot.first));
+    views.push_back(view_of(slot.name + ".second", slot.second));
+  }
+  write_safetensors(folder / "optimizer.safetensors", views);
+  write_text_atomically(folder / "training_state.json", nlohmann::json{{"step", step}}.dump(2) + "\n");
+}
 
 void write_model_folder(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
                         const nlohmann::json& config, DType dtype) {
@@ -84,53 +92,21 @@ void write_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& op
                       const nlohmann::json& config, int step) {
   write_folder_atomically(folder, [&](const fs::path& temporary) {
     write_model_files(temporary, model, tokenizer, config, DType::f32);
-    std::vector<NamedTensor> views;
-    for (const AdamW::Slot& slot : optimiser.slots()) {
-      views.push_back(view_of(slot.name + ".first", slot.first));
-      views.push_back(view_of(slot.name + ".second", slot.second));
-    }
-    write_safetensors(temporary / "optimizer.safetensors", views);
-    write_text_atomically(temporary / "training_state.json", nlohmann::json{{"step", step}}.dump(2) + "\n");
+    write_optimiser(temporary, optimiser, step);
   });
 }
 
-int read_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& optimiser) {
+int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& optimiser) {
   const fs::path state_file = folder / "training_state.json";
   const nlohmann::json state = load_json(state_file);
   const int step = JsonObject(state, state_file.string()).integer("step", 0, 1'000'000'000);
-  const Safetensors weights(folder / "model.safetensors");
-  refuse_strangers(weights, model);
-  for (const std::string& name : model.names()) {
-    torch::Tensor target = model.parameter(name);
-    restore(weights, name, target);
-  }
+  read_parameters(folder / "model.safetensors", model);
   const Safetensors moments(folder / "optimizer.safetensors");
   for (AdamW::Slot& slot : optimiser.slots()) {
     restore(moments, slot.name + ".first", slot.first);
     restore(moments, slot.name + ".second", slot.second);
   }
   return step;
-}
-
-std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
-  std::optional<fs::path> latest;
-  int highest = -1;
-  if (!fs::is_directory(folder)) return latest;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::optional<int> step = step_named(entry.path().filename().string());
-    if (!step || *step <= highest || !entry.is_directory()) continue;
-    highest = *step;
-    latest = entry.path();
-  }
-  return latest;
-}
-
-void remove_unfinished(const fs::path& folder) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(".") && name.find(".partial-") != std::string::npos) fs::remove_all(entry.path(), ignored);
-  }
 }
 
 }  // namespace gyre

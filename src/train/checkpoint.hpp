@@ -1,11 +1,11 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 
 #include "format/safetensors.hpp"
 #include "text/tokenizer.hpp"
 #include "train/adamw.hpp"
+#include "train/run_folder.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {
@@ -20,15 +20,15 @@ void write_checkpoint(const std::filesystem::path& folder, const TorchModel& mod
                       const Tokenizer& tokenizer, const nlohmann::json& config, int step);
 
 /// Restores parameters and optimiser. Returns the step. Throws Error when the checkpoint is of another model.
-int read_checkpoint(const std::filesystem::path& folder, const TorchModel& model, AdamW& optimiser);
+int read_checkpoint(const std::filesystem::path& folder, const Parameters& model, AdamW& optimiser);
 
-/// The checkpoint of the highest step below `folder`, if any.
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
+// The parts of a checkpoint, for models that are kept in another kind of folder.
 
-/// Removes what a killed run left half written in `folder`.
-void remove_unfinished(const std::filesystem::path& folder);
-
-/// "step-001500".
-std::string checkpoint_name(int step);
+/// The parameters as one safetensors file.
+void write_parameters(const std::filesystem::path& file, const Parameters& model, DType dtype);
+/// Throws Error when the file holds other tensors than the model, or others than F32.
+void read_parameters(const std::filesystem::path& file, const Parameters& model);
+/// optimizer.safetensors and training_state.json.
+void write_optimiser(const std::filesystem::path& folder, AdamW& optimiser, int step);
 
 }  // namespace gyre

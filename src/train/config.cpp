@@ -11,8 +11,6 @@ constexpr EnumName<VocabularyKind> kVocabularies[] = {
 constexpr EnumName<DataLayout> kLayouts[] = {{DataLayout::text, "text"}, {DataLayout::answers, "answers"}};
 constexpr EnumName<LoopSampling> kSamplings[] = {{LoopSampling::fixed, "fixed"},
                                                  {LoopSampling::poisson_lognormal, "poisson_lognormal"}};
-constexpr EnumName<Schedule> kSchedules[] = {{Schedule::cosine, "cosine"},
-                                             {Schedule::warmup_stable_decay, "warmup_stable_decay"}};
 constexpr EnumName<Precision> kPrecisions[] = {{Precision::f32, "f32"}, {Precision::bf16, "bf16"}};
 
 constexpr int kMany = 1'000'000'000;
@@ -29,19 +27,6 @@ std::vector<T> list_of(const JsonObject& object, std::string_view key, const std
     }
   }
   return values;
-}
-
-void read_optimiser(const JsonObject& object, TrainConfig& config) {
-  config.learning_rate = object.number("learning_rate", 0, 10, config.learning_rate);
-  config.weight_decay = object.number("weight_decay", 0, 10, config.weight_decay);
-  config.beta1 = object.number("beta1", 0, 0.999999, config.beta1);
-  config.beta2 = object.number("beta2", 0, 0.999999, config.beta2);
-  config.epsilon = object.number("epsilon", 1e-12, 1, config.epsilon);
-  config.clip = object.number("clip", 0, 1e6, config.clip);
-  config.schedule = object.choice<Schedule>("schedule", kSchedules, config.schedule);
-  config.warmup = object.integer("warmup", 0, kMany, config.warmup);
-  config.decay_share = object.number("decay_share", 0, 1, config.decay_share);
-  config.floor = object.number("floor", 0, 1, config.floor);
 }
 
 void read_loops(const JsonObject& object, TrainConfig& config) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/spec.hpp"
+#include "train/optimiser_config.hpp"
 
 namespace gyre {
 
@@ -16,17 +17,15 @@ enum class DataLayout {
   answers,  ///< JSON lines {"prompt", "answer"}: one example a row, loss on the answer alone
 };
 enum class LoopSampling { fixed, poisson_lognormal };
-enum class Schedule { cosine, warmup_stable_decay };
 enum class Precision { f32, bf16 };
 
 /// How a model is trained: the "training" object of a config file. Every field has a default.
-struct TrainConfig {
+struct TrainConfig : OptimiserConfig {
   VocabularyKind vocabulary = VocabularyKind::characters;
   int bpe_size = 4096;
   DataLayout layout = DataLayout::text;
   float validation_share = 0.1F;  ///< the last part of the text, never trained on
 
-  int steps = 1000;
   int batch = 16;
   int sequence = 256;  ///< tokens of a training window
   std::uint64_t seed = 1;
@@ -37,17 +36,6 @@ struct TrainConfig {
   float loop_sigma = 0.5F;  ///< of the lognormal
   int max_loops = 0;        ///< cap of a draw; 0: four times the group's default
   int backprop_loops = 0;   ///< gradient through the last so many loops of each group; 0: all
-
-  float learning_rate = 1e-3F;
-  float weight_decay = 0.1F;
-  float beta1 = 0.9F;
-  float beta2 = 0.95F;
-  float epsilon = 1e-8F;
-  float clip = 1.0F;  ///< bound on the global gradient norm; 0: none
-  Schedule schedule = Schedule::cosine;
-  int warmup = 100;          ///< steps
-  float decay_share = 0.2F;  ///< of the steps, for warmup_stable_decay
-  float floor = 0.1F;        ///< final learning rate as a share of the highest
 
   int evaluate_every = 250;
   int evaluate_windows = 64;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace gyre {
 namespace {
@@ -17,19 +16,6 @@ int draw_loops(Random& random, double mean, double sigma, int cap) {
 }
 
 }  // namespace
-
-double learning_rate_at(const TrainConfig& config, int step) {
-  const double top = config.learning_rate;
-  if (step <= config.warmup) return top * step / config.warmup;
-  if (config.schedule == Schedule::cosine) {
-    const double share = static_cast<double>(step - config.warmup) / std::max(1, config.steps - config.warmup);
-    return top * (config.floor + (1 - config.floor) * 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, share))));
-  }
-  const double decay_steps = std::max(1.0, static_cast<double>(config.decay_share) * config.steps);
-  const double into_decay = step - (config.steps - decay_steps);
-  if (into_decay <= 0) return top;
-  return top * (1 - (1 - config.floor) * std::min(1.0, into_decay / decay_steps));
-}
 
 std::vector<int> sample_loops(const ModelSpec& spec, const TrainConfig& config, int step) {
   std::vector<int> loops = spec.default_loops();

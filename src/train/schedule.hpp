@@ -5,9 +5,6 @@
 
 namespace gyre {
 
-/// Learning rate of a step (counted from 1).
-double learning_rate_at(const TrainConfig& config, int step);
-
 /// Loops of every group for a training step. Poisson-lognormal, as Geiping et al. 2025 (arXiv 2502.05171) sample
 /// recurrences: 1 + Poisson(exp(n)), n normal, with its mean at the group's default count. A group that is not looped
 /// stays at one.

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <map>
 
 #include "base/random.hpp"
 #include "train/fused_ops.hpp"
@@ -200,8 +201,7 @@ class ForwardPass {
 TorchModel::TorchModel(ModelSpec spec, std::uint64_t seed) : spec_(std::move(spec)) {
   torch::manual_seed(seed);
   for (const TensorInfo& info : tensor_table(spec_)) {
-    names_.push_back(info.name);
-    parameters_[info.name] = initial_value(info, spec_).set_requires_grad(true);
+    add(info.name, initial_value(info, spec_));
   }
 }
 

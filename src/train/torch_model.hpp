@@ -3,13 +3,13 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "model/spec.hpp"
 #include "train/config.hpp"
+#include "train/parameters.hpp"
 
 namespace gyre {
 
@@ -23,8 +23,9 @@ struct ForwardOptions {
   std::vector<std::uint64_t> noise_seeds;
 };
 
-/// The trainable model of a ModelSpec: its parameters by checkpoint name, and the forward pass over them.
-class TorchModel {
+/// The trainable model of a ModelSpec: its parameters, in the order of tensor_table(spec), and the forward pass over
+/// them.
+class TorchModel : public Parameters {
  public:
   /// Parameters as given by `initialise` below.
   TorchModel(ModelSpec spec, std::uint64_t seed);
@@ -35,16 +36,11 @@ class TorchModel {
   [[nodiscard]] torch::Tensor logits(const torch::Tensor& states, Precision precision) const;
 
   [[nodiscard]] const ModelSpec& spec() const { return spec_; }
-  /// In the order of tensor_table(spec).
-  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
-  [[nodiscard]] const torch::Tensor& parameter(const std::string& name) const { return parameters_.at(name); }
 
  private:
   friend class ForwardPass;
 
   ModelSpec spec_;
-  std::vector<std::string> names_;
-  std::map<std::string, torch::Tensor> parameters_;
 };
 
 }  // namespace gyre

@@ -3,19 +3,17 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-#include <chrono>
 #include <cmath>
-#include <fstream>
 #include <thread>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 #include "base/progress.hpp"
 #include "text/corpus.hpp"
 #include "text/examples.hpp"
 #include "train/checkpoint.hpp"
 #include "train/data.hpp"
 #include "train/schedule.hpp"
+#include "train/training_loop.hpp"
 
 namespace gyre {
 namespace {
@@ -70,7 +68,7 @@ Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
 }
 
 /// One training run: the state that lives from step to step.
-class Run {
+class Run : public TrainingTask {
  public:
   Run(const TrainRequest& request, const TrainingPlan& plan, PreparedData prepared)
       : request_(request),
@@ -99,57 +97,16 @@ class Run {
   }
 
   bool go() {
-    open_metrics();
+    MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_);
     announce();
-    Progress progress("train", std::int64_t{config_.steps}, "step");
-    auto last = std::chrono::steady_clock::now();
-    progress.update(step_);
-    while (step_ < config_.steps && !interrupted()) {
-      ++step_;
-      const nlohmann::json row = one_step();
-      const auto now = std::chrono::steady_clock::now();
-      const double rate = static_cast<double>(row["tokens"]) / std::chrono::duration<double>(now - last).count();
-      last = now;
-      progress.update(step_, fmt::format("{:.0f} tok/s, loss {:.4f}", rate, row["loss"].get<double>()));
-      log(row, rate);
-      if (step_ % config_.evaluate_every == 0 || step_ == config_.steps) {
-        evaluate(progress);
-        last = std::chrono::steady_clock::now();
-      }
-      if (checkpoint_due()) {
-        save_checkpoint();
-        last = std::chrono::steady_clock::now();
-      }
-    }
-    progress.clear();
+    const TrainingLoop loop{"train", config_.steps, config_.evaluate_every, config_.checkpoint_every,
+                            config_.checkpoint_at};
+    step_ = run_training(loop, step_, log, *this);
     return finish();
   }
 
- private:
-  void open_metrics() {
-    const fs::path file = request_.out / "metrics.jsonl";
-    // A resumed run repeats the steps since the checkpoint: their old lines go.
-    std::string kept;
-    if (request_.resume && fs::exists(file)) {
-      std::ifstream lines(file);
-      for (std::string line; std::getline(lines, line);) {
-        const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
-        if (!row.is_discarded() && row.value("step", 0) <= step_) kept += line + "\n";
-      }
-    }
-    write_text_atomically(file, kept);
-    metrics_.open(file, std::ios::app);
-  }
-
-  void announce() {
-    std::int64_t parameters = 0;
-    for (const std::string& name : model_.names()) parameters += model_.parameter(name).numel();
-    fmt::print(stderr, "{}: {} parameters, {} tokens of training text, {} steps of {} tokens, {} threads, {}\n",
-               spec_.name, parameters, data_.training_tokens(), config_.steps, config_.batch * config_.sequence,
-               at::get_num_threads(), config_.precision == Precision::bf16 ? "bf16" : "f32");
-  }
-
-  nlohmann::json one_step() {
+  nlohmann::json one_step(int step) override {
+    step_ = step;
     const Batch batch = data_.training_batch(config_.seed, step_);
     const ForwardOptions options = options_for(sample_loops(spec_, config_, step_), batch, config_.dropout);
     if (config_.dropout > 0) {
@@ -157,17 +114,47 @@ class Run {
     }
     const Tensor mean_loss = loss(batch, options);
     const double value = mean_loss.item<double>();
-    if (!std::isfinite(value)) {
-      throw Error(
-          "training diverged at step {} (loss is {}); lower training.learning_rate or raise training.warmup, "
-          "and resume from the last checkpoint",
-          step_, value);
-    }
+    require_finite_loss(value, step_);
     mean_loss.backward();
     const double rate = learning_rate_at(config_, step_);
     const double norm = optimiser_.update(model_, rate, step_);
     return {{"step", step_},         {"loss", value},          {"learning_rate", rate},
             {"gradient_norm", norm}, {"loops", options.loops}, {"tokens", batch.inputs.size()}};
+  }
+
+  void evaluate(int step, Progress& progress, MetricsLog& log) override {
+    const torch::NoGradGuard no_gradient;
+    nlohmann::json losses = nlohmann::json::object();
+    std::string text;
+    for (const auto& [name, loops] : depths_) {
+      double sum = 0;
+      double count = 0;
+      for (const Batch& batch : validation_) {
+        const auto targets = static_cast<double>(
+            std::count_if(batch.targets.begin(), batch.targets.end(), [](std::int64_t t) { return t >= 0; }));
+        sum += targets * loss(batch, options_for(loops, batch, 0.0F)).item<double>();
+        count += targets;
+      }
+      losses[name] = sum / count;
+      text += fmt::format("  {} loops {:.4f}", name, sum / count);
+    }
+    progress.clear();
+    fmt::print(stderr, "step {:6}  validation loss (nats/token){}\n", step, text);
+    log.write({{"step", step}, {"validation", losses}});
+  }
+
+  void save_checkpoint(int step) override {
+    write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step), model_, optimiser_, tokenizer_, plan_.json,
+                     step);
+  }
+
+ private:
+  void announce() {
+    std::int64_t parameters = 0;
+    for (const std::string& name : model_.names()) parameters += model_.parameter(name).numel();
+    fmt::print(stderr, "{}: {} parameters, {} tokens of training text, {} steps of {} tokens, {} threads, {}\n",
+               spec_.name, parameters, data_.training_tokens(), config_.steps, config_.batch * config_.sequence,
+               at::get_num_threads(), config_.precision == Precision::bf16 ? "bf16" : "f32");
   }
 
   [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
@@ -191,55 +178,8 @@ class Run {
     return torch::nn::functional::cross_entropy(logits, all ? targets : targets.index_select(0, counted));
   }
 
-  void log(const nlohmann::json& row, double rate) {
-    nlohmann::json line = row;
-    line.erase("tokens");
-    line["tokens_per_second"] = std::round(rate);
-    write_line(line);
-  }
-
-  void write_line(const nlohmann::json& line) {
-    metrics_ << line.dump() << '\n' << std::flush;
-    if (!metrics_) {
-      throw Error("cannot write {}; free some space and --resume", (request_.out / "metrics.jsonl").string());
-    }
-  }
-
-  void evaluate(Progress& progress) {
-    const torch::NoGradGuard no_gradient;
-    nlohmann::json losses = nlohmann::json::object();
-    std::string text;
-    for (const auto& [name, loops] : depths_) {
-      double sum = 0;
-      double count = 0;
-      for (const Batch& batch : validation_) {
-        const auto targets = static_cast<double>(
-            std::count_if(batch.targets.begin(), batch.targets.end(), [](std::int64_t t) { return t >= 0; }));
-        sum += targets * loss(batch, options_for(loops, batch, 0.0F)).item<double>();
-        count += targets;
-      }
-      losses[name] = sum / count;
-      text += fmt::format("  {} loops {:.4f}", name, sum / count);
-    }
-    progress.clear();
-    fmt::print(stderr, "step {:6}  validation loss (nats/token){}\n", step_, text);
-    write_line({{"step", step_}, {"validation", losses}});
-  }
-
-  [[nodiscard]] bool checkpoint_due() const {
-    const auto& at = config_.checkpoint_at;
-    return step_ % config_.checkpoint_every == 0 || step_ == config_.steps ||
-           std::find(at.begin(), at.end(), step_) != at.end();
-  }
-
-  void save_checkpoint() {
-    write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step_), model_, optimiser_, tokenizer_, plan_.json,
-                     step_);
-  }
-
   bool finish() {
     if (step_ < config_.steps) {
-      save_checkpoint();
       fmt::print(stderr, "stopped at step {}; go on with --resume\n", step_);
       return false;
     }
@@ -259,21 +199,8 @@ class Run {
   AdamW optimiser_;
   std::vector<Batch> validation_;
   std::vector<std::pair<std::string, std::vector<int>>> depths_;
-  std::ofstream metrics_;
   int step_ = 0;
 };
-
-void make_out_folder(const TrainRequest& request) {
-  std::error_code failure;
-  fs::create_directories(request.out / "checkpoints", failure);
-  if (failure) throw Error("--out: cannot make {}: {}", request.out.string(), failure.message());
-  remove_unfinished(request.out);
-  remove_unfinished(request.out / "checkpoints");
-  if (!request.resume && latest_checkpoint(request.out / "checkpoints")) {
-    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder",
-                request.out.string());
-  }
-}
 
 }  // namespace
 
@@ -281,7 +208,7 @@ bool train(const TrainRequest& request) {
   at::set_num_threads(request.threads > 0 ? request.threads : static_cast<int>(std::thread::hardware_concurrency()));
   TrainingPlan plan = load_plan(request.config);
   if (request.steps > 0) plan.training.steps = request.steps;
-  make_out_folder(request);
+  make_run_folder(request.out, request.resume);
   PreparedData prepared = plan.training.layout == DataLayout::text ? prepare_text(plan.training, request)
                                                                    : prepare_answers(plan.training, request);
   Run run(request, plan, std::move(prepared));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <stdexcept>
 
@@ -68,6 +69,33 @@ TEST(FileWriter, WritesMoreThanItsBuffer) {
     writer.write("b");
   });
   EXPECT_EQ(read_text(scratch / "much"), "a" + much + "b");
+}
+
+TEST(FileWriter, KeepsTheOrderOfSmallAndLargePieces) {
+  const ScratchFolder scratch;
+  constexpr std::size_t kBuffer = std::size_t{1} << 20;
+  std::string wanted;
+  write_file_atomically(scratch / "mixed", [&](FileWriter& writer) {
+    char mark = 'a';
+    for (const std::size_t size : {std::size_t{1}, kBuffer - 1, kBuffer, std::size_t{0}, kBuffer + 1, std::size_t{7},
+                                   kBuffer - 8, std::size_t{1}, 3 * kBuffer}) {
+      const std::string piece(size, mark++);
+      writer.write(piece);
+      wanted += piece;
+    }
+  });
+  EXPECT_TRUE(read_text(scratch / "mixed") == wanted);  // no message of megabytes
+}
+
+TEST(FileWriter, NeedsNoMemoryForALargePiece) {
+  constexpr std::size_t kSize = std::size_t{1} << 40;  // more than any machine that runs this has
+  void* const pages = ::mmap(nullptr, kSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) GTEST_SKIP() << "no terabyte of addresses";
+  FileWriter writer("/dev/null");
+  writer.write("small");
+  writer.write(std::span(static_cast<const std::byte*>(pages), kSize));
+  writer.finish();
+  ::munmap(pages, kSize);
 }
 
 TEST(WriteFileAtomically, LeavesTheOldFileAndNothingElseWhenItFails) {

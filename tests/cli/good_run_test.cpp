@@ -111,6 +111,24 @@ TEST_F(GoodRun, AStopTextIsNotPrinted) {
   EXPECT_EQ(cut["stop_reason"], "stop_text");
 }
 
+TEST_F(GoodRun, AnEndTokenEndsTheTextUnlessItIsToBeIgnored) {
+  const auto text = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--json", "--temperature", "0"});
+    return nlohmann::json::parse(output(generate(flags)));
+  };
+  const nlohmann::json free = text({});
+  const nlohmann::json end = free["tokens"].back()["token"];
+  std::size_t first = 0;
+  while (free["tokens"][first]["token"] != end) ++first;
+  write_text_atomically(folder_.path() / "generation_config.json", nlohmann::json{{"eos_token_id", end}}.dump());
+  const nlohmann::json ended = text({});
+  EXPECT_EQ(ended["stop_reason"], "end_token");
+  EXPECT_EQ(ended["tokens"].size(), first);
+  const nlohmann::json ignored = text({"--ignore-end"});
+  EXPECT_EQ(ignored["stop_reason"], "length");
+  EXPECT_EQ(ignored["text"], free["text"]);
+}
+
 TEST_F(GoodRun, EvalGivesOneRowARuleInTheirOrder) {
   const std::vector<std::string> rules = {"fixed", "accel:tau=0.5", "random:like=2", "kl:tau=0.01"};
   std::vector<std::string> arguments = {"eval", "-m", model(), "--text", text(), "--json"};
@@ -136,6 +154,21 @@ TEST_F(GoodRun, EvalPrintsATableWithALineARule) {
   EXPECT_THAT(table, StartsWith("exit"));
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
   EXPECT_THAT(table, HasSubstr("\nstep:tau=0.1 "));
+}
+
+TEST_F(GoodRun, EvalWithoutARuleGivesTheQualityAtFullDepth) {
+  const std::vector<std::string> arguments = {"eval", "-m", model(), "--text", text(), "--score-from", "12", "--json"};
+  std::vector<std::string> decoded = arguments;
+  decoded.insert(decoded.end(), {"--exit", "fixed"});
+  const nlohmann::json fast = nlohmann::json::parse(output(arguments));
+  const nlohmann::json slow = nlohmann::json::parse(output(decoded));
+  ASSERT_EQ(fast["rows"].size(), 1U);
+  EXPECT_EQ(fast["rows"][0]["exit"], "prefill");
+  EXPECT_EQ(fast["rows"][0]["tokens"], slow["rows"][0]["tokens"]);
+  EXPECT_EQ(fast["rows"][0]["kl_to_full_depth_nats_per_token"], 0);
+  EXPECT_EQ(fast["rows"][0]["depths"], slow["rows"][0]["depths"]);
+  EXPECT_NEAR(fast["rows"][0]["perplexity"].get<double>(), slow["rows"][0]["perplexity"].get<double>(), 1e-3);
+  EXPECT_THAT(output({"eval", "-m", model(), "--text", text()}), HasSubstr("\nprefill "));
 }
 
 TEST_F(GoodRun, EvalOfExamplesGivesAccuracyByLevel) {
@@ -190,29 +223,6 @@ TEST_F(GoodRun, StudyOfAFolderOfCheckpointsTakesThemInTheOrderOfTheirSteps) {
   EXPECT_FALSE(json.contains("measures"));
 }
 
-TEST_F(GoodRun, InfoTellsSizeAndCost) {
-  const nlohmann::json json = nlohmann::json::parse(output({"info", "-m", model(), "--json", "--loops", "2"}));
-  std::int64_t parameters = 0;
-  for (const auto& [name, values] : folder_.weights()) parameters += static_cast<std::int64_t>(values.size());
-  EXPECT_EQ(json["parameters"], parameters);
-  EXPECT_EQ(json["kv_bytes_per_token"], 8 * 2 * 4 * (1 + 2 + 2 * 2 + 1));
-  EXPECT_EQ(json["spec"]["hidden_size"], 16);
-  const std::string table = output({"info", "-m", model()});
-  EXPECT_THAT(table, HasSubstr("loop a"));
-  EXPECT_THAT(table, HasSubstr("4 loops"));
-}
-
-TEST_F(GoodRun, InfoCountsTheFloatingPointOperationsOfALoop) {
-  const auto flops = [&](const char* loops) {
-    return nlohmann::json::parse(output({"info", "-m", model(), "--json", "--loops", loops}))["flops_per_token"]
-        .get<double>();
-  };
-  // q 16, k and v 8 each, out 16; three MLP maps of 24; the first group mixes in its input through 32 by 16.
-  const double layer = 2.0 * 16 * (16 + 2 * 8 + 16 + 3 * 24);
-  EXPECT_EQ(flops("2/1") - flops("1/1"), layer + 2.0 * 32 * 16);
-  EXPECT_EQ(flops("1/2") - flops("1/1"), 2 * layer);
-}
-
 class Help : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Help, EndsWithExamples) {
@@ -223,7 +233,9 @@ TEST_P(Help, EndsWithExamples) {
   EXPECT_THAT(run.out, Not(HasSubstr("\033")));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryCommand, Help, ::testing::Values("generate", "eval", "study", "info", "train"));
+INSTANTIATE_TEST_SUITE_P(EveryCommand, Help,
+                         ::testing::Values("generate", "eval", "study", "info", "train", "convert", "pull",
+                                           "tokenize"));
 
 TEST(Program, ShowsItsHelpAndVersion) {
   const ProgramRun help = run_gyre({"--help"});

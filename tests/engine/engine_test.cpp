@@ -98,6 +98,52 @@ TEST_P(RandomSpec, APromptFollowedByDecodingMatchesTheDefinitionsUnderBothPolici
   }
 }
 
+TEST_P(RandomSpec, SequencesDecodedTogetherGiveWhatEachGivesAlone) {
+  SCOPED_TRACE(describe(spec()));
+  constexpr std::size_t kSequences = 5;
+  const std::vector<int> loops = spec().default_loops();
+  Engine engine(model_, 2);
+  std::vector<Sequence> together;
+  std::vector<Sequence> alone;
+  std::vector<BoundedExit> exits;
+  for (std::size_t s = 0; s < kSequences; ++s) {
+    const KvPolicy policy = parse_kv_policy(s % 2 == 0 ? "latest" : "last", "--kv");
+    together.push_back(engine.start(loops, 12, policy, kNoise + s));
+    alone.push_back(engine.start(loops, 12, policy, kNoise + s));
+    exits.push_back(BoundedExit(parse_exit("random:weights=2/1/1/1"), {spec(), loops, {}}, s));
+    // Of different lengths before they meet.
+    const std::vector<std::int32_t> prompt = random_tokens(spec(), s + 1, s);
+    engine.prefill(together[s], prompt, Engine::Logits::none);
+    engine.prefill(alone[s], prompt, Engine::Logits::none);
+  }
+  const auto vocabulary = static_cast<std::size_t>(spec().vocab_size);
+  for (int step = 0; step < 5; ++step) {
+    std::vector<DecodeRow> batch;
+    for (std::size_t s = 0; s < kSequences; ++s) {
+      const std::int32_t token = random_tokens(spec(), 1, 100 * s + static_cast<std::size_t>(step)).front();
+      batch.push_back({&together[s], token, s == 3 ? nullptr : &exits[s]});
+    }
+    const std::span<const float> logits = engine.decode(batch);
+    const std::vector<float> all(logits.begin(), logits.end());
+    for (std::size_t s = 0; s < kSequences; ++s) {
+      std::string depth;  // the depths that the draws gave, as a constant rule
+      for (std::size_t g = 0; g < loops.size(); ++g) {
+        if (loops[g] > 1) depth += (depth.empty() ? "" : "/") + std::to_string(batch[s].depth.loops[g]);
+      }
+      std::optional<BoundedExit> same;
+      if (!depth.empty()) same.emplace(parse_exit("fixed:loops=" + depth), ExitContext{spec(), loops, {}});
+      TokenDepth ran;
+      const std::span<const float> wanted = engine.decode(alone[s], batch[s].token, same ? &*same : nullptr, ran);
+      EXPECT_EQ(ran.loops, batch[s].depth.loops);
+      for (std::size_t i = 0; i < vocabulary; ++i) {
+        const float want = wanted[i];
+        ASSERT_NEAR(all[s * vocabulary + i], want, 1e-4F * (1 + std::abs(want)))
+            << "sequence " << s << ", step " << step;
+      }
+    }
+  }
+}
+
 TEST_P(RandomSpec, TwoThreadsGiveTheLogitsOfOne) {
   SCOPED_TRACE(describe(spec()));
   const std::vector<std::int32_t> tokens = random_tokens(spec(), 8, 8);
@@ -161,8 +207,12 @@ TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
   EXPECT_EQ(depth.loops, (std::vector<int>{1, 2, 1, 1}));
   EXPECT_EQ(depth.reasons, (std::vector<std::string_view>{"", "fixed", "fixed", ""}));
   const auto row = [&](std::size_t group, int layer, int loop) {
-    const float* keys = sequence.cache.keys(sequence.cache.slot(group, layer, loop), 0);
-    return std::vector<float>(keys, keys + model_.spec().kv_size());
+    std::vector<float> keys;
+    for (std::size_t head = 0; head < static_cast<std::size_t>(model_.spec().kv_heads); ++head) {
+      const float* const key = sequence.cache.keys(sequence.cache.slot(group, layer, loop), head, 0);
+      keys.insert(keys.end(), key, key + model_.spec().head_size);
+    }
+    return keys;
   };
   EXPECT_NE(row(1, 0, 0), row(1, 0, 1));  // two loops really ran
   EXPECT_EQ(row(1, 0, 1), row(1, 0, 2));  // and stand in for the third and fourth

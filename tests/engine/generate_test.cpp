@@ -119,6 +119,20 @@ TEST_F(Generate, AmongStopTextsInOneTokenTheFirstInTheTextCounts) {
   EXPECT_EQ(got.result.text, piece.substr(0, 1));
 }
 
+TEST_F(Generate, EndsBeforeAnEndTokenAndGoesOnWithoutOne) {
+  GenerateOptions ends = options(6);
+  const std::vector<std::int32_t> f = Tokenizer::characters(kTestCharacters).encode("f");
+  ends.end_tokens = {0, f[0]};
+  const Heard stopped = run("ab", ends);
+  EXPECT_EQ(stopped.result.reason, StopReason::end_token);
+  EXPECT_EQ(stopped.streamed, "cde");
+  EXPECT_EQ(stopped.result.tokens.size(), 3U);
+  ends.end_tokens.clear();
+  const Heard full = run("ab", ends);
+  EXPECT_EQ(full.result.reason, StopReason::length);
+  EXPECT_EQ(full.streamed, "cdefgh");
+}
+
 TEST_F(Generate, EndsWhereTheContextEnds) {
   const Heard got = run("ab", options(100), 6);
   EXPECT_EQ(got.result.reason, StopReason::context);

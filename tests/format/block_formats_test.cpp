@@ -10,6 +10,7 @@
 #include <random>
 
 #include "base/error.hpp"
+#include "base/half.hpp"
 #include "format/gguf.hpp"
 
 namespace gyre {
@@ -199,7 +200,8 @@ TEST(Quantize, RefusesWhatDoesNotFit) {
   Bytes bytes(64);
   std::vector<float> values(32, 1.0F);
   EXPECT_THAT([&] { quantize(DType::q4_k, values, bytes); }, ThrowsMessage<Error>(HasSubstr("Q4_K")));
-  EXPECT_THAT([&] { quantize(DType::bf16, values, bytes); }, ThrowsMessage<Error>(HasSubstr("choose Q8_0 or Q4_0")));
+  EXPECT_THAT([&] { quantize(DType::bf16, values, bytes); },
+              ThrowsMessage<Error>(HasSubstr("choose Q8_0, Q4_0 or TQ2_0")));
   EXPECT_THAT([&] { quantize(DType::q8_0, std::span(values).first(31), bytes); },
               ThrowsMessage<Error>(AllOf(HasSubstr("31"), HasSubstr("32"))));
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e9F}) {
@@ -212,6 +214,20 @@ TEST(Quantize, RefusesWhatDoesNotFit) {
 TEST(Dequantize, IsForBlockFormatsOnly) {
   std::vector<float> out(1);
   EXPECT_THAT([&] { dequantize(DType::f32, Bytes(4), out); }, ThrowsMessage<Error>(HasSubstr("F32")));
+}
+
+TEST(Quantize, TernaryGivesThreeValuedWeightsBackExactly) {
+  std::vector<float> values(512);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = 0.125F * static_cast<float>(static_cast<int>(i * 7 % 3) - 1);
+  std::vector<std::byte> bytes(byte_size(DType::tq2_0, values.size()));
+  quantize(DType::tq2_0, values, bytes);
+  std::vector<float> back(values.size());
+  dequantize(DType::tq2_0, bytes, back);
+  EXPECT_EQ(back, values);
+  // Number 128 h + 32 r + i of a block: bits 2r and 2r + 1 of byte 32 h + i; the scale ends the block.
+  EXPECT_EQ((std::to_integer<int>(bytes[32 + 5]) >> 4) & 3, static_cast<int>((128 + 64 + 5) * 7 % 3));
+  EXPECT_EQ(std::to_integer<int>(bytes[64]) | std::to_integer<int>(bytes[65]) << 8, to_f16(0.125F));
 }
 
 }  // namespace

@@ -76,6 +76,17 @@ TEST(LoadJson, NamesTheFileAndThePlace) {
   EXPECT_THAT([&] { load_json(scratch / "none"); }, ThrowsMessage<Error>(HasSubstr((scratch / "none").string())));
 }
 
+TEST(ParseJson, WhatNestsDeeperThanAnybodyWritesIsRefused) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_EQ(parse_json(nested(64), "file.json").size(), 1U);
+  EXPECT_EQ(parse_json(R"(["[[\"[[", [], {}, [], {}])", "file.json").size(), 5U);
+  // Going through it would need more stack than there is.
+  for (const std::string& text : {nested(65), nested(1 << 20), std::string(1 << 20, '[')}) {
+    EXPECT_THAT([&] { parse_json(text, "file.json"); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("file.json"), HasSubstr("nested"))));
+  }
+}
+
 TEST(LoadJson, ANumberBeyondTheRangeOfADoubleIsAMistakeInTheFile) {
   const ScratchFolder scratch;
   const std::filesystem::path file = scratch / "a.json";

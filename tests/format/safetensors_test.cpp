@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/half.hpp"
 #include "scratch_folder.hpp"
 
 namespace gyre {
@@ -108,6 +109,12 @@ TEST_F(SafetensorsFile, AHeaderThatIsNoJsonObjectIsRefused) {
         << header;
   }
   write("\x89PNG\r\n\x1a\n and more of it");
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("not a safetensors file")));
+}
+
+TEST_F(SafetensorsFile, AHeaderThatNestsTooDeepIsRefused) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  write_header(R"({"w":{"dtype":"F32","shape":[)" + deep + R"(],"data_offsets":[0,0]}})", 0);
   EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("not a safetensors file")));
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/half.hpp"
 #include "format/block_formats.hpp"
 
 namespace gyre {

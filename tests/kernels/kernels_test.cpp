@@ -38,34 +38,6 @@ class KernelTable : public ::testing::TestWithParam<const Kernels*> {
   Random random_{7};
 };
 
-TEST_P(KernelTable, MatmulOfAnyShapeAndAnyRangeOfRows) {
-  for (std::size_t in = 1; in <= 70; ++in) {
-    for (std::size_t n = 1; n <= 9; ++n) {
-      const std::size_t out = 1 + random_.below(40);
-      const std::size_t begin = random_.below(out);
-      const std::size_t end = begin + random_.below(out - begin + 1);
-      const Floats x(random_, n * in, 1, n % 4);
-      const Floats weights(random_, out * in);
-      // Rows outside the range must stay as they were.
-      std::vector<float> wanted(n * out, 77);
-      std::vector<float> got(n * out, 77);
-      plain_.matmul(x.data(), n, in, weights.data(), begin, end, out, wanted.data());
-      table_.matmul(x.data(), n, in, weights.data(), begin, end, out, got.data());
-      for (std::size_t t = 0; t < n; ++t) {
-        for (std::size_t row = 0; row < out; ++row) {
-          float magnitude = 0;
-          for (std::size_t i = 0; i < in; ++i)
-            magnitude += std::abs(x.data()[t * in + i] * weights.data()[row * in + i]);
-          const bool inside = row >= begin && row < end;
-          const float tolerance = inside ? 2 * kEpsilon * static_cast<float>(in) * magnitude : 0;
-          ASSERT_NEAR(got[t * out + row], wanted[t * out + row], tolerance)
-              << "n " << n << ", in " << in << ", row " << row << " of " << begin << " to " << end;
-        }
-      }
-    }
-  }
-}
-
 TEST_P(KernelTable, NormsOfEverySize) {
   for (std::size_t n = 1; n <= 70; ++n) {
     const Floats x(random_, n, 3);
@@ -93,6 +65,20 @@ TEST_P(KernelTable, NormsOfZerosAreFinite) {
   EXPECT_EQ(out, zeros);
   table_.layer_norm(zeros.data(), ones.data(), ones.data(), 1e-5F, 37, out.data());
   EXPECT_EQ(out, ones);
+}
+
+TEST_P(KernelTable, RotationOfAnySizeAndBothOrders) {
+  for (std::size_t pairs = 1; pairs <= 40; ++pairs) {
+    for (const bool adjacent : {false, true}) {
+      const Floats cosines(random_, pairs);
+      const Floats sines(random_, pairs);
+      Floats got(random_, 2 * pairs);
+      std::vector<float> wanted(got.data(), got.data() + 2 * pairs);
+      plain_.rotate(wanted.data(), cosines.data(), sines.data(), pairs, adjacent);
+      table_.rotate(got.data(), cosines.data(), sines.data(), pairs, adjacent);
+      for (std::size_t i = 0; i < 2 * pairs; ++i) ASSERT_NEAR(got[i], wanted[i], 16 * kEpsilon) << pairs;
+    }
+  }
 }
 
 TEST_P(KernelTable, AttentionOfAnyShapeAndScoresOfAnyRange) {
@@ -137,12 +123,12 @@ TEST_P(KernelTable, AttentionToOneHugeScoreReturnsItsValue) {
 
 TEST_P(KernelTable, SiluOfEverySizeAndExtremeInputs) {
   for (std::size_t n = 1; n <= 70; ++n) {
-    Floats x(random_, 2 * n, 10);
+    Floats x(random_, 2 * n, 10);  // the gates, then what they let through
     x[0] = n % 2 == 0 ? 100.0F : -100.0F;
     x[n / 2] = n % 2 == 0 ? -100.0F : 100.0F;
     x[n - 1] = n % 3 == 0 ? 0.0F : -88.5F;
     std::vector<float> got(n);
-    table_.silu_gated(x.data(), n, got.data());
+    table_.silu_gated(x.data(), x.data() + n, n, got.data());
     for (std::size_t i = 0; i < n; ++i) {
       const auto gate = static_cast<double>(x[i]);
       const double wanted = gate / (1 + std::exp(-gate)) * static_cast<double>(x[n + i]);

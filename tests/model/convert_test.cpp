@@ -36,8 +36,8 @@ class Convert : public ::testing::Test {
     EXPECT_EQ(load_language(out).tokenizer.encode("abc"), load_language(folder_.path()).tokenizer.encode("abc"));
     float worst = 0;
     for (const TensorInfo& info : tensor_table(model_.spec())) {
-      const std::span<const float> before = model_.tensor(info.name);
-      const std::span<const float> after = written.tensor(info.name);
+      const std::vector<float> before = model_.tensor(info.name);
+      const std::vector<float> after = written.tensor(info.name);
       for (std::size_t i = 0; i < before.size(); ++i) worst = std::max(worst, std::abs(before[i] - after[i]));
     }
     return worst;

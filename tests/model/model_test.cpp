@@ -39,6 +39,12 @@ class ModelLoad : public ::testing::Test {
     write_safetensors(weights_file(), tensors);
   }
 
+  static std::vector<float> embedding_of(const Model& model, std::int32_t token) {
+    std::vector<float> row(static_cast<std::size_t>(model.spec().hidden_size));
+    model.embed(token, row);
+    return row;
+  }
+
   [[nodiscard]] std::filesystem::path weights_file() const { return folder_.path() / "model.safetensors"; }
 
   ModelFolder folder_;
@@ -47,14 +53,20 @@ class ModelLoad : public ::testing::Test {
 TEST_F(ModelLoad, BindsEveryWeight) {
   const Model model = Model::load(folder_.path());
   EXPECT_EQ(model.spec(), folder_.spec());
-  EXPECT_EQ(model.embedding()[5], folder_.weights().at("embed.weight")[5]);
-  EXPECT_EQ(model.head().weight, model.embedding());
+  const std::vector<float>& embedding = folder_.weights().at("embed.weight");
+  std::vector<float> row(16);
+  model.embed(3, row);
+  EXPECT_TRUE(std::equal(row.begin(), row.end(), embedding.begin() + 3 * 16));
+  unpack_row(model.head().weight, 3, row);
+  EXPECT_TRUE(std::equal(row.begin(), row.end(), embedding.begin() + 3 * 16));
   EXPECT_EQ(model.positions(), nullptr);
   ASSERT_EQ(model.groups().size(), 4U);
-  EXPECT_EQ(model.groups()[1].inject.in, 32U);
-  EXPECT_EQ(model.groups()[0].inject.weight, nullptr);
+  EXPECT_EQ(model.groups()[1].inject.in(), 32U);
+  EXPECT_FALSE(model.groups()[0].inject.there());
   EXPECT_EQ(model.groups()[2].layers.size(), 2U);
-  EXPECT_EQ(model.groups()[2].layers[1].down.weight[7], folder_.weights().at("groups.2.layers.1.mlp.down.weight")[7]);
+  for (const TensorInfo& info : tensor_table(model.spec())) {
+    EXPECT_EQ(model.tensor(info.name), folder_.weights().at(info.name)) << info.name;
+  }
   std::int64_t parameters = 0;
   for (const auto& [name, values] : folder_.weights()) parameters += static_cast<std::int64_t>(values.size());
   EXPECT_EQ(model.parameter_count(), parameters);
@@ -67,15 +79,19 @@ TEST_F(ModelLoad, WidensBf16) {
   const Model model = Model::load(narrow.path());
   EXPECT_EQ(model.stored_type(), "BF16");
   const float exact = narrow.weights().at("embed.weight")[5];
-  EXPECT_NEAR(model.embedding()[5], exact, std::abs(exact) / 256);
+  EXPECT_NEAR(embedding_of(model, 0)[5], exact, std::abs(exact) / 256);
+  EXPECT_EQ(model.weight_type(), "bf16");
 }
 
 TEST_F(ModelLoad, AMovedModelKeepsItsWeights) {
   const ModelFolder narrow(small_spec(), 1, DType::bf16);
   Model first = Model::load(narrow.path());
-  const float value = first.embedding()[5];
+  const std::vector<float> row = embedding_of(first, 1);
+  std::vector<float> head(16);
   const Model second = std::move(first);
-  EXPECT_EQ(second.embedding()[5], value);
+  EXPECT_EQ(embedding_of(second, 1), row);
+  unpack_row(second.head().weight, 1, head);
+  EXPECT_EQ(head, row);
 }
 
 TEST_F(ModelLoad, AnUnalignedDataSectionIsCopied) {
@@ -86,7 +102,7 @@ TEST_F(ModelLoad, AnUnalignedDataSectionIsCopied) {
   std::string shifted(reinterpret_cast<const char*>(&length), sizeof length);
   shifted += bytes.substr(8, length - 1) + " " + bytes.substr(7 + length);
   write_text_atomically(weights_file(), shifted);
-  EXPECT_EQ(Model::load(folder_.path()).embedding()[5], folder_.weights().at("embed.weight")[5]);
+  EXPECT_EQ(embedding_of(Model::load(folder_.path()), 0)[5], folder_.weights().at("embed.weight")[5]);
 }
 
 TEST_F(ModelLoad, AMissingFolderOrFileIsNamed) {

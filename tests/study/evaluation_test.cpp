@@ -82,6 +82,49 @@ TEST_F(Evaluation, PositionsBeforeTheScoredOnesAreContextOnly) {
   EXPECT_THAT([&] { evaluate({"fixed"}); }, ThrowsMessage<Error>(HasSubstr("--score-from: 8 leaves nothing")));
 }
 
+TEST_F(Evaluation, PromptsAtOnceScoreWhatDecodingAtFullDepthScores) {
+  tokens_.resize(60);  // seven windows of 8 predictions and one of 3
+  for (const int score_from : {0, 5}) {
+    options_.score_from = score_from;
+    const RuleResult slow = evaluate({"fixed"}).at(0);
+    const RuleResult fast = evaluate_prefill(model_, tokenizer_, tokens_, options_, {});
+    EXPECT_EQ(fast.rule, "prefill");
+    EXPECT_EQ(fast.tokens, slow.tokens);
+    EXPECT_NEAR(fast.cross_entropy, slow.cross_entropy, 1e-5);
+    EXPECT_NEAR(fast.cross_entropy_low, slow.cross_entropy_low, 1e-5);
+    EXPECT_NEAR(fast.bits_per_byte, slow.bits_per_byte, 1e-5);
+    EXPECT_EQ(fast.kl_to_full, 0);
+    EXPECT_EQ(fast.loops_per_token, 4 + 3);
+    EXPECT_EQ(fast.depths.at(0).counts, slow.depths.at(0).counts);
+    EXPECT_GT(fast.milliseconds_per_token, 0);
+  }
+}
+
+TEST_F(Evaluation, PromptsAtOnceAreTheSameOnSeveralThreadsAndUnderEveryPolicy) {
+  const RuleResult one = evaluate_prefill(model_, tokenizer_, tokens_, options_, {});
+  options_.threads = 3;
+  options_.kv_policy = parse_kv_policy("last", "test");
+  std::int64_t windows = 0;
+  const auto count = [&](std::int64_t done, std::int64_t total) {
+    windows = std::max(windows, done);
+    EXPECT_EQ(total, 50);
+  };
+  EXPECT_EQ(evaluate_prefill(model_, tokenizer_, tokens_, options_, count).cross_entropy, one.cross_entropy);
+  EXPECT_EQ(windows, 50);
+}
+
+TEST_F(Evaluation, PromptsAtOnceRefuseWhatCannotBeScored) {
+  const auto prefill = [&](std::size_t count) {
+    return evaluate_prefill(model_, tokenizer_, std::span(tokens_).first(count), options_, {});
+  };
+  EXPECT_THAT([&] { prefill(1); }, ThrowsMessage<Error>(HasSubstr("1 tokens")));
+  options_.score_from = 8;
+  EXPECT_THAT([&] { prefill(20); }, ThrowsMessage<Error>(HasSubstr("--score-from: 8 leaves nothing")));
+  options_.score_from = 0;
+  tokens_[3] = 16;
+  EXPECT_THAT([&] { prefill(20); }, ThrowsMessage<Error>(HasSubstr("outside the vocabulary")));
+}
+
 TEST_F(Evaluation, DepthsAreCountedPerLoopedGroup) {
   const std::vector<RuleResult> rows = evaluate({"fixed", "fixed:loops=2/1"});
   ASSERT_EQ(rows.size(), 2U);

@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "train/config.hpp"
 #include "train/small_spec.hpp"
+#include "train/torch_model.hpp"
 
 namespace gyre {
 namespace {

@@ -82,10 +82,7 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
   spec.rotary_theta = object.number("rope_theta", 1, 1e12, 10000.0F);
   spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
   spec.tied_head = object.boolean("tie_word_embeddings", false);
-  Group layers;
-  layers.name = "layers";
-  layers.layers = object.integer("num_hidden_layers", 1, kMostLoops);
-  spec.groups = {layers};
+  spec.groups = {plain_group("layers", object.integer("num_hidden_layers", 1, kMostLoops))};
   return spec;
 }
 

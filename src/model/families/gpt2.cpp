@@ -30,10 +30,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.position = PositionKind::learned;
   spec.mlp = MlpKind::gelu_tanh;
   spec.biases = true;
-  Group layers;
-  layers.name = "layers";
-  layers.layers = object.integer("n_layer", 1, kMostLoops);
-  spec.groups = {layers};
+  spec.groups = {plain_group("layers", object.integer("n_layer", 1, kMostLoops))};
   return spec;
 }
 

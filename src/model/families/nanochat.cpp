@@ -30,12 +30,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.mlp = MlpKind::relu_squared;
   spec.tied_head = false;
   spec.logit_softcap = object.number("logit_softcap", 0, 1e6, 15.0F);
-  Group prelude;
-  prelude.name = "prelude";
-  prelude.layers = object.integer("n_prelude", 1, kMostLoops);
-  Group core;
-  core.name = "core";
-  core.layers = object.integer("n_recur_block", 1, kMostLoops);
+  Group core = plain_group("core", object.integer("n_recur_block", 1, kMostLoops));
   core.loops = static_cast<int>(object.number("train_recur_mean", 1, kMostLoops));
   core.loop_norm = true;
   const std::string injection = object.text("input_injection", "inject_init_prelude");
@@ -46,10 +41,8 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
     throw Error("{}: input_injection is \"{}\"; gyre does inject_init_prelude, inject_init_random and passthrough",
                 where, injection);
   }
-  Group coda;
-  coda.name = "coda";
-  coda.layers = object.integer("n_coda", 1, kMostLoops);
-  spec.groups = {prelude, core, coda};
+  spec.groups = {plain_group("prelude", object.integer("n_prelude", 1, kMostLoops)), core,
+                 plain_group("coda", object.integer("n_coda", 1, kMostLoops))};
   return spec;
 }
 

@@ -31,21 +31,15 @@ std::vector<int> value_layers(int begin, int layers, int layer_count) {
 }
 
 std::vector<Group> groups_of(const JsonObject& object) {
-  Group prelude;
-  prelude.name = "prelude";
-  prelude.layers = object.integer("n_layers_in_prelude", 1, kMostLoops);
+  Group prelude = plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops));
   prelude.exit_norm = object.boolean("prelude_norm", true);
-  Group core;
-  core.name = "core";
-  core.layers = object.integer("n_layers_in_recurrent_block", 1, kMostLoops);
+  Group core = plain_group("core", object.integer("n_layers_in_recurrent_block", 1, kMostLoops));
   core.loops = object.integer("mean_recurrence", 1, kMostLoops);
   core.injection = Injection::decay;
   core.first_state = FirstState::noise;
   core.noise_std = std::sqrt(2.0F / (5.0F * static_cast<float>(object.integer("n_embd", 1, kMost))));
   core.exit_linear = true;
-  Group coda;
-  coda.name = "coda";
-  coda.layers = object.integer("n_layers_in_coda", 1, kMostLoops);
+  Group coda = plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops));
   const int count = prelude.layers + core.layers + coda.layers;
   prelude.value_layers = value_layers(0, prelude.layers, count);
   core.value_layers = value_layers(prelude.layers, core.layers, count);

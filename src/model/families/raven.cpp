@@ -19,12 +19,7 @@ Blocks blocks_of(const TensorStore& tensors) {
 }
 
 std::vector<Group> groups_of(const JsonObject& object, bool huginn, float embedding_scale) {
-  Group prelude;
-  prelude.name = "prelude";
-  prelude.layers = object.integer("n_layers_in_prelude", 1, kMostLoops);
-  Group core;
-  core.name = "core";
-  core.layers = object.integer("n_layers_in_recurrent_block", 1, kMostLoops);
+  Group core = plain_group("core", object.integer("n_layers_in_recurrent_block", 1, kMostLoops));
   core.loops = object.integer("mean_recurrence", 1, kMostLoops);
   core.injection = Injection::linear;
   core.first_state = FirstState::noise;
@@ -33,10 +28,8 @@ std::vector<Group> groups_of(const JsonObject& object, bool huginn, float embedd
   if (object.has("init_values")) std = object.object("init_values").number("std", 0, 1e3, std);
   core.noise_std = std * embedding_scale;
   core.exit_norm = huginn;  // ln_f stands before the coda and again after it
-  Group coda;
-  coda.name = "coda";
-  coda.layers = object.integer("n_layers_in_coda", 1, kMostLoops);
-  return {prelude, core, coda};
+  return {plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops)), core,
+          plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops))};
 }
 
 ModelSpec spec_of(const nlohmann::json& config, Blocks blocks, const std::string& where) {

@@ -1,0 +1,34 @@
+#include "raman/report.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/file.hpp"
+#include "format/json_object.hpp"
+#include "raman/commands/commands.hpp"
+
+namespace gyre::raman {
+namespace {
+
+struct Request {
+  std::string results;
+  std::string out;
+};
+
+}  // namespace
+
+void add_report(CLI::App& program) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = program.add_subcommand("report", "Write the page of a cross-validation anew");
+  command->add_option("RESULTS", request->results, "results.json of gyre-raman cv")->required();
+  command->add_option("--out", request->out, "The page (HTML)")->required();
+  command->callback([request] {
+    const nlohmann::json results = load_json(request->results);
+    require_results(results, request->results);
+    write_text_atomically(request->out, report_page(results));
+    fmt::print(stderr, "wrote {}\n", request->out);
+  });
+}
+
+}  // namespace gyre::raman

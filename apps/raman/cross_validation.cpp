@@ -1,0 +1,180 @@
+#include "raman/cross_validation.hpp"
+
+#include <chrono>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/interrupt.hpp"
+#include "base/random.hpp"
+#include "base/sha256.hpp"
+#include "format/json_object.hpp"
+#include "raman/baselines.hpp"
+
+namespace gyre::raman {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Spectra a class whose wavenumbers are explained in one fold, and the steps of the integral: enough for means that no
+/// longer move at the width of a line.
+constexpr int kExplained = 8;
+constexpr int kIntegralSteps = 12;
+
+std::string fold_name(Protocol protocol, int fold) { return fmt::format("{}-{}", name_of(protocol), fold); }
+
+Metrics metrics_from(const nlohmann::json& json) {
+  Metrics metrics;
+  for (const auto& [name, member] : measure_names()) metrics.*member = json.at(name).get<double>();
+  return metrics;
+}
+
+nlohmann::json to_json(const FoldResult& result) {
+  nlohmann::json baselines;
+  for (const auto& [name, metrics] : result.baselines) baselines[name] = raman::to_json(metrics);
+  return {{"test", result.test},
+          {"logits", result.logits},
+          {"baselines", baselines},
+          {"attributions", result.attributions},
+          {"attributed", result.attributed},
+          {"seconds", result.seconds}};
+}
+
+FoldResult fold_from(const fs::path& file, const Dataset& data) {
+  const nlohmann::json json = load_json(file);
+  FoldResult result;
+  try {
+    result.test = json.at("test").get<std::vector<std::size_t>>();
+    result.logits = json.at("logits").get<std::vector<float>>();
+    for (const auto& [name, metrics] : json.at("baselines").items()) result.baselines[name] = metrics_from(metrics);
+    result.attributions = json.at("attributions").get<std::vector<float>>();
+    result.attributed = json.at("attributed").get<std::vector<int>>();
+    result.seconds = json.at("seconds").get<double>();
+  } catch (const nlohmann::json::exception& problem) {
+    throw Error("{}: it is not the result of a fold ({}); remove it and --resume", file.string(), problem.what());
+  }
+  const auto classes = static_cast<std::size_t>(data.examples.classes);
+  const auto points = static_cast<std::size_t>(data.examples.points);
+  bool fits = result.logits.size() == result.test.size() * classes && result.attributed.size() == classes &&
+              result.attributions.size() == classes * points;
+  for (const std::size_t i : result.test) fits = fits && i < data.examples.size();
+  if (!fits) throw Error("{}: it is the result of a fold of other data; remove it and --resume", file.string());
+  return result;
+}
+
+/// Explains a few test spectra of each class.
+void attribute(const Classifier& model, const Examples& test, FoldResult& result) {
+  const auto classes = static_cast<std::size_t>(test.classes);
+  const auto points = static_cast<std::size_t>(test.points);
+  std::vector<std::size_t> chosen;
+  result.attributed.assign(classes, 0);
+  result.attributions.assign(classes * points, 0.0F);
+  for (std::size_t i = 0; i < test.size(); ++i) {
+    int& count = result.attributed[static_cast<std::size_t>(test.labels[i])];
+    if (count == kExplained) continue;
+    ++count;
+    chosen.push_back(i);
+  }
+  const Examples part = test.subset(chosen);
+  const std::vector<float> all = model.attributions(part.inputs, part.labels, kIntegralSteps);
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const auto c = static_cast<std::size_t>(part.labels[i]);
+    const auto weight = 1.0F / static_cast<float>(result.attributed[c]);
+    for (std::size_t k = 0; k < points; ++k) {
+      result.attributions[c * points + k] += weight * std::abs(all[i * points + k]);
+    }
+  }
+}
+
+std::optional<FoldResult> run_fold(const Dataset& data, const FoldSplit& split, Protocol protocol, int fold,
+                                   const RunSettings& settings, const Backend& backend) {
+  const Examples training = data.examples.subset(split.training);
+  const Examples test = data.examples.subset(split.test);
+  FoldResult result;
+  result.test = split.test;
+  const fs::path folder = settings.out / "folds" / fold_name(protocol, fold);
+  const auto start = std::chrono::steady_clock::now();
+  const auto model = backend.fit({settings.config, settings.where, training, folder,
+                                  fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
+                                  combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads});
+  if (!model) return {};
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.logits = model->logits(test.inputs);
+  attribute(*model, test, result);
+  for (const BaselineKind& kind : baseline_kinds()) {
+    result.baselines[kind.name] = measure(kind.predict(training, test), test.labels);
+  }
+  return result;
+}
+
+}  // namespace
+
+FoldSplit split_fold(const std::vector<int>& folds, int fold) {
+  FoldSplit split;
+  for (std::size_t i = 0; i < folds.size(); ++i) (folds[i] == fold ? split.test : split.training).push_back(i);
+  return split;
+}
+
+std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol protocol, const RunSettings& settings,
+                                                 const Backend& backend) {
+  const std::vector<int> folds =
+      assign_folds(data.groups_of(std::string(name_of(protocol))), settings.folds, settings.seed);
+  std::vector<FoldResult> results;
+  for (int fold = 0; fold < settings.folds; ++fold) {
+    const fs::path file = settings.out / "folds" / (fold_name(protocol, fold) + ".json");
+    const FoldSplit split = split_fold(folds, fold);
+    if (fs::exists(file)) {
+      results.push_back(fold_from(file, data));
+      if (results.back().test != split.test) {
+        throw Error("{}: it is the result of another split; remove it and --resume", file.string());
+      }
+      continue;
+    }
+    std::optional<FoldResult> result = run_fold(data, split, protocol, fold, settings, backend);
+    if (!result) return {};
+    write_text_atomically(file, to_json(*result).dump());
+    // What stands in the file needs no checkpoint.
+    fs::remove_all(settings.out / "folds" / fold_name(protocol, fold) / "checkpoints");
+    results.push_back(std::move(*result));
+    if (interrupted() && fold + 1 < settings.folds) return {};
+  }
+  return results;
+}
+
+std::string fingerprint(const Dataset& data, const RunSettings& settings) {
+  std::string all = fmt::format("{}\n{}\n{}\n", settings.config.dump(), settings.folds, settings.seed);
+  const auto add = [&all](const auto& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    all.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  add(data.examples.inputs);
+  add(data.examples.labels);
+  add(data.examples.mineral);
+  for (const std::string& specimen : data.specimens) all += specimen + "\n";
+  return sha256(std::as_bytes(std::span(all)));
+}
+
+void claim_folder(const Dataset& data, const RunSettings& settings) {
+  std::error_code failure;
+  fs::create_directories(settings.out / "folds", failure);
+  if (failure) throw Error("--out: cannot make {}: {}", settings.out.string(), failure.message());
+  const fs::path file = settings.out / "run.json";
+  const std::string print = fingerprint(data, settings);
+  if (fs::exists(file)) {
+    if (!settings.resume) {
+      throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder",
+                  settings.out.string());
+    }
+    const nlohmann::json run = load_json(file);
+    if (JsonObject(run, file.string()).text("fingerprint", "") != print) {
+      throw Error("--out: {} holds a run of other data, another config or another seed; give another folder",
+                  settings.out.string());
+    }
+    return;
+  }
+  const nlohmann::json run = {
+      {"fingerprint", print}, {"config", settings.config}, {"folds", settings.folds}, {"seed", settings.seed}};
+  write_text_atomically(file, run.dump(2) + "\n");
+}
+
+}  // namespace gyre::raman

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raman/backend.hpp"
+#include "raman/dataset.hpp"
+#include "raman/folds.hpp"
+#include "raman/metrics.hpp"
+
+namespace gyre::raman {
+
+/// What a cross-validation or a training run is asked for.
+struct RunSettings {
+  nlohmann::json config;  ///< the config file
+  std::string where;      ///< its name
+  std::filesystem::path out;
+  bool resume = false;
+  int folds = 5;
+  std::uint64_t seed = 1;
+  int threads = 0;
+};
+
+/// One fold: what the model and the baselines say of spectra that they were not trained on.
+struct FoldResult {
+  std::vector<std::size_t> test;  ///< examples of the data set
+  std::vector<float> logits;      ///< [test, classes]
+  std::map<std::string, Metrics> baselines;
+  /// Mean of |integrated gradients| over some test spectra of a class: [classes, points]; zero for absent classes.
+  std::vector<float> attributions;
+  std::vector<int> attributed;  ///< how many spectra a class's row is the mean of
+  double seconds = 0;           ///< of training
+};
+
+/// The training and the test examples of a fold.
+struct FoldSplit {
+  std::vector<std::size_t> training;
+  std::vector<std::size_t> test;
+};
+FoldSplit split_fold(const std::vector<int>& folds, int fold);
+
+/// Runs the folds of a protocol, one after the other. Every finished fold is a file in OUT/folds, so that a killed run
+/// goes on where it was; an unfinished one goes on from its checkpoint. None when the user interrupted.
+std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol protocol, const RunSettings& settings,
+                                                 const Backend& backend);
+
+/// Makes OUT and writes what the run depends on into OUT/run.json, or compares it with what is there. Throws Error when
+/// OUT holds a run that was not asked to be resumed, or one of other data or settings.
+void claim_folder(const Dataset& data, const RunSettings& settings);
+
+/// A hash of all that the result of a run depends on, but for the number of threads.
+std::string fingerprint(const Dataset& data, const RunSettings& settings);
+
+}  // namespace gyre::raman

@@ -1,0 +1,270 @@
+#include "raman/backend.hpp"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "raman/torch/convnext.hpp"
+#include "train/adamw.hpp"
+#include "train/checkpoint.hpp"
+#include "train/training_loop.hpp"
+
+namespace gyre::raman {
+namespace {
+
+namespace fs = std::filesystem;
+using torch::Tensor;
+
+constexpr std::uint64_t kOrderStream = 0x6f72646572ULL;
+constexpr std::uint64_t kAugmentStream = 0x6175676d656e74ULL;
+constexpr std::uint64_t kMixStream = 0x6d6978ULL;
+constexpr std::uint64_t kDropStream = 0x64726f70ULL;
+constexpr std::int64_t kInferenceRows = 64;
+
+void use_threads(int threads) {
+  at::set_num_threads(threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+/// A view of `inputs` as rows; the caller keeps it alive.
+Tensor rows_of(std::span<const float> inputs, int points) {
+  const auto rows = static_cast<std::int64_t>(inputs.size() / static_cast<std::size_t>(points));
+  return torch::from_blob(const_cast<float*>(inputs.data()), {rows, points}, torch::kFloat);
+}
+
+class ConvNextClassifier : public Classifier {
+ public:
+  ConvNextClassifier(ConvNext model, int points, Arithmetic precision)
+      : model_(std::move(model)), points_(points), precision_(precision) {}
+
+  [[nodiscard]] std::vector<float> logits(std::span<const float> inputs) const override {
+    const torch::NoGradGuard no_gradient;
+    const Tensor all = rows_of(inputs, points_);
+    std::vector<float> out;
+    for (std::int64_t begin = 0; begin < all.size(0); begin += kInferenceRows) {
+      const Tensor part = all.narrow(0, begin, std::min(kInferenceRows, all.size(0) - begin));
+      const Tensor logits = model_.forward(part, false, precision_).countries.contiguous();
+      out.insert(out.end(), logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel());
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<float> attributions(std::span<const float> inputs, std::span<const int> targets,
+                                                int steps) const override {
+    const Tensor all = rows_of(inputs, points_);
+    std::vector<float> out;
+    for (std::int64_t begin = 0; begin < all.size(0); begin += kInferenceRows) {
+      const Tensor x = all.narrow(0, begin, std::min(kInferenceRows, all.size(0) - begin));
+      Tensor index = torch::empty({x.size(0), 1}, torch::kLong);
+      for (std::int64_t i = 0; i < x.size(0); ++i) index[i][0] = targets[static_cast<std::size_t>(begin + i)];
+      Tensor sum = torch::zeros_like(x);
+      for (int step = 0; step < steps; ++step) {
+        Tensor at = (x * ((step + 0.5) / steps)).detach().set_requires_grad(true);
+        const Tensor logit = model_.forward(at, false, Arithmetic::f32).countries.gather(1, index).sum();
+        sum += torch::autograd::grad({logit}, {at})[0];
+      }
+      const Tensor attribution = (x * sum / steps).contiguous();
+      out.insert(out.end(), attribution.data_ptr<float>(), attribution.data_ptr<float>() + attribution.numel());
+    }
+    return out;
+  }
+
+  void save(const fs::path& file) const override { write_parameters(file, model_, DType::f32); }
+
+ private:
+  ConvNext model_;
+  int points_;
+  Arithmetic precision_;
+};
+
+/// One fit: the state that lives from step to step.
+class Fit : public TrainingTask {
+ public:
+  Fit(const FitRequest& request, const ConvNextConfig& model, const FitConfig& fit)
+      : request_(request),
+        examples_(request.examples),
+        fit_(fit),
+        model_(model, examples_.points, examples_.classes, fit.mineral_loss > 0 ? examples_.minerals : 0, request.seed),
+        optimiser_(model_, fit_),
+        average_(model_),
+        class_weights_(weights_of_classes()) {
+    const auto count = static_cast<int>(examples_.size());
+    steps_per_epoch_ = (count + fit_.batch - 1) / fit_.batch;
+    fit_.steps = fit_.epochs * steps_per_epoch_;
+    fit_.warmup = std::min(fit_.warmup, fit_.steps / 2);
+  }
+
+  std::unique_ptr<Classifier> run() {
+    int step = 0;
+    if (const auto latest = latest_checkpoint(request_.folder / "checkpoints")) {
+      step = read_checkpoint(*latest, model_, optimiser_);
+      read_parameters(*latest / "average.safetensors", average_);
+    }
+    MetricsLog log(request_.folder / "metrics.jsonl", step > 0, step);
+    const TrainingLoop loop{request_.title, fit_.steps, fit_.steps, fit_.checkpoint_every, {}, "spectra", "spectra"};
+    if (run_training(loop, step, log, *this) < fit_.steps) return nullptr;
+    if (fit_.ema > 0) average_.copy_to(model_);
+    return std::make_unique<ConvNextClassifier>(std::move(model_), examples_.points, Arithmetic::f32);
+  }
+
+  nlohmann::json one_step(int step) override {
+    const std::vector<std::size_t> rows = rows_of_step(step);
+    const auto salt = static_cast<std::uint64_t>(step);
+    Tensor x = inputs_of(rows, step);
+    Tensor target = targets_of(rows, &Examples::labels, examples_.classes);
+    Tensor mineral = targets_of(rows, &Examples::mineral, std::max(1, examples_.minerals));
+    const double share = mixup_share(fit_.augmentation.mixup, combine_seeds(request_.seed ^ kMixStream, salt));
+    if (share < 1) {
+      // The rows are in random order, so that the batch turned round is a random partner for each.
+      x = share * x + (1 - share) * x.flip(0);
+      target = share * target + (1 - share) * target.flip(0);
+      mineral = share * mineral + (1 - share) * mineral.flip(0);
+    }
+    torch::manual_seed(combine_seeds(request_.seed ^ kDropStream, salt));
+    const ConvNextOutput out = model_.forward(x, true, fit_.precision);
+    const Tensor countries = loss(out.countries, target * class_weights_);
+    const Tensor total =
+        out.minerals.defined() ? countries + fit_.mineral_loss * loss(out.minerals, mineral) : countries;
+    const double value = total.item<double>();
+    require_finite_loss(value, step);
+    total.backward();
+    const double rate = learning_rate_at(fit_, step);
+    const double norm = optimiser_.update(model_, rate, step);
+    if (fit_.ema > 0) average_.update(model_, fit_.ema, step);
+    return {{"step", step},          {"loss", value},         {"country_loss", countries.item<double>()},
+            {"learning_rate", rate}, {"gradient_norm", norm}, {"spectra", rows.size()}};
+  }
+
+  void evaluate(int /*step*/, Progress& /*progress*/, MetricsLog& /*log*/) override {}
+
+  void save_checkpoint(int step) override {
+    write_folder_atomically(request_.folder / "checkpoints" / checkpoint_name(step), [&](const fs::path& folder) {
+      write_parameters(folder / "model.safetensors", model_, DType::f32);
+      write_parameters(folder / "average.safetensors", average_, DType::f32);
+      write_optimiser(folder, optimiser_, step);
+    });
+    // Only the latest is ever gone back to.
+    for (const auto& entry : fs::directory_iterator(request_.folder / "checkpoints")) {
+      if (entry.path().filename() != checkpoint_name(step)) fs::remove_all(entry.path());
+    }
+  }
+
+ private:
+  /// Cross-entropy (nats) with targets that are distributions, smoothed; rows weigh with the sum of their target.
+  [[nodiscard]] Tensor loss(const Tensor& logits, const Tensor& target) const {
+    const Tensor weight = target.sum(1, true);
+    const double smoothing = fit_.label_smoothing;
+    const Tensor smoothed = (1 - smoothing) * target + smoothing / static_cast<double>(logits.size(1)) * weight;
+    return -(smoothed * torch::log_softmax(logits, 1)).sum() / weight.sum().clamp_min(1e-6);
+  }
+
+  /// One row a class: its count to the power of minus class_balance, with a mean of one over the examples.
+  [[nodiscard]] Tensor weights_of_classes() const {
+    std::vector<double> counts(static_cast<std::size_t>(examples_.classes), 0.0);
+    for (const int label : examples_.labels) counts[static_cast<std::size_t>(label)] += 1;
+    double sum = 0;
+    for (double& c : counts) {
+      const double weight = c > 0 ? std::pow(c, -double{fit_.class_balance}) : 0;
+      sum += c * weight;
+      c = weight;
+    }
+    for (double& c : counts) c *= static_cast<double>(examples_.size()) / sum;
+    return torch::tensor(counts, torch::kFloat);
+  }
+
+  /// The examples of a step: each epoch goes through all of them in an order of its own.
+  [[nodiscard]] std::vector<std::size_t> rows_of_step(int step) {
+    const int epoch = (step - 1) / steps_per_epoch_;
+    if (epoch != epoch_) {
+      order_.resize(examples_.size());
+      std::iota(order_.begin(), order_.end(), 0U);
+      const std::uint64_t seed = combine_seeds(request_.seed ^ kOrderStream, static_cast<std::uint64_t>(epoch));
+      std::sort(order_.begin(), order_.end(),
+                [&](std::size_t a, std::size_t b) { return combine_seeds(seed, a) < combine_seeds(seed, b); });
+      epoch_ = epoch;
+    }
+    const auto begin = static_cast<std::size_t>((step - 1) % steps_per_epoch_) * static_cast<std::size_t>(fit_.batch);
+    const std::size_t end = std::min(order_.size(), begin + static_cast<std::size_t>(fit_.batch));
+    return {order_.begin() + static_cast<std::ptrdiff_t>(begin), order_.begin() + static_cast<std::ptrdiff_t>(end)};
+  }
+
+  [[nodiscard]] Tensor inputs_of(const std::vector<std::size_t>& rows, int step) const {
+    Tensor x = torch::empty({static_cast<std::int64_t>(rows.size()), examples_.points});
+    auto* out = x.data_ptr<float>();
+    const auto width = static_cast<std::size_t>(examples_.points);
+    const std::uint64_t seed = combine_seeds(request_.seed ^ kAugmentStream, static_cast<std::uint64_t>(step));
+    at::parallel_for(0, x.size(0), 8, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto row = static_cast<std::size_t>(i);
+        const auto from = examples_.input(rows[row]);
+        const std::span<float> to(out + row * width, width);
+        std::copy(from.begin(), from.end(), to.begin());
+        augment(to, examples_.grid_step, fit_.augmentation, combine_seeds(seed, row));
+      }
+    });
+    return x;
+  }
+
+  /// One-hot rows; all zero where the class is not known.
+  [[nodiscard]] Tensor targets_of(const std::vector<std::size_t>& rows, std::vector<int> Examples::*member,
+                                  int classes) const {
+    Tensor target = torch::zeros({static_cast<std::int64_t>(rows.size()), classes});
+    auto* out = target.data_ptr<float>();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const int label = (examples_.*member)[rows[i]];
+      if (label >= 0) out[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(label)] = 1;
+    }
+    return target;
+  }
+
+  const FitRequest& request_;
+  const Examples& examples_;
+  FitConfig fit_;
+  ConvNext model_;
+  AdamW optimiser_;
+  AveragedParameters average_;
+  Tensor class_weights_;
+  int steps_per_epoch_ = 1;
+  int epoch_ = -1;
+  std::vector<std::size_t> order_;
+};
+
+class TorchBackend : public Backend {
+ public:
+  void check(const nlohmann::json& config, const std::string& where, int points) const override {
+    static_cast<void>(parse_model(config, where, points));
+    static_cast<void>(parse_fit(config, where));
+  }
+
+  [[nodiscard]] std::unique_ptr<Classifier> fit(const FitRequest& request) const override {
+    use_threads(request.threads);
+    const ConvNextConfig model = parse_model(request.config, request.where, request.examples.points);
+    const FitConfig config = parse_fit(request.config, request.where);
+    make_run_folder(request.folder, true);
+    return Fit(request, model, config).run();
+  }
+
+  [[nodiscard]] std::unique_ptr<Classifier> load(const fs::path& weights, const nlohmann::json& config,
+                                                 const std::string& where, int points, int classes,
+                                                 int threads) const override {
+    use_threads(threads);
+    const int minerals = parse_fit(config, where).mineral_loss > 0 ? config.value("minerals", 0) : 0;
+    ConvNext model(parse_model(config, where, points), points, classes, minerals, 0);
+    read_parameters(weights, model);
+    return std::make_unique<ConvNextClassifier>(std::move(model), points, Arithmetic::f32);
+  }
+};
+
+}  // namespace
+}  // namespace gyre::raman
+
+extern "C" const gyre::raman::Backend& gyre_raman_backend() {
+  static const gyre::raman::TorchBackend backend;
+  return backend;
+}

@@ -1,0 +1,90 @@
+#include "raman/torch/config.hpp"
+
+#include "base/error.hpp"
+
+namespace gyre::raman {
+namespace {
+
+constexpr EnumName<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::flatten, "flatten"}};
+constexpr EnumName<Arithmetic> kArithmetic[] = {{Arithmetic::f32, "f32"}, {Arithmetic::bf16, "bf16"}};
+constexpr int kMany = 1'000'000;
+
+nlohmann::json part_of(const nlohmann::json& config, const char* key) {
+  return config.contains(key) ? config.at(key) : nlohmann::json::object();
+}
+
+std::vector<int> counts(const JsonObject& object, const char* key, int most, std::vector<int> otherwise,
+                        const std::string& where) {
+  if (!object.has(key)) return otherwise;
+  std::vector<int> values;
+  for (const nlohmann::json& item : object.array(key)) {
+    if (!item.is_number_integer() || item < 1 || item > most) {
+      throw Error("{}: {} holds {}; give whole numbers from 1 to {}", where, key, item.dump(), most);
+    }
+    values.push_back(item);
+  }
+  if (values.empty()) throw Error("{}: {} is empty", where, key);
+  return values;
+}
+
+}  // namespace
+
+ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file, int points) {
+  const std::string where = file + ": model";
+  const nlohmann::json json = part_of(config, "model");
+  const JsonObject object(json, where);
+  object.allow({"stem_kernel", "stem_stride", "depths", "widths", "kernel", "expansion", "layer_scale", "drop_path",
+                "dropout", "positions", "pooling"});
+  ConvNextConfig model;
+  model.stem_kernel = object.integer("stem_kernel", 1, 256, model.stem_kernel);
+  model.stem_stride = object.integer("stem_stride", 1, 64, model.stem_stride);
+  model.depths = counts(object, "depths", 64, model.depths, where);
+  model.widths = counts(object, "widths", 4096, model.widths, where);
+  model.kernel = object.integer("kernel", 1, 63, model.kernel);
+  model.expansion = object.integer("expansion", 1, 16, model.expansion);
+  model.layer_scale = object.number("layer_scale", 0, 10, model.layer_scale);
+  model.drop_path = object.number("drop_path", 0, 0.9, model.drop_path);
+  model.dropout = object.number("dropout", 0, 0.95, model.dropout);
+  model.positions = object.boolean("positions", model.positions);
+  model.pooling = object.choice<Pooling>("pooling", kPoolings, model.pooling);
+  if (model.depths.size() != model.widths.size()) {
+    throw Error("{}: depths has {} stages and widths {}; give one width a stage", where, model.depths.size(),
+                model.widths.size());
+  }
+  if (model.kernel % 2 == 0) throw Error("{}: kernel is {}; give an odd one", where, model.kernel);
+  if (model.stem_kernel < model.stem_stride) {
+    throw Error("{}: stem_kernel ({}) is smaller than stem_stride ({}), which leaves points unread", where,
+                model.stem_kernel, model.stem_stride);
+  }
+  if ((points / model.stem_stride) >> (model.widths.size() - 1) < 1) {
+    throw Error("{}: {} points are too few for a stride of {} and {} stages", where, points, model.stem_stride,
+                model.widths.size());
+  }
+  return model;
+}
+
+FitConfig parse_fit(const nlohmann::json& config, const std::string& file) {
+  const std::string where = file + ": training";
+  const nlohmann::json json = part_of(config, "training");
+  const JsonObject object(json, where);
+  object.allow({"epochs", "batch", "precision", "label_smoothing", "class_balance", "ema", "mineral_loss",
+                "checkpoint_every", "learning_rate", "weight_decay", "beta1", "beta2", "epsilon", "clip", "schedule",
+                "warmup", "decay_share", "floor"});
+  FitConfig fit;
+  fit.learning_rate = 2e-3F;
+  fit.weight_decay = 0.05F;
+  fit.beta2 = 0.99F;
+  read_optimiser(object, fit);
+  fit.epochs = object.integer("epochs", 1, kMany, fit.epochs);
+  fit.batch = object.integer("batch", 1, 1 << 16, fit.batch);
+  fit.precision = object.choice<Arithmetic>("precision", kArithmetic, fit.precision);
+  fit.label_smoothing = object.number("label_smoothing", 0, 0.9, fit.label_smoothing);
+  fit.class_balance = object.number("class_balance", 0, 1, fit.class_balance);
+  fit.ema = object.number("ema", 0, 0.99999, fit.ema);
+  fit.mineral_loss = object.number("mineral_loss", 0, 100, fit.mineral_loss);
+  fit.checkpoint_every = object.integer("checkpoint_every", 1, kMany, fit.checkpoint_every);
+  fit.augmentation = parse_augmentation(part_of(config, "augmentation"), file + ": augmentation");
+  return fit;
+}
+
+}  // namespace gyre::raman

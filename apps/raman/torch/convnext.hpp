@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "raman/torch/config.hpp"
+#include "train/parameters.hpp"
+
+namespace gyre::raman {
+
+/// What a forward pass gives besides the states it needs.
+struct ConvNextOutput {
+  torch::Tensor countries;  ///< logits [rows, classes]
+  torch::Tensor minerals;   ///< logits [rows, minerals]; undefined without a second head
+};
+
+/// ConvNeXt1D: stem, stages of blocks with a down-sampling between them, pooling, norm, heads. States are
+/// [rows, places, channels] throughout, so that norms and point-wise layers run over the last dimension.
+class ConvNext : public Parameters {
+ public:
+  /// `minerals` 0: no second head.
+  ConvNext(const ConvNextConfig& config, int points, int classes, int minerals, std::uint64_t seed);
+
+  /// x [rows, points] (f32). While training, branches and features are dropped by LibTorch's generator.
+  [[nodiscard]] ConvNextOutput forward(const torch::Tensor& x, bool training, Arithmetic precision) const;
+
+ private:
+  void add_norm(const std::string& name, int width);
+  void add_linear(const std::string& name, int in, int out, double std);
+  [[nodiscard]] torch::Tensor norm(const std::string& name, const torch::Tensor& x, torch::ScalarType out) const;
+  [[nodiscard]] torch::Tensor linear(const std::string& name, const torch::Tensor& x, torch::ScalarType type) const;
+  [[nodiscard]] torch::Tensor stem(const torch::Tensor& x) const;
+  [[nodiscard]] torch::Tensor block(const std::string& name, const torch::Tensor& x, double drop,
+                                    torch::ScalarType type) const;
+  [[nodiscard]] torch::Tensor halve(const std::string& name, const torch::Tensor& x, torch::ScalarType type) const;
+
+  ConvNextConfig config_;
+  int minerals_;
+};
+
+/// An average of the parameters over the steps, by exponential decay.
+class AveragedParameters : public Parameters {
+ public:
+  explicit AveragedParameters(const Parameters& of);
+
+  /// Moves towards the parameters. The decay grows with the step (counted from 1), so that early values fade fast.
+  void update(const Parameters& of, double decay, int step);
+  /// Writes the average into the parameters.
+  void copy_to(const Parameters& target) const;
+};
+
+}  // namespace gyre::raman

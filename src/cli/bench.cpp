@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/progress.hpp"
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "engine/cost.hpp"
+#include "study/benchmark.hpp"
+
+namespace gyre::cli {
+namespace {
+
+struct Request {
+  RunOptions run;
+  BenchmarkOptions bench;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+nlohmann::json speeds_json(const std::vector<double>& speeds) {
+  return {{"tokens_per_second", median(speeds)}, {"rounds", speeds}};
+}
+
+/// What a token reads of weights in its loops, against what this machine can read.
+nlohmann::json ceiling_json(const Request& request, const Model& model, double tokens_per_second) {
+  const TokenCost cost = token_cost(model, request.bench.loops, 1);
+  std::size_t held = 0;
+  for (const TensorInfo& info : tensor_table(model.spec())) {
+    if (info.name != "embed.weight" || model.spec().tied_head) held += model.held_bytes(info.name);
+  }
+  const double bandwidth = read_bandwidth(held, thread_count(request.run));
+  const double bound = bandwidth / cost.weight_bytes;
+  return {{"weight_bytes_per_token", cost.weight_bytes},
+          {"weight_bytes_held", held},
+          {"read_bytes_per_second", bandwidth},
+          {"bound_tokens_per_second", bound},
+          {"share_of_bound", tokens_per_second / request.bench.batch / bound}};
+}
+
+void print_speed(const std::string& work, const std::vector<double>& speeds) {
+  const auto [least, most] = std::minmax_element(speeds.begin(), speeds.end());
+  fmt::print("{:24} {:10.1f} tokens/s  ({:.1f} to {:.1f} in {} rounds)\n", work, median(speeds), *least, *most,
+             speeds.size());
+}
+
+void run(Request& request) {
+  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
+  const ModelSpec& spec = model.spec();
+  BenchmarkOptions& options = request.bench;
+  options.loops = loops_of(request.run, spec);
+  options.kv_policy = parse_kv_policy(request.run.kv_policy, "--kv");
+  options.seed = request.run.seed;
+  if (std::max(options.prompt, options.tokens + 1) > spec.context) {
+    throw Error("--prompt and --tokens: {} and {} do not fit the context of {}", options.prompt, options.tokens,
+                spec.context);
+  }
+  if (options.prompt == 0 && options.tokens == 0)
+    throw Error("--prompt and --tokens: both are 0; nothing is to be timed");
+  Engine engine(model, thread_count(request.run));
+  BenchmarkResult result;
+  {
+    Progress progress("bench", 1, "rounds");
+    result = benchmark(engine, options, [&](std::int64_t done, std::int64_t total) {
+      progress.set_total(total);
+      progress.update(done);
+    });
+  }
+  nlohmann::json json = provenance(request.run, model);
+  json["batch"] = options.batch;
+  if (options.prompt > 0) json["prompt"] = speeds_json(result.prompt);
+  if (options.prompt > 0) json["prompt"]["tokens"] = options.prompt;
+  if (options.tokens > 0) {
+    json["generation"] = speeds_json(result.generation);
+    json["generation"]["tokens"] = options.tokens;
+    const double speed = median(result.generation);
+    json["generation"]["layer_passes_per_second"] = speed * static_cast<double>(layer_passes(spec, options.loops));
+    json["generation"]["ceiling"] = ceiling_json(request, model, speed);
+  }
+  if (request.run.json) {
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  fmt::print("{}: weights {}, loops {}, {} threads, {} kernels\n", request.run.model, model.weight_type(),
+             fmt::join(options.loops, "/"), thread_count(request.run), kernels().name);
+  if (options.prompt > 0) print_speed(fmt::format("prompt of {}", options.prompt), result.prompt);
+  if (options.tokens == 0) return;
+  print_speed(fmt::format("{} tokens, batch of {}", options.tokens, options.batch), result.generation);
+  const nlohmann::json& ceiling = json["generation"]["ceiling"];
+  fmt::print("{:24} {:10.0f} /s\n", "layer passes", json["generation"]["layer_passes_per_second"].get<double>());
+  fmt::print("{:24} {:10.1f} MiB/token, held in {:.1f} MiB that this machine reads at {:.1f} GB/s\n", "weights read",
+             ceiling["weight_bytes_per_token"].get<double>() / 1048576,
+             ceiling["weight_bytes_held"].get<double>() / 1048576,
+             ceiling["read_bytes_per_second"].get<double>() / 1e9);
+  fmt::print("{:24} {:10.1f} % of the {:.1f} passes over the weights that this permits\n", "share of the bound",
+             100 * ceiling["share_of_bound"].get<double>(), ceiling["bound_tokens_per_second"].get<double>());
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command =
+      program.add_subcommand("bench", "Tokens per second of prompts and of decoding, and what bounds them");
+  add_run_options(*command, request->run);
+  command->add_option("-p,--prompt", request->bench.prompt, "Tokens of the prompt; 0: none")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("-n,--tokens", request->bench.tokens, "Tokens to decode; 0: none")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--batch", request->bench.batch, "Sequences that are decoded together")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--rounds", request->bench.rounds, "Rounds; the figure is their median")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->footer(
+      "Random tokens, every token at full depth. The bound is what the processor reads per second of a block as large "
+      "as\n"
+      "the weights, over what a token reads.\n"
+      "Examples:\n"
+      "  gyre bench -m model.gguf\n"
+      "  gyre bench -m model.gguf --batch 8 --prompt 0\n"
+      "  gyre bench -m models/shakespeare --weights q8_0 --loops 8 --threads 1 --json");
+  command->callback([request] { run(*request); });
+}
+
+}  // namespace gyre::cli

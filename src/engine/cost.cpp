@@ -1,0 +1,92 @@
+#include "engine/cost.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace gyre {
+namespace {
+
+/// How often a token uses a tensor, or that it takes one row of it.
+struct Use {
+  int times = 1;
+  bool row = false;
+};
+
+Use use_of(std::string_view name, const std::vector<int>& loops) {
+  constexpr std::string_view kGroup = "groups.";
+  if (name == "embed.weight" || name == "position.weight") return {1, true};
+  if (!name.starts_with(kGroup)) return {};
+  std::size_t group = 0;
+  const char* const end = name.data() + name.size();
+  const auto [dot, failure] = std::from_chars(name.data() + kGroup.size(), end, group);
+  const std::string_view part(dot + 1, static_cast<std::size_t>(end - dot - 1));
+  if (part.starts_with("exit")) return {};
+  if (part.starts_with("gate")) return {0};  // read only for a rule that asks
+  return {loops[group], part.ends_with("value_embed.weight")};
+}
+
+/// Numbers that the passes over one position hold at once: what Engine and LayerRunner keep between calls.
+std::size_t activation_width(const ModelSpec& spec) {
+  const auto hidden = static_cast<std::size_t>(spec.hidden_size);
+  const auto attention = static_cast<std::size_t>(spec.attention_size());
+  const auto ffn = static_cast<std::size_t>(spec.ffn_size);
+  std::size_t joined = 0;
+  std::size_t besides = 0;  // what the group was handed, the state before a damped loop, a state on its way out
+  for (const Group& group : spec.groups) {
+    const bool linear = group.injection == Injection::linear;
+    const bool copied = group.injection == Injection::decay || group.loop_norm;
+    joined = std::max(joined, linear ? 2 * hidden : copied ? hidden : 0);
+    std::size_t more = group.injection == Injection::none ? 0 : hidden;
+    if (group.looped() && group.damping != 1.0F) more += hidden;
+    if (group.exit_norm || group.exit_linear) more += hidden;
+    besides = std::max(besides, more);
+  }
+  // The state, the output of a branch and its sum; queries, keys and values; their mix.
+  const std::size_t branch = 3 * hidden + 2 * attention + 2 * static_cast<std::size_t>(spec.kv_size());
+  const std::size_t widest = std::max({hidden, attention, ffn});  // what a matrix reads: in f32, and rounded to bytes
+  return branch + (spec.gated_mlp() ? 2 : 1) * ffn + widest + widest / 3 + joined + besides;
+}
+
+}  // namespace
+
+std::size_t layer_passes(const ModelSpec& spec, const std::vector<int>& loops) {
+  int passes = 0;
+  for (std::size_t g = 0; g < loops.size(); ++g) passes += spec.groups[g].layers * loops[g];
+  return static_cast<std::size_t>(passes);
+}
+
+TokenCost token_cost(const Model& model, const std::vector<int>& loops, int context) {
+  const ModelSpec& spec = model.spec();
+  TokenCost cost;
+  const auto add = [&](const TensorInfo& info, Use use) {
+    const auto bytes = static_cast<double>(model.held_bytes(info.name));
+    if (use.row) {
+      cost.weight_bytes += use.times * bytes / static_cast<double>(info.shape.front());
+      return;
+    }
+    cost.weight_bytes += use.times * bytes;
+    if (info.shape.size() > 1) cost.flops += 2.0 * use.times * static_cast<double>(elements_of(info.shape));
+  };
+  const std::vector<TensorInfo> table = tensor_table(spec);
+  for (const TensorInfo& info : table) add(info, use_of(info.name, loops));
+  if (spec.tied_head) add(table.front(), {});  // the table of embeddings again, as the head
+  const auto seen = static_cast<double>(layer_passes(spec, loops)) * context;
+  cost.attention_flops = 4.0 * spec.attention_size() * seen;
+  cost.kv_bytes = 2.0 * sizeof(float) * spec.kv_size() * seen;
+  return cost;
+}
+
+MemoryNeed memory_need(const Model& model, const std::vector<int>& loops, int context, KvPolicy policy, int threads) {
+  const ModelSpec& spec = model.spec();
+  const auto positions = static_cast<std::size_t>(context);
+  MemoryNeed need;
+  for (const TensorInfo& info : tensor_table(spec)) need.weights += model.held_bytes(info.name);
+  need.kv_cache = KvCache(spec, loops, 1, policy).bytes_per_token() * positions;
+  const std::size_t angles = spec.position == PositionKind::learned ? 0 : static_cast<std::size_t>(spec.head_size);
+  const std::size_t scores = static_cast<std::size_t>(threads) * positions;
+  const auto last = static_cast<std::size_t>(spec.hidden_size) + static_cast<std::size_t>(spec.vocab_size);
+  need.activations = ((activation_width(spec) + angles) * positions + scores + last) * sizeof(float);
+  return need;
+}
+
+}  // namespace gyre

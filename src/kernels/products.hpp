@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/packed.hpp"
+
+namespace gyre {
+
+/// Activations are rounded to bytes in runs of this many neighbours that share a scale.
+inline constexpr std::size_t kByteRun = 32;
+
+/// Columns of rounded activations: whole steps of every coded type but the ternary one, whose rows are whole blocks.
+constexpr std::size_t padded_columns(std::size_t columns) { return (columns + 63) / 64 * 64; }
+
+inline constexpr std::size_t kHalfRows = 32;
+
+/// A run whose numbers are all smaller is one of zeros: the inverse of its scale would leave the floats.
+inline constexpr float kSmallestRun = 1e-30F;
+
+/// Rows of numbers rounded to bytes: a number is scale · byte, and a byte lies within ±127. Zeros follow the columns.
+struct ByteRows {
+  std::int8_t* bytes = nullptr;  ///< [count, padded columns]
+  float* scales = nullptr;       ///< [count, padded columns / kByteRun]
+  std::int32_t* sums = nullptr;  ///< of the bytes of each run, likewise
+};
+
+/// Rows of activations as products read them.
+struct Activations {
+  std::size_t count = 0;
+  std::size_t columns = 0;
+  const float* floats = nullptr;  ///< [count, columns], for f32 and bf16 weights
+  ByteRows rounded;               ///< for coded weights
+  /// For coded weights too, where the kernels take them: bfloat16, [count, padded columns], and room for as many rows
+  /// as make the count a multiple of kHalfRows.
+  const std::uint16_t* halves = nullptr;
+};
+
+/// Where a product goes: y[t, row] with `stride` floats between the t, onto what is there or in its place.
+struct ProductOut {
+  float* y = nullptr;
+  std::size_t stride = 0;
+  const float* bias = nullptr;  ///< one a row; null: none
+  bool add = false;
+};
+
+}  // namespace gyre

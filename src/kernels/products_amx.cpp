@@ -1,0 +1,198 @@
+#include "kernels/tables.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+namespace gyre::amx {
+namespace {
+
+/// From this many rows of activations on, weights that are widened to bfloat16 once and multiplied by whole tiles beat
+/// those that are multiplied as they are.
+constexpr std::size_t kLeastRows = 12;
+constexpr std::size_t kTile = 16;           // rows of a tile
+constexpr std::size_t kTileColumns = 32;    // halves of a row of a tile
+constexpr std::size_t kMostColumns = 4096;  // that are widened at a time
+constexpr std::size_t kTileBytes = 1024;
+constexpr std::size_t kPanels = 2;  // that share a pass over the activations
+
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t bytes_of_row[16] = {};
+  std::uint8_t rows[16] = {};
+};
+
+/// The tile registers are the thread's for as long as this lives.
+class Tiles {
+ public:
+  Tiles() {
+    TileConfig config;
+    for (int tile = 0; tile < 8; ++tile) {
+      config.bytes_of_row[tile] = 64;
+      config.rows[tile] = kTile;
+    }
+    // The compiler's own intrinsic for this forgets that it reads memory, as those below forget it.
+    asm volatile("ldtilecfg %0" ::"m"(config));
+  }
+  ~Tiles() { _tile_release(); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+};
+
+/// Tile instructions see memory as it is now, and what they write is seen.
+inline void memory_barrier() { asm volatile("" ::: "memory"); }
+
+inline __m512i load(const std::byte* p) { return _mm512_load_si512(p); }
+
+/// Field `byte` of each row's 4 codes, less their zero, times the row's scale.
+template <int Byte>
+inline __m512 weight(__m512i codes, __m512 scales, __m512 zeros) {
+  __m512i code = codes;
+  if constexpr (Byte > 0) code = _mm512_srli_epi32(code, 8 * Byte);
+  if constexpr (Byte < 3) code = _mm512_and_si512(code, _mm512_set1_epi32(255));
+  return _mm512_fmsub_ps(_mm512_cvtepi32_ps(code), scales, zeros);
+}
+
+/// Two numbers of each row as a pair of halves.
+inline __m512i pair_of(__m512 first, __m512 second) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512bh halves = _mm512_cvtne2ps_pbh(second, first);
+  return _mm512_permutexvar_epi16(order, __builtin_bit_cast(__m512i, halves));
+}
+
+inline void widen_codes(__m512i codes, __m512 scales, __m512 zeros, std::byte* out) {
+  _mm512_store_si512(out, pair_of(weight<0>(codes, scales, zeros), weight<1>(codes, scales, zeros)));
+  _mm512_store_si512(out + 64, pair_of(weight<2>(codes, scales, zeros), weight<3>(codes, scales, zeros)));
+}
+
+inline __m512 scales_of(const std::byte* scales, std::size_t block) {
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
+}
+
+/// One panel in pairs of halves, as a bf16 panel is.
+template <WeightType Type>
+void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
+  constexpr unsigned kBits = Type == WeightType::q8_0 ? 8 : (Type == WeightType::q4_0 ? 4 : 2);
+  constexpr std::size_t kFields = 8 / kBits;
+  constexpr std::size_t kBlocks = Type == WeightType::ternary ? 1 : 2;
+  constexpr std::size_t kScales = Type == WeightType::q4_0 ? 512 : 1024;
+  constexpr std::size_t kVectors = kScales / 64 / kBlocks;  // of a block
+  constexpr float kZero = Type == WeightType::q8_0 ? 128.0F : (Type == WeightType::q4_0 ? 8.0F : 1.0F);
+  const __m512i low = _mm512_set1_epi8(static_cast<char>((1U << kBits) - 1U));
+  for (std::size_t s = 0; s < steps; ++s) {
+    const std::byte* const step = panel + s * (kScales + 64);
+    for (std::size_t b = 0; b < kBlocks; ++b) {
+      const __m512 scales = scales_of(step + kScales, b);
+      const __m512 zeros = _mm512_mul_ps(scales, _mm512_set1_ps(kZero));
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const __m512i packed = load(step + (b * kVectors + v) * 64);
+        for (std::size_t i = 0; i < kFields; ++i) {
+          const __m512i codes = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<int>(i * kBits)), low);
+          widen_codes(codes, scales, zeros, out);
+          out += 128;
+        }
+      }
+    }
+  }
+}
+
+void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
+  const std::byte* const from = weights.data + panel * panel_bytes(weights.type, weights.columns);
+  const std::size_t steps = (weights.columns + step_columns(weights.type) - 1) / step_columns(weights.type);
+  switch (weights.type) {
+    case WeightType::q8_0:
+      return widen_panel<WeightType::q8_0>(from, steps, out);
+    case WeightType::q4_0:
+      return widen_panel<WeightType::q4_0>(from, steps, out);
+    case WeightType::ternary:
+      return widen_panel<WeightType::ternary>(from, steps, out);
+    default:
+      return;
+  }
+}
+
+/// A tile of sums onto its place in y.
+void put(const float* sums, std::size_t row, std::size_t rows, std::size_t column, std::size_t count,
+         const ProductOut& out) {
+  const auto mask = static_cast<__mmask16>(rows >= kPanelRows ? 0xffffU : (1U << rows) - 1U);
+  const __m512 bias = out.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out.bias + row);
+  for (std::size_t c = 0; c < count; ++c) {
+    float* const y = out.y + (column + c) * out.stride + row;
+    __m512 sum = _mm512_add_ps(_mm512_load_ps(sums + c * kPanelRows), bias);
+    if (out.add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
+    _mm512_mask_storeu_ps(y, mask, sum);
+  }
+}
+
+/// Two panels of widened weights by 32 rows of activations: four tiles of sums. (Tiles are named by constants.)
+void multiply_tiles(const std::byte* first, const std::byte* second, const std::uint16_t* x, std::size_t padded,
+                    float* sums) {
+  const std::size_t stride = padded * sizeof(std::uint16_t);
+  memory_barrier();
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (std::size_t k = 0; k < padded / kTileColumns; ++k) {
+    _tile_loadd(4, x + k * kTileColumns, stride);
+    _tile_loadd(5, x + kTile * padded + k * kTileColumns, stride);
+    _tile_loadd(6, first + k * kTileBytes, 64);
+    _tile_loadd(7, second + k * kTileBytes, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, sums, 64);
+  _tile_stored(1, sums + 256, 64);
+  _tile_stored(2, sums + 512, 64);
+  _tile_stored(3, sums + 768, 64);
+  memory_barrier();
+}
+
+}  // namespace
+
+bool takes_halves(WeightType type, std::size_t count, std::size_t columns) {
+  return is_coded(type) && count >= kLeastRows && columns <= kMostColumns;
+}
+
+void round_to_halves(const float* x, std::size_t count, std::size_t columns, std::uint16_t* out) {
+  const std::size_t padded = padded_columns(columns);
+  for (std::size_t t = 0; t < count; ++t) {
+    for (std::size_t i = 0; i < padded; i += 16) {
+      const std::size_t there = i >= columns ? 0 : (columns - i < 16 ? columns - i : 16);
+      const auto mask = static_cast<__mmask16>((1U << there) - 1U);
+      const __m512 numbers = _mm512_maskz_loadu_ps(mask, x + t * columns + (there == 0 ? 0 : i));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + t * padded + i),
+                          __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(numbers)));
+    }
+  }
+}
+
+void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
+              const ProductOut& out) {
+  if (x.halves == nullptr) return avx512::multiply(weights, x, first_panel, last_panel, out);
+  alignas(64) static thread_local std::byte widened[kPanels][kMostColumns / 2 * 64];
+  alignas(64) float sums[4 * kTile * kPanelRows];
+  const Tiles tiles;
+  const std::size_t padded = padded_columns(x.columns);
+  for (std::size_t p = first_panel; p < last_panel; p += kPanels) {
+    const std::size_t there = last_panel - p < kPanels ? last_panel - p : kPanels;
+    for (std::size_t i = 0; i < there; ++i) widen(weights, p + i, widened[i]);
+    for (std::size_t c = 0; c < x.count; c += 2 * kTile) {
+      multiply_tiles(widened[0], widened[there - 1], x.halves + c * padded, padded, sums);
+      for (std::size_t tile = 0; tile < 4; ++tile) {
+        const std::size_t column = c + tile / 2 * kTile;
+        if (column >= x.count || tile % 2 >= there) continue;
+        const std::size_t row = (p + tile % 2) * kPanelRows;
+        const std::size_t count = x.count - column < kTile ? x.count - column : kTile;
+        put(sums + tile * kTile * kPanelRows, row, weights.rows - row, column, count, out);
+      }
+    }
+  }
+}
+
+}  // namespace gyre::amx
+#endif

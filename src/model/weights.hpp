@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/packed.hpp"
+#include "model/tensor_source.hpp"
+
+namespace gyre {
+
+/// "f32", "bf16", "q8_0", "q4_0", "ternary": how matrices are held in memory. Throws Error naming `flag`.
+WeightType parse_weight_type(const std::string& text, const std::string& flag);
+std::string_view name_of(WeightType type);
+
+/// Memory for weights that stay: large pieces, on huge pages where the system grants them, so that walking through a
+/// looped group does not wait for address translation.
+class WeightMemory {
+ public:
+  /// `bytes` bytes, 64-byte aligned, zeros.
+  std::byte* allocate(std::size_t bytes);
+  [[nodiscard]] std::size_t allocated() const { return allocated_; }
+
+ private:
+  struct Unmap {
+    std::size_t size = 0;
+    void operator()(std::byte* memory) const;
+  };
+  std::vector<std::unique_ptr<std::byte, Unmap>> pieces_;
+  std::byte* free_ = nullptr;
+  std::size_t left_ = 0;
+  std::size_t allocated_ = 0;
+};
+
+/// The type a matrix is held in: `wanted`, or as it is stored; where that has no kernel (or the rows are no whole
+/// number of blocks) f32.
+WeightType held_type(const TensorSource& source, const std::string& name, std::optional<WeightType> wanted);
+
+/// Some rows of a matrix.
+struct RowRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Packs these rows of the matrix `name` as `type`.
+PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, RowRange range, WeightType type,
+                         WeightMemory& memory);
+
+}  // namespace gyre

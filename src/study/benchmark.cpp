@@ -1,0 +1,107 @@
+#include "study/benchmark.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/interrupt.hpp"
+#include "base/random.hpp"
+#include "base/thread_pool.hpp"
+#include "model/weights.hpp"
+
+namespace gyre {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::vector<std::int32_t> random_tokens(Random& random, int count, const ModelSpec& spec) {
+  std::vector<std::int32_t> tokens(static_cast<std::size_t>(count));
+  for (std::int32_t& token : tokens) {
+    token = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(spec.vocab_size)));
+  }
+  return tokens;
+}
+
+double time_prompt(Engine& engine, const BenchmarkOptions& options, Random& random) {
+  const std::vector<std::int32_t> tokens = random_tokens(random, options.prompt, engine.model().spec());
+  Sequence sequence = engine.start(options.loops, options.prompt, options.kv_policy, options.seed);
+  const auto begin = Clock::now();
+  engine.prefill(sequence, tokens, Engine::Logits::last);
+  return options.prompt / seconds_since(begin);
+}
+
+double time_generation(Engine& engine, const BenchmarkOptions& options, Random& random) {
+  std::vector<Sequence> sequences;
+  std::vector<DecodeRow> batch;
+  for (int s = 0; s < options.batch; ++s) {
+    sequences.push_back(engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed));
+    batch.push_back({nullptr, random_tokens(random, 1, engine.model().spec()).front()});
+  }
+  for (std::size_t s = 0; s < batch.size(); ++s) {
+    batch[s].sequence = &sequences[s];
+    engine.prefill(sequences[s], {&batch[s].token, 1}, Engine::Logits::none);
+  }
+  const auto begin = Clock::now();
+  for (int t = 0; t < options.tokens; ++t) {
+    require_not_interrupted();
+    for (DecodeRow& row : batch) row.token = random_tokens(random, 1, engine.model().spec()).front();
+    engine.decode(batch);
+  }
+  return options.batch * options.tokens / seconds_since(begin);
+}
+
+}  // namespace
+
+BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const ProgressSink& progress) {
+  Random random{options.seed};
+  BenchmarkResult result;
+  for (int round = 0; round <= options.rounds; ++round) {
+    require_not_interrupted();
+    const bool counts = round > 0;
+    if (options.prompt > 0) {
+      const double speed = time_prompt(engine, options, random);
+      if (counts) result.prompt.push_back(speed);
+    }
+    if (options.tokens > 0) {
+      const double speed = time_generation(engine, options, random);
+      if (counts) result.generation.push_back(speed);
+    }
+    progress(round + 1, options.rounds + 1);
+  }
+  return result;
+}
+
+double read_bandwidth(std::size_t bytes, int threads) {
+  constexpr std::size_t kRead = std::size_t{256} << 20;  // in a try
+  constexpr int kTries = 9;
+  WeightMemory memory;
+  const std::size_t count = std::max<std::size_t>(bytes / sizeof(std::uint64_t), 1024);
+  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(memory.allocate(count * sizeof(std::uint64_t)));
+  ThreadPool pool(threads);
+  const std::size_t repeats = std::max<std::size_t>(1, kRead / bytes);
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads) * 8);
+  const auto read = [&](int part) {
+    const Share share = share_of(count, 512, part, pool.size());
+    std::uint64_t sum = 0;
+    for (std::size_t r = 0; r < repeats; ++r) {
+      std::uint64_t lanes[8] = {};
+      for (std::size_t i = share.begin; i + 8 <= share.end; i += 8) {
+        for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += numbers[i + lane];
+      }
+      for (const std::uint64_t lane : lanes) sum += lane ^ r;
+    }
+    sums[static_cast<std::size_t>(part) * 8] += sum;  // or nothing would have to be read
+  };
+  std::vector<double> speeds;
+  for (int attempt = 0; attempt <= kTries; ++attempt) {
+    const auto begin = Clock::now();
+    pool.run(read);
+    speeds.push_back(static_cast<double>(count * sizeof(std::uint64_t) * repeats) / seconds_since(begin));
+  }
+  speeds.erase(speeds.begin());
+  std::nth_element(speeds.begin(), speeds.begin() + kTries / 2, speeds.end());
+  return speeds[kTries / 2];
+}
+
+}  // namespace gyre

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "study/evaluation.hpp"
+
+namespace gyre {
+
+struct BenchmarkOptions {
+  std::vector<int> loops;  ///< per group
+  KvPolicy kv_policy;
+  int prompt = 512;  ///< tokens given at once; 0: none
+  int tokens = 128;  ///< tokens decoded one after the other; 0: none
+  int batch = 1;     ///< sequences that are decoded together
+  int rounds = 5;
+  std::uint64_t seed = 1;
+};
+
+/// Tokens per second, a figure a round.
+struct BenchmarkResult {
+  std::vector<double> prompt;
+  std::vector<double> generation;  ///< of all sequences together
+};
+
+/// Runs random tokens through the model: in every round the prompt in a fresh sequence, then the decoding in fresh
+/// sequences that hold one token. One round more, before the others, warms up.
+BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const ProgressSink& progress);
+
+/// Bytes per second at which `threads` threads together read `bytes` bytes over and over, each its own part of them:
+/// the median of several tries. What fits a cache is read from there.
+double read_bandwidth(std::size_t bytes, int threads);
+
+}  // namespace gyre

@@ -1,0 +1,96 @@
+#include "train/training_loop.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/interrupt.hpp"
+#include "train/run_folder.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+bool checkpoint_due(const TrainingLoop& loop, int step) {
+  const auto& at = loop.checkpoint_at;
+  return step % loop.checkpoint_every == 0 || step == loop.steps || std::find(at.begin(), at.end(), step) != at.end();
+}
+
+void log_step(const TrainingLoop& loop, nlohmann::json row, double rate, MetricsLog& log) {
+  row.erase(loop.counted);
+  row[loop.counted + "_per_second"] = std::round(rate);
+  log.write(row);
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(fs::path file, bool resume, int step) : file_(std::move(file)) {
+  std::string kept;
+  if (resume && fs::exists(file_)) {
+    std::ifstream lines(file_);
+    for (std::string line; std::getline(lines, line);) {
+      const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
+      if (!row.is_discarded() && row.value("step", 0) <= step) kept += line + "\n";
+    }
+  }
+  write_text_atomically(file_, kept);
+  out_.open(file_, std::ios::app);
+}
+
+void MetricsLog::write(const nlohmann::json& line) {
+  out_ << line.dump() << '\n' << std::flush;
+  if (!out_) throw Error("cannot write {}; free some space and --resume", file_.string());
+}
+
+int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTask& task) {
+  Progress progress(loop.title, std::int64_t{loop.steps}, "step");
+  auto last = Clock::now();
+  progress.update(step);
+  while (step < loop.steps && !interrupted()) {
+    ++step;
+    const nlohmann::json row = task.one_step(step);
+    const auto now = Clock::now();
+    const double rate = static_cast<double>(row[loop.counted]) / std::chrono::duration<double>(now - last).count();
+    last = now;
+    progress.update(step, fmt::format("{:.0f} {}/s, loss {:.4f}", rate, loop.unit, row["loss"].get<double>()));
+    log_step(loop, row, rate, log);
+    if (step % loop.evaluate_every == 0 || step == loop.steps) {
+      task.evaluate(step, progress, log);
+      last = Clock::now();
+    }
+    if (checkpoint_due(loop, step)) {
+      task.save_checkpoint(step);
+      last = Clock::now();
+    }
+  }
+  progress.clear();
+  if (step < loop.steps) task.save_checkpoint(step);
+  return step;
+}
+
+void require_finite_loss(double loss, int step) {
+  if (std::isfinite(loss)) return;
+  throw Error(
+      "training diverged at step {} (loss is {}); lower training.learning_rate or raise training.warmup, "
+      "and resume from the last checkpoint",
+      step, loss);
+}
+
+void make_run_folder(const fs::path& out, bool resume) {
+  std::error_code failure;
+  fs::create_directories(out / "checkpoints", failure);
+  if (failure) throw Error("--out: cannot make {}: {}", out.string(), failure.message());
+  remove_unfinished(out);
+  remove_unfinished(out / "checkpoints");
+  if (!resume && latest_checkpoint(out / "checkpoints")) {
+    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder", out.string());
+  }
+}
+
+}  // namespace gyre

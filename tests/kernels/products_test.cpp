@@ -1,0 +1,271 @@
+#include "kernels/products.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "base/half.hpp"
+#include "base/random.hpp"
+#include "kernels/kernels.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16, WeightType::q8_0, WeightType::q4_0,
+                                 WeightType::ternary};
+
+/// A packed matrix of random weights and the numbers they stand for.
+class RandomMatrix {
+ public:
+  RandomMatrix(WeightType type, std::size_t rows, std::size_t columns, Random& random)
+      : type_(type), rows_(rows), columns_(columns), numbers_(rows * columns) {
+    const std::size_t row_bytes = stored_row_bytes(type, columns);
+    stored_.resize(rows * row_bytes);
+    for (std::byte& byte : stored_) byte = static_cast<std::byte>(random.below(256));
+    for (std::size_t row = 0; row < rows; ++row) make_row(row, row_bytes, random);
+    pack();
+  }
+
+  [[nodiscard]] PackedMatrix packed() const { return {type_, rows_, columns_, aligned()}; }
+  [[nodiscard]] float at(std::size_t row, std::size_t column) const { return numbers_[row * columns_ + column]; }
+
+ private:
+  static constexpr std::size_t kAlignment = 64;
+
+  void make_row(std::size_t row, std::size_t row_bytes, Random& random) {
+    std::byte* const bytes = stored_.data() + row * row_bytes;
+    float* const numbers = numbers_.data() + row * columns_;
+    if (!is_coded(type_)) {
+      for (std::size_t i = 0; i < columns_; ++i) {
+        numbers[i] = static_cast<float>(random.normal());
+        if (type_ == WeightType::f32) {
+          std::memcpy(bytes + 4 * i, &numbers[i], 4);
+          continue;
+        }
+        const std::uint16_t half = to_bf16(numbers[i]);
+        std::memcpy(bytes + 2 * i, &half, 2);
+        const std::uint32_t wide = std::uint32_t{half} << 16;
+        std::memcpy(&numbers[i], &wide, 4);
+      }
+      return;
+    }
+    const std::size_t size = type_ == WeightType::ternary ? 256 : 32;
+    for (std::size_t block = 0; block < columns_ / size; ++block) {
+      make_block(bytes + block * stored_row_bytes(type_, size), numbers + block * size, random);
+    }
+  }
+
+  /// The formats as format/block_formats.hpp has them.
+  void make_block(std::byte* bytes, float* numbers, Random& random) const {
+    const std::uint16_t half = to_f16(static_cast<float>(random.normal()) * 0.01F);
+    const float scale = from_f16(half);
+    const auto byte = [&](std::size_t i) { return static_cast<int>(bytes[i]); };
+    switch (type_) {
+      case WeightType::q8_0:
+        std::memcpy(bytes, &half, 2);
+        for (std::size_t i = 0; i < 32; ++i)
+          numbers[i] = scale * static_cast<float>(static_cast<std::int8_t>(byte(2 + i)));
+        return;
+      case WeightType::q4_0:
+        std::memcpy(bytes, &half, 2);
+        for (std::size_t i = 0; i < 32; ++i) {
+          numbers[i] = scale * static_cast<float>(((byte(2 + i % 16) >> (i / 16 * 4)) & 15) - 8);
+        }
+        return;
+      default:
+        for (std::size_t i = 0; i < 64; ++i) bytes[i] &= std::byte{0xaa} >> static_cast<int>(random.below(2));
+        std::memcpy(bytes + 64, &half, 2);
+        for (std::size_t i = 0; i < 256; ++i) {
+          const int code = (byte(i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2)) & 3;
+          numbers[i] = scale * static_cast<float>(code - 1);
+        }
+    }
+  }
+
+  void pack() {
+    packed_.resize(packed_bytes(type_, rows_, columns_) + kAlignment);
+    auto* const data = const_cast<std::byte*>(aligned());
+    const std::size_t row_bytes = stored_row_bytes(type_, columns_);
+    for (std::size_t p = 0; p * kPanelRows < rows_; ++p) {
+      std::array<const std::byte*, kPanelRows> rows{};
+      for (std::size_t r = 0; r < kPanelRows && p * kPanelRows + r < rows_; ++r) {
+        rows[r] = stored_.data() + (p * kPanelRows + r) * row_bytes;
+      }
+      pack_panel(type_, rows, columns_, data + p * panel_bytes(type_, columns_));
+    }
+  }
+
+  [[nodiscard]] const std::byte* aligned() const {
+    const auto address = reinterpret_cast<std::uintptr_t>(packed_.data());
+    return packed_.data() + (kAlignment - address % kAlignment) % kAlignment;
+  }
+
+  WeightType type_;
+  std::size_t rows_;
+  std::size_t columns_;
+  std::vector<float> numbers_;
+  std::vector<std::byte> stored_;
+  std::vector<std::byte> packed_;
+};
+
+/// Rows of random floats and what they are rounded to.
+struct RandomRows {
+  RandomRows(const Kernels& table, std::size_t count, std::size_t columns, Random& random)
+      : floats(count * columns),
+        bytes(count * padded_columns(columns), 99),
+        scales(bytes.size() / kByteRun),
+        sums(scales.size()) {
+    for (float& value : floats) value = static_cast<float>(random.normal());
+    table.round_to_bytes(floats.data(), count, columns, {bytes.data(), scales.data(), sums.data()});
+    rows = {count, columns, floats.data(), {bytes.data(), scales.data(), sums.data()}};
+  }
+
+  std::vector<float> floats;
+  std::vector<std::int8_t> bytes;
+  std::vector<float> scales;
+  std::vector<std::int32_t> sums;
+  Activations rows;
+};
+
+std::size_t columns_for(WeightType type, Random& random) {
+  if (type == WeightType::ternary) return 256 * (1 + random.below(2));
+  return is_coded(type) ? 32 * (1 + random.below(7)) : 1 + random.below(90);
+}
+
+class Products : public ::testing::TestWithParam<const Kernels*> {
+ protected:
+  const Kernels& table_ = *GetParam();
+  Random random_{11};
+};
+
+TEST_P(Products, RoundToBytesKeepsEveryNumberWithinHalfAStep) {
+  for (std::size_t columns = 1; columns <= 130; ++columns) {
+    const RandomRows x(table_, 3, columns, random_);
+    const std::size_t padded = padded_columns(columns);
+    for (std::size_t t = 0; t < 3; ++t) {
+      for (std::size_t run = 0; run < padded / kByteRun; ++run) {
+        const std::size_t place = t * padded / kByteRun + run;
+        std::int32_t sum = 0;
+        for (std::size_t i = run * kByteRun; i < (run + 1) * kByteRun; ++i) {
+          const float byte = x.bytes[t * padded + i];
+          sum += x.bytes[t * padded + i];
+          const float wanted = i < columns ? x.floats[t * columns + i] : 0.0F;
+          ASSERT_NEAR(byte * x.scales[place], wanted, 0.5001F * x.scales[place]) << columns << " columns, number " << i;
+        }
+        ASSERT_EQ(x.sums[place], sum);
+      }
+    }
+  }
+}
+
+TEST_P(Products, RoundToBytesOfZerosAndOfTheSmallestNumbersIsZero) {
+  for (const float value : {0.0F, 1e-38F, -1e-42F}) {
+    const std::vector<float> x(64, value);
+    std::vector<std::int8_t> bytes(64, 5);
+    std::vector<float> scales(2, 5.0F);
+    std::vector<std::int32_t> sums(2, 5);
+    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), sums.data()});
+    EXPECT_EQ(bytes, std::vector<std::int8_t>(64, 0));
+    EXPECT_EQ(scales, std::vector<float>(2, 0.0F));
+    EXPECT_EQ(sums, std::vector<std::int32_t>(2, 0));
+  }
+}
+
+TEST_P(Products, EqualTheSumOfProductsForEveryTypeAndShape) {
+  for (const WeightType type : kTypes) {
+    for (std::size_t n = 1; n <= 30; ++n) {
+      const std::size_t columns = columns_for(type, random_);
+      const std::size_t rows = 1 + random_.below(70);
+      const RandomMatrix matrix(type, rows, columns, random_);
+      const RandomRows x(table_, n, columns, random_);
+      std::vector<float> y(n * rows);
+      table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(), {y.data(), rows});
+      const std::size_t padded = padded_columns(columns);
+      for (std::size_t t = 0; t < n; ++t) {
+        for (std::size_t row = 0; row < rows; ++row) {
+          double sum = 0;
+          double magnitude = 0;
+          for (std::size_t i = 0; i < columns; ++i) {
+            const float rounded = static_cast<float>(x.bytes[t * padded + i]) * x.scales[(t * padded + i) / kByteRun];
+            const auto product = static_cast<double>(matrix.at(row, i)) *
+                                 static_cast<double>(is_coded(type) ? rounded : x.floats[t * columns + i]);
+            sum += product;
+            magnitude += std::abs(product);
+          }
+          ASSERT_NEAR(static_cast<double>(y[t * rows + row]), sum, 1e-5 * magnitude + 1e-30)
+              << "type " << static_cast<int>(type) << ", " << rows << " x " << columns << ", n " << n << ", row "
+              << row;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Products, OfSomePanelsLeaveTheOtherRowsAlone) {
+  for (const WeightType type : kTypes) {
+    const std::size_t columns = columns_for(type, random_);
+    constexpr std::size_t kRows = 75;
+    const RandomMatrix matrix(type, kRows, columns, random_);
+    const RandomRows x(table_, 3, columns, random_);
+    std::vector<float> all(3 * kRows);
+    std::vector<float> some(3 * kRows, 77);
+    table_.multiply(matrix.packed(), x.rows, 0, 5, {all.data(), kRows});
+    table_.multiply(matrix.packed(), x.rows, 1, 3, {some.data(), kRows});
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const bool inside = i % kRows >= 16 && i % kRows < 48;
+      EXPECT_EQ(some[i], inside ? all[i] : 77.0F) << "row " << i % kRows;
+    }
+  }
+}
+
+TEST_P(Products, AddABiasAndOntoWhatIsThere) {
+  for (const WeightType type : kTypes) {
+    const std::size_t columns = columns_for(type, random_);
+    constexpr std::size_t kRows = 21;
+    constexpr std::size_t kStride = 30;
+    const RandomMatrix matrix(type, kRows, columns, random_);
+    const RandomRows x(table_, 2, columns, random_);
+    std::vector<float> bias(kRows);
+    for (std::size_t i = 0; i < kRows; ++i) bias[i] = static_cast<float>(i);
+    std::vector<float> plain(2 * kStride);
+    std::vector<float> added(2 * kStride, 1.0F);
+    table_.multiply(matrix.packed(), x.rows, 0, 2, {plain.data(), kStride});
+    table_.multiply(matrix.packed(), x.rows, 0, 2, {added.data(), kStride, bias.data(), true});
+    for (std::size_t t = 0; t < 2; ++t) {
+      for (std::size_t row = 0; row < kStride; ++row) {
+        const float wanted = row < kRows ? plain[t * kStride + row] + bias[row] + 1.0F : 1.0F;
+        EXPECT_NEAR(added[t * kStride + row], wanted, 1e-4F);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Products, ::testing::ValuesIn(available_kernels()),
+                         [](const auto& table) { return std::string(table.param->name); });
+
+TEST(PackedMatrix, UnpacksToWhatWasPacked) {
+  Random random{5};
+  for (const WeightType type : kTypes) {
+    const std::size_t columns = columns_for(type, random);
+    const RandomMatrix matrix(type, 37, columns, random);
+    std::vector<float> row(columns);
+    for (std::size_t r = 0; r < 37; ++r) {
+      unpack_row(matrix.packed(), r, row);
+      for (std::size_t i = 0; i < columns; ++i) ASSERT_EQ(row[i], matrix.at(r, i));
+    }
+  }
+}
+
+TEST(PackedMatrix, TakesTheBytesOfItsFormatAndTheScalesOfWholePanels) {
+  EXPECT_EQ(packed_bytes(WeightType::f32, 16, 768), 16U * 768 * 4);
+  EXPECT_EQ(packed_bytes(WeightType::bf16, 16, 768), 16U * 768 * 2);
+  EXPECT_EQ(packed_bytes(WeightType::q8_0, 16, 768), 16U * 768 / 32 * 34);
+  EXPECT_EQ(packed_bytes(WeightType::q4_0, 16, 768), 16U * 768 / 32 * 18);
+  EXPECT_EQ(packed_bytes(WeightType::q4_0, 17, 768), 32U * 768 / 32 * 18);
+  EXPECT_EQ(packed_bytes(WeightType::ternary, 16, 768), 16U * 768 / 256 * 68);
+}
+
+}  // namespace
+}  // namespace gyre

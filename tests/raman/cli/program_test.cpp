@@ -1,0 +1,142 @@
+#include "cli/program.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/file.hpp"
+#include "cli/child_process.hpp"
+#include "raman/small_data.hpp"
+#include "scratch_folder.hpp"
+
+namespace gyre::raman {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::Not;
+
+/// A folder with spectra of three countries in RRUFF's form.
+class RamanProgram : public testing::Test {
+ protected:
+  RamanProgram() {
+    fs::create_directories(spectra());
+    const Collection collection = small_collection(60);
+    for (std::size_t i = 0; i < collection.spectra.size(); ++i) {
+      const Spectrum& spectrum = collection.spectra[i];
+      std::string text = fmt::format("##NAMES={}\n##RRUFFID={}\n##LOCALITY={}\n", spectrum.mineral, spectrum.specimen,
+                                     spectrum.locality);
+      for (std::size_t k = 0; k < spectrum.shifts.size(); ++k) {
+        text += fmt::format("{}, {}\n", spectrum.shifts[k], spectrum.intensities[k]);
+      }
+      std::ofstream(spectra() / fmt::format("{:03}.txt", i)) << text << "##END=\n";
+    }
+    std::ofstream(spectra() / "notes.txt") << "not a spectrum\n";
+    write_config(6);
+  }
+
+  void write_config(int epochs) const {
+    const nlohmann::json config = {
+        {"min_spectra", 10},
+        {"preprocessing", {{"points", 64}}},
+        {"model", {{"stem_kernel", 4}, {"stem_stride", 2}, {"depths", {1, 1}}, {"widths", {8, 12}}}},
+        {"training",
+         {{"epochs", epochs}, {"batch", 16}, {"warmup", 5}, {"learning_rate", 0.01}, {"checkpoint_every", 3}}}};
+    std::ofstream(scratch_ / "config.json") << config.dump();
+  }
+
+  [[nodiscard]] fs::path spectra() const { return scratch_ / "spectra"; }
+
+  [[nodiscard]] std::vector<std::string> words(const std::string& command, const std::string& out) const {
+    return {command,
+            "--config",
+            (scratch_ / "config.json").string(),
+            "--data",
+            spectra().string(),
+            "--out",
+            (scratch_ / out).string(),
+            "--threads",
+            "1",
+            "--folds",
+            "3"};
+  }
+
+  static void require_module() {
+    if (!fs::exists(fs::path(GYRE_BINARY).parent_path() / "libgyre_raman_torch.so")) {
+      GTEST_SKIP() << "built without training";
+    }
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(RamanProgram, ShowsTheLabelsOfItsData) {
+  const ProgramRun run = run_gyre({"labels", "--data", spectra().string(), "--json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const nlohmann::json json = nlohmann::json::parse(run.out);
+  EXPECT_EQ(json["countries"], nlohmann::json({{"JP", 40}, {"NO", 40}, {"PE", 40}}));
+  EXPECT_EQ(json["files_rejected"], nlohmann::json({{"unknown_format", 1}}));
+}
+
+TEST_F(RamanProgram, NamesTheMistake) {
+  const auto expect_mistake = [](const std::vector<std::string>& arguments, const std::string& says) {
+    const ProgramRun run = run_gyre(arguments);
+    EXPECT_EQ(run.status, 2) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(says));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  };
+  expect_mistake({"labels", "--data", (scratch_ / "nowhere").string()}, "nowhere");
+  expect_mistake({"guess"}, "gyre-raman --help");
+  expect_mistake({"predict", "-m", "model", (spectra() / "notes.txt").string()}, "notes.txt");
+  expect_mistake({"report", (scratch_ / "config.json").string(), "--out", "page.html"}, "results.json");
+}
+
+TEST_F(RamanProgram, TrainsAndPredicts) {
+  require_module();
+  const ProgramRun trained = run_gyre(words("train", "run"));
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const std::string model = (scratch_ / "run/model").string();
+  const ProgramRun table = run_gyre({"predict", "-m", model, (spectra() / "000.txt").string(), "--threads", "1"});
+  ASSERT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("Peru"));
+  EXPECT_THAT(table.out, HasSubstr("R1000"));
+  const ProgramRun json = run_gyre({"predict", "-m", model, spectra().string(), "--json", "--threads", "1"});
+  ASSERT_EQ(json.status, 0) << json.err;
+  EXPECT_EQ(nlohmann::json::parse(json.out)["predictions"].size(), 120U);
+  const ProgramRun again = run_gyre(words("train", "run"));
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("--resume"));
+}
+
+TEST_F(RamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
+  require_module();
+  write_config(30);
+  const ProgramRun whole = run_gyre(words("cv", "whole"));
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  std::vector<std::string> resumed = words("cv", "killed");
+  resumed.emplace_back("--resume");
+  for (const auto wait : {900ms, 1500ms}) {
+    ChildProcess child(resumed, scratch_ / "log.txt");
+    std::this_thread::sleep_for(wait);
+    child.signal(SIGKILL);
+  }
+  const ProgramRun last = run_gyre(resumed);
+  ASSERT_EQ(last.status, 0) << last.err;
+  const auto results = [&](const std::string& out) {
+    nlohmann::json json = nlohmann::json::parse(read_text((scratch_ / out) / "results.json"));
+    for (nlohmann::json& protocol : json["protocols"]) protocol.erase("training_seconds");
+    return json;
+  };
+  EXPECT_EQ(results("whole"), results("killed"));
+  EXPECT_THAT(read_text((scratch_ / "whole") / "report.html"), HasSubstr("Norway"));
+}
+
+}  // namespace
+}  // namespace gyre::raman

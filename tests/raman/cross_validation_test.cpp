@@ -1,0 +1,226 @@
+#include "raman/cross_validation.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "raman/baselines.hpp"
+#include "raman/predictor.hpp"
+#include "raman/report.hpp"
+#include "raman/small_data.hpp"
+#include "raman/summary.hpp"
+#include "scratch_folder.hpp"
+
+namespace gyre::raman {
+namespace {
+
+using testing::HasSubstr;
+
+class CrossValidation : public testing::Test {
+ protected:
+  CrossValidation() : data_(small_dataset(60)) {
+    settings_.config = {{"preprocessing", to_json(small_grid())}};
+    settings_.where = "config.json";
+    settings_.out = scratch_ / "run";
+    settings_.folds = 4;
+    claim_folder(data_, settings_);
+  }
+
+  [[nodiscard]] std::string message_of(const Dataset& data, const RunSettings& settings) const {
+    try {
+      claim_folder(data, settings);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+
+  ScratchFolder scratch_;
+  Dataset data_;
+  RunSettings settings_;
+  MeanBackend backend_;
+};
+
+/// Specimens of the examples that no fold may share between its two sides.
+std::set<std::string> specimens_of(const Dataset& data, const std::vector<std::size_t>& examples) {
+  std::set<std::string> names;
+  for (const std::size_t i : examples) names.insert(data.specimens[i]);
+  return names;
+}
+
+std::size_t shared(const std::set<std::string>& a, const std::set<std::string>& b) {
+  std::size_t count = 0;
+  for (const std::string& name : a) count += b.count(name);
+  return count;
+}
+
+TEST_F(CrossValidation, NeverTrainsOnASpecimenThatItTests) {
+  const std::vector<int> by_specimen = assign_folds(data_.groups_of("specimen"), settings_.folds, settings_.seed);
+  const std::vector<int> by_spectrum = assign_folds(data_.groups_of("spectra"), settings_.folds, settings_.seed);
+  std::size_t leaked = 0;
+  for (int fold = 0; fold < settings_.folds; ++fold) {
+    const FoldSplit split = split_fold(by_specimen, fold);
+    EXPECT_EQ(shared(specimens_of(data_, split.training), specimens_of(data_, split.test)), 0U);
+    EXPECT_EQ(split.training.size() + split.test.size(), data_.examples.size());
+    const FoldSplit loose = split_fold(by_spectrum, fold);
+    leaked += shared(specimens_of(data_, loose.training), specimens_of(data_, loose.test));
+  }
+  EXPECT_GT(leaked, 20U);  // the same check finds the leak of folds over spectra
+}
+
+TEST_F(CrossValidation, HandsTheModelTheTrainingSideAlone) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(folds);
+  ASSERT_EQ(backend_.trained_on.size(), 4U);
+  std::vector<int> tested(data_.examples.size(), 0);
+  for (std::size_t f = 0; f < 4; ++f) {
+    EXPECT_EQ(backend_.trained_on[f].size() + (*folds)[f].test.size(), data_.examples.size());
+    for (const std::size_t i : (*folds)[f].test) {
+      ++tested[i];
+      // No training input equals the tested one.
+      const auto input = data_.examples.input(i);
+      for (std::size_t k = 0; k < backend_.trained_on[f].size(); ++k) {
+        const auto trained = backend_.trained_on[f].input(k);
+        EXPECT_FALSE(std::equal(input.begin(), input.end(), trained.begin()));
+      }
+    }
+  }
+  EXPECT_THAT(tested, testing::Each(1));
+}
+
+TEST_F(CrossValidation, GoesOnWithTheFoldsThatAreMissing) {
+  backend_.interrupt_at = 2;
+  EXPECT_FALSE(run_folds(data_, Protocol::specimen, settings_, backend_));
+  EXPECT_EQ(backend_.fits, 3);
+  MeanBackend second;
+  const auto resumed = run_folds(data_, Protocol::specimen, settings_, second);
+  ASSERT_TRUE(resumed);
+  EXPECT_EQ(second.fits, 2);
+  RunSettings whole = settings_;
+  whole.out = scratch_ / "whole";
+  claim_folder(data_, whole);
+  const auto at_once = run_folds(data_, Protocol::specimen, whole, backend_);
+  ASSERT_TRUE(at_once);
+  for (std::size_t f = 0; f < 4; ++f) {
+    EXPECT_EQ((*resumed)[f].logits, (*at_once)[f].logits);
+    EXPECT_EQ((*resumed)[f].attributions, (*at_once)[f].attributions);
+  }
+}
+
+TEST_F(CrossValidation, RefusesAFolderOfAnotherRun) {
+  EXPECT_THAT(message_of(data_, settings_), HasSubstr("--resume"));
+  RunSettings resumed = settings_;
+  resumed.resume = true;
+  EXPECT_EQ(message_of(data_, resumed), "accepted");
+  RunSettings other = resumed;
+  other.seed = 2;
+  EXPECT_THAT(message_of(data_, other), HasSubstr("another seed"));
+  EXPECT_THAT(message_of(small_dataset(63), resumed), HasSubstr("other data"));
+}
+
+TEST_F(CrossValidation, RefusesABrokenFold) {
+  ASSERT_TRUE(run_folds(data_, Protocol::specimen, settings_, backend_));
+  for (const char* content : {"{}", "[1, 2", R"({"test": [9999], "logits": [], "baselines": {}, "attributions": [],
+                              "attributed": [], "seconds": 1})"}) {
+    write_text_atomically(settings_.out / "folds" / "specimen-1.json", content);
+    EXPECT_THROW(static_cast<void>(run_folds(data_, Protocol::specimen, settings_, backend_)), Error) << content;
+  }
+}
+
+TEST_F(CrossValidation, SummarisesWhatTheFoldsSay) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(folds);
+  const nlohmann::json summary = summarise_protocol(data_, Protocol::specimen, *folds, 0.9);
+  EXPECT_EQ(summary["specimen_in_training"], 0);
+  EXPECT_GT(summary["model"]["accuracy"]["mean"], 0.8);
+  EXPECT_EQ(summary["baselines"].size(), 4U);
+  const double model = summary["model"]["accuracy"]["folds"][2];
+  const double baseline = summary["baselines"][0]["measures"]["accuracy"]["folds"][2];
+  EXPECT_NEAR(summary["baselines"][0]["model_minus_baseline"]["accuracy"]["folds"][2].get<double>(), model - baseline,
+              1e-12);
+  int counted = 0;
+  for (const auto& row : summary["confusion"]) {
+    for (const int cell : row) counted += cell;
+  }
+  EXPECT_EQ(counted, static_cast<int>(data_.examples.size()));
+  const auto leaky = run_folds(data_, Protocol::spectra, settings_, backend_);
+  EXPECT_GT(summarise_protocol(data_, Protocol::spectra, *leaky, 0.9)["specimen_in_training"], 0.5);
+}
+
+TEST_F(CrossValidation, GivesAPageThatHoldsTheResultsAndNoScriptOfTheirs) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(folds);
+  const nlohmann::json results = {{"program", "</script><script>alert(1)</script>"},
+                                  {"data", describe_data(data_, Gazetteer(), small_grid())},
+                                  {"protocols", {summarise_protocol(data_, Protocol::specimen, *folds, 0.9)}}};
+  require_results(results, "results.json");
+  const std::string page = report_page(results);
+  EXPECT_THAT(page, HasSubstr("\"Peru\""));
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  EXPECT_EQ(page.find("http://"), page.find("http://www.w3.org"));  // nothing is fetched
+  EXPECT_THROW(require_results(nlohmann::json::object(), "results.json"), Error);
+}
+
+TEST_F(CrossValidation, CalibratesTheModelFolderThatPredicts) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(folds);
+  const auto model = backend_.fit({settings_.config, "config.json", data_.examples, scratch_ / "fit", "train", 1, 1});
+  write_model(scratch_ / "model", data_, settings_, *model, *folds);
+  const Predictor predictor(scratch_ / "model", backend_, 1);
+  std::vector<Spectrum> spectra = small_collection(3).spectra;
+  Spectrum noise = spectra.front();
+  Random random(1);
+  for (double& v : noise.intensities) v = random.uniform();
+  Spectrum outside = spectra.front();
+  for (double& x : outside.shifts) x += 5000;
+  spectra.push_back(noise);
+  spectra.push_back(outside);
+  const std::vector<Prediction> predictions = predictor.predict(spectra, 0.9);
+  ASSERT_EQ(predictions.size(), 8U);
+  EXPECT_EQ(predictions[0].ranked.size(), 3U);
+  EXPECT_EQ(predictions[0].nearest[0], "R1000");
+  EXPECT_FALSE(predictions[0].far);
+  EXPECT_TRUE(predictions[6].far);
+  EXPECT_THAT(predictions[7].failure, HasSubstr("grid"));
+  EXPECT_THROW(static_cast<void>(predictor.predict(spectra, 0.3)), Error);
+  std::ofstream(scratch_ / "model/reference.json") << "[[1]]";
+  EXPECT_THROW(Predictor(scratch_ / "model", backend_, 1), Error);
+}
+
+TEST(Baselines, SayWhatTheirNamesSay) {
+  Examples training{2, 1, 3, 2, {1, 0, 1, 0.1F, 0, 1, 0, 1, 0.1F, 1}, {0, 0, 1, 2, 2}, {0, 0, 1, 1, 1}};
+  const Examples test{2, 1, 3, 3, {1, 0, 0, 1, 1, 0}, {0, 2, 1}, {0, 1, 2}};
+  const Probabilities mineral = mineral_baseline(training, test);
+  EXPECT_EQ(mineral.best(0), 0);
+  EXPECT_EQ(mineral.best(1), 2);
+  EXPECT_EQ(mineral.best(2), majority_baseline(training, test).best(0));  // a mineral that was never seen
+  EXPECT_NEAR(majority_baseline(training, test).row(0)[1], 0.2, 1e-12);
+  EXPECT_EQ(neighbour_baseline(training, test).best(0), 0);
+  const Probabilities linear = linear_baseline(training, test);
+  EXPECT_EQ(linear.best(0), 0);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(linear.row(i)[0] + linear.row(i)[1] + linear.row(i)[2], 1, 1e-5);
+  }
+}
+
+TEST(Dataset, LeavesOutCountriesWithTooFewSpectra) {
+  Collection collection = small_collection(30);
+  for (std::size_t i = 0; i < 3; ++i) collection.spectra[i].locality = "Chile";
+  collection.spectra[3].locality = "Synthetic";
+  collection.spectra[4].locality = "unknown";
+  const auto labels = label_spectra(collection.spectra, Gazetteer());
+  const Dataset data = build_dataset(collection, labels, small_grid(), 4);
+  EXPECT_EQ(data.countries, (std::vector<std::string>{"JP", "NO", "PE"}));
+  EXPECT_EQ(data.selection.rare, (std::map<std::string, int>{{"CL", 3}}));
+  EXPECT_EQ(data.selection.origins.at("synthetic"), 1);
+  EXPECT_EQ(data.selection.stated, 59);
+  EXPECT_EQ(data.examples.size(), 55U);
+  EXPECT_THROW(build_dataset(collection, labels, small_grid(), 1000), Error);
+}
+
+}  // namespace
+}  // namespace gyre::raman

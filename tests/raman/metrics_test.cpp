@@ -1,0 +1,135 @@
+#include "raman/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "raman/calibration.hpp"
+
+namespace gyre::raman {
+namespace {
+
+/// Six items of four classes, with the numbers below worked out by hand.
+const Probabilities kHand{4, {0.7, 0.1, 0.1, 0.1,    // truth 0: right
+                              0.4, 0.3, 0.2, 0.1,    // truth 0: right
+                              0.5, 0.3, 0.1, 0.1,    // truth 1: taken for 0, second
+                              0.1, 0.6, 0.2, 0.1,    // truth 1: right
+                              0.4, 0.3, 0.2, 0.1,    // truth 2: taken for 0, third
+                              0.3, 0.3, 0.3, 0.1}};  // truth 1: of equal ones the first counts: taken for 0, second
+const std::vector<int> kTruth = {0, 0, 1, 1, 2, 1};
+
+TEST(Metrics, AgreeWithCountsByHand) {
+  const Metrics metrics = measure(kHand, kTruth);
+  EXPECT_NEAR(metrics.accuracy, 3.0 / 6, 1e-12);
+  EXPECT_NEAR(metrics.top3, 1, 1e-12);
+  // Recalls: 2/2, 1/3, 0/1. Class 3 does not occur.
+  EXPECT_NEAR(metrics.balanced_accuracy, (1 + 1.0 / 3 + 0) / 3, 1e-12);
+  // Predicted: 0 five times, 1 once. F1: 2·2/(2+5), 2·1/(3+1), 0.
+  EXPECT_NEAR(metrics.macro_f1, (4.0 / 7 + 2.0 / 4 + 0) / 3, 1e-12);
+  const double loss = -(std::log(0.7) + std::log(0.4) + std::log(0.3) + std::log(0.6) + std::log(0.2) + std::log(0.3));
+  EXPECT_NEAR(metrics.log_loss, loss / 6, 1e-12);
+  // Fifteenths: 0.7 in bin 10, 0.4 and 0.4 in bin 6 (one right), 0.5 in 7, 0.6 in 9, 0.3 in 4.
+  const double error =
+      std::abs(0.7 - 1) + std::abs(0.8 - 1) + std::abs(0.5 - 0) + std::abs(0.6 - 1) + std::abs(0.3 - 0);
+  EXPECT_NEAR(metrics.calibration_error, error / 6, 1e-12);
+}
+
+TEST(Metrics, CountTheFourthOfFourAsOutsideTheTopThree) {
+  EXPECT_EQ(measure({4, {0.4, 0.3, 0.2, 0.1}}, std::vector<int>{3}).top3, 0);
+}
+
+TEST(Confusion, HasTheTruthInItsRows) {
+  const std::vector<int> counts = confusion(kHand, kTruth);
+  EXPECT_EQ(counts[0 * 4 + 0], 2);
+  EXPECT_EQ(counts[1 * 4 + 0], 2);
+  EXPECT_EQ(counts[1 * 4 + 1], 1);
+  EXPECT_EQ(counts[2 * 4 + 0], 1);
+}
+
+TEST(Interval, IsStudentsOverFolds) {
+  // Mean 3, standard deviation sqrt(2.5), five folds: 3 ± 2.776 · sqrt(2.5 / 5).
+  const Interval interval = interval_of(std::vector<double>{1, 2, 3, 4, 5});
+  EXPECT_NEAR(interval.mean, 3, 1e-12);
+  EXPECT_NEAR(interval.high, 3 + 2.776 * std::sqrt(0.5), 1e-9);
+  EXPECT_NEAR(interval.low, 3 - 2.776 * std::sqrt(0.5), 1e-9);
+  const Interval many = interval_of(std::vector<double>(31, 2.0));
+  EXPECT_NEAR(many.low, 2, 1e-12);
+}
+
+/// Logits and truths drawn from them at a temperature and with a prior, so that the right calibration is known.
+struct Drawn {
+  std::vector<float> logits;
+  std::vector<int> truth;
+};
+
+Drawn draw(int items, double temperature, double weight, const std::vector<double>& prior) {
+  Random random(17);
+  Drawn drawn;
+  for (int i = 0; i < items; ++i) {
+    std::vector<double> p;
+    double total = 0;
+    for (const double share : prior) {
+      const double logit = 3 * random.normal();
+      drawn.logits.push_back(static_cast<float>(logit));
+      total += p.emplace_back(std::exp(logit / temperature + weight * std::log(share)));
+    }
+    double u = random.uniform() * total;
+    int t = 0;
+    while (t + 1 < static_cast<int>(p.size()) && u > p[static_cast<std::size_t>(t)])
+      u -= p[static_cast<std::size_t>(t++)];
+    drawn.truth.push_back(t);
+  }
+  return drawn;
+}
+
+TEST(Calibration, FindsTheTemperatureAndThePriorThatMadeTheData) {
+  const std::vector<double> prior = {0.6, 0.25, 0.1, 0.05};
+  const Drawn drawn = draw(20'000, 2.5, 0.7, prior);
+  const Calibration calibration = calibrate(drawn.logits, drawn.truth, prior);
+  EXPECT_NEAR(calibration.temperature, 2.5, 0.15);
+  EXPECT_NEAR(calibration.prior_weight, 0.7, 0.06);
+  EXPECT_LT(measure(calibration.apply(drawn.logits), drawn.truth).calibration_error, 0.02);
+  EXPECT_GT(measure(softmax(drawn.logits, 4), drawn.truth).calibration_error, 0.1);
+}
+
+TEST(ConformalSets, HoldTheTruthAsOftenAsTheySay) {
+  const std::vector<double> prior = {0.5, 0.2, 0.2, 0.1};
+  const Drawn all = draw(8'000, 1.5, 1, prior);
+  const auto part = [&](std::size_t from) {
+    return Drawn{{all.logits.begin() + static_cast<std::ptrdiff_t>(4 * from),
+                  all.logits.begin() + static_cast<std::ptrdiff_t>(4 * (from + 4000))},
+                 {all.truth.begin() + static_cast<std::ptrdiff_t>(from),
+                  all.truth.begin() + static_cast<std::ptrdiff_t>(from + 4000)}};
+  };
+  const Drawn calibration = part(0);
+  const Drawn test = part(4000);
+  // The sets hold even where the probabilities are wrong: nothing was calibrated here.
+  for (const double coverage : {0.8, 0.9, 0.95}) {
+    const double threshold = conformal_threshold(softmax(calibration.logits, 4), calibration.truth, coverage);
+    const SetQuality quality = measure_sets(softmax(test.logits, 4), test.truth, threshold);
+    EXPECT_NEAR(quality.coverage, coverage, 0.02);
+    EXPECT_GE(quality.size, 1);
+  }
+}
+
+TEST(ConformalSets, TakeTheRankOfTheirDefinition) {
+  // Nine items, coverage 0.8: floor(0.2 · 10) = 2 may be missed, the second smallest probability is the threshold.
+  Probabilities probabilities{2, {}};
+  for (int i = 1; i <= 9; ++i) {
+    probabilities.values.push_back(0.1 * i);
+    probabilities.values.push_back(1 - 0.1 * i);
+  }
+  const std::vector<int> truth(9, 0);
+  EXPECT_NEAR(conformal_threshold(probabilities, truth, 0.8), 0.2, 1e-12);
+  EXPECT_THROW(conformal_threshold(probabilities, truth, 0.95), Error);
+}
+
+TEST(PredictionSet, IsOrderedAndNeverEmpty) {
+  EXPECT_EQ(prediction_set(std::vector<double>{0.2, 0.5, 0.3}, 0.25), (std::vector<int>{1, 2}));
+  EXPECT_EQ(prediction_set(std::vector<double>{0.2, 0.5, 0.3}, 0.9), (std::vector<int>{1}));
+}
+
+}  // namespace
+}  // namespace gyre::raman
