@@ -77,4 +77,4 @@ class Backend {
 }  // namespace gyre::raman
 
 /// The entry of the module that holds LibTorch, for the program that loads it.
-extern "C" const gyre::raman::Backend& gyre_raman_backend();
+extern "C" const gyre::raman::Backend* gyre_raman_backend();

@@ -72,9 +72,10 @@ Calibration calibrate(std::span<const float> logits, std::span<const int> truth,
   for (int step = 0; step < kMostSteps; ++step) {
     const Eigen::Matrix2d curved = loss.curvature + 1e-9 * Eigen::Matrix2d::Identity();
     const Weights direction = curved.ldlt().solve(loss.gradient);
-    double length = 1;
+    double length = 2;
     Loss next;
-    for (; length > 1e-6; length *= 0.5) {
+    for (int halving = 0; halving < 20; ++halving) {
+      length *= 0.5;
       next = loss_at(weights - length * direction, logits, truth, calibration.log_prior);
       if (next.value <= loss.value) break;
     }

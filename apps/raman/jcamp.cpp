@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -17,6 +18,11 @@ namespace {
 constexpr std::size_t kMostPoints = std::size_t{1} << 22;
 
 [[noreturn]] void reject(Rejection reason, const std::string& detail) { throw RejectedSpectrum{reason, detail}; }
+
+/// A duplicate count as a whole number, of a size that the limit on points can still refuse.
+std::size_t count_of(double value) {
+  return static_cast<std::size_t>(std::clamp(value, 0.0, static_cast<double>(kMostPoints) + 2));
+}
 
 /// Labels are compared without blanks, slashes, dashes and underscores, in capitals (JCAMP-DX 4.24, 3.2).
 std::string label_of(std::string_view text) {
@@ -157,7 +163,7 @@ class Ordinates {
       case Token::Kind::duplicate:
         require_earlier();
         // "S" is once, the value that stands there already; a difference is repeated as a difference.
-        for (double again = 1; again < token.value; ++again) {
+        for (std::size_t times = count_of(token.value); times > 1; --times) {
           push(last_was_difference_ ? values.back() + difference_ : values.back());
         }
         return;
@@ -243,7 +249,8 @@ std::string text_of(const std::map<std::string, Record>& records, const std::str
 Spectrum read_jcamp(std::string_view text) {
   const auto records = read_records(text);
   const std::string units = label_of(text_of(records, "XUNITS"));
-  if (!units.empty() && units != "1CM" && units != "CM1" && units != "CM^1" && units.find("RAMAN") == units.npos) {
+  if (!units.empty() && units != "1CM" && units != "CM1" && units != "CM^1" &&
+      units.find("RAMAN") == std::string::npos) {
     reject(Rejection::unknown_format,
            fmt::format("XUNITS is {}; Raman shifts are in 1/CM", text_of(records, "XUNITS")));
   }

@@ -113,7 +113,7 @@ double References::usual_similarity(double share) const {
     double most = -1;
     for (Eigen::Index k = 0; k < similarity.cols(); ++k) {
       const auto other = static_cast<std::size_t>(k);
-      if (other == row || (names_[other][0] == names_[row][0] && names_[row][0] != "")) continue;
+      if (other == row || (names_[other][0] == names_[row][0] && !names_[row][0].empty())) continue;
       most = std::max(most, double{similarity(k)});
     }
     best.push_back(most);

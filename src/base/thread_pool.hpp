@@ -47,8 +47,8 @@ class ThreadPool {
   std::atomic<unsigned> round_{0};
   std::atomic<int> unfinished_{0};
   std::atomic<bool> closing_{false};
-  alignas(64) std::atomic<int> waiting_{0};      ///< parts at the barrier
-  alignas(64) std::atomic<unsigned> passed_{0};  ///< barriers that all parts have passed
+  std::atomic<int> waiting_{0};      ///< parts at the barrier
+  std::atomic<unsigned> passed_{0};  ///< barriers that all parts have passed
 };
 
 /// The share of `count` items that part `part` of `parts` takes, in multiples of `grain` but for the last.

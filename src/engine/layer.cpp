@@ -245,7 +245,7 @@ void LayerRunner::attend(const Job& job) {
     std::size_t together = 1;
     while (t + together < n && index + together < mine.end && job.rows[t + together].cache == row.cache) ++together;
     const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
-    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot) + row.offset + 1);
+    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.offset) + 1;
     kernels_.attend_rows(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
                          row.cache->keys(slot, head / heads_per_kv, 0), row.cache->values(slot, head / heads_per_kv, 0),
                          count, head_size, scale, scratch, mixed_.data() + (t * heads + head) * head_size,

@@ -1,3 +1,6 @@
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +14,18 @@
 
 namespace gyre {
 namespace {
+
+#if defined(__x86_64__)
+/// AVX512_BF16, AMX-BF16 and AMX-TILE, which not every compiler has names for.
+bool has_bf16_tiles() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d >> 22 & 1U) == 0 || (d >> 24 & 1U) == 0) return false;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1U) != 0;
+}
+#endif
 
 /// Linux hands the tile registers to a program that asks for them.
 bool tiles_are_granted() {
@@ -41,15 +56,13 @@ const Kernels& choose() {
 std::vector<const Kernels*> available_kernels() {
   std::vector<const Kernels*> tables = {&kScalarKernels};
 #if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2) tables.push_back(&kAvx2Kernels);
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni");
   if (avx2 && avx512) tables.push_back(&kAvx512Kernels);
-  const bool amx =
-      __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && __builtin_cpu_supports("avx512bf16");
-  if (avx2 && avx512 && amx && tiles_are_granted()) tables.push_back(&kAmxKernels);
+  if (avx2 && avx512 && has_bf16_tiles() && tiles_are_granted()) tables.push_back(&kAmxKernels);
 #endif
   return tables;
 }

@@ -24,7 +24,7 @@ constexpr std::size_t kWays = N == 1 ? 8 : (N <= 4 ? 4 : 2);
 
 template <std::size_t N>
 inline Sums<N> folded(const __m512 (&sums)[kWays<N>][N]) {
-  Sums<N> out;
+  Sums<N> out = {};
   for (std::size_t c = 0; c < N; ++c) {
     out.of[c] = sums[0][c];
     for (std::size_t w = 1; w < kWays<N>; ++w) out.of[c] = _mm512_add_ps(out.of[c], sums[w][c]);

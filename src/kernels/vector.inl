@@ -16,12 +16,26 @@ constexpr std::size_t kLanes = GYRE_VECTOR_BYTES / sizeof(float);
 inline Register load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 inline void store(float* p, Register value) { *reinterpret_cast<Vector*>(p) = value; }
 
+/// Lane i of the result is lane order[i] of x and y one after the other.
+inline Register shuffled(Register x, Register y, IntVector order) {
+#if defined(__clang__)
+  Register out = {};
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    const auto lane = static_cast<std::size_t>(order[i]) % (2 * kLanes);
+    out[i] = lane < kLanes ? x[lane] : y[lane - kLanes];
+  }
+  return out;
+#else
+  return __builtin_shuffle(x, y, order);
+#endif
+}
+
 /// The upper half of the first `Width` lanes moved onto the lower one.
 template <std::size_t Width>
 inline Register upper_half(Register value) {
   IntVector order = {};
   for (int i = 0; i < static_cast<int>(Width / 2); ++i) order[i] = i + static_cast<int>(Width / 2);
-  return __builtin_shuffle(value, order);
+  return shuffled(value, value, order);
 }
 
 /// Halves are added to halves: as many additions deep as there are bits in the number of lanes.
@@ -111,7 +125,7 @@ struct LaneOrders {
   IntVector high;
 };
 inline LaneOrders lane_orders() {
-  LaneOrders orders;
+  LaneOrders orders = {};
   for (int i = 0; i < static_cast<int>(kLanes); ++i) {
     const int half = static_cast<int>(kLanes) / 2;
     const int behind = i % 2 * static_cast<int>(kLanes);
@@ -133,12 +147,12 @@ void rotate(float* head, const float* cosines, const float* sines, std::size_t p
     float* const second = adjacent ? first + kLanes : first + pairs;
     const Register x = load(first);
     const Register y = load(second);
-    const Register a = adjacent ? __builtin_shuffle(x, y, orders.even) : x;
-    const Register b = adjacent ? __builtin_shuffle(x, y, orders.odd) : y;
+    const Register a = adjacent ? shuffled(x, y, orders.even) : x;
+    const Register b = adjacent ? shuffled(x, y, orders.odd) : y;
     const Register turned_a = a * c - b * s;
     const Register turned_b = b * c + a * s;
-    store(first, adjacent ? __builtin_shuffle(turned_a, turned_b, orders.low) : turned_a);
-    store(second, adjacent ? __builtin_shuffle(turned_a, turned_b, orders.high) : turned_b);
+    store(first, adjacent ? shuffled(turned_a, turned_b, orders.low) : turned_a);
+    store(second, adjacent ? shuffled(turned_a, turned_b, orders.high) : turned_b);
   }
   for (; i < pairs; ++i) {
     float* const first = head + (adjacent ? 2 * i : i);

@@ -48,7 +48,8 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
     const Gguf& file = *store.gguf();
     if (file.has("gyre.spec")) return {path, "gyre", own_mapping(gguf_spec(file)), std::move(store), options};
     std::string family = file.text("general.architecture");
-    return {path, std::move(family), gguf_mapping(file, store), std::move(store), options};
+    Mapping mapping = gguf_mapping(file, store);
+    return {path, std::move(family), std::move(mapping), std::move(store), options};
   }
   if (!std::filesystem::is_directory(path)) {
     throw Error(

@@ -29,7 +29,7 @@ using MatchData = std::unique_ptr<pcre2_match_data, FreeMatch>;
 using MatchContext = std::unique_ptr<pcre2_match_context, FreeContext>;
 
 /// The interpreter may remember its way through a text in so much memory; it would take 20 GB by itself.
-constexpr std::uint32_t kMostHeapKib = 32 * 1024;
+constexpr std::uint32_t kMostHeapKib = 16 * 1024;
 
 PCRE2_SPTR units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 

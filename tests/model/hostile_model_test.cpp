@@ -52,6 +52,14 @@ TEST_F(HostileModel, SizesOfTheConfigurationReserveNoMemory) {
   expect_refused(folder_.path(), "transformer.wte.weight is [4, 4]");
 }
 
+TEST_F(HostileModel, TheWidthOfAHeadReservesNoMemoryForItsRotation) {
+  write_folder(R"({"model_type": "llama", "vocab_size": 3, "max_position_embeddings": 8, "hidden_size": 4,
+                   "num_attention_heads": 1, "head_dim": 16777216, "intermediate_size": 4, "num_hidden_layers": 1,
+                   "rope_scaling": {"rope_type": "linear", "factor": 2}})",
+               {{"model.embed_tokens.weight", {3, 4}}});
+  expect_refused(folder_.path(), "heads are 16777216 wide");
+}
+
 TEST_F(HostileModel, HeadsWithoutWidthAreRefused) {
   write_folder(nanochat(R"("vocab_size": 4, "n_embd": 4, "n_head": 8)"),
                {{"transformer.prelude.0.attn.c_q.weight", {0, 4}}});

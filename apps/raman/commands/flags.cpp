@@ -103,7 +103,7 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
 const Backend& load_backend(const std::string& command) {
   prepare_torch_environment(command);
   void* module = load_module("libgyre_raman_torch.so", command);
-  return reinterpret_cast<decltype(&gyre_raman_backend)>(module_function(module, "gyre_raman_backend", command))();
+  return *reinterpret_cast<decltype(&gyre_raman_backend)>(module_function(module, "gyre_raman_backend", command))();
 }
 
 void report_rejected(const std::vector<RejectedFile>& rejected) {

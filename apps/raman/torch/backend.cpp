@@ -264,7 +264,7 @@ class TorchBackend : public Backend {
 }  // namespace
 }  // namespace gyre::raman
 
-extern "C" const gyre::raman::Backend& gyre_raman_backend() {
+extern "C" const gyre::raman::Backend* gyre_raman_backend() {
   static const gyre::raman::TorchBackend backend;
-  return backend;
+  return &backend;
 }

@@ -11,6 +11,8 @@ namespace gyre {
 namespace {
 
 constexpr int kMost = 1 << 24;
+/// The divisors of wider heads would take memory that nothing in the file justifies.
+constexpr int kMostScaledWidth = 1 << 14;
 
 /// Keys that change the computation in ways gyre has no switch for, unless they are absent, null or false.
 void refuse(const nlohmann::json& config, std::initializer_list<const char*> keys, const std::string& where) {
@@ -48,6 +50,9 @@ bool is_type(const nlohmann::json& config, std::string_view type) {
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where) {
   const auto found = config.find("rope_scaling");
   if (found == config.end() || found->is_null()) return {};
+  if (head_size > kMostScaledWidth) {
+    throw Error("{}: heads are {} wide; rope_scaling is for up to {}", where, head_size, kMostScaledWidth);
+  }
   const JsonObject scaling(*found, where + ": rope_scaling");
   const std::string kind = scaling.text("rope_type", scaling.text("type", "default"));
   if (kind == "default") return {};

@@ -29,7 +29,7 @@ class TorchModel : public testing::Test {
   }
 
   [[nodiscard]] std::unique_ptr<Classifier> fit(const std::string& folder, int threads = 1) const {
-    return gyre_raman_backend().fit({config_, "config.json", data_.examples, scratch_ / folder, "fit", 7, threads});
+    return gyre_raman_backend()->fit({config_, "config.json", data_.examples, scratch_ / folder, "fit", 7, threads});
   }
 
   [[nodiscard]] std::vector<nlohmann::json> metrics(const std::string& folder) const {
@@ -83,10 +83,10 @@ TEST_F(TorchModel, ComesBackFromItsFile) {
   nlohmann::json config = config_;
   config["minerals"] = data_.examples.minerals;
   const auto loaded =
-      gyre_raman_backend().load(scratch_ / "model.safetensors", config, "config.json", data_.examples.points, 3, 1);
+      gyre_raman_backend()->load(scratch_ / "model.safetensors", config, "config.json", data_.examples.points, 3, 1);
   EXPECT_EQ(loaded->logits(data_.examples.inputs), model->logits(data_.examples.inputs));
-  EXPECT_THROW(static_cast<void>(gyre_raman_backend().load(scratch_ / "model.safetensors", config, "config.json",
-                                                           data_.examples.points, 4, 1)),
+  EXPECT_THROW(static_cast<void>(gyre_raman_backend()->load(scratch_ / "model.safetensors", config, "config.json",
+                                                            data_.examples.points, 4, 1)),
                Error);
 }
 
