@@ -163,7 +163,7 @@ void add_eval(CLI::App& program) {
       ->check(CLI::Range(2, 1 << 30));
   command->add_option(
       "--exit", request->exits,
-      "Exit rule (give several to compare them in one run); without one, --text gives one row: prefill");
+      "Exit rule (give several to compare them in one run; default: prefill for --text, fixed for --examples)");
   command->footer(
       exit_help() +
       "Without --exit a text is scored at full depth, each window put in at once as a prompt is: the fast way\n"
