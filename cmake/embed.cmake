@@ -8,14 +8,18 @@ function(gyre_embed target symbol file)
 "        .section .rodata
         .global ${symbol}
         .global ${symbol}_size
+        .type ${symbol}, %object
+        .type ${symbol}_size, %object
         .balign 16
 ${symbol}:
         .incbin \"${file}\"
 ${symbol}_end:
         .byte 0
+        .size ${symbol}, . - ${symbol}
         .balign 8
 ${symbol}_size:
         .quad ${symbol}_end - ${symbol}
+        .size ${symbol}_size, 8
         .section .note.GNU-stack,\"\",%progbits
 ")
   file(COPY_FILE ${source}.new ${source} ONLY_IF_DIFFERENT)

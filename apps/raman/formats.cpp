@@ -93,7 +93,7 @@ bool take_number(std::string_view& text, double& value) {
   if (rest.empty() || rest.front() == '+') return false;
   const auto [stop, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
   if (failure != std::errc() && failure != std::errc::result_out_of_range) return false;
-  const std::string_view taken(rest.data(), static_cast<std::size_t>(stop - rest.data()));
+  const std::string_view taken = rest.substr(0, static_cast<std::size_t>(stop - rest.data()));
   if (failure == std::errc::result_out_of_range) {
     value = taken.find_last_of('-') > 0 && taken.find_last_of('-') < taken.size() ? 0 : HUGE_VAL;
   }

@@ -172,8 +172,7 @@ const Gazetteer::Place* Gazetteer::longest_run(const std::string& part, std::str
   for (std::size_t length = words.size(); length > 0; --length) {
     for (std::size_t begin = words.size() - length + 1; begin-- > 0;) {
       const std::string_view last = words[begin + length - 1];
-      const std::string run(words[begin].data(),
-                            static_cast<std::size_t>(last.data() + last.size() - words[begin].data()));
+      const std::string run(words[begin].begin(), last.end());  // both are views of `part`
       // Two letters inside a text are more often a word than "US" or "UK".
       if (run.size() < 3) continue;
       const auto found = names_.find(run);

@@ -74,7 +74,7 @@ class Reader {
     std::vector<fs::path> files;
     for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
       const std::string name = entry.path().filename().string();
-      if (!entry.is_regular_file() || name.starts_with(".")) continue;
+      if (!entry.is_regular_file() || name.starts_with('.')) continue;
       if (has_spectrum_name(name) || (entry.path().extension() == ".zip" && is_zip(entry.path()))) {
         files.push_back(entry.path());
       }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gyre::raman {
@@ -35,7 +37,10 @@ std::string_view name_of(Rejection reason);
 std::string_view explain(Rejection reason);
 
 /// Thrown by the readers of single formats; `detail` says what and where.
-struct RejectedSpectrum {
+struct RejectedSpectrum : std::exception {
+  RejectedSpectrum(Rejection why, std::string what_exactly) : reason(why), detail(std::move(what_exactly)) {}
+  [[nodiscard]] const char* what() const noexcept override { return detail.c_str(); }
+
   Rejection reason;
   std::string detail;
 };

@@ -40,7 +40,7 @@ std::vector<fs::path> models_of(const Request& request) {
     }
     std::vector<fs::path> inside;
     for (const auto& entry : fs::directory_iterator(given)) {
-      const bool hidden = entry.path().filename().string().starts_with(".");
+      const bool hidden = entry.path().filename().string().starts_with('.');
       if (!hidden && fs::exists(entry.path() / "config.json")) inside.push_back(entry.path());
     }
     if (inside.empty()) throw Error("--model: {} holds neither a model nor folders of models", given);

@@ -32,12 +32,13 @@ std::uint64_t header_length(std::span<const std::byte> bytes, const std::string&
 }
 
 nlohmann::json parse_header(std::string_view text, const std::string& where) {
+  nlohmann::json header;
   try {
-    nlohmann::json header = parse_json(text, where);
-    if (header.is_object()) return header;
+    header = parse_json(text, where);
   } catch (const Error&) {
-    // Falls through: the same message serves bytes that are not JSON and JSON that is no object.
+    header = nullptr;  // one message serves bytes that are not JSON and JSON that is no object
   }
+  if (header.is_object()) return header;
   throw Error("{}: not a safetensors file (its header is not a JSON object)", where);
 }
 

@@ -29,8 +29,7 @@ using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 void append(HeaderList& list, const std::string& header) {
   curl_slist* longer = curl_slist_append(list.get(), header.c_str());
   if (longer == nullptr) throw std::bad_alloc();
-  static_cast<void>(list.release());
-  list.reset(longer);
+  if (longer != list.get()) list.reset(longer);  // the first of the list, and so the same from the second on
 }
 
 std::string header_of(CURL* handle, const char* name) {

@@ -7,14 +7,17 @@
 namespace gyre {
 namespace {
 
-/// A vector register; loads and stores need no alignment beyond a float's.
-using Vector = float __attribute__((vector_size(GYRE_VECTOR_BYTES), aligned(4), may_alias));
 using IntVector = int __attribute__((vector_size(GYRE_VECTOR_BYTES)));
 using Register = float __attribute__((vector_size(GYRE_VECTOR_BYTES)));
 constexpr std::size_t kLanes = GYRE_VECTOR_BYTES / sizeof(float);
 
-inline Register load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
-inline void store(float* p, Register value) { *reinterpret_cast<Vector*>(p) = value; }
+// One instruction each, which needs no alignment beyond a float's.
+inline Register load(const float* p) {
+  Register value;
+  __builtin_memcpy(&value, p, sizeof(value));
+  return value;
+}
+inline void store(float* p, Register value) { __builtin_memcpy(p, &value, sizeof(value)); }
 
 /// Lane i of the result is lane order[i] of x and y one after the other.
 inline Register shuffled(Register x, Register y, IntVector order) {
@@ -58,8 +61,7 @@ inline Register exp_of(Register x) {
   const Register r = (x - n * 0.693359375F) + n * 2.12194440e-4F;  // ln 2 in two parts keeps r exact
   const Register p =
       1.0F +
-      r * (1.0F +
-           r * (0.5F + r * (1.66666667e-1F + r * (4.16666667e-2F + r * (8.33333333e-3F + r * 1.38888889e-3F)))));
+      r * (1.0F + r * (0.5F + r * (1.66666667e-1F + r * (4.16666667e-2F + r * (8.33333333e-3F + r * 1.38888889e-3F)))));
   const IntVector exponent = (__builtin_convertvector(n, IntVector) + 127) << 23;
   return p * __builtin_bit_cast(Register, exponent);
 }

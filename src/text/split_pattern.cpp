@@ -99,7 +99,7 @@ bool find_match(const pcre2_code* code, pcre2_match_data* data, pcre2_match_cont
 
 /// Joins ranges: whether one goes into the one before is for `joins(range, previous range was a match)` to say.
 template <typename Iterator, typename Joins>
-std::vector<TextRange> join_ranges(Iterator first, Iterator last, Joins joins) {
+std::vector<TextRange> join_ranges(Iterator first, const Iterator& last, Joins joins) {
   std::vector<TextRange> joined;
   bool previous = false;
   for (; first != last; ++first) {

@@ -10,7 +10,8 @@ bool continues_character(char byte) { return (static_cast<std::uint8_t>(byte) & 
 }  // namespace
 
 WordPieceModel::WordPieceModel(const TokenizerParts& parts, const std::vector<bool>& usable)
-    : longest_word_(static_cast<std::size_t>(parts.longest_word)), unknown_(parts.unknown.value()) {
+    : longest_word_(static_cast<std::size_t>(parts.longest_word)),
+      unknown_(parts.unknown.value()) {  // NOLINT(bugprone-unchecked-optional-access): checked by value()
   for (std::size_t i = 0; i < parts.names.size(); ++i) {
     const std::string& name = parts.names[i];
     if (!usable[i] || name.empty()) continue;

@@ -43,7 +43,7 @@ void remove_unfinished(const fs::path& folder) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(".") && name.find(".partial-") != std::string::npos) fs::remove_all(entry.path(), ignored);
+    if (name.starts_with('.') && name.find(".partial-") != std::string::npos) fs::remove_all(entry.path(), ignored);
   }
 }
 

@@ -41,7 +41,7 @@ struct FitConfig : OptimiserConfig {
   Augmentation augmentation;
 };
 
-ConvNextConfig parse_model(const nlohmann::json& config, const std::string& where, int points);
-FitConfig parse_fit(const nlohmann::json& config, const std::string& where);
+ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file, int points);
+FitConfig parse_fit(const nlohmann::json& config, const std::string& file);
 
 }  // namespace gyre::raman

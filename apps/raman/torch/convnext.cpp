@@ -146,7 +146,7 @@ void AveragedParameters::update(const Parameters& of, double decay, int step) {
 void AveragedParameters::copy_to(const Parameters& target) const {
   const torch::NoGradGuard no_gradient;
   for (const std::string& name : names()) {
-    Tensor other = target.parameter(name);
+    const Tensor& other = target.parameter(name);
     other.copy_(parameter(name));
   }
 }

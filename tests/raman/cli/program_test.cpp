@@ -68,13 +68,16 @@ class RamanProgram : public testing::Test {
             "3"};
   }
 
-  static void require_module() {
+  ScratchFolder scratch_;
+};
+
+class TrainingRamanProgram : public RamanProgram {
+ protected:
+  void SetUp() override {
     if (!fs::exists(fs::path(GYRE_BINARY).parent_path() / "libgyre_raman_torch.so")) {
       GTEST_SKIP() << "built without training";
     }
   }
-
-  ScratchFolder scratch_;
 };
 
 TEST_F(RamanProgram, ShowsTheLabelsOfItsData) {
@@ -98,8 +101,7 @@ TEST_F(RamanProgram, NamesTheMistake) {
   expect_mistake({"report", (scratch_ / "config.json").string(), "--out", "page.html"}, "results.json");
 }
 
-TEST_F(RamanProgram, TrainsAndPredicts) {
-  require_module();
+TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   const ProgramRun trained = run_gyre(words("train", "run"));
   ASSERT_EQ(trained.status, 0) << trained.err;
   const std::string model = (scratch_ / "run/model").string();
@@ -115,8 +117,7 @@ TEST_F(RamanProgram, TrainsAndPredicts) {
   EXPECT_THAT(again.err, HasSubstr("--resume"));
 }
 
-TEST_F(RamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
-  require_module();
+TEST_F(TrainingRamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
   write_config(30);
   const ProgramRun whole = run_gyre(words("cv", "whole"));
   ASSERT_EQ(whole.status, 0) << whole.err;
