@@ -48,16 +48,22 @@ void multiply(benchmark::State& state, const Kernels* table, WeightType type) {
 }
 
 /// One query of 64 channels against a cache.
-void attend(benchmark::State& state, const Kernels* table) {
+void attend(benchmark::State& state, const Kernels* table, KvType type) {
   constexpr std::size_t kHead = 64;
   const auto count = static_cast<std::size_t>(state.range(0));
   const std::vector<float> query = random_floats(kHead, 1);
-  const std::vector<float> keys = random_floats(count * kHead, 2);
-  const std::vector<float> values = random_floats(count * kHead, 3);
-  std::vector<float> scores(count);
+  const std::size_t bytes = kv_row_bytes(type, kHead);
+  std::vector<std::byte> keys(count * bytes);
+  std::vector<std::byte> values(count * bytes);
+  for (std::size_t t = 0; t < count; ++t) {
+    write_kv_row(type, random_floats(kHead, 2 * t), keys.data() + t * bytes);
+    write_kv_row(type, random_floats(kHead, 2 * t + 1), values.data() + t * bytes);
+  }
+  std::vector<float> scratch(attend_scratch(count, kHead));
   std::vector<float> out(kHead);
   for (auto _ : state) {
-    table->attend(query.data(), keys.data(), values.data(), kHead, count, kHead, 0.125F, scores.data(), out.data());
+    table->attend(query.data(), kHead, 1, {type, keys.data(), values.data()}, count, kHead, 0.125F, scratch.data(),
+                  out.data(), kHead);
     benchmark::DoNotOptimize(out.data());
   }
 }
@@ -81,7 +87,10 @@ void step_statistics(benchmark::State& state, const Kernels* table) {
       const std::string title = fmt::format("multiply/{}/{}", name, name_of(type));
       benchmark::RegisterBenchmark(title.c_str(), multiply, table, type)->ArgsProduct({{768, 2048}, {1, 8, 16, 512}});
     }
-    benchmark::RegisterBenchmark(("attend/" + name).c_str(), attend, table)->Arg(256)->Arg(4096);
+    for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+      const std::string title = fmt::format("attend/{}/{}", name, name_of(type));
+      benchmark::RegisterBenchmark(title.c_str(), attend, table, type)->Arg(256)->Arg(4096);
+    }
     benchmark::RegisterBenchmark(("step_statistics/" + name).c_str(), step_statistics, table)->Arg(192)->Arg(768);
   }
   return true;

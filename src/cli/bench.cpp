@@ -9,6 +9,7 @@
 #include "cli/options.hpp"
 #include "engine/cost.hpp"
 #include "study/benchmark.hpp"
+#include "study/jobs.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 struct Request {
   RunOptions run;
   BenchmarkOptions bench;
+  std::string exit;
 };
 
 double median(std::vector<double> values) {
@@ -29,7 +31,7 @@ nlohmann::json speeds_json(const std::vector<double>& speeds) {
 
 /// What a token reads of weights in its loops, against what this machine can read.
 nlohmann::json ceiling_json(const Request& request, const Model& model, double tokens_per_second) {
-  const TokenCost cost = token_cost(model, request.bench.loops, 1);
+  const TokenCost cost = token_cost(model, request.bench.loops, 1, request.bench.kv_policy.type);
   std::size_t held = 0;
   for (const TensorInfo& info : tensor_table(model.spec())) {
     if (info.name != "embed.weight" || model.spec().tied_head) held += model.held_bytes(info.name);
@@ -49,39 +51,40 @@ void print_speed(const std::string& work, const std::vector<double>& speeds) {
              speeds.size());
 }
 
-void run(Request& request) {
-  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
-  const ModelSpec& spec = model.spec();
-  BenchmarkOptions& options = request.bench;
-  options.loops = loops_of(request.run, spec);
-  options.kv_policy = parse_kv_policy(request.run.kv_policy, "--kv");
-  options.seed = request.run.seed;
-  if (std::max(options.prompt, options.tokens + 1) > spec.context) {
-    throw Error("--prompt and --tokens: {} and {} do not fit the context of {}", options.prompt, options.tokens,
-                spec.context);
-  }
-  if (options.prompt == 0 && options.tokens == 0)
-    throw Error("--prompt and --tokens: both are 0; nothing is to be timed");
-  Engine engine(model, thread_count(request.run));
-  BenchmarkResult result;
-  {
-    Progress progress("bench", 1, "rounds");
-    result = benchmark(engine, options, [&](std::int64_t done, std::int64_t total) {
-      progress.set_total(total);
-      progress.update(done);
-    });
-  }
+nlohmann::json result_json(const Request& request, const Model& model, const BenchmarkResult& result) {
+  const BenchmarkOptions& options = request.bench;
   nlohmann::json json = provenance(request.run, model);
   json["batch"] = options.batch;
-  if (options.prompt > 0) json["prompt"] = speeds_json(result.prompt);
-  if (options.prompt > 0) json["prompt"]["tokens"] = options.prompt;
-  if (options.tokens > 0) {
-    json["generation"] = speeds_json(result.generation);
-    json["generation"]["tokens"] = options.tokens;
-    const double speed = median(result.generation);
-    json["generation"]["layer_passes_per_second"] = speed * static_cast<double>(layer_passes(spec, options.loops));
-    json["generation"]["ceiling"] = ceiling_json(request, model, speed);
+  if (options.prompt > 0) {
+    json["prompt"] = speeds_json(result.prompt);
+    json["prompt"]["tokens"] = options.prompt;
   }
+  if (options.tokens == 0) return json;
+  nlohmann::json& generation = json["generation"] = speeds_json(result.generation);
+  generation["tokens"] = options.tokens;
+  generation["exit"] = request.exit.empty() ? "none" : request.exit;
+  generation["loops_per_token"] = result.loops_per_token;
+  if (!request.exit.empty()) return json;
+  const double speed = median(result.generation);
+  generation["layer_passes_per_second"] = speed * static_cast<double>(layer_passes(model.spec(), options.loops));
+  generation["ceiling"] = ceiling_json(request, model, speed);
+  return json;
+}
+
+void print_ceiling(const nlohmann::json& generation) {
+  const nlohmann::json& ceiling = generation["ceiling"];
+  fmt::print("{:24} {:10.0f} /s\n", "layer passes", generation["layer_passes_per_second"].get<double>());
+  fmt::print("{:24} {:10.1f} MiB/token, held in {:.1f} MiB that this machine reads at {:.1f} GB/s\n", "weights read",
+             ceiling["weight_bytes_per_token"].get<double>() / 1048576,
+             ceiling["weight_bytes_held"].get<double>() / 1048576,
+             ceiling["read_bytes_per_second"].get<double>() / 1e9);
+  fmt::print("{:24} {:10.1f} % of the {:.1f} passes over the weights that this permits\n", "share of the bound",
+             100 * ceiling["share_of_bound"].get<double>(), ceiling["bound_tokens_per_second"].get<double>());
+}
+
+void print_result(const Request& request, const Model& model, const BenchmarkResult& result) {
+  const BenchmarkOptions& options = request.bench;
+  const nlohmann::json json = result_json(request, model, result);
   if (request.run.json) {
     fmt::print("{}\n", json.dump(2));
     return;
@@ -91,14 +94,40 @@ void run(Request& request) {
   if (options.prompt > 0) print_speed(fmt::format("prompt of {}", options.prompt), result.prompt);
   if (options.tokens == 0) return;
   print_speed(fmt::format("{} tokens, batch of {}", options.tokens, options.batch), result.generation);
-  const nlohmann::json& ceiling = json["generation"]["ceiling"];
-  fmt::print("{:24} {:10.0f} /s\n", "layer passes", json["generation"]["layer_passes_per_second"].get<double>());
-  fmt::print("{:24} {:10.1f} MiB/token, held in {:.1f} MiB that this machine reads at {:.1f} GB/s\n", "weights read",
-             ceiling["weight_bytes_per_token"].get<double>() / 1048576,
-             ceiling["weight_bytes_held"].get<double>() / 1048576,
-             ceiling["read_bytes_per_second"].get<double>() / 1e9);
-  fmt::print("{:24} {:10.1f} % of the {:.1f} passes over the weights that this permits\n", "share of the bound",
-             100 * ceiling["share_of_bound"].get<double>(), ceiling["bound_tokens_per_second"].get<double>());
+  if (request.exit.empty()) {
+    print_ceiling(json["generation"]);
+  } else {
+    fmt::print("{:24} {:10.2f} under {}\n", "loops/token", result.loops_per_token, request.exit);
+  }
+}
+
+void run(Request& request) {
+  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
+  const ModelSpec& spec = model.spec();
+  BenchmarkOptions& options = request.bench;
+  options.loops = loops_of(request.run, spec);
+  options.kv_policy = kv_policy_of(request.run);
+  options.seed = request.run.seed;
+  if (std::max(options.prompt, options.tokens + 1) > spec.context) {
+    throw Error("--prompt and --tokens: {} and {} do not fit the context of {}", options.prompt, options.tokens,
+                spec.context);
+  }
+  if (options.prompt == 0 && options.tokens == 0)
+    throw Error("--prompt and --tokens: both are 0; nothing is to be timed");
+  if (!request.exit.empty()) {
+    options.exit = parse_exit(request.exit);
+    check_rules({&*options.exit, 1}, {spec, options.loops, {}});
+  }
+  Engine engine(model, thread_count(request.run));
+  BenchmarkResult result;
+  {
+    Progress progress("bench", 1, "rounds");
+    result = benchmark(engine, options, [&](std::int64_t done, std::int64_t total) {
+      progress.set_total(total);
+      progress.update(done);
+    });
+  }
+  print_result(request, model, result);
 }
 
 }  // namespace
@@ -117,16 +146,19 @@ void add_bench(CLI::App& program) {
   command->add_option("--batch", request->bench.batch, "Sequences that are decoded together")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command->add_option("--exit", request->exit, "Exit rule of the decoded tokens (default: full depth, no rule asked)");
   command->add_option("--rounds", request->bench.rounds, "Rounds; the figure is their median")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->footer(
-      "Random tokens, every token at full depth. The bound is what the processor reads per second of a block as large "
+      "Random tokens, every token at full depth unless --exit says otherwise. The bound is what the processor reads "
+      "per second of a block as large "
       "as\n"
       "the weights, over what a token reads.\n"
       "Examples:\n"
       "  gyre bench -m model.gguf\n"
       "  gyre bench -m model.gguf --batch 8 --prompt 0\n"
+      "  gyre bench -m model.gguf --prompt 0 --exit fixed:loops=6\n"
       "  gyre bench -m models/shakespeare --weights q8_0 --loops 8 --threads 1 --json");
   command->callback([request] { run(*request); });
 }

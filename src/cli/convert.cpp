@@ -16,11 +16,12 @@ struct Request {
   LoopFlags layer_loops;
   std::string out;
   std::string type = "bf16";
+  std::vector<std::string> parts;
   bool json = false;
 };
 
 void run(const Request& request) {
-  const DType storage = parse_storage(request.type, "--type");
+  const Storage storage = parse_storage(request.type, request.parts);
   const Model model = load_model(request.model, request.layer_loops);
   convert(model, storage, request.out);
   const Model written = Model::load(request.out);
@@ -47,6 +48,7 @@ void add_convert(CLI::App& program) {
   command->add_option("--out", request->out, "A name that ends in .gguf for one file, or a folder's name")->required();
   command->add_option("--type", request->type, "Type of matrices: f32, f16, bf16; in GGUF also q8_0, q4_0, tq2_0")
       ->capture_default_str();
+  command->add_option("--part", request->parts, "PART=TYPE for a part of its own: embed, head, or a group by its name");
   command->add_flag("--json", request->json, "Print JSON");
   command->footer(
       "Examples:\n"

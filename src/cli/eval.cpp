@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
+#include "study/depth_evaluation.hpp"
 #include "study/evaluation.hpp"
 
 namespace gyre::cli {
@@ -21,6 +24,8 @@ struct Request {
   int score_from = 0;
   int most_tokens = 0;
   std::vector<std::string> exits;
+  std::vector<int> depths;
+  std::string reference;
 };
 
 ProgressSink show(Progress& progress) {
@@ -85,6 +90,71 @@ void run_text(const Request& request, const Model& model, const Tokenizer& token
   fmt::print("{}\n", json.dump(2));
 }
 
+void print_depths(const std::vector<DepthQuality>& rows, bool reference) {
+  fmt::print("{:>5} {:>9} {:>17} {:>8}", "loops", "CE nats", "95 % interval", "ppl");
+  fmt::print("{}\n", reference ? fmt::format(" {:>9} {:>9} {:>13}", "reference", "KL nats", "same choice %") : "");
+  for (const DepthQuality& row : rows) {
+    fmt::print("{:5} {:9.4f} {:>17} {:8.3f}", row.loops, row.cross_entropy,
+               fmt::format("{:.4f}-{:.4f}", row.cross_entropy_low, row.cross_entropy_high),
+               std::exp(row.cross_entropy));
+    if (reference) {
+      fmt::print(" {:9.4f} {:9.5f} {:13.2f}", row.reference_cross_entropy, row.kl_to_reference,
+                 100.0 * row.same_choice);
+    }
+    fmt::print("\n");
+  }
+}
+
+nlohmann::json depth_json(const DepthQuality& row, bool reference) {
+  nlohmann::json json = {{"loops", row.loops},
+                         {"tokens", row.tokens},
+                         {"cross_entropy_nats_per_token", row.cross_entropy},
+                         {"cross_entropy_95", {row.cross_entropy_low, row.cross_entropy_high}}};
+  if (reference) {
+    json["reference_cross_entropy_nats_per_token"] = row.reference_cross_entropy;
+    json["kl_to_reference_nats_per_token"] = row.kl_to_reference;
+    json["same_choice"] = row.same_choice;
+  }
+  return json;
+}
+
+/// Every depth asked for, or full depth.
+std::vector<int> depths_of(const Request& request, const EvaluationOptions& options) {
+  const int deepest = *std::max_element(options.loops.begin(), options.loops.end());
+  if (request.depths.empty()) return {deepest};
+  for (const int depth : request.depths) {
+    if (depth > deepest) throw Error("--depths: {} is more than {}, the most loops of a group", depth, deepest);
+  }
+  return request.depths;
+}
+
+void run_depths(const Request& request, const Model& model, const Tokenizer& tokenizer,
+                const EvaluationOptions& options) {
+  const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
+  const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
+  const std::vector<int> depths = depths_of(request, options);
+  std::optional<Model> reference;
+  if (!request.reference.empty()) reference = load_model(request.reference, request.run.layer_loops);
+  std::vector<DepthQuality> rows;
+  {
+    Progress progress("eval", 1, "windows");
+    rows = evaluate_depths(model, reference ? &*reference : nullptr, tokens, depths, options, show(progress));
+  }
+  if (!request.run.json) {
+    print_depths(rows, reference.has_value());
+    return;
+  }
+  nlohmann::json json = provenance(request.run, model);
+  if (reference) json["reference"] = {{"model", request.reference}, {"sha256", reference->hash()}};
+  json["text"] = request.text.file;
+  json["split"] = request.text.split;
+  json["window_tokens"] = options.window;
+  json["score_from"] = options.score_from;
+  json["depths"] = nlohmann::json::array();
+  for (const DepthQuality& row : rows) json["depths"].push_back(depth_json(row, reference.has_value()));
+  fmt::print("{}\n", json.dump(2));
+}
+
 void run_examples(const Request& request, const Model& model, const Tokenizer& tokenizer,
                   const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
   const std::vector<Example> examples = read_examples(request.examples);
@@ -124,6 +194,10 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
 
 void run(const Request& request) {
   if (request.text.file.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
+  const bool by_depth = !request.depths.empty() || !request.reference.empty();
+  if (by_depth && (!request.exits.empty() || request.text.file.empty())) {
+    throw Error("eval: --depths and --reference score a --text at fixed depths; leave --exit and --examples out");
+  }
   std::vector<ExitChoice> rules;
   for (const std::string& text : request.exits) rules.push_back(parse_exit(text));
   if (rules.empty() && request.text.file.empty()) rules.push_back(parse_exit("fixed"));
@@ -131,7 +205,7 @@ void run(const Request& request) {
   const Tokenizer tokenizer = load_language(model.path()).tokenizer;
   EvaluationOptions options;
   options.loops = loops_of(request.run, model.spec());
-  options.kv_policy = parse_kv_policy(request.run.kv_policy, "--kv");
+  options.kv_policy = kv_policy_of(request.run);
   options.start = parse_noise_start(request.run.first_state, "--first-state");
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
@@ -140,6 +214,7 @@ void run(const Request& request) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
   }
   options.score_from = request.score_from;
+  if (by_depth) return run_depths(request, model, tokenizer, options);
   request.text.file.empty() ? run_examples(request, model, tokenizer, rules, options)
                             : run_text(request, model, tokenizer, rules, options);
 }
@@ -164,6 +239,11 @@ void add_eval(CLI::App& program) {
   command->add_option(
       "--exit", request->exits,
       "Exit rule (give several to compare them in one run; default: prefill for --text, fixed for --examples)");
+  command->add_option("--depths", request->depths, "Score the text at these numbers of loops, as in 1,2,4,8")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  command->add_option("--reference", request->reference,
+                      "The same model in another type: how far apart the two are at each depth");
   command->footer(
       exit_help() +
       "Without --exit a text is scored at full depth, each window put in at once as a prompt is: the fast way\n"
@@ -174,6 +254,7 @@ void add_eval(CLI::App& program) {
       "  gyre eval -m models/shakespeare --text input.txt --split validation\n"
       "  gyre eval -m models/shakespeare --text input.txt --exit fixed --exit accel:tau=0.05,hits=2 \\\n"
       "    --exit random:like=2 --json\n"
+      "  gyre eval -m shakespeare-q4.gguf --reference models/shakespeare --text input.txt --depths 1,2,4\n"
       "  gyre eval -m models/arithmetic --examples test.jsonl --exit fixed:loops=1 --exit fixed");
   command->callback([request] { run(*request); });
 }

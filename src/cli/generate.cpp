@@ -24,6 +24,7 @@ struct Request {
   bool chat = false;
   std::string system;
   std::string exit = "fixed";
+  bool exit_prompt = false;
   GenerateOptions generate;
   bool ignore_end = false;
   int context = 0;
@@ -98,6 +99,15 @@ std::vector<std::int32_t> prompt_tokens(const Request& request, const Language& 
   return tokens;
 }
 
+/// An exit for every token of the prompt but its last, when the user wants them.
+std::vector<BoundedExit> prompt_exits(const Request& request, const ExitChoice& choice, const ExitContext& context,
+                                      std::size_t prompt_size) {
+  std::vector<BoundedExit> exits;
+  if (!request.exit_prompt) return exits;
+  for (std::size_t t = 0; t + 1 < prompt_size; ++t) exits.emplace_back(choice, context);
+  return exits;
+}
+
 void run(const Request& request) {
   require_utf8(request.prompt, "--prompt");
   const ExitChoice choice = parse_exit(request.exit);
@@ -108,7 +118,7 @@ void run(const Request& request) {
   const int context = context_of(request.context, model.spec());
   BoundedExit exit(choice, {model.spec(), loops, {}});
   Engine engine(model, thread_count(request.run));
-  Sequence sequence = engine.start(loops, context, parse_kv_policy(request.run.kv_policy, "--kv"), request.run.seed,
+  Sequence sequence = engine.start(loops, context, kv_policy_of(request.run), request.run.seed,
                                    parse_noise_start(request.run.first_state, "--first-state"));
   const std::vector<std::int32_t> prompt = prompt_tokens(request, language);
   if (static_cast<int>(prompt.size()) > context) {
@@ -118,6 +128,8 @@ void run(const Request& request) {
   GenerateOptions options = request.generate;
   options.sampling.seed = request.run.seed;
   if (!request.ignore_end) options.end_tokens = language.end_tokens;
+  std::vector<BoundedExit> exits = prompt_exits(request, choice, {model.spec(), loops, {}}, prompt.size());
+  options.prompt_exits = exits;
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
   if (!request.run.json && !request.chat) fmt::print("{}", request.prompt);
@@ -146,6 +158,11 @@ void run(const Request& request) {
     json["prompt_tokens"] = prompt.size();
     json["tokens"] = std::move(tokens);
     json["mean_loops_per_token"] = depths.mean();
+    if (request.exit_prompt) {
+      DepthSum prompt_depths;
+      for (const TokenDepth& depth : result.prompt_depths) prompt_depths.add(depth, loops);
+      json["mean_loops_per_prompt_token"] = prompt_depths.mean();
+    }
     json["prefill_milliseconds"] = result.prefill_milliseconds;
     json["milliseconds_per_token"] = per_token;
     fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -172,6 +189,8 @@ void add_generate(CLI::App& program) {
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
+  command->add_flag("--exit-prompt", request->exit_prompt,
+                    "The rule holds for the prompt too: tokens that leave a group drop out of its later loops");
   command->add_option("--context", request->context, "Positions to make room for (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
   command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")

@@ -47,9 +47,9 @@ std::string describe_group(const nlohmann::json& group) {
 nlohmann::json describe(const Request& request, const Model& model) {
   const ModelSpec& spec = model.spec();
   const std::vector<int> loops = loops_of(request.run, spec);
-  const KvPolicy policy = parse_kv_policy(request.run.kv_policy, "--kv");
+  const KvPolicy policy = kv_policy_of(request.run);
   const int context = context_of(request.context, spec);
-  const TokenCost cost = token_cost(model, loops, context);
+  const TokenCost cost = token_cost(model, loops, context, policy.type);
   const MemoryNeed need = memory_need(model, loops, context, policy, thread_count(request.run));
   nlohmann::json json = provenance(request.run, model);
   json["spec"] = to_json(spec);

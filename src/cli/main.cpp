@@ -21,7 +21,7 @@ int report_parse_error(const CLI::App& program, const CLI::ParseError& failure) 
   if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
     message = fmt::format(
         "\"{}\" is no command; the commands are generate, eval, study, info, bench, train, convert, "
-        "pull, tokenize",
+        "quantize, pull, tokenize",
         left.front());
   }
   for (char& c : message) {
@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   gyre::cli::add_bench(program);
   gyre::cli::add_train(program);
   gyre::cli::add_convert(program);
+  gyre::cli::add_quantize(program);
   gyre::cli::add_pull(program);
   gyre::cli::add_tokenize(program);
   gyre::watch_for_interrupt();

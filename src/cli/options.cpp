@@ -43,6 +43,9 @@ void add_run_options(CLI::App& command, RunOptions& options) {
           "--kv", options.kv_policy,
           "Keys and values of loops: latest, latest:ring=K, latest:run=K, latest:anchor=K, last, all_or_last, full")
       ->capture_default_str();
+  command.add_option("--kv-type", options.kv_type, "How keys and values are kept: f32, bf16, q8_0")
+      ->check(CLI::IsMember({"f32", "bf16", "q8_0"}))
+      ->capture_default_str();
   command
       .add_option("--first-state", options.first_state,
                   "Where groups that start from noise start: noise, zero, previous")
@@ -89,6 +92,12 @@ std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec) {
   return options.loops.empty() ? spec.default_loops() : parse_loops(options.loops, spec, "--loops");
 }
 
+KvPolicy kv_policy_of(const RunOptions& options) {
+  KvPolicy policy = parse_kv_policy(options.kv_policy, "--kv");
+  policy.type = parse_kv_type(options.kv_type, "--kv-type");
+  return policy;
+}
+
 nlohmann::json provenance(const RunOptions& options, const Model& model) {
   nlohmann::json json = {
       {"program", "gyre " GYRE_VERSION},
@@ -100,7 +109,8 @@ nlohmann::json provenance(const RunOptions& options, const Model& model) {
       {"compute_dtype",
        model.weight_type() == "f32" || model.weight_type() == "bf16" ? "F32" : "I8 products, F32 sums"},
       {"loops", loops_of(options, model.spec())},
-      {"kv_policy", name_of(parse_kv_policy(options.kv_policy, "--kv"))},
+      {"kv_policy", name_of(kv_policy_of(options))},
+      {"kv_type", options.kv_type},
       {"first_state", options.first_state},
       {"threads", thread_count(options)},
       {"isa", kernels().name},

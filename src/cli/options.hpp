@@ -27,6 +27,7 @@ struct RunOptions {
   std::string loops;    ///< empty: the model's own depth
   std::string weights;  ///< what matrices are rounded to; empty: as they are stored
   std::string kv_policy = "latest";
+  std::string kv_type = "f32";
   std::string first_state = "noise";
   int threads = 0;  ///< 0: all cores
   std::uint64_t seed = 1;
@@ -53,6 +54,8 @@ int thread_count(const RunOptions& options);
 /// Positions to make room for: `wanted`, or when that is 0 the model's, at most 4096. Throws Error naming --context
 /// when the model has fewer.
 int context_of(int wanted, const ModelSpec& spec);
+/// --kv and --kv-type.
+KvPolicy kv_policy_of(const RunOptions& options);
 /// Loops per group: --loops, or the model's own.
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec);
 

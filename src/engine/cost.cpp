@@ -55,7 +55,7 @@ std::size_t layer_passes(const ModelSpec& spec, const std::vector<int>& loops) {
   return static_cast<std::size_t>(passes);
 }
 
-TokenCost token_cost(const Model& model, const std::vector<int>& loops, int context) {
+TokenCost token_cost(const Model& model, const std::vector<int>& loops, int context, KvType kv_type) {
   const ModelSpec& spec = model.spec();
   TokenCost cost;
   const auto add = [&](const TensorInfo& info, Use use) {
@@ -72,7 +72,8 @@ TokenCost token_cost(const Model& model, const std::vector<int>& loops, int cont
   if (spec.tied_head) add(table.front(), {});  // the table of embeddings again, as the head
   const auto seen = static_cast<double>(layer_passes(spec, loops)) * context;
   cost.attention_flops = 4.0 * spec.attention_size() * seen;
-  cost.kv_bytes = 2.0 * sizeof(float) * spec.kv_size() * seen;
+  const std::size_t row = kv_row_bytes(kv_type, static_cast<std::size_t>(spec.head_size));
+  cost.kv_bytes = 2.0 * static_cast<double>(row) * spec.kv_heads * seen;
   return cost;
 }
 

@@ -15,7 +15,7 @@ struct TokenCost {
   double weight_bytes = 0;     ///< read, of tables of embeddings one row
   double kv_bytes = 0;         ///< keys and values read, of `context` positions
 };
-TokenCost token_cost(const Model& model, const std::vector<int>& loops, int context);
+TokenCost token_cost(const Model& model, const std::vector<int>& loops, int context, KvType kv_type);
 
 /// Passes through a layer that a token makes.
 std::size_t layer_passes(const ModelSpec& spec, const std::vector<int>& loops);

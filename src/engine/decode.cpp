@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/error.hpp"
 #include "engine/engine.hpp"
 
 namespace gyre {
@@ -32,16 +33,20 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
   const std::vector<TokenRow> all = rows_;
   for (std::size_t g = 0; g < model_.groups().size(); ++g) {
     rows_ = all;
-    decode_group(g, batch);
+    for (std::size_t r = 0; r < batch.size(); ++r) {
+      enter_group(g, *batch[r].sequence, batch[r].sequence->length, r, r + 1, main_);
+    }
+    loop_rows(g, batch, [&](std::size_t r, std::span<const float> state) {
+      leave_group(g, *batch[r].sequence, 1, batch[r].depth.loops[g], state);
+    });
     apply_exit(g, main_.states);
   }
   for (const DecodeRow& row : batch) ++row.sequence->length;
   return head(main_.states);
 }
 
-void Engine::decode_group(std::size_t group, std::span<DecodeRow> batch) {
+void Engine::loop_rows(std::size_t group, std::span<DecodeRow> batch, const RowSink& left) {
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
-  for (std::size_t r = 0; r < batch.size(); ++r) enter_group(group, *batch[r].sequence, r, r + 1, main_);
   begin_steps(group, batch);
   finished_.resize(main_.states.size());
   std::vector<std::size_t> staying;
@@ -57,7 +62,7 @@ void Engine::decode_group(std::size_t group, std::span<DecodeRow> batch) {
       }
       const std::span<const float> state = std::span<const float>(main_.states).subspan(place * hidden, hidden);
       std::copy(state.begin(), state.end(), finished_.begin() + static_cast<std::ptrdiff_t>(r * hidden));
-      leave_group(group, *batch[r].sequence, 1, batch[r].depth.loops[group], state);
+      left(r, state);
     }
     if (staying.size() < active_.size()) keep_rows(staying);
   }
@@ -74,7 +79,7 @@ void Engine::begin_steps(std::size_t group, std::span<DecodeRow> batch) {
     const float* const state = main_.states.data() + r * hidden;
     active.seen.group = static_cast<int>(group);
     active.seen.state_norm = std::sqrt(std::inner_product(state, state + hidden, state, 0.0F));
-    batch[r].exit->enter_group(active.seen.group, batch[r].sequence->length);
+    batch[r].exit->enter_group(active.seen.group, rows_[r].position);
   }
 }
 
@@ -138,12 +143,17 @@ std::span<const float> Engine::decode_unfinished(std::size_t group, std::size_t 
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   const std::span<const float> state = std::span<const float>(main_.states).subspan(place * hidden, hidden);
   if (how == LoopStep::Decode::lens) return head(state);
+  if (rows_[place].offset > 0) {
+    throw Error(
+        "exits in a prompt: later groups have not seen its tokens yet; let the rule decode by the head alone "
+        "(decode=lens)");
+  }
   // Each later group runs once. What they write into the cache at this position is overwritten when the token really
   // gets there.
   ahead_.states.assign(state.begin(), state.end());
   apply_exit(group, ahead_.states);
   for (std::size_t g = group + 1; g < model_.groups().size(); ++g) {
-    enter_group(g, sequence, 0, 1, ahead_);
+    enter_group(g, sequence, rows_[place].position, 0, 1, ahead_);
     run_loop(g, 0, std::span(rows_).subspan(place, 1), ahead_);
     apply_exit(g, ahead_.states);
   }

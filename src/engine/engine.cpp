@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 #include "base/random.hpp"
 #include "format/json_object.hpp"
 
@@ -68,7 +67,7 @@ void Engine::embed_norm(std::vector<float>& states) {
   layers_.apply(model_.embedding_norm(), normed_.data(), rows_.size(), states.data());
 }
 
-void Engine::enter_group(std::size_t group, const Sequence& sequence, std::size_t first, std::size_t last,
+void Engine::enter_group(std::size_t group, const Sequence& sequence, int position, std::size_t first, std::size_t last,
                          Workspace& work) const {
   const Group& spec = model_.spec().groups[group];
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
@@ -88,7 +87,7 @@ void Engine::enter_group(std::size_t group, const Sequence& sequence, std::size_
     return;
   }
   const std::uint64_t seed = combine_seeds(sequence.noise_seed, group);
-  const auto counted = static_cast<std::uint64_t>(sequence.length) * hidden;
+  const auto counted = static_cast<std::uint64_t>(position) * hidden;
   for (std::size_t i = 0; i < states.size(); ++i) states[i] = spec.noise_std * normal_at(seed, counted + i);
 }
 
@@ -168,41 +167,6 @@ void Engine::leave_group(std::size_t group, Sequence& sequence, int tokens, int 
     sequence.last_states[group].assign(last_state.begin(), last_state.end());
   }
   sequence.cache.finish_group(group, tokens, loops);
-}
-
-std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                       const TraceSink& trace) {
-  check_tokens(sequence, tokens);
-  const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
-  const int count = static_cast<int>(tokens.size());
-  main_.states.resize(tokens.size() * hidden);
-  rows_.clear();
-  for (int t = 0; t < count; ++t) {
-    const auto place = static_cast<std::size_t>(t);
-    rows_.push_back({tokens[place], sequence.length + t, t, &sequence.cache});
-    embed(tokens[place], sequence.length + t, std::span(main_.states).subspan(place * hidden, hidden));
-  }
-  embed_norm(main_.states);
-  layers_.reserve(rows_.size(), sequence.length + count);
-  const std::vector<int> loops = sequence.cache.loops();
-  for (std::size_t g = 0; g < loops.size(); ++g) {
-    enter_group(g, sequence, 0, tokens.size(), main_);
-    const auto report = [&](int loop) {
-      if (trace) trace({static_cast<int>(g), loop, sequence.length, main_.states});
-    };
-    report(0);
-    for (int loop = 0; loop < loops[g]; ++loop) {
-      require_not_interrupted();  // a long prompt at many loops may take minutes
-      run_loop(g, loop, rows_, main_);
-      report(loop + 1);
-    }
-    leave_group(g, sequence, count, loops[g], std::span<const float>(main_.states).last(hidden));
-    apply_exit(g, main_.states);
-  }
-  sequence.length += count;
-  if (wanted == Logits::none) return {};
-  const std::span<const float> states = main_.states;
-  return head(wanted == Logits::all ? states : states.last(hidden));
 }
 
 std::span<const float> Engine::head(std::span<const float> states) {

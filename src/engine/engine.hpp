@@ -76,6 +76,12 @@ class Engine {
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                  const TraceSink& trace = {});
 
+  /// The same with an exit for every token: one that leaves a group early takes no part in its later loops, and the
+  /// others read its last keys and values there. `depths` becomes how deep each went. Throws Error when the KV policy's
+  /// lookup is not Lookup::latest.
+  std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                 std::span<BoundedExit> exits, std::vector<TokenDepth>& depths);
+
   /// Appends a token to each of several sequences in one pass over the weights; a row that leaves a group early takes
   /// no part in its later loops. Returns logits [batch, vocabulary], valid until the next call.
   std::span<const float> decode(std::span<DecodeRow> batch);
@@ -104,15 +110,22 @@ class Engine {
 
   void embed(std::int32_t token, int position, std::span<float> state) const;
   void embed_norm(std::vector<float>& states);
-  /// States and what the group is handed; rows [first, last) are of `sequence`.
-  void enter_group(std::size_t group, const Sequence& sequence, std::size_t first, std::size_t last,
+  /// Embeds a prompt: its rows and their states.
+  void embed_prompt(Sequence& sequence, std::span<const std::int32_t> tokens);
+  /// The logits that a prompt's caller wants of its last states.
+  std::span<const float> prompt_logits(Logits wanted);
+  /// States and what the group is handed; rows [first, last) are of `sequence`, the first of them at `position`.
+  void enter_group(std::size_t group, const Sequence& sequence, int position, std::size_t first, std::size_t last,
                    Workspace& work) const;
   void run_loop(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work);
   void inject(std::size_t group, Workspace& work);
   void damp(std::size_t group, Workspace& work) const;
   void leave_group(std::size_t group, Sequence& sequence, int tokens, int loops, std::span<const float> last_state);
   void apply_exit(std::size_t group, std::vector<float>& states);
-  void decode_group(std::size_t group, std::span<DecodeRow> batch);
+  /// Runs the loops of a group over the rows of a batch, each as deep as its exit lets it; `left` hears of every row
+  /// that is done and of its state.
+  using RowSink = std::function<void(std::size_t row, std::span<const float> state)>;
+  void loop_rows(std::size_t group, std::span<DecodeRow> batch, const RowSink& left);
   void begin_steps(std::size_t group, std::span<DecodeRow> batch);
   bool leaves(std::size_t group, int loop, std::size_t place, DecodeRow& row);
   void keep_rows(std::span<const std::size_t> places);

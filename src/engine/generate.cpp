@@ -100,8 +100,12 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
                     const std::function<void(const GeneratedToken&)>& each) {
   if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
   const auto start = Clock::now();
-  if (prompt.size() > 1) engine.prefill(sequence, prompt.first(prompt.size() - 1), Engine::Logits::none);
   Generation result;
+  if (const auto before = prompt.first(prompt.size() - 1); !before.empty() && !options.prompt_exits.empty()) {
+    engine.prefill(sequence, before, Engine::Logits::none, options.prompt_exits, result.prompt_depths);
+  } else if (!before.empty()) {
+    engine.prefill(sequence, before, Engine::Logits::none);
+  }
   result.prefill_milliseconds = milliseconds_since(start);
 
   Sampler sampler(options.sampling);

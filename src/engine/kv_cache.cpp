@@ -39,9 +39,9 @@ int KvPolicy::slot_count(int loops) const {
 KvPolicy parse_kv_policy(const std::string& text, const std::string& flag) {
   KvPolicy policy;
   if (text == "latest" || text == "available") return policy;
-  if (text == "last") return {Slots::ring, 1, KvPolicy::Lookup::latest};
-  if (text == "full") return {Slots::loop, 0, KvPolicy::Lookup::full};
-  if (text == "all_or_last") return {Slots::loop, 0, KvPolicy::Lookup::all_or_last};
+  if (text == "last") return {Slots::ring, 1, KvPolicy::Lookup::latest, KvType::f32};
+  if (text == "full") return {Slots::loop, 0, KvPolicy::Lookup::full, KvType::f32};
+  if (text == "all_or_last") return {Slots::loop, 0, KvPolicy::Lookup::all_or_last, KvType::f32};
   for (const auto& [slots, name] : kSlots) {
     const std::string start = "latest:" + std::string(name) + "=";
     if (!text.starts_with(start)) continue;
@@ -60,7 +60,7 @@ std::string name_of(const KvPolicy& policy) {
   if (policy.lookup == KvPolicy::Lookup::full) return "full";
   if (policy.lookup == KvPolicy::Lookup::all_or_last) return "all_or_last";
   if (policy.slots == Slots::loop) return "latest";
-  if (policy == KvPolicy{Slots::ring, 1, KvPolicy::Lookup::latest}) return "last";
+  if (policy.slots == Slots::ring && policy.count == 1) return "last";
   return fmt::format("latest:{}={}", name_of<Slots>(kSlots, policy.slots), policy.count);
 }
 
@@ -69,6 +69,7 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
       shared_(loops_),
       heads_(static_cast<std::size_t>(spec.kv_heads)),
       head_size_(static_cast<std::size_t>(spec.head_size)),
+      row_bytes_(kv_row_bytes(policy.type, head_size_)),
       context_(context),
       policy_(policy) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
@@ -78,16 +79,22 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
     slots_ += static_cast<std::size_t>(spec.groups[g].layers) * static_cast<std::size_t>(copies_.back());
   }
   entries_.assign(slots_, 0);
-  const std::size_t floats = slots_ * static_cast<std::size_t>(context) * heads_ * head_size_;
-  keys_ = allocate(floats);
-  values_ = allocate(floats);
+  const std::size_t bytes = slots_ * static_cast<std::size_t>(context) * heads_ * row_bytes_;
+  keys_ = allocate(bytes);
+  values_ = allocate(bytes);
 }
 
-KvCache::Buffer KvCache::allocate(std::size_t floats) {
+KvCache::Buffer KvCache::allocate(std::size_t bytes) {
   // calloc gives large blocks as fresh pages that exist only once they are written.
-  auto* memory = static_cast<float*>(std::calloc(floats, sizeof(float)));  // NOLINT(cppcoreguidelines-no-malloc)
+  auto* memory = static_cast<std::byte*>(std::calloc(bytes, 1));  // NOLINT(cppcoreguidelines-no-malloc)
   if (memory == nullptr) throw std::bad_alloc();
   return Buffer(memory);
+}
+
+void KvCache::write(std::size_t slot, std::size_t head, int entry, const float* key, const float* value) {
+  const std::size_t place = offset(slot, head, entry);
+  write_kv_row(policy_.type, {key, head_size_}, keys_.get() + place);
+  write_kv_row(policy_.type, {value, head_size_}, values_.get() + place);
 }
 
 std::size_t KvCache::first_slot(std::size_t group, int layer) const {
@@ -100,10 +107,10 @@ std::size_t KvCache::slot(std::size_t group, int layer, int loop) const {
 }
 
 void KvCache::copy(std::size_t from, std::size_t to, int entry, int tokens) {
-  const std::size_t count = static_cast<std::size_t>(tokens) * head_size_;
+  const std::size_t count = static_cast<std::size_t>(tokens) * row_bytes_;
   for (std::size_t head = 0; head < heads_; ++head) {
-    std::copy_n(keys(from, head, entry), count, keys(to, head, entry));
-    std::copy_n(values(from, head, entry), count, values(to, head, entry));
+    std::copy_n(keys_.get() + offset(from, head, entry), count, keys_.get() + offset(to, head, entry));
+    std::copy_n(values_.get() + offset(from, head, entry), count, values_.get() + offset(to, head, entry));
   }
 }
 
@@ -118,22 +125,36 @@ void KvCache::keep_last_loop(std::size_t group, int tokens, int loops_done) {
   shared_[group] = std::min(shared_[group], loops_done);
 }
 
+int KvCache::written_slots(std::size_t group, int loops_done) const {
+  return std::min(policy_.slot_count(loops_done), copies_[group]);
+}
+
+void KvCache::fill_unwritten(std::size_t group, int offset, int tokens, int loops_done) {
+  const auto written = static_cast<std::size_t>(written_slots(group, loops_done));
+  for (int layer = 0; layer < layers_[group]; ++layer) {
+    const std::size_t first = first_slot(group, layer);
+    const std::size_t last = first + written - 1;
+    for (std::size_t slot = last + 1; slot < first + static_cast<std::size_t>(copies_[group]); ++slot) {
+      copy(last, slot, entries_[last] + offset, tokens);
+    }
+  }
+}
+
+void KvCache::leave_early(std::size_t group, int offset, int loops_done) {
+  fill_unwritten(group, offset, 1, loops_done);
+}
+
 void KvCache::finish_group(std::size_t group, int tokens, int loops_done) {
   if (policy_.lookup == KvPolicy::Lookup::all_or_last) {
     keep_last_loop(group, tokens, loops_done);
     return;
   }
-  const int written = std::min(policy_.slot_count(loops_done), copies_[group]);
+  const bool full = policy_.lookup == KvPolicy::Lookup::full;
+  if (!full) fill_unwritten(group, 0, tokens, loops_done);
+  const auto known = static_cast<std::size_t>(full ? written_slots(group, loops_done) : copies_[group]);
   for (int layer = 0; layer < layers_[group]; ++layer) {
     const std::size_t first = first_slot(group, layer);
-    const std::size_t last = first + static_cast<std::size_t>(written) - 1;
-    const int entry = entries_[last];
-    for (std::size_t slot = first; slot <= last; ++slot) entries_[slot] += tokens;
-    if (policy_.lookup == KvPolicy::Lookup::full) continue;
-    for (std::size_t slot = last + 1; slot < first + static_cast<std::size_t>(copies_[group]); ++slot) {
-      copy(last, slot, entry, tokens);
-      entries_[slot] += tokens;
-    }
+    for (std::size_t slot = first; slot < first + known; ++slot) entries_[slot] += tokens;
   }
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "kernels/kv_rows.hpp"
 #include "model/spec.hpp"
 
 namespace gyre {
@@ -30,6 +32,7 @@ struct KvPolicy {
   Slots slots = Slots::loop;
   int count = 0;
   Lookup lookup = Lookup::latest;
+  KvType type = KvType::f32;  ///< how they are kept
 
   [[nodiscard]] int slot(int loop) const;
   /// Slots of a layer that runs up to `loops` loops.
@@ -43,8 +46,8 @@ struct KvPolicy {
 KvPolicy parse_kv_policy(const std::string& text, const std::string& flag);
 std::string name_of(const KvPolicy& policy);
 
-/// Keys and values of one sequence: [slot, kv head, entry, head_size] each, entries in the order of their tokens, so
-/// that what a head reads is one stream. Pages that were never written take no memory.
+/// Keys and values of one sequence: [slot, kv head, entry] rows of kv_row_bytes() each, entries in the order of their
+/// tokens, so that what a head reads is one stream. Pages that were never written take no memory.
 class KvCache {
  public:
   /// Room for `context` positions at up to `loops` loops per group.
@@ -52,17 +55,20 @@ class KvCache {
 
   /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes and reads.
   [[nodiscard]] std::size_t slot(std::size_t group, int layer, int loop) const;
-  /// Of one kv head from `entry` on: rows of head_size.
-  [[nodiscard]] float* keys(std::size_t slot, std::size_t head, int entry) {
-    return keys_.get() + offset(slot, head, entry);
+  /// Of one kv head, from its first entry on.
+  [[nodiscard]] KvRows rows(std::size_t slot, std::size_t head) const {
+    return {policy_.type, keys_.get() + offset(slot, head, 0), values_.get() + offset(slot, head, 0)};
   }
-  [[nodiscard]] float* values(std::size_t slot, std::size_t head, int entry) {
-    return values_.get() + offset(slot, head, entry);
-  }
+  /// Rounds a key and a value of head_size numbers into an entry.
+  void write(std::size_t slot, std::size_t head, int entry, const float* key, const float* value);
 
   /// The entry that the next token writes: the number of earlier tokens that this slot knows. Equals the position but
   /// under Lookup::full.
   [[nodiscard]] int next_entry(std::size_t slot) const { return entries_[slot]; }
+
+  /// One token, `offset` entries behind the next, left `group` after `loops_done` loops while others of its prompt go
+  /// on: the slots that it never wrote get its last one, which those read in deeper loops. Under Lookup::latest.
+  void leave_early(std::size_t group, int offset, int loops_done);
 
   /// States that `tokens` tokens left `group` after `loops_done` loops. Under Lookup::latest the slots they never wrote
   /// are filled with their last one, which is what a later, deeper token reads; under Lookup::all_or_last the slot of
@@ -72,23 +78,27 @@ class KvCache {
   [[nodiscard]] const KvPolicy& policy() const { return policy_; }
   [[nodiscard]] int context() const { return context_; }
   [[nodiscard]] const std::vector<int>& loops() const { return loops_; }
-  [[nodiscard]] std::size_t bytes_per_token() const { return slots_ * heads_ * head_size_ * 2 * sizeof(float); }
+  [[nodiscard]] std::size_t bytes_per_token() const { return slots_ * heads_ * row_bytes_ * 2; }
 
  private:
   struct Free {
-    void operator()(float* memory) const { std::free(memory); }  // NOLINT(cppcoreguidelines-no-malloc)
+    void operator()(std::byte* memory) const { std::free(memory); }  // NOLINT(cppcoreguidelines-no-malloc)
   };
-  using Buffer = std::unique_ptr<float, Free>;
+  using Buffer = std::unique_ptr<std::byte, Free>;
 
   [[nodiscard]] std::size_t offset(std::size_t slot, std::size_t head, int entry) const {
     const auto context = static_cast<std::size_t>(context_);
-    return ((slot * heads_ + head) * context + static_cast<std::size_t>(entry)) * head_size_;
+    return ((slot * heads_ + head) * context + static_cast<std::size_t>(entry)) * row_bytes_;
   }
   void keep_last_loop(std::size_t group, int tokens, int loops_done);
+  /// Slots of a layer that `loops_done` loops wrote.
+  [[nodiscard]] int written_slots(std::size_t group, int loops_done) const;
+  /// Copies the last slot written into those never written, for entries `offset` behind the next.
+  void fill_unwritten(std::size_t group, int offset, int tokens, int loops_done);
   void copy(std::size_t from, std::size_t to, int entry, int tokens);
   /// The first slot of a layer.
   [[nodiscard]] std::size_t first_slot(std::size_t group, int layer) const;
-  static Buffer allocate(std::size_t floats);
+  static Buffer allocate(std::size_t bytes);
 
   std::vector<int> layers_;  ///< per group
   std::vector<int> loops_;   ///< per group, the most
@@ -99,6 +109,7 @@ class KvCache {
   std::vector<int> entries_;  ///< per slot
   std::size_t heads_;
   std::size_t head_size_;
+  std::size_t row_bytes_;
   int context_;
   KvPolicy policy_;
   Buffer keys_;

@@ -29,6 +29,11 @@ void grow(std::vector<Number>& numbers, std::size_t count) {
   if (numbers.size() < count) numbers.resize(count);
 }
 
+/// Whether `later` is the token `distance` positions behind `row` in the same sequence.
+bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
+  return later.cache == row.cache && later.offset == row.offset + static_cast<int>(distance);
+}
+
 }  // namespace
 
 LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
@@ -212,8 +217,7 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
       kernels_.rms_norm(head, ones_.data(), spec_.qk_norm_eps, head_size, head);
     }
     if (h < q_heads) continue;
-    std::copy_n(head, head_size, token.cache->keys(slot, h - q_heads, entry));
-    std::copy_n(values + (h - q_heads) * head_size, head_size, token.cache->values(slot, h - q_heads, entry));
+    token.cache->write(slot, h - q_heads, entry, head, values + (h - q_heads) * head_size);
   }
 }
 
@@ -243,13 +247,13 @@ void LayerRunner::attend(const Job& job) {
     const std::size_t t = index % n;
     const TokenRow& row = job.rows[t];
     std::size_t together = 1;
-    while (t + together < n && index + together < mine.end && job.rows[t + together].cache == row.cache) ++together;
+    while (t + together < n && index + together < mine.end && follows(job.rows[t + together], row, together))
+      ++together;
     const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
     const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.offset) + 1;
-    kernels_.attend_rows(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
-                         row.cache->keys(slot, head / heads_per_kv, 0), row.cache->values(slot, head / heads_per_kv, 0),
-                         count, head_size, scale, scratch, mixed_.data() + (t * heads + head) * head_size,
-                         heads * head_size);
+    kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
+                    row.cache->rows(slot, head / heads_per_kv), count, head_size, scale, scratch,
+                    mixed_.data() + (t * heads + head) * head_size, heads * head_size);
     index += together;
   }
 }

@@ -5,8 +5,8 @@
 #include "kernels/vector.inl"
 
 namespace gyre {
-const Kernels kAvx2Kernels = {"avx2",     avx2::round_to_bytes, takes_no_halves, nullptr, avx2::multiply,
-                              rms_norm,   layer_norm,           rotate,          attend,  attend_rows,
-                              silu_gated, step_statistics};
+const Kernels kAvx2Kernels = {"avx2",         avx2::round_to_bytes, takes_no_halves, nullptr, avx2::multiply,
+                              rms_norm,       layer_norm,           rotate,          attend,  silu_gated,
+                              step_statistics};
 }  // namespace gyre
 #endif

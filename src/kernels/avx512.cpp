@@ -9,8 +9,8 @@ const Kernels kAvx512Kernels = {"avx512",         avx512::round_to_bytes,
                                 takes_no_halves,  nullptr,
                                 avx512::multiply, rms_norm,
                                 layer_norm,       rotate,
-                                attend,           attend_rows,
-                                silu_gated,       step_statistics};
+                                attend,           silu_gated,
+                                step_statistics};
 const Kernels kAmxKernels = {"amx",
                              avx512::round_to_bytes,
                              amx::takes_halves,
@@ -20,7 +20,6 @@ const Kernels kAmxKernels = {"amx",
                              layer_norm,
                              rotate,
                              attend,
-                             attend_rows,
                              silu_gated,
                              step_statistics};
 }  // namespace gyre

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/kv_rows.hpp"
 #include "kernels/products.hpp"
 
 namespace gyre {
@@ -36,16 +37,12 @@ struct Kernels {
 
   /// Turns `pairs` pairs of a head by their angles: neighbours, or i and i + pairs.
   void (*rotate)(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent);
-  /// One query against `count` cached positions whose rows lie `stride` floats apart:
-  /// out = softmax(scale · q K) V. `scores` has room for `count` floats.
-  void (*attend)(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
-                 std::size_t head_size, float scale, float* scores, float* out);
-
-  /// `rows` queries of one head, `query_stride` floats apart, the first of which sees `count` positions and each
-  /// further one more: out rows likewise, `out_stride` apart. `scratch` has room for attend_scratch() floats.
-  void (*attend_rows)(const float* queries, std::size_t query_stride, std::size_t rows, const float* keys,
-                      const float* values, std::size_t count, std::size_t head_size, float scale, float* scratch,
-                      float* out, std::size_t out_stride);
+  /// `rows` queries of one head, `query_stride` floats apart, the first of which sees `count` positions of the cache
+  /// and each further one more: out = softmax(scale · q K) V, `out_stride` apart. `scratch` has room for
+  /// attend_scratch() floats.
+  void (*attend)(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache,
+                 std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
+                 std::size_t out_stride);
   /// y = silu(gate) · x, all of n.
   void (*silu_gated)(const float* gate, const float* x, std::size_t n, float* y);
 
@@ -53,7 +50,7 @@ struct Kernels {
   StepStatistics (*step_statistics)(const float* now, const float* before, float* step, std::size_t n);
 };
 
-/// Floats of scratch that attend_rows takes when its last query sees `count` positions.
+/// Floats of scratch that attend takes when its last query sees `count` positions.
 constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
   constexpr std::size_t kMostLanes = 16;
   constexpr std::size_t kQueries = 8;

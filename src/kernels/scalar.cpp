@@ -36,11 +36,14 @@ void rotate(float* head, const float* cosines, const float* sines, std::size_t p
   }
 }
 
-void attend(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
-            std::size_t head_size, float scale, float* scores, float* out) {
+/// One query against `count` positions; `scores` and `row` have room for that many floats and for a row.
+void attend_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
+                float* scores, std::span<float> row, float* out) {
+  const std::size_t bytes = kv_row_bytes(cache.type, head_size);
   for (std::size_t t = 0; t < count; ++t) {
+    read_kv_row(cache.type, cache.keys + t * bytes, row);
     float sum = 0;
-    for (std::size_t i = 0; i < head_size; ++i) sum += query[i] * keys[t * stride + i];
+    for (std::size_t i = 0; i < head_size; ++i) sum += query[i] * row[i];
     scores[t] = sum * scale;
   }
   const float largest = *std::max_element(scores, scores + count);
@@ -51,17 +54,18 @@ void attend(const float* query, const float* keys, const float* values, std::siz
   }
   std::fill(out, out + head_size, 0.0F);
   for (std::size_t t = 0; t < count; ++t) {
+    read_kv_row(cache.type, cache.values + t * bytes, row);
     const float share = scores[t] / total;
-    for (std::size_t i = 0; i < head_size; ++i) out[i] += share * values[t * stride + i];
+    for (std::size_t i = 0; i < head_size; ++i) out[i] += share * row[i];
   }
 }
 
-void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const float* keys,
-                 const float* values, std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
-                 std::size_t out_stride) {
+void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,
+            std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride) {
+  const std::span<float> row(scratch, head_size);
   for (std::size_t r = 0; r < rows; ++r) {
-    attend(queries + r * query_stride, keys, values, head_size, count + r, head_size, scale, scratch,
-           out + r * out_stride);
+    attend_one(queries + r * query_stride, cache, count + r, head_size, scale, scratch + head_size, row,
+               out + r * out_stride);
   }
 }
 
@@ -89,7 +93,7 @@ const Kernels kScalarKernels = {"scalar",         scalar::round_to_bytes,
                                 takes_no_halves,  nullptr,
                                 scalar::multiply, rms_norm,
                                 layer_norm,       rotate,
-                                attend,           attend_rows,
-                                silu_gated,       step_statistics};
+                                attend,           silu_gated,
+                                step_statistics};
 
 }  // namespace gyre

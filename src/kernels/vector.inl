@@ -100,10 +100,22 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
   for (; i < n; ++i) y[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
 }
 
+inline float largest_of(const float* x, std::size_t n) {
+  Register most = Register{} + x[0];
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Register value = load(x + i);
+    most = value > most ? value : most;
+  }
+  float largest = x[0];
+  for (std::size_t lane = 0; lane < kLanes; ++lane) largest = most[lane] > largest ? most[lane] : largest;
+  for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
 /// Replaces scores by exp(score − largest) and returns their sum.
 inline float exponentiate(float* scores, std::size_t count) {
-  float largest = scores[0];
-  for (std::size_t t = 1; t < count; ++t) largest = scores[t] > largest ? scores[t] : largest;
+  const float largest = largest_of(scores, count);
   Register sum = {};
   std::size_t t = 0;
   for (; t + kLanes <= count; t += kLanes) {
@@ -166,9 +178,71 @@ void rotate(float* head, const float* cosines, const float* sines, std::size_t p
   }
 }
 
-void attend(const float* query, const float* keys, const float* values, std::size_t stride, std::size_t count,
-            std::size_t head_size, float scale, float* scores, float* out) {
-  for (std::size_t t = 0; t < count; ++t) scores[t] = scale * dot(query, keys + t * stride, head_size);
+// One row of keys or values: kLanes numbers of it from i on (a multiple of kLanes), and one.
+
+struct FloatRow {
+  static constexpr KvType kType = KvType::f32;
+  const float* numbers;
+  FloatRow(const std::byte* row, std::size_t /*head_size*/) : numbers(reinterpret_cast<const float*>(row)) {}
+  [[nodiscard]] Register lanes(std::size_t i) const { return load(numbers + i); }
+  [[nodiscard]] float one(std::size_t i) const { return numbers[i]; }
+};
+
+struct HalfRow {
+  static constexpr KvType kType = KvType::bf16;
+  using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
+  using Words = std::uint32_t __attribute__((vector_size(GYRE_VECTOR_BYTES)));
+  const std::byte* numbers;
+  HalfRow(const std::byte* row, std::size_t /*head_size*/) : numbers(row) {}
+  [[nodiscard]] Register lanes(std::size_t i) const {
+    Halves halves;
+    __builtin_memcpy(&halves, numbers + 2 * i, sizeof(halves));
+    return __builtin_bit_cast(Register, __builtin_convertvector(halves, Words) << 16);
+  }
+  [[nodiscard]] float one(std::size_t i) const {
+    std::uint16_t half;
+    __builtin_memcpy(&half, numbers + 2 * i, sizeof(half));
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(half) << 16);
+  }
+};
+
+struct ByteRow {
+  static constexpr KvType kType = KvType::q8_0;
+  static_assert(kKvRun % kLanes == 0);
+  using Codes = signed char __attribute__((vector_size(kLanes)));
+  const std::byte* codes;
+  const float* scales;
+  ByteRow(const std::byte* row, std::size_t head_size)
+      : codes(row), scales(reinterpret_cast<const float*>(row + kv_code_bytes(head_size))) {}
+  [[nodiscard]] Register lanes(std::size_t i) const {
+    Codes bytes;
+    __builtin_memcpy(&bytes, codes + i, sizeof(bytes));
+    return __builtin_convertvector(__builtin_convertvector(bytes, IntVector), Register) * scales[i / kKvRun];
+  }
+  [[nodiscard]] float one(std::size_t i) const {
+    return static_cast<float>(static_cast<signed char>(codes[i])) * scales[i / kKvRun];
+  }
+};
+
+template <typename Row>
+inline float dot_row(const float* query, const Row& row, std::size_t n) {
+  Register sum = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) sum += load(query + i) * row.lanes(i);
+  float total = sum_of(sum);
+  for (; i < n; ++i) total += query[i] * row.one(i);
+  return total;
+}
+
+/// One query against `count` positions.
+template <typename Row>
+inline void attend_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
+                       float* scores, float* out) {
+  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
+  const auto value = [&](std::size_t t) { return Row(cache.values + t * bytes, head_size); };
+  for (std::size_t t = 0; t < count; ++t) {
+    scores[t] = scale * dot_row(query, Row(cache.keys + t * bytes, head_size), head_size);
+  }
   const float inverse = 1.0F / exponentiate(scores, count);
   std::size_t i = 0;
   for (; i + kLanes <= head_size; i += kLanes) {
@@ -176,23 +250,26 @@ void attend(const float* query, const float* keys, const float* values, std::siz
     Register mixed[4] = {};
     std::size_t t = 0;
     for (; t + 4 <= count; t += 4) {
-      for (std::size_t k = 0; k < 4; ++k) mixed[k] += scores[t + k] * load(values + (t + k) * stride + i);
+      for (std::size_t k = 0; k < 4; ++k) mixed[k] += scores[t + k] * value(t + k).lanes(i);
     }
-    for (; t < count; ++t) mixed[0] += scores[t] * load(values + t * stride + i);
+    for (; t < count; ++t) mixed[0] += scores[t] * value(t).lanes(i);
     store(out + i, (mixed[0] + mixed[1] + mixed[2] + mixed[3]) * inverse);
   }
   for (; i < head_size; ++i) {
     float mixed = 0;
-    for (std::size_t t = 0; t < count; ++t) mixed += scores[t] * values[t * stride + i];
+    for (std::size_t t = 0; t < count; ++t) mixed += scores[t] * value(t).one(i);
     out[i] = mixed * inverse;
   }
 }
 
 /// Keys in panels of kLanes: number i of all keys of a panel lie side by side.
-inline void pack_keys(const float* keys, std::size_t count, std::size_t head_size, float* panels) {
+template <typename Row>
+inline void pack_keys(const std::byte* keys, std::size_t count, std::size_t head_size, float* panels) {
+  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
   for (std::size_t t = 0; t < count; ++t) {
     float* const to = panels + t / kLanes * kLanes * head_size + t % kLanes;
-    for (std::size_t i = 0; i < head_size; ++i) to[i * kLanes] = keys[t * head_size + i];
+    const Row key(keys + t * bytes, head_size);
+    for (std::size_t i = 0; i < head_size; ++i) to[i * kLanes] = key.one(i);
   }
 }
 
@@ -212,33 +289,34 @@ inline void score_rows(const float* queries, std::size_t query_stride, const flo
 }
 
 /// Sums of values weighted by the scores of N queries, for channels i … i + kLanes.
-template <std::size_t N>
-inline void mix_values(const float* scores, std::size_t stride, const float* values, std::size_t count,
+template <std::size_t N, typename Row>
+inline void mix_values(const float* scores, std::size_t stride, const std::byte* values, std::size_t count,
                        std::size_t head_size, std::size_t i, const float* inverses, float* out,
                        std::size_t out_stride) {
+  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
   Register mixed[N] = {};
   for (std::size_t t = 0; t < count; ++t) {
-    const Register value = load(values + t * head_size + i);
+    const Register value = Row(values + t * bytes, head_size).lanes(i);
     for (std::size_t n = 0; n < N; ++n) mixed[n] += value * scores[n * stride + t];
   }
   for (std::size_t n = 0; n < N; ++n) store(out + n * out_stride + i, mixed[n] * inverses[n]);
 }
 
-void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const float* keys,
-                 const float* values, std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
-                 std::size_t out_stride) {
+template <typename Row>
+inline void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache,
+                        std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
+                        std::size_t out_stride) {
   constexpr std::size_t kQueries = 8;
   if (rows < kQueries || head_size % kLanes != 0) {
     for (std::size_t r = 0; r < rows; ++r) {
-      attend(queries + r * query_stride, keys, values, head_size, count + r, head_size, scale, scratch,
-             out + r * out_stride);
+      attend_one<Row>(queries + r * query_stride, cache, count + r, head_size, scale, scratch, out + r * out_stride);
     }
     return;
   }
   const std::size_t most = count + rows - 1;
   const std::size_t stride = (most + kLanes - 1) / kLanes * kLanes;
   float* const scores = scratch + stride * head_size;
-  pack_keys(keys, most, head_size, scratch);
+  pack_keys<Row>(cache.keys, most, head_size, scratch);
   for (std::size_t r = 0; r < rows; r += kQueries) {
     const std::size_t first = r + kQueries <= rows ? r : rows - kQueries;  // the last ones overlap those before
     const std::size_t seen = count + first + kQueries - 1;
@@ -250,8 +328,24 @@ void attend_rows(const float* queries, std::size_t query_stride, std::size_t row
       for (std::size_t t = own; t < seen; ++t) scores[n * stride + t] = 0;
     }
     for (std::size_t i = 0; i < head_size; i += kLanes) {
-      mix_values<kQueries>(scores, stride, values, seen, head_size, i, inverses, out + first * out_stride, out_stride);
+      mix_values<kQueries, Row>(scores, stride, cache.values, seen, head_size, i, inverses, out + first * out_stride,
+                                out_stride);
     }
+  }
+}
+
+void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,
+            std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride) {
+  switch (cache.type) {
+    case KvType::f32:
+      return attend_rows<FloatRow>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
+                                   out_stride);
+    case KvType::bf16:
+      return attend_rows<HalfRow>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
+                                  out_stride);
+    case KvType::q8_0:
+      return attend_rows<ByteRow>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
+                                  out_stride);
   }
 }
 

@@ -1,5 +1,8 @@
 #include "model/convert.hpp"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -9,6 +12,7 @@
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
 #include "model/language.hpp"
+#include "model/parts.hpp"
 
 namespace gyre {
 namespace {
@@ -18,19 +22,47 @@ namespace fs = std::filesystem;
 constexpr EnumName<DType> kStorage[] = {{DType::f32, "f32"},   {DType::f16, "f16"},   {DType::bf16, "bf16"},
                                         {DType::q8_0, "q8_0"}, {DType::q4_0, "q4_0"}, {DType::tq2_0, "tq2_0"}};
 
-bool is_block_format(DType dtype) { return block_size(dtype) > 1; }
+/// The type a tensor gets.
+DType type_of(const TensorInfo& info, const ModelSpec& spec, const Storage& storage) {
+  if (info.shape.size() < 2) return DType::f32;
+  const auto own = storage.parts.find(part_of(spec, info.name));
+  const DType type = own == storage.parts.end() ? storage.type : own->second;
+  return static_cast<std::size_t>(info.shape.back()) % block_size(type) == 0 ? type : DType::f32;
+}
 
-/// The type a tensor of this shape gets.
-DType type_of(std::span<const std::int64_t> shape, DType storage) {
-  if (shape.size() < 2) return DType::f32;
-  return static_cast<std::size_t>(shape.back()) % block_size(storage) == 0 ? storage : DType::f32;
+DType parse_type(const std::string& text, const std::string& flag) {
+  std::string all;
+  for (const auto& [dtype, name] : kStorage) {
+    if (name == text) return dtype;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  throw Error("{}: \"{}\" is no type; choose one of {}", flag, text, all);
+}
+
+void require_parts(const Storage& storage, const ModelSpec& spec) {
+  const std::vector<std::string> known = parts_of(spec);
+  for (const auto& [part, type] : storage.parts) {
+    if (std::find(known.begin(), known.end(), part) != known.end()) continue;
+    throw Error("--part: this model has no part \"{}\"; its parts are {}", part, fmt::join(known, ", "));
+  }
+}
+
+/// Throws Error when a type is one that only GGUF files hold.
+void require_plain(const Storage& storage) {
+  const auto require = [](DType type, const std::string& flag) {
+    if (block_size(type) == 1) return;
+    throw Error("{}: {} needs a GGUF file; let --out end in .gguf, or choose f32, f16 or bf16", flag, name_of(type));
+  };
+  require(storage.type, "--type");
+  for (const auto& [part, type] : storage.parts) require(type, "--part " + part);
 }
 
 /// The tensors of a model in gyre's names, encoded; `bytes` holds what is not the model's own.
-std::vector<NamedTensor> encoded_tensors(const Model& model, DType storage, std::deque<std::vector<std::byte>>& bytes) {
+std::vector<NamedTensor> encoded_tensors(const Model& model, const Storage& storage,
+                                         std::deque<std::vector<std::byte>>& bytes) {
   std::vector<NamedTensor> tensors;
   for (TensorInfo& info : tensor_table(model.spec())) {
-    const DType dtype = type_of(info.shape, storage);
+    const DType dtype = type_of(info, model.spec(), storage);
     const auto parts = model.source().stored(info.name);
     std::span<const std::byte> stored;
     if (parts && parts->size() == 1 && parts->front().dtype == dtype) {
@@ -75,21 +107,26 @@ void write_folder(const Model& model, const Language& language, std::span<const 
 
 }  // namespace
 
-DType parse_storage(const std::string& text, const std::string& flag) {
-  std::string all;
-  for (const auto& [dtype, name] : kStorage) {
-    if (name == text) return dtype;
-    all += (all.empty() ? "" : ", ") + std::string(name);
+Storage parse_storage(const std::string& type, std::span<const std::string> parts) {
+  Storage storage{parse_type(type, "--type"), {}};
+  for (const std::string& text : parts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) {
+      throw Error("--part: \"{}\" is not PART=TYPE, such as embed=q8_0", text);
+    }
+    const DType own = parse_type(text.substr(equals + 1), "--part " + text);
+    if (!storage.parts.emplace(text.substr(0, equals), own).second) {
+      throw Error("--part: \"{}\" is given twice", text.substr(0, equals));
+    }
   }
-  throw Error("{}: \"{}\" is no type; choose one of {}", flag, text, all);
+  return storage;
 }
 
-void convert(const Model& model, DType storage, const fs::path& out) {
+void convert(const Model& model, const Storage& storage, const fs::path& out) {
   const bool one_file = out.extension() == ".gguf";
   if (fs::exists(out)) throw Error("--out: {} is there already; name a new place", out.string());
-  if (!one_file && is_block_format(storage)) {
-    throw Error("--type: {} needs a GGUF file; let --out end in .gguf, or choose f32, f16 or bf16", name_of(storage));
-  }
+  require_parts(storage, model.spec());
+  if (!one_file) require_plain(storage);
   const Language language = load_language(model.path());
   std::deque<std::vector<std::byte>> bytes;
   const std::vector<NamedTensor> tensors = encoded_tensors(model, storage, bytes);

@@ -1,19 +1,27 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <span>
 #include <string>
 
 #include "model/model.hpp"
 
 namespace gyre {
 
-/// How the matrices of a converted model are stored. Vectors (norms, biases) stay F32, as do matrices whose rows are no
+/// How the matrices of a written model are stored. Vectors (norms, biases) stay F32, as do matrices whose rows are no
 /// whole number of blocks.
-DType parse_storage(const std::string& text, const std::string& flag);
+struct Storage {
+  DType type = DType::bf16;
+  std::map<std::string, DType> parts = {};  ///< parts of parts_of() that are stored otherwise
+};
+
+/// The type of `type`, and of every "PART=TYPE" of `parts`. Throws Error naming --type or --part.
+Storage parse_storage(const std::string& type, std::span<const std::string> parts);
 
 /// Writes `model` in gyre's own terms: a GGUF file when `out` ends in .gguf, else a folder of config.json and
 /// model.safetensors (F32, F16 or BF16). Its tokenizer and the tokens that end a text go with it. Whole or not at all.
-/// Throws Error when `out` is there already or the type does not fit the format.
-void convert(const Model& model, DType storage, const std::filesystem::path& out);
+/// Throws Error when `out` is there already, when a type does not fit the format, or when there is no such part.
+void convert(const Model& model, const Storage& storage, const std::filesystem::path& out);
 
 }  // namespace gyre

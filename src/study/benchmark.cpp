@@ -31,22 +31,40 @@ double time_prompt(Engine& engine, const BenchmarkOptions& options, Random& rand
   return options.prompt / seconds_since(begin);
 }
 
-double time_generation(Engine& engine, const BenchmarkOptions& options, Random& random) {
+/// Sequences that hold one token, as rows of a batch; each asks a rule of its own.
+struct Decoding {
+  Decoding(Engine& engine, const BenchmarkOptions& options, Random& random) {
+    const ModelSpec& spec = engine.model().spec();
+    const auto rows = static_cast<std::size_t>(options.batch);
+    for (std::size_t s = 0; s < rows; ++s) {
+      sequences.push_back(engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed));
+      if (options.exit) exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, s);
+    }
+    for (std::size_t s = 0; s < rows; ++s) {
+      const std::int32_t token = random_tokens(random, 1, spec).front();
+      batch.push_back({&sequences[s], token, options.exit ? &exits[s] : nullptr});
+      engine.prefill(sequences[s], {&token, 1}, Engine::Logits::none);
+    }
+  }
+
   std::vector<Sequence> sequences;
+  std::vector<BoundedExit> exits;
   std::vector<DecodeRow> batch;
-  for (int s = 0; s < options.batch; ++s) {
-    sequences.push_back(engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed));
-    batch.push_back({nullptr, random_tokens(random, 1, engine.model().spec()).front()});
-  }
-  for (std::size_t s = 0; s < batch.size(); ++s) {
-    batch[s].sequence = &sequences[s];
-    engine.prefill(sequences[s], {&batch[s].token, 1}, Engine::Logits::none);
-  }
+};
+
+/// Tokens per second; `loops` grows by the loops that were run.
+double time_generation(Engine& engine, const BenchmarkOptions& options, Random& random, std::int64_t& loops) {
+  const ModelSpec& spec = engine.model().spec();
+  const std::vector<int> looped = spec.looped_groups();
+  Decoding decoding(engine, options, random);
   const auto begin = Clock::now();
   for (int t = 0; t < options.tokens; ++t) {
     require_not_interrupted();
-    for (DecodeRow& row : batch) row.token = random_tokens(random, 1, engine.model().spec()).front();
-    engine.decode(batch);
+    for (DecodeRow& row : decoding.batch) row.token = random_tokens(random, 1, spec).front();
+    engine.decode(decoding.batch);
+    for (const DecodeRow& row : decoding.batch) {
+      for (const int group : looped) loops += row.depth.loops[static_cast<std::size_t>(group)];
+    }
   }
   return options.batch * options.tokens / seconds_since(begin);
 }
@@ -56,6 +74,7 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
 BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const ProgressSink& progress) {
   Random random{options.seed};
   BenchmarkResult result;
+  std::int64_t loops = 0;
   for (int round = 0; round <= options.rounds; ++round) {
     require_not_interrupted();
     const bool counts = round > 0;
@@ -64,11 +83,13 @@ BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const
       if (counts) result.prompt.push_back(speed);
     }
     if (options.tokens > 0) {
-      const double speed = time_generation(engine, options, random);
+      const double speed = time_generation(engine, options, random, loops);
       if (counts) result.generation.push_back(speed);
     }
     progress(round + 1, options.rounds + 1);
   }
+  const std::int64_t decoded = std::int64_t{options.rounds + 1} * options.batch * options.tokens;
+  if (decoded > 0) result.loops_per_token = static_cast<double>(loops) / static_cast<double>(decoded);
   return result;
 }
 

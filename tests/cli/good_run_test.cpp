@@ -49,6 +49,7 @@ TEST_F(GoodRun, GenerateTellsAsJsonWhatItDependsOnAndHowDeepEveryTokenWent) {
   EXPECT_EQ(json["model_sha256"], sha256(MappedFile(folder_.path() / "model.safetensors").bytes()));
   EXPECT_EQ(json["exit"], rule);
   EXPECT_EQ(json["kv_policy"], "last");
+  EXPECT_EQ(json["kv_type"], "f32");
   EXPECT_EQ(json["seed"], 7);
   EXPECT_EQ(json["stored_dtype"], "F32");
   EXPECT_EQ(json["compute_dtype"], "F32");
@@ -70,6 +71,16 @@ TEST_F(GoodRun, GenerateTellsAsJsonWhatItDependsOnAndHowDeepEveryTokenWent) {
   }
   EXPECT_EQ(json["text"], text);
   EXPECT_DOUBLE_EQ(json["mean_loops_per_token"], loops / 8);
+}
+
+TEST_F(GoodRun, GenerateLetsThePromptExitToo) {
+  const auto run = [&](const std::vector<std::string>& flags) {
+    return nlohmann::json::parse(output(generate(flags)));
+  };
+  const nlohmann::json early = run({"--json", "--exit", "fixed:loops=2/1", "--exit-prompt"});
+  EXPECT_EQ(early["mean_loops_per_prompt_token"], 3);
+  EXPECT_EQ(early["mean_loops_per_token"], 3);
+  EXPECT_FALSE(run({"--json", "--exit", "fixed:loops=2/1"}).contains("mean_loops_per_prompt_token"));
 }
 
 TEST_F(GoodRun, GeneratePrintsThePromptAndGoesOn) {
@@ -234,8 +245,8 @@ TEST_P(Help, EndsWithExamples) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryCommand, Help,
-                         ::testing::Values("generate", "eval", "study", "info", "train", "convert", "pull",
-                                           "tokenize"));
+                         ::testing::Values("generate", "eval", "study", "info", "bench", "train", "convert", "quantize",
+                                           "pull", "tokenize"));
 
 TEST(Program, ShowsItsHelpAndVersion) {
   const ProgramRun help = run_gyre({"--help"});

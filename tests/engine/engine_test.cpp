@@ -98,6 +98,49 @@ TEST_P(RandomSpec, APromptFollowedByDecodingMatchesTheDefinitionsUnderBothPolici
   }
 }
 
+/// A constant rule of these depths; nothing when no group loops.
+std::optional<BoundedExit> exit_at(const ModelSpec& spec, const std::vector<int>& most,
+                                   const std::vector<int>& depths) {
+  std::string text;
+  for (std::size_t g = 0; g < most.size(); ++g) {
+    if (most[g] > 1) text += (text.empty() ? "" : "/") + std::to_string(depths[g]);
+  }
+  if (text.empty()) return std::nullopt;
+  return BoundedExit(parse_exit("fixed:loops=" + text), {spec, most, {}});
+}
+
+TEST_P(RandomSpec, APromptWithExitsGivesWhatDecodingItsTokensGives) {
+  SCOPED_TRACE(describe(spec()));
+  const std::vector<int> loops = spec().default_loops();
+  const std::vector<std::int32_t> tokens = random_tokens(spec(), 7, 11);
+  Engine engine(model_, 2);
+  Sequence whole = engine.start(loops, 8, KvPolicy{}, kNoise);
+  Sequence alone = engine.start(loops, 8, KvPolicy{}, kNoise);
+  std::vector<BoundedExit> exits;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    exits.push_back(BoundedExit(parse_exit("random:weights=2/1/1/1"), {spec(), loops, {}}, t));
+  }
+  std::vector<TokenDepth> depths;
+  const auto prompt = engine.prefill(whole, tokens, Engine::Logits::all, exits, depths);
+  const std::vector<float> all(prompt.begin(), prompt.end());
+  ASSERT_EQ(depths.size(), tokens.size());
+  const std::size_t vocabulary = all.size() / tokens.size();
+  TokenDepth ran;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    std::optional<BoundedExit> same = exit_at(spec(), loops, depths[t].loops);
+    const std::span<const float> wanted = engine.decode(alone, tokens[t], same ? &*same : nullptr, ran);
+    EXPECT_EQ(ran.loops, depths[t].loops);
+    for (std::size_t i = 0; i < vocabulary; ++i) {
+      ASSERT_NEAR(all[t * vocabulary + i], wanted[i], 1e-4F * (1 + std::abs(wanted[i]))) << "token " << t;
+    }
+  }
+  // A deeper token behind it reads what the prompt left.
+  const std::span<const float> logits = engine.decode(whole, tokens[0], nullptr, ran);
+  const std::vector<float> next(logits.begin(), logits.end());
+  const std::span<const float> wanted = engine.decode(alone, tokens[0], nullptr, ran);
+  for (std::size_t i = 0; i < vocabulary; ++i) ASSERT_NEAR(next[i], wanted[i], 1e-4F * (1 + std::abs(wanted[i])));
+}
+
 TEST_P(RandomSpec, SequencesDecodedTogetherGiveWhatEachGivesAlone) {
   SCOPED_TRACE(describe(spec()));
   constexpr std::size_t kSequences = 5;
@@ -126,12 +169,7 @@ TEST_P(RandomSpec, SequencesDecodedTogetherGiveWhatEachGivesAlone) {
     const std::span<const float> logits = engine.decode(batch);
     const std::vector<float> all(logits.begin(), logits.end());
     for (std::size_t s = 0; s < kSequences; ++s) {
-      std::string depth;  // the depths that the draws gave, as a constant rule
-      for (std::size_t g = 0; g < loops.size(); ++g) {
-        if (loops[g] > 1) depth += (depth.empty() ? "" : "/") + std::to_string(batch[s].depth.loops[g]);
-      }
-      std::optional<BoundedExit> same;
-      if (!depth.empty()) same.emplace(parse_exit("fixed:loops=" + depth), ExitContext{spec(), loops, {}});
+      std::optional<BoundedExit> same = exit_at(spec(), loops, batch[s].depth.loops);
       TokenDepth ran;
       const std::span<const float> wanted = engine.decode(alone[s], batch[s].token, same ? &*same : nullptr, ran);
       EXPECT_EQ(ran.loops, batch[s].depth.loops);
@@ -209,8 +247,10 @@ TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
   const auto row = [&](std::size_t group, int layer, int loop) {
     std::vector<float> keys;
     for (std::size_t head = 0; head < static_cast<std::size_t>(model_.spec().kv_heads); ++head) {
-      const float* const key = sequence.cache.keys(sequence.cache.slot(group, layer, loop), head, 0);
-      keys.insert(keys.end(), key, key + model_.spec().head_size);
+      std::vector<float> key(static_cast<std::size_t>(model_.spec().head_size));
+      const KvRows rows = sequence.cache.rows(sequence.cache.slot(group, layer, loop), head);
+      read_kv_row(rows.type, rows.keys, key);
+      keys.insert(keys.end(), key.begin(), key.end());
     }
     return keys;
   };
@@ -221,6 +261,53 @@ TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
     EXPECT_EQ(row(2, layer, 0), row(2, layer, 1));
     EXPECT_EQ(row(2, layer, 0), row(2, layer, 2));
   }
+}
+
+TEST_F(SmallModel, NarrowKeysAndValuesStayCloseAtEveryDepth) {
+  const std::vector<std::int32_t> tokens = random_tokens(model_.spec(), 12, 5);
+  Engine engine(model_, 1);
+  const auto run = [&](KvType type) {
+    KvPolicy policy;
+    policy.type = type;
+    Sequence sequence = engine.start(loops_, 16, policy, 1);
+    BoundedExit exit(parse_exit("random:weights=1/1/1/1"), {model_.spec(), loops_, {}});
+    TokenDepth depth;
+    engine.prefill(sequence, std::span(tokens).first(4), Engine::Logits::none);
+    std::vector<float> all;
+    for (std::size_t t = 4; t < tokens.size(); ++t) {
+      const std::span<const float> logits = engine.decode(sequence, tokens[t], &exit, depth);
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    return all;
+  };
+  const std::vector<float> wanted = run(KvType::f32);
+  for (const KvType type : {KvType::bf16, KvType::q8_0}) {
+    const std::vector<float> got = run(type);
+    float worst = 0;
+    float largest = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      worst = std::max(worst, std::abs(got[i] - wanted[i]));
+      largest = std::max(largest, std::abs(wanted[i]));
+    }
+    EXPECT_GT(worst, 0) << name_of(type);
+    EXPECT_LT(worst, 0.02F * largest) << name_of(type);
+  }
+}
+
+TEST_F(SmallModel, ExitsInAPromptRefuseWhatTheyCannotKeep) {
+  Engine engine(model_, 1);
+  const std::vector<std::int32_t> tokens = {1, 2, 3};
+  const auto run = [&](const std::string& policy, const std::string& rule) {
+    Sequence sequence = engine.start(loops_, 4, parse_kv_policy(policy, "--kv"), 1);
+    std::vector<BoundedExit> exits;
+    for (std::size_t t = 0; t < tokens.size(); ++t)
+      exits.push_back(BoundedExit(parse_exit(rule), {model_.spec(), loops_, {}}));
+    std::vector<TokenDepth> depths;
+    engine.prefill(sequence, tokens, Engine::Logits::none, exits, depths);
+  };
+  EXPECT_NO_THROW(run("last", "kl:tau=0.1,decode=lens"));
+  EXPECT_THAT([&] { run("full", "fixed"); }, ThrowsMessage<Error>(HasSubstr("not full")));
+  EXPECT_THAT([&] { run("latest", "kl:tau=1e-9"); }, ThrowsMessage<Error>(HasSubstr("decode=lens")));
 }
 
 TEST_F(SmallModel, AllLoopsRunWithTheReasonEndWhenNoRuleFires) {

@@ -216,7 +216,7 @@ TEST(OuroGateTest, LeavesWhereTheReferenceLeaves) {
 class FamilyStorageTest : public testing::TestWithParam<std::string> {
  protected:
   static Model written_as(const std::string& type, const Model& model, const fs::path& out) {
-    convert(model, parse_storage(type, "test"), out);
+    convert(model, parse_storage(type, {}), out);
     return Model::load(out);
   }
   /// Logits of every position at the model's own depth.

@@ -1,9 +1,11 @@
 #include "kernels/kernels.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "base/random.hpp"
 
@@ -30,9 +32,48 @@ class Floats {
   std::size_t count_;
 };
 
+/// Random keys and values of one head.
+struct Cache {
+  Cache(Random& random, KvType kv_type, std::size_t count, std::size_t head)
+      : type(kv_type),
+        head_size(head),
+        keys(count * kv_row_bytes(kv_type, head)),
+        values(count * kv_row_bytes(kv_type, head)) {
+    for (std::vector<std::byte>* const rows : {&keys, &values}) {
+      for (std::size_t at = 0; at < rows->size(); at += kv_row_bytes(type, head_size)) {
+        const Floats row(random, head_size, 2);
+        write_kv_row(type, {row.data(), head_size}, rows->data() + at);
+      }
+    }
+  }
+  [[nodiscard]] KvRows rows() const { return {type, keys.data(), values.data()}; }
+
+  KvType type;
+  std::size_t head_size;
+  std::vector<std::byte> keys;
+  std::vector<std::byte> values;
+};
+
 /// Every table against the plain reference.
 class KernelTable : public ::testing::TestWithParam<const Kernels*> {
  protected:
+  /// `rows` queries of the order `range`, the first of which sees `count` positions.
+  void expect_plain_attention(const Cache& cache, const Floats& queries, std::size_t rows, std::size_t count,
+                              float range) const {
+    const std::size_t n = cache.head_size;
+    const float scale = 1.0F / std::sqrt(static_cast<float>(n));
+    std::vector<float> scratch(attend_scratch(count + rows - 1, n));
+    std::vector<float> wanted(rows * n);
+    std::vector<float> got(rows * n, 9);
+    plain_.attend(queries.data(), n, rows, cache.rows(), count, n, scale, scratch.data(), wanted.data(), n);
+    table_.attend(queries.data(), n, rows, cache.rows(), count, n, scale, scratch.data(), got.data(), n);
+    // An error of the scores becomes a relative error of the probabilities; values are of the order 8.
+    const float score = 2 * range * std::sqrt(static_cast<float>(n)) * 4;
+    const auto positions = static_cast<float>(count + rows);
+    const float tolerance = 4 * kEpsilon * (score * static_cast<float>(n) + positions + 8) * 8;
+    for (std::size_t i = 0; i < rows * n; ++i) ASSERT_NEAR(got[i], wanted[i], tolerance) << i;
+  }
+
   const Kernels& table_ = *GetParam();
   const Kernels& plain_ = *available_kernels().front();
   Random random_{7};
@@ -81,28 +122,27 @@ TEST_P(KernelTable, RotationOfAnySizeAndBothOrders) {
   }
 }
 
-TEST_P(KernelTable, AttentionOfAnyShapeAndScoresOfAnyRange) {
-  for (const float range : {0.1F, 1.0F, 30.0F}) {
-    for (std::size_t head_size = 1; head_size <= 70; head_size += 3) {
-      const std::size_t count = 1 + random_.below(50);
-      const std::size_t stride = head_size + random_.below(9);
-      const Floats query(random_, head_size, range);
-      const Floats keys(random_, count * stride, 2);
-      const Floats values(random_, count * stride);
-      const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
-      std::vector<float> scores(count);
-      std::vector<float> wanted(head_size);
-      std::vector<float> got(head_size, 9);
-      plain_.attend(query.data(), keys.data(), values.data(), stride, count, head_size, scale, scores.data(),
-                    wanted.data());
-      table_.attend(query.data(), keys.data(), values.data(), stride, count, head_size, scale, scores.data(),
-                    got.data());
-      // An error of the scores becomes a relative error of the probabilities; values are of the order 4.
-      const float score = 2 * range * std::sqrt(static_cast<float>(head_size)) * 4;
-      const float tolerance =
-          4 * kEpsilon * (score * static_cast<float>(head_size) + static_cast<float>(count) + 8) * 4;
-      for (std::size_t i = 0; i < head_size; ++i) {
-        ASSERT_NEAR(got[i], wanted[i], tolerance) << "range " << range << ", head size " << head_size;
+TEST_P(KernelTable, AttentionOfAnyShapeTypeAndScoresOfAnyRange) {
+  for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+    for (const float range : {0.1F, 1.0F, 30.0F}) {
+      for (std::size_t head_size = 1; head_size <= 70; head_size += 3) {
+        SCOPED_TRACE(fmt::format("{}, range {}, head size {}", name_of(type), range, head_size));
+        const std::size_t count = 1 + random_.below(50);
+        const Cache cache(random_, type, count, head_size);
+        expect_plain_attention(cache, Floats(random_, head_size, range), 1, count, range);
+      }
+    }
+  }
+}
+
+TEST_P(KernelTable, AttentionOfManyQueriesTogether) {
+  for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+    for (const std::size_t head_size : {16, 32, 48, 50, 64}) {
+      for (const std::size_t rows : {2, 8, 13, 24}) {
+        SCOPED_TRACE(fmt::format("{}, head size {}, {} rows", name_of(type), head_size, rows));
+        const std::size_t count = 1 + random_.below(30);
+        const Cache cache(random_, type, count + rows - 1, head_size);
+        expect_plain_attention(cache, Floats(random_, rows * head_size), rows, count, 1.0F);
       }
     }
   }
@@ -114,10 +154,12 @@ TEST_P(KernelTable, AttentionToOneHugeScoreReturnsItsValue) {
   std::vector<float> values(count);
   for (std::size_t t = 0; t < count; ++t) values[t] = static_cast<float>(t);
   keys[17] = 1000.0F;
-  std::vector<float> scores(count);
+  std::vector<float> scratch(attend_scratch(count, 1));
   const float query = 1.0F;
   float out = 0;
-  table_.attend(&query, keys.data(), values.data(), 1, count, 1, 1.0F, scores.data(), &out);
+  table_.attend(&query, 1, 1,
+                {KvType::f32, std::as_bytes(std::span(keys)).data(), std::as_bytes(std::span(values)).data()}, count, 1,
+                1.0F, scratch.data(), &out, 1);
   EXPECT_FLOAT_EQ(out, 17.0F);
 }
 

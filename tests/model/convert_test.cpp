@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "model/language.hpp"
+#include "model/rounding.hpp"
 #include "model_folder.hpp"
 
 namespace gyre {
@@ -30,7 +31,7 @@ class Convert : public ::testing::Test {
   /// The largest difference of any number of the model from the same one in what `type` made of it.
   [[nodiscard]] float written_as(const std::string& type, const std::string& name) const {
     const std::filesystem::path out = folder_.beside(name);
-    convert(model_, parse_storage(type, "--type"), out);
+    convert(model_, parse_storage(type, {}), out);
     const Model written = Model::load(out);
     EXPECT_EQ(written.spec(), model_.spec());
     EXPECT_EQ(load_language(out).tokenizer.encode("abc"), load_language(folder_.path()).tokenizer.encode("abc"));
@@ -65,6 +66,27 @@ TEST_F(Convert, ToNarrowTypesLosesAsMuchAsTheyDo) {
   EXPECT_LT(q4, 0.3F);
 }
 
+TEST_F(Convert, StoresPartsInTypesOfTheirOwn) {
+  const std::filesystem::path out = folder_.beside("mixed.gguf");
+  const std::vector<std::string> parts = {"loop a=q4_0", "embed=f32"};
+  convert(model_, parse_storage("q8_0", parts), out);
+  const std::vector<PartRounding> rows = compare_parts(model_, Model::load(out));
+  ASSERT_GE(rows.size(), 5U);
+  EXPECT_EQ(rows[0].part, "embed");
+  EXPECT_EQ(rows[0].types, "F32");
+  EXPECT_EQ(rows[0].relative_error, 0);
+  EXPECT_EQ(rows[1].types, "Q8_0");
+  EXPECT_GT(rows[1].relative_error, 0);
+  EXPECT_LT(rows[1].relative_error, 0.01);
+  EXPECT_EQ(rows[2].part, "loop a");
+  EXPECT_EQ(rows[2].types, "Q4_0");
+  EXPECT_GT(rows[2].relative_error, 3 * rows[1].relative_error);
+  EXPECT_LT(rows[2].relative_error, 0.2);
+  std::int64_t parameters = 0;
+  for (const PartRounding& row : rows) parameters += row.parameters;
+  EXPECT_EQ(parameters, model_.parameter_count());
+}
+
 TEST_F(Convert, OfALoopedPlainModelKeepsTheLoops) {
   ModelSpec plain = wide_spec();
   plain.groups = {Group()};
@@ -73,7 +95,7 @@ TEST_F(Convert, OfALoopedPlainModelKeepsTheLoops) {
   const ModelFolder folder(plain);
   Model model = Model::load(folder.path());
   model.loop_layers(parse_layer_loops("1-2x3", "--loop"), 0.5F, "--loop");
-  convert(model, DType::f32, folder.beside("looped"));
+  convert(model, {DType::f32}, folder.beside("looped"));
   const Model written = Model::load(folder.beside("looped"));
   EXPECT_EQ(written.spec(), model.spec());
   EXPECT_EQ(written.tensor("groups.1.layers.1.mlp.down.weight")[3],
@@ -81,13 +103,23 @@ TEST_F(Convert, OfALoopedPlainModelKeepsTheLoops) {
 }
 
 TEST_F(Convert, RefusesWhatItCannotWrite) {
-  EXPECT_THAT([&] { convert(model_, DType::f32, folder_.path()); },
+  EXPECT_THAT([&] { convert(model_, {DType::f32}, folder_.path()); },
               ThrowsMessage<Error>(HasSubstr("--out: " + folder_.path().string() + " is there already")));
-  EXPECT_THAT([&] { convert(model_, DType::q8_0, folder_.beside("folder")); },
+  EXPECT_THAT([&] { convert(model_, {DType::q8_0}, folder_.beside("folder")); },
               ThrowsMessage<Error>(HasSubstr("--type: Q8_0 needs a GGUF file")));
   EXPECT_FALSE(std::filesystem::exists(folder_.beside("folder")));
-  EXPECT_THAT([] { parse_storage("q9", "--type"); },
+  EXPECT_THAT([] { parse_storage("q9", {}); },
               ThrowsMessage<Error>(HasSubstr("--type: \"q9\" is no type; choose one of f32")));
+  const auto with_parts = [&](const std::vector<std::string>& parts) {
+    return [this, parts] { convert(model_, parse_storage("f32", parts), folder_.beside("folder")); };
+  };
+  EXPECT_THAT(with_parts({"middle=f16"}),
+              ThrowsMessage<Error>(HasSubstr("no part \"middle\"; its parts are embed, prelude, loop a")));
+  EXPECT_THAT(with_parts({"coda=q8_0"}), ThrowsMessage<Error>(HasSubstr("--part coda: Q8_0 needs a GGUF file")));
+  EXPECT_THAT(with_parts({"coda"}), ThrowsMessage<Error>(HasSubstr("\"coda\" is not PART=TYPE")));
+  EXPECT_THAT(with_parts({"coda=q9"}), ThrowsMessage<Error>(HasSubstr("--part coda=q9: \"q9\" is no type")));
+  EXPECT_THAT(with_parts({"coda=f16", "coda=f32"}), ThrowsMessage<Error>(HasSubstr("\"coda\" is given twice")));
+  EXPECT_FALSE(std::filesystem::exists(folder_.beside("folder")));
 }
 
 }  // namespace

@@ -1,0 +1,81 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "model_folder.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// Rows of whole blocks of 32.
+ModelSpec wide_spec() {
+  ModelSpec spec = small_spec();
+  spec.hidden_size = 32;
+  spec.head_size = 8;
+  spec.ffn_size = 64;
+  return spec;
+}
+
+class QuantizeRun : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string beside(const std::string& name) const { return folder_.beside(name).string(); }
+  [[nodiscard]] std::string text() const {
+    std::string text;
+    Random random(3);
+    for (int i = 0; i < 200; ++i) text += kTestCharacters[random.below(kTestCharacters.size())];
+    write_text_atomically(beside("text.txt"), text);
+    return beside("text.txt");
+  }
+  static nlohmann::json output(const std::vector<std::string>& arguments) {
+    const ProgramRun run = run_gyre(arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    return nlohmann::json::parse(run.out);
+  }
+  static void expect_mistake(const std::vector<std::string>& arguments, const std::string& says) {
+    const ProgramRun run = run_gyre(arguments);
+    EXPECT_EQ(run.status, 2);
+    EXPECT_THAT(run.err, HasSubstr(says));
+  }
+
+  const ModelFolder folder_{wide_spec()};
+  const std::string model_ = folder_.path().string();
+};
+
+TEST_F(QuantizeRun, RoundsPartByPartAndEvalShowsTheCostAtEveryDepth) {
+  const std::string file = beside("mixed.gguf");
+  const nlohmann::json written =
+      output({"quantize", "-m", model_, "--type", "q8_0", "--part", "loop a=q4_0", "--out", file, "--json"});
+  EXPECT_EQ(written["parts"][1]["types"], "Q8_0");
+  EXPECT_EQ(written["parts"][2]["types"], "Q4_0");
+  const nlohmann::json measured = output(
+      {"eval", "-m", file, "--reference", model_, "--text", text(), "--window", "16", "--depths", "1,4", "--json"});
+  ASSERT_EQ(measured["depths"].size(), 2U);
+  for (const nlohmann::json& row : measured["depths"]) {
+    EXPECT_GT(row["kl_to_reference_nats_per_token"], 0);
+    EXPECT_LT(row["kl_to_reference_nats_per_token"], 0.1);
+  }
+  EXPECT_EQ(measured["reference"]["model"], model_);
+}
+
+TEST_F(QuantizeRun, PrintsATable) {
+  const ProgramRun run = run_gyre({"quantize", "-m", model_, "--type", "q4_0", "--out", beside("q4.gguf")});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("loop b"));
+  EXPECT_THAT(run.out, HasSubstr("Q4_0"));
+}
+
+TEST_F(QuantizeRun, NamesTheMistake) {
+  expect_mistake({"quantize", "-m", model_, "--out", beside("folder")}, "let it end in .gguf");
+  expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--part", "core=q4_0"}, "no part \"core\"");
+  EXPECT_FALSE(std::filesystem::exists(beside("a.gguf")));
+  expect_mistake({"eval", "-m", model_, "--text", text(), "--depths", "9"}, "--depths: 9 is more than 4");
+  expect_mistake({"eval", "-m", model_, "--text", text(), "--depths", "1", "--exit", "fixed"}, "leave --exit");
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,0 +1,69 @@
+#include "kernels/kv_rows.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+/// The largest error of a row that is written and read back, as a share of its largest number.
+float worst_error(KvType type, std::size_t head_size) {
+  Random random(head_size);
+  std::vector<float> numbers(head_size);
+  for (float& number : numbers) number = 3 * static_cast<float>(random.normal());
+  std::vector<std::byte> row(kv_row_bytes(type, head_size) + 1, std::byte{0x5a});
+  write_kv_row(type, numbers, row.data());
+  EXPECT_EQ(row.back(), std::byte{0x5a}) << "one byte too many";
+  std::vector<float> back(head_size);
+  read_kv_row(type, row.data(), back);
+  float largest = 0;
+  float worst = 0;
+  for (std::size_t i = 0; i < head_size; ++i) {
+    largest = std::max(largest, std::abs(numbers[i]));
+    worst = std::max(worst, std::abs(numbers[i] - back[i]));
+  }
+  return worst / largest;
+}
+
+TEST(KvRows, LoseWhatTheirTypeDoes) {
+  for (const std::size_t head_size : {1, 2, 31, 32, 33, 64, 80, 128}) {
+    EXPECT_EQ(worst_error(KvType::f32, head_size), 0) << head_size;
+    EXPECT_LE(worst_error(KvType::bf16, head_size), 1.0F / 256) << head_size;
+    EXPECT_LE(worst_error(KvType::q8_0, head_size), 0.501F / 127) << head_size;
+  }
+}
+
+TEST(KvRows, OfNothingStayNothing) {
+  std::vector<float> numbers(40);
+  std::vector<std::byte> row(kv_row_bytes(KvType::q8_0, 40), std::byte{1});
+  write_kv_row(KvType::q8_0, numbers, row.data());
+  std::fill(numbers.begin(), numbers.end(), 1.0F);
+  read_kv_row(KvType::q8_0, row.data(), numbers);
+  EXPECT_THAT(numbers, ::testing::Each(0.0F));
+}
+
+TEST(KvRows, TakeAHalfAndAQuarterOfTheBytes) {
+  EXPECT_EQ(kv_row_bytes(KvType::f32, 64), 256U);
+  EXPECT_EQ(kv_row_bytes(KvType::bf16, 64), 128U);
+  EXPECT_EQ(kv_row_bytes(KvType::q8_0, 64), 64U + 2 * 4);
+}
+
+TEST(KvTypes, AreReadByName) {
+  for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+    EXPECT_EQ(parse_kv_type(std::string(name_of(type)), "--kv-type"), type);
+  }
+  EXPECT_THAT([] { parse_kv_type("int4", "--kv-type"); },
+              ThrowsMessage<Error>(HasSubstr("--kv-type: \"int4\" is no type of keys and values")));
+}
+
+}  // namespace
+}  // namespace gyre

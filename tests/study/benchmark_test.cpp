@@ -1,0 +1,51 @@
+#include "study/benchmark.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model_folder.hpp"
+
+namespace gyre {
+namespace {
+
+using ::testing::Each;
+using ::testing::Gt;
+using ::testing::SizeIs;
+
+class Benchmark : public ::testing::Test {
+ protected:
+  BenchmarkResult measure(const std::string& exit) {
+    BenchmarkOptions options;
+    options.loops = model_.spec().default_loops();
+    options.prompt = 4;
+    options.tokens = 5;
+    options.batch = 2;
+    options.rounds = 3;
+    if (!exit.empty()) options.exit = parse_exit(exit);
+    Engine engine(model_, 1);
+    return benchmark(engine, options, [this](std::int64_t done, std::int64_t) { done_ = done; });
+  }
+
+  ModelFolder folder_;
+  Model model_ = Model::load(folder_.path());
+  std::int64_t done_ = 0;
+};
+
+TEST_F(Benchmark, GivesASpeedForEveryRoundButTheFirst) {
+  const BenchmarkResult result = measure("");
+  EXPECT_THAT(result.prompt, SizeIs(3));
+  EXPECT_THAT(result.prompt, Each(Gt(0)));
+  EXPECT_THAT(result.generation, SizeIs(3));
+  EXPECT_THAT(result.generation, Each(Gt(0)));
+  EXPECT_EQ(done_, 4);
+}
+
+TEST_F(Benchmark, CountsTheLoopsOfItsTokens) {
+  EXPECT_EQ(measure("").loops_per_token, 4 + 3);
+  EXPECT_EQ(measure("fixed:loops=2").loops_per_token, 2 + 2);
+}
+
+TEST(ReadBandwidth, IsMoreThanNothing) { EXPECT_GT(read_bandwidth(1 << 16, 1), 0); }
+
+}  // namespace
+}  // namespace gyre
