@@ -200,7 +200,7 @@ struct HalfRow {
     return __builtin_bit_cast(Register, __builtin_convertvector(halves, Words) << 16);
   }
   [[nodiscard]] float one(std::size_t i) const {
-    std::uint16_t half;
+    std::uint16_t half = 0;
     __builtin_memcpy(&half, numbers + 2 * i, sizeof(half));
     return __builtin_bit_cast(float, static_cast<std::uint32_t>(half) << 16);
   }
