@@ -242,8 +242,9 @@ void add_eval(CLI::App& program) {
   command->add_option("--depths", request->depths, "Score the text at these numbers of loops, as in 1,2,4,8")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
-  command->add_option("--reference", request->reference,
-                      "The same model in another type: how far apart the two are at each depth");
+  command->add_option(
+      "--reference", request->reference,
+      "The same model in another type (keys and values in f32): how far apart the two are at each depth");
   command->footer(
       exit_help() +
       "Without --exit a text is scored at full depth, each window put in at once as a prompt is: the fast way\n"

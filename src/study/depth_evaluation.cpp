@@ -34,8 +34,8 @@ class DepthRun {
   }
 
   Tally run(Engine& engine, Engine* reference, const Window& window) const {
-    const std::span<const float> logits = logits_of(engine, window);
-    const std::span<const float> wanted = reference == nullptr ? logits : logits_of(*reference, window);
+    const std::span<const float> logits = logits_of(engine, window, options_.kv_policy.type);
+    const std::span<const float> wanted = reference == nullptr ? logits : logits_of(*reference, window, KvType::f32);
     const std::size_t vocabulary = logits.size() / window.inputs.size();
     std::vector<float> own(vocabulary);
     std::vector<float> other(vocabulary);
@@ -55,9 +55,11 @@ class DepthRun {
   }
 
  private:
-  [[nodiscard]] std::span<const float> logits_of(Engine& engine, const Window& window) const {
+  [[nodiscard]] std::span<const float> logits_of(Engine& engine, const Window& window, KvType type) const {
     require_not_interrupted();
-    Sequence sequence = engine.start(loops_, options_.window, options_.kv_policy, options_.seed, options_.start);
+    KvPolicy policy = options_.kv_policy;
+    policy.type = type;
+    Sequence sequence = engine.start(loops_, options_.window, policy, options_.seed, options_.start);
     return engine.prefill(sequence, window.inputs, Engine::Logits::all);
   }
 

@@ -22,8 +22,8 @@ struct DepthQuality {
 };
 
 /// Scores the windows of a text at each depth, every window at once as a prompt is. `reference` (may be null) is the
-/// same model in another type, so that what rounding costs is seen to grow, or not, from loop to loop. Throws Error
-/// when the two do not share a vocabulary and the groups' loops.
+/// same model in another type, its keys and values in F32, so that what rounding costs is seen to grow, or not, from
+/// loop to loop. Throws Error when the two do not share a vocabulary and the number of groups.
 std::vector<DepthQuality> evaluate_depths(const Model& model, const Model* reference,
                                           std::span<const std::int32_t> tokens, std::span<const int> depths,
                                           const EvaluationOptions& options, const ProgressSink& progress);

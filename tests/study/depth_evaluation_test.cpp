@@ -67,6 +67,13 @@ TEST_F(DepthEvaluation, AnotherModelIsComparedAtTheSameDepth) {
   }
 }
 
+TEST_F(DepthEvaluation, WhatNarrowKeysAndValuesCostShows) {
+  options_.kv_policy.type = KvType::q8_0;
+  const DepthQuality row = evaluate(&model_, {4}).at(0);
+  EXPECT_GT(row.kl_to_reference, 0);
+  EXPECT_LT(row.kl_to_reference, 0.01);
+}
+
 TEST_F(DepthEvaluation, PositionsOfContextAreNotScored) {
   options_.score_from = 5;
   EXPECT_EQ(evaluate(nullptr, {1}).at(0).tokens, 36);  // 3 of each of 12 whole windows, none of the last 3 positions
