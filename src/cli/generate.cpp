@@ -108,6 +108,28 @@ std::vector<BoundedExit> prompt_exits(const Request& request, const ExitChoice& 
   return exits;
 }
 
+double milliseconds_per_token(const Generation& result) {
+  return result.decode_milliseconds / std::max<double>(1.0, static_cast<double>(result.tokens.size()));
+}
+
+/// What a generation gave, but for its tokens.
+nlohmann::json result_json(const Request& request, const Model& model, const Generation& result,
+                           const std::vector<int>& loops) {
+  nlohmann::json json = provenance(request.run, model);
+  json["exit"] = request.exit;
+  json["prompt"] = request.prompt;
+  json["text"] = result.text;
+  json["stop_reason"] = name_of(result.reason);
+  if (request.exit_prompt) {
+    DepthSum prompt_depths;
+    for (const TokenDepth& depth : result.prompt_depths) prompt_depths.add(depth, loops);
+    json["mean_loops_per_prompt_token"] = prompt_depths.mean();
+  }
+  json["prefill_milliseconds"] = result.prefill_milliseconds;
+  json["milliseconds_per_token"] = milliseconds_per_token(result);
+  return json;
+}
+
 void run(const Request& request) {
   require_utf8(request.prompt, "--prompt");
   const ExitChoice choice = parse_exit(request.exit);
@@ -147,27 +169,15 @@ void run(const Request& request) {
         }
         if (!request.run.json) std::fflush(stdout);
       });
-  const double per_token =
-      result.decode_milliseconds / std::max<double>(1.0, static_cast<double>(result.tokens.size()));
   if (request.run.json) {
-    nlohmann::json json = provenance(request.run, model);
-    json["exit"] = request.exit;
-    json["prompt"] = request.prompt;
-    json["text"] = result.text;
-    json["stop_reason"] = name_of(result.reason);
+    nlohmann::json json = result_json(request, model, result, loops);
     json["prompt_tokens"] = prompt.size();
     json["tokens"] = std::move(tokens);
     json["mean_loops_per_token"] = depths.mean();
-    if (request.exit_prompt) {
-      DepthSum prompt_depths;
-      for (const TokenDepth& depth : result.prompt_depths) prompt_depths.add(depth, loops);
-      json["mean_loops_per_prompt_token"] = prompt_depths.mean();
-    }
-    json["prefill_milliseconds"] = result.prefill_milliseconds;
-    json["milliseconds_per_token"] = per_token;
     fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
+  const double per_token = milliseconds_per_token(result);
   fmt::print("\n");
   fmt::print(stderr, "{} tokens, {:.2f} loops/token of {}, {:.2f} ms/token ({:.0f} tok/s), exit {}, stopped by {}\n",
              result.tokens.size(), depths.mean(), looped_loops(loops, loops), per_token,
