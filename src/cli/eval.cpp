@@ -66,10 +66,24 @@ void print_rows(const std::vector<RuleResult>& rows) {
   }
 }
 
+std::vector<std::int32_t> text_tokens(const Request& request, const Tokenizer& tokenizer) {
+  const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
+  return tokens_of(request.text, tokenizer, most);
+}
+
+/// What a result on a text depends on.
+nlohmann::json text_json(const Request& request, const Model& model, const EvaluationOptions& options) {
+  nlohmann::json json = provenance(request.run, model);
+  json["text"] = request.text.file;
+  json["split"] = request.text.split;
+  json["window_tokens"] = options.window;
+  json["score_from"] = options.score_from;
+  return json;
+}
+
 void run_text(const Request& request, const Model& model, const Tokenizer& tokenizer,
               const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
-  const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
-  const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
+  const std::vector<std::int32_t> tokens = text_tokens(request, tokenizer);
   std::vector<RuleResult> rows;
   {
     Progress progress("eval", 1, "windows");
@@ -80,11 +94,7 @@ void run_text(const Request& request, const Model& model, const Tokenizer& token
     print_rows(rows);
     return;
   }
-  nlohmann::json json = provenance(request.run, model);
-  json["text"] = request.text.file;
-  json["split"] = request.text.split;
-  json["window_tokens"] = options.window;
-  json["score_from"] = options.score_from;
+  nlohmann::json json = text_json(request, model, options);
   json["rows"] = nlohmann::json::array();
   for (const RuleResult& row : rows) json["rows"].push_back(row_json(row));
   fmt::print("{}\n", json.dump(2));
@@ -130,8 +140,7 @@ std::vector<int> depths_of(const Request& request, const EvaluationOptions& opti
 
 void run_depths(const Request& request, const Model& model, const Tokenizer& tokenizer,
                 const EvaluationOptions& options) {
-  const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
-  const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
+  const std::vector<std::int32_t> tokens = text_tokens(request, tokenizer);
   const std::vector<int> depths = depths_of(request, options);
   std::optional<Model> reference;
   if (!request.reference.empty()) reference = load_model(request.reference, request.run.layer_loops);
@@ -144,12 +153,8 @@ void run_depths(const Request& request, const Model& model, const Tokenizer& tok
     print_depths(rows, reference.has_value());
     return;
   }
-  nlohmann::json json = provenance(request.run, model);
+  nlohmann::json json = text_json(request, model, options);
   if (reference) json["reference"] = {{"model", request.reference}, {"sha256", reference->hash()}};
-  json["text"] = request.text.file;
-  json["split"] = request.text.split;
-  json["window_tokens"] = options.window;
-  json["score_from"] = options.score_from;
   json["depths"] = nlohmann::json::array();
   for (const DepthQuality& row : rows) json["depths"].push_back(depth_json(row, reference.has_value()));
   fmt::print("{}\n", json.dump(2));

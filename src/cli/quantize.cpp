@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "model/convert.hpp"
-#include "model/parts.hpp"
 #include "model/rounding.hpp"
 
 namespace gyre::cli {

@@ -9,6 +9,7 @@
 #include "cli/program.hpp"
 #include "format/gguf.hpp"
 #include "model_folder.hpp"
+#include "wide_spec.hpp"
 
 namespace gyre {
 namespace {
@@ -16,15 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-/// Rows of whole blocks of 32.
-ModelSpec wide_spec() {
-  ModelSpec spec = small_spec();
-  spec.hidden_size = 32;
-  spec.head_size = 8;
-  spec.ffn_size = 64;
-  return spec;
-}
 
 class ConvertRun : public ::testing::Test {
  protected:

@@ -6,20 +6,12 @@
 
 #include "cli/program.hpp"
 #include "model_folder.hpp"
+#include "wide_spec.hpp"
 
 namespace gyre {
 namespace {
 
 using ::testing::HasSubstr;
-
-/// Rows of whole blocks of 32.
-ModelSpec wide_spec() {
-  ModelSpec spec = small_spec();
-  spec.hidden_size = 32;
-  spec.head_size = 8;
-  spec.ffn_size = 64;
-  return spec;
-}
 
 class QuantizeRun : public ::testing::Test {
  protected:

@@ -10,21 +10,13 @@
 #include "model/language.hpp"
 #include "model/rounding.hpp"
 #include "model_folder.hpp"
+#include "wide_spec.hpp"
 
 namespace gyre {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-/// Rows of whole blocks of 32.
-ModelSpec wide_spec() {
-  ModelSpec spec = small_spec();
-  spec.hidden_size = 32;
-  spec.head_size = 8;
-  spec.ffn_size = 64;
-  return spec;
-}
 
 class Convert : public ::testing::Test {
  protected:
