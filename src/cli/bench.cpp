@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
@@ -9,6 +11,7 @@
 #include "cli/options.hpp"
 #include "engine/cost.hpp"
 #include "study/benchmark.hpp"
+#include "study/ceilings.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre::cli {
@@ -18,6 +21,7 @@ struct Request {
   RunOptions run;
   BenchmarkOptions bench;
   std::string exit;
+  bool ceilings = false;
 };
 
 double median(std::vector<double> values) {
@@ -43,6 +47,27 @@ nlohmann::json ceiling_json(const Request& request, const Model& model, double t
           {"read_bytes_per_second", bandwidth},
           {"bound_tokens_per_second", bound},
           {"share_of_bound", tokens_per_second / request.bench.batch / bound}};
+}
+
+nlohmann::json machine_json(const Ceilings& ceilings) {
+  return {{"memory_bytes_per_second", ceilings.memory_bytes},
+          {"cache_bytes_per_second", ceilings.cache_bytes},
+          {"cache_block_bytes", kCacheBlock},
+          {"float_operations_per_second", ceilings.float_operations},
+          {"half_operations_per_second", ceilings.half_operations},
+          {"byte_operations_per_second", ceilings.byte_operations}};
+}
+
+void print_machine(const Ceilings& ceilings) {
+  fmt::print("{:24} {:10.1f} GB/s\n", "memory is read at", ceilings.memory_bytes / 1e9);
+  fmt::print("{:24} {:10.1f} GB/s\n", fmt::format("{} MiB over and over", kCacheBlock >> 20U),
+             ceilings.cache_bytes / 1e9);
+  const auto print = [](std::string_view kind, double operations) {
+    if (operations > 0) fmt::print("{:24} {:10.1f} Gop/s\n", kind, operations / 1e9);
+  };
+  print("multiply-adds of f32", ceilings.float_operations);
+  print("of bf16", ceilings.half_operations);
+  print("of bytes", ceilings.byte_operations);
 }
 
 void print_speed(const std::string& work, const std::vector<double>& speeds) {
@@ -84,13 +109,19 @@ void print_ceiling(const nlohmann::json& generation) {
 
 void print_result(const Request& request, const Model& model, const BenchmarkResult& result) {
   const BenchmarkOptions& options = request.bench;
-  const nlohmann::json json = result_json(request, model, result);
+  nlohmann::json json = result_json(request, model, result);
+  std::optional<Ceilings> ceilings;
+  if (request.ceilings) {
+    ceilings = measure_ceilings(thread_count(request.run));
+    json["machine"] = machine_json(*ceilings);
+  }
   if (request.run.json) {
     fmt::print("{}\n", json.dump(2));
     return;
   }
   fmt::print("{}: weights {}, loops {}, {} threads, {} kernels\n", request.run.model, model.weight_type(),
              fmt::join(options.loops, "/"), thread_count(request.run), kernels().name);
+  if (ceilings) print_machine(*ceilings);
   if (options.prompt > 0) print_speed(fmt::format("prompt of {}", options.prompt), result.prompt);
   if (options.tokens == 0) return;
   print_speed(fmt::format("{} tokens, batch of {}", options.tokens, options.batch), result.generation);
@@ -147,6 +178,8 @@ void add_bench(CLI::App& program) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule of the decoded tokens (default: full depth, no rule asked)");
+  command->add_flag("--ceilings", request->ceilings,
+                    "Also measure what the processor can read and multiply at most (about 5 s)");
   command->add_option("--rounds", request->bench.rounds, "Rounds; the figure is their median")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -157,6 +190,7 @@ void add_bench(CLI::App& program) {
       "the weights, over what a token reads.\n"
       "Examples:\n"
       "  gyre bench -m model.gguf\n"
+      "  gyre bench -m model.gguf --ceilings\n"
       "  gyre bench -m model.gguf --batch 8 --prompt 0\n"
       "  gyre bench -m model.gguf --prompt 0 --exit fixed:loops=6\n"
       "  gyre bench -m models/shakespeare --weights q8_0 --loops 8 --threads 1 --json");

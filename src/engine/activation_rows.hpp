@@ -17,7 +17,7 @@ class ActivationRows {
     grow(floats_, n * columns);
     grow(bytes_, padded);
     grow(scales_, padded / kByteRun);
-    grow(sums_, padded / kByteRun);
+    grow(zeros_, padded / kByteRun);
     grow(halves_, (n + kHalfRows - 1) / kHalfRows * kHalfRows * padded_columns(columns));
   }
   [[nodiscard]] float* floats() { return floats_.data(); }
@@ -25,7 +25,7 @@ class ActivationRows {
   /// Rounded rows from `row` on.
   [[nodiscard]] ByteRows rounded(std::size_t row, std::size_t columns) {
     const std::size_t first = row * padded_columns(columns);
-    return {bytes_.data() + first, scales_.data() + first / kByteRun, sums_.data() + first / kByteRun};
+    return {bytes_.data() + first, scales_.data() + first / kByteRun, zeros_.data() + first / kByteRun};
   }
 
  private:
@@ -37,7 +37,7 @@ class ActivationRows {
   std::vector<float> floats_;
   std::vector<std::int8_t> bytes_;
   std::vector<float> scales_;
-  std::vector<std::int32_t> sums_;
+  std::vector<std::int32_t> zeros_;
   std::vector<std::uint16_t> halves_;
 };
 

@@ -77,12 +77,11 @@ Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n
   }
   const bool halves = kernels_.takes_halves(type, n, columns);
   if (halves) {
-    kernels_.round_to_halves(input + mine.begin * columns, count, columns,
-                             rows.halves() + mine.begin * padded_columns(columns));
+    kernels_.round_to_halves(input, mine.begin, count, columns, rows.halves());
   } else if (is_coded(type)) {
     kernels_.round_to_bytes(input + mine.begin * columns, count, columns, rows.rounded(mine.begin, columns));
   }
-  if (!alone && (is_coded(type) || norm.weight != nullptr)) pool_.barrier();
+  if (!alone && (halves || is_coded(type) || norm.weight != nullptr)) pool_.barrier();
   return {n, columns, input, rows.rounded(0, columns), halves ? rows.halves() : nullptr};
 }
 

@@ -5,12 +5,19 @@
 #include "kernels/vector.inl"
 
 namespace gyre {
+namespace {
+constexpr Peak kFloats = {avx512::run_floats, peak_operations(16)};
+constexpr Peak kBytes = {avx512::run_bytes, peak_operations(4 * 16)};
+/// Four tiles of sums, 32 columns deep.
+constexpr Peak kTiles = {amx::run_halves, 2.0 * 4 * 16 * 16 * 32};
+}  // namespace
+
 const Kernels kAvx512Kernels = {"avx512",         avx512::round_to_bytes,
                                 takes_no_halves,  nullptr,
                                 avx512::multiply, rms_norm,
                                 layer_norm,       rotate,
                                 attend,           silu_gated,
-                                step_statistics};
+                                step_statistics,  {kFloats, {}, kBytes}};
 const Kernels kAmxKernels = {"amx",
                              avx512::round_to_bytes,
                              amx::takes_halves,
@@ -21,6 +28,7 @@ const Kernels kAmxKernels = {"amx",
                              rotate,
                              attend,
                              silu_gated,
-                             step_statistics};
+                             step_statistics,
+                             {kFloats, kTiles, kBytes}};
 }  // namespace gyre
 #endif

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/kv_rows.hpp"
+#include "kernels/peaks.hpp"
 #include "kernels/products.hpp"
 
 namespace gyre {
@@ -25,7 +26,9 @@ struct Kernels {
   void (*round_to_bytes)(const float* x, std::size_t count, std::size_t columns, const ByteRows& out);
   /// Whether products of `count` rows with weights of this type are taken with activations rounded to bfloat16 instead.
   bool (*takes_halves)(WeightType type, std::size_t count, std::size_t columns);
-  void (*round_to_halves)(const float* x, std::size_t count, std::size_t columns, std::uint16_t* out);
+  /// Rounds `count` rows of [rows, columns] from row `first` on into their places among Activations::halves.
+  void (*round_to_halves)(const float* x, std::size_t first, std::size_t count, std::size_t columns,
+                          std::uint16_t* out);
   /// y = x Wᵀ for the rows of the panels `first_panel` … `last_panel` of W.
   void (*multiply)(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
                    const ProductOut& out);
@@ -48,6 +51,8 @@ struct Kernels {
 
   /// Reads `now` and `before`, replaces `step` (the previous Δ) by the new one. All have n channels.
   StepStatistics (*step_statistics)(const float* now, const float* before, float* step, std::size_t n);
+
+  Peaks peaks;
 };
 
 /// Floats of scratch that attend takes when its last query sees `count` positions.

@@ -9,8 +9,7 @@
 namespace gyre {
 namespace {
 
-constexpr std::size_t kVector = 64;
-constexpr std::size_t kRowBytes = kVector / kPanelRows;  ///< of one row in a vector
+constexpr std::size_t kRowBytes = kPanelVector / kPanelRows;  ///< of one row in a vector
 constexpr std::size_t kMostBlock = 256;
 
 std::size_t block_columns(WeightType type) { return type == WeightType::ternary ? 256 : 32; }
@@ -73,7 +72,7 @@ CodePlace place_of(WeightType type, std::size_t column) {
 /// Writes one row of a step: its codes and the scales of its blocks.
 void pack_step_row(WeightType type, std::span<const Block> blocks, std::size_t row, std::byte* step) {
   const std::size_t fields = 8 / code_bits(type);
-  const std::size_t vectors = step_bytes(type) / kVector - 1;
+  const std::size_t vectors = step_bytes(type) / kPanelVector - 1;
   for (std::size_t v = 0; v < vectors; ++v) {
     const std::size_t column = v * kRowBytes * fields;
     const std::uint8_t* codes = &blocks[column / block_columns(type)].codes[column % block_columns(type)];
@@ -82,11 +81,11 @@ void pack_step_row(WeightType type, std::span<const Block> blocks, std::size_t r
       for (std::size_t i = 0; i < fields; ++i) {
         byte |= static_cast<unsigned>(codes[i * kRowBytes + b]) << (static_cast<unsigned>(i) * code_bits(type));
       }
-      step[v * kVector + row * kRowBytes + b] = static_cast<std::byte>(byte);
+      step[v * kPanelVector + row * kRowBytes + b] = static_cast<std::byte>(byte);
     }
   }
   for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const std::size_t place = vectors * kVector + (b * kPanelRows + row) * sizeof(std::uint16_t);
+    const std::size_t place = vectors * kPanelVector + (b * kPanelRows + row) * sizeof(std::uint16_t);
     std::memcpy(step + place, &blocks[b].scale, sizeof(std::uint16_t));
   }
 }
@@ -108,38 +107,6 @@ void pack_coded_row(WeightType type, const std::byte* stored, std::size_t column
 
 }  // namespace
 
-bool is_coded(WeightType type) { return type != WeightType::f32 && type != WeightType::bf16; }
-
-unsigned code_bits(WeightType type) { return type == WeightType::ternary ? 2 : (type == WeightType::q4_0 ? 4 : 8); }
-
-int zero_code(WeightType type) { return type == WeightType::ternary ? 1 : (type == WeightType::q4_0 ? 8 : 128); }
-
-std::size_t step_columns(WeightType type) {
-  switch (type) {
-    case WeightType::f32:
-      return 1;
-    case WeightType::bf16:
-      return 2;
-    case WeightType::ternary:
-      return 256;
-    default:
-      return 64;
-  }
-}
-
-std::size_t step_bytes(WeightType type) {
-  if (!is_coded(type)) return kVector;
-  return step_columns(type) * kPanelRows * code_bits(type) / 8 + kVector;
-}
-
-std::size_t panel_bytes(WeightType type, std::size_t columns) {
-  return (columns + step_columns(type) - 1) / step_columns(type) * step_bytes(type);
-}
-
-std::size_t packed_bytes(WeightType type, std::size_t rows, std::size_t columns) {
-  return (rows + kPanelRows - 1) / kPanelRows * panel_bytes(type, columns);
-}
-
 std::size_t stored_row_bytes(WeightType type, std::size_t columns) {
   if (type == WeightType::f32) return columns * sizeof(float);
   if (type == WeightType::bf16) return columns * sizeof(std::uint16_t);
@@ -158,7 +125,7 @@ void pack_panel(WeightType type, std::span<const std::byte* const, kPanelRows> r
     const std::size_t per_step = step_columns(type);
     const std::size_t size = kRowBytes / per_step;
     for (std::size_t i = 0; i < columns; ++i) {
-      std::byte* const vector = panel + i / per_step * kVector;
+      std::byte* const vector = panel + i / per_step * kPanelVector;
       std::memcpy(vector + row * kRowBytes + i % per_step * size, rows[row] + i * size, size);
     }
   }
@@ -175,13 +142,14 @@ void unpack_codes(const PackedMatrix& matrix, std::size_t row, PackedRow& out) {
   for (std::size_t i = 0; i < out.codes.size(); ++i) {
     const std::byte* step = panel + i / step_columns(type) * step_bytes(type);
     const CodePlace place = place_of(type, i % step_columns(type));
-    const auto byte = static_cast<unsigned>(step[place.vector * kVector + lane * kRowBytes + place.byte]);
+    const auto byte = static_cast<unsigned>(step[place.vector * kPanelVector + lane * kRowBytes + place.byte]);
     const unsigned code = (byte >> place.shift) & ((1U << code_bits(type)) - 1U);
     out.codes[i] = static_cast<std::int32_t>(code) - zero_code(type);
     if (i % kRun != 0) continue;
     std::uint16_t scale = 0;
     const std::size_t block = i % step_columns(type) / block_columns(type);
-    std::memcpy(&scale, step + step_bytes(type) - kVector + (block * kPanelRows + lane) * sizeof scale, sizeof scale);
+    std::memcpy(&scale, step + step_bytes(type) - kPanelVector + (block * kPanelRows + lane) * sizeof scale,
+                sizeof scale);
     out.scales[i / kRun] = from_f16(scale);
   }
 }
@@ -197,7 +165,7 @@ void unpack_row(const PackedMatrix& matrix, std::size_t row, std::span<float> ou
   const std::byte* panel = matrix.data + row / kPanelRows * panel_bytes(type, matrix.columns);
   for (std::size_t i = 0; i < out.size(); ++i) {
     std::uint32_t bits = 0;
-    std::memcpy(&bits, panel + i / step_columns(type) * kVector + row % kPanelRows * kRowBytes, sizeof bits);
+    std::memcpy(&bits, panel + i / step_columns(type) * kPanelVector + row % kPanelRows * kRowBytes, sizeof bits);
     if (type == WeightType::bf16) bits = i % 2 == 0 ? bits << 16U : bits & 0xffff0000U;
     std::memcpy(&out[i], &bits, sizeof bits);
   }

@@ -43,18 +43,36 @@ struct PackedMatrix {
   [[nodiscard]] std::size_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
 };
 
-/// Columns of one step of a panel, and its bytes.
-std::size_t step_columns(WeightType type);
-std::size_t step_bytes(WeightType type);
 /// Whether this is a block format, whose products are taken with activations that are rounded to bytes.
-bool is_coded(WeightType type);
+constexpr bool is_coded(WeightType type) { return type != WeightType::f32 && type != WeightType::bf16; }
 /// Bits of a code, and the code that stands for 0; of the block formats.
-unsigned code_bits(WeightType type);
-int zero_code(WeightType type);
+constexpr unsigned code_bits(WeightType type) {
+  return type == WeightType::ternary ? 2 : (type == WeightType::q4_0 ? 4 : 8);
+}
+constexpr int zero_code(WeightType type) {
+  return type == WeightType::ternary ? 1 : (type == WeightType::q4_0 ? 8 : 128);
+}
+
+/// Bytes of a vector of a panel.
+inline constexpr std::size_t kPanelVector = 64;
+
+/// Columns of one step of a panel, and its bytes.
+constexpr std::size_t step_columns(WeightType type) {
+  if (!is_coded(type)) return type == WeightType::bf16 ? 2 : 1;
+  return type == WeightType::ternary ? 256 : 64;
+}
+constexpr std::size_t step_bytes(WeightType type) {
+  if (!is_coded(type)) return kPanelVector;
+  return step_columns(type) * kPanelRows * code_bits(type) / 8 + kPanelVector;
+}
 
 /// Bytes of one panel, and of a whole matrix.
-std::size_t panel_bytes(WeightType type, std::size_t columns);
-std::size_t packed_bytes(WeightType type, std::size_t rows, std::size_t columns);
+constexpr std::size_t panel_bytes(WeightType type, std::size_t columns) {
+  return (columns + step_columns(type) - 1) / step_columns(type) * step_bytes(type);
+}
+constexpr std::size_t packed_bytes(WeightType type, std::size_t rows, std::size_t columns) {
+  return (rows + kPanelRows - 1) / kPanelRows * panel_bytes(type, columns);
+}
 
 /// Bytes of a row as files store it, in whole blocks.
 std::size_t stored_row_bytes(WeightType type, std::size_t columns);

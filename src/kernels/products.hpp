@@ -13,6 +13,7 @@ inline constexpr std::size_t kByteRun = 32;
 /// Columns of rounded activations: whole steps of every coded type but the ternary one, whose rows are whole blocks.
 constexpr std::size_t padded_columns(std::size_t columns) { return (columns + 63) / 64 * 64; }
 
+/// Rows of halves are kept in whole pairs of tiles of 16 rows by 32 columns.
 inline constexpr std::size_t kHalfRows = 32;
 
 /// A run whose numbers are all smaller is one of zeros: the inverse of its scale would leave the floats.
@@ -20,9 +21,9 @@ inline constexpr float kSmallestRun = 1e-30F;
 
 /// Rows of numbers rounded to bytes: a number is scale · byte, and a byte lies within ±127. Zeros follow the columns.
 struct ByteRows {
-  std::int8_t* bytes = nullptr;  ///< [count, padded columns]
-  float* scales = nullptr;       ///< [count, padded columns / kByteRun]
-  std::int32_t* sums = nullptr;  ///< of the bytes of each run, likewise
+  std::int8_t* bytes = nullptr;   ///< [count, padded columns]
+  float* scales = nullptr;        ///< [count, padded columns / kByteRun]
+  std::int32_t* zeros = nullptr;  ///< −128 times the sum of the bytes of each run, likewise
 };
 
 /// Rows of activations as products read them.
@@ -31,8 +32,9 @@ struct Activations {
   std::size_t columns = 0;
   const float* floats = nullptr;  ///< [count, columns], for f32 and bf16 weights
   ByteRows rounded;               ///< for coded weights
-  /// For coded weights too, where the kernels take them: bfloat16, [count, padded columns], and room for as many rows
-  /// as make the count a multiple of kHalfRows.
+  /// Where the kernels take them, for bf16 and coded weights: bfloat16 in tiles of [16 rows, 32 columns], those of the
+  /// same rows one after the other, [count, padded columns] in all; there is room for as many rows as make the count a
+  /// multiple of kHalfRows.
   const std::uint16_t* halves = nullptr;
 };
 

@@ -6,14 +6,17 @@
 namespace gyre::amx {
 namespace {
 
-/// From this many rows of activations on, weights that are widened to bfloat16 once and multiplied by whole tiles beat
-/// those that are multiplied as they are.
+/// From so many rows of activations on, whole tiles of bfloat16 are faster than multiplying vectors; later where coded
+/// weights have to be widened first.
 constexpr std::size_t kLeastRows = 12;
+constexpr std::size_t kLeastRowsWidened = 32;
 constexpr std::size_t kTile = 16;           // rows of a tile
 constexpr std::size_t kTileColumns = 32;    // halves of a row of a tile
 constexpr std::size_t kMostColumns = 4096;  // that are widened at a time
 constexpr std::size_t kTileBytes = 1024;
-constexpr std::size_t kPanels = 2;  // that share a pass over the activations
+/// Of panels that are multiplied by the same activations before the next ones are looked at: a part of the second-level
+/// cache, so that neither they nor the activations come from further away than they must.
+constexpr std::size_t kGroupBytes = std::size_t{512} << 10;
 
 struct alignas(64) TileConfig {
   std::uint8_t palette = 1;
@@ -126,18 +129,39 @@ void put(const float* sums, std::size_t row, std::size_t rows, std::size_t colum
   }
 }
 
-/// Two panels of widened weights by 32 rows of activations: four tiles of sums. (Tiles are named by constants.)
-void multiply_tiles(const std::byte* first, const std::byte* second, const std::uint16_t* x, std::size_t padded,
-                    float* sums) {
-  const std::size_t stride = padded * sizeof(std::uint16_t);
+/// Two panels of halves by 32 rows of activations, `depth` tiles along the columns: four tiles of sums. Tiles are named
+/// by constants; the order of the products changes from step to step, so that each input is free again, and loaded
+/// anew, while products of the others run.
+void multiply_tiles(const std::byte* first, const std::byte* second, const std::uint16_t* upper,
+                    const std::uint16_t* lower, std::size_t depth, float* sums) {
+  constexpr std::size_t kHalves = kTile * kTileColumns;
   memory_barrier();
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (std::size_t k = 0; k < padded / kTileColumns; ++k) {
-    _tile_loadd(4, x + k * kTileColumns, stride);
-    _tile_loadd(5, x + kTile * padded + k * kTileColumns, stride);
+  std::size_t k = 0;
+  for (; k + 2 <= depth; k += 2) {
+    _tile_loadd(4, upper + k * kHalves, 64);
+    _tile_loadd(6, first + k * kTileBytes, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, second + k * kTileBytes, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(4, upper + (k + 1) * kHalves, 64);
+    _tile_loadd(5, lower + k * kHalves, 64);
+    _tile_dpbf16ps(3, 5, 7);
+    _tile_loadd(7, second + (k + 1) * kTileBytes, 64);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_loadd(6, first + (k + 1) * kTileBytes, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(5, lower + (k + 1) * kHalves, 64);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  if (k < depth) {
+    _tile_loadd(4, upper + k * kHalves, 64);
+    _tile_loadd(5, lower + k * kHalves, 64);
     _tile_loadd(6, first + k * kTileBytes, 64);
     _tile_loadd(7, second + k * kTileBytes, 64);
     _tile_dpbf16ps(0, 4, 6);
@@ -152,21 +176,52 @@ void multiply_tiles(const std::byte* first, const std::byte* second, const std::
   memory_barrier();
 }
 
+/// Panels of halves one after the other.
+struct Group {
+  const std::byte* panels;
+  std::size_t count;
+  std::size_t depth;  ///< tiles of a panel
+  std::size_t row;    ///< the first of the matrix
+  std::size_t rows;   ///< that are left from there on
+};
+
+/// A group by 32 rows of activations.
+void multiply_group(const Group& group, const Activations& x, std::size_t column, const ProductOut& out) {
+  alignas(64) float sums[4 * kTile * kPanelRows];
+  const std::size_t padded = padded_columns(x.columns);
+  const std::uint16_t* const upper = x.halves + column * padded;
+  const std::size_t left = x.count - column;
+  for (std::size_t p = 0; p < group.count; p += 2) {
+    const std::byte* const first = group.panels + p * group.depth * kTileBytes;
+    const std::byte* const second = p + 1 < group.count ? first + group.depth * kTileBytes : first;
+    multiply_tiles(first, second, upper, upper + kTile * padded, group.depth, sums);
+    for (std::size_t tile = 0; tile < 4; ++tile) {
+      const std::size_t panel = p + tile % 2;
+      const std::size_t above = tile / 2 * kTile;
+      if (above >= left || panel >= group.count) continue;
+      put(sums + tile * kTile * kPanelRows, group.row + panel * kPanelRows, group.rows - panel * kPanelRows,
+          column + above, left - above < kTile ? left - above : kTile, out);
+    }
+  }
+}
+
 }  // namespace
 
 bool takes_halves(WeightType type, std::size_t count, std::size_t columns) {
-  return is_coded(type) && count >= kLeastRows && columns <= kMostColumns;
+  if (type == WeightType::bf16) return count >= kLeastRows && columns % kTileColumns == 0;
+  return is_coded(type) && count >= kLeastRowsWidened && columns <= kMostColumns;
 }
 
-void round_to_halves(const float* x, std::size_t count, std::size_t columns, std::uint16_t* out) {
+void round_to_halves(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out) {
   const std::size_t padded = padded_columns(columns);
-  for (std::size_t t = 0; t < count; ++t) {
+  for (std::size_t t = first; t < first + count; ++t) {
+    std::uint16_t* const row = out + t / kTile * kTile * padded + t % kTile * kTileColumns;
     for (std::size_t i = 0; i < padded; i += 16) {
       const std::size_t there = i >= columns ? 0 : (columns - i < 16 ? columns - i : 16);
       const auto mask = static_cast<__mmask16>((1U << there) - 1U);
       const __m512 numbers = _mm512_maskz_loadu_ps(mask, x + t * columns + (there == 0 ? 0 : i));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + t * padded + i),
-                          __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(numbers)));
+      std::uint16_t* const to = row + i / kTileColumns * kTile * kTileColumns + i % kTileColumns;
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(numbers)));
     }
   }
 }
@@ -174,23 +229,29 @@ void round_to_halves(const float* x, std::size_t count, std::size_t columns, std
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
   if (x.halves == nullptr) return avx512::multiply(weights, x, first_panel, last_panel, out);
-  alignas(64) static thread_local std::byte widened[kPanels][kMostColumns / 2 * 64];
-  alignas(64) float sums[4 * kTile * kPanelRows];
+  alignas(64) static thread_local std::byte widened[kGroupBytes];
   const Tiles tiles;
-  const std::size_t padded = padded_columns(x.columns);
-  for (std::size_t p = first_panel; p < last_panel; p += kPanels) {
-    const std::size_t there = last_panel - p < kPanels ? last_panel - p : kPanels;
-    for (std::size_t i = 0; i < there; ++i) widen(weights, p + i, widened[i]);
-    for (std::size_t c = 0; c < x.count; c += 2 * kTile) {
-      multiply_tiles(widened[0], widened[there - 1], x.halves + c * padded, padded, sums);
-      for (std::size_t tile = 0; tile < 4; ++tile) {
-        const std::size_t column = c + tile / 2 * kTile;
-        if (column >= x.count || tile % 2 >= there) continue;
-        const std::size_t row = (p + tile % 2) * kPanelRows;
-        const std::size_t count = x.count - column < kTile ? x.count - column : kTile;
-        put(sums + tile * kTile * kPanelRows, row, weights.rows - row, column, count, out);
-      }
-    }
+  const bool as_they_are = weights.type == WeightType::bf16;
+  const std::size_t depth = (as_they_are ? x.columns : padded_columns(x.columns)) / kTileColumns;
+  const std::size_t size = depth * kTileBytes;
+  const std::size_t most = kGroupBytes / size < 2 ? 2 : kGroupBytes / size / 2 * 2;
+  for (std::size_t p = first_panel; p < last_panel; p += most) {
+    const std::size_t count = last_panel - p < most ? last_panel - p : most;
+    for (std::size_t i = 0; i < count && !as_they_are; ++i) widen(weights, p + i, widened + i * size);
+    const Group group{as_they_are ? weights.data + p * size : widened, count, depth, p * kPanelRows,
+                      weights.rows - p * kPanelRows};
+    for (std::size_t column = 0; column < x.count; column += 2 * kTile) multiply_group(group, x, column, out);
+  }
+}
+
+void run_halves(std::size_t rounds) {
+  const Tiles tiles;
+  for (std::size_t r = 0; r < rounds; ++r) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+    memory_barrier();
   }
 }
 

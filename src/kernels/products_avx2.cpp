@@ -109,7 +109,7 @@ inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::si
       for (std::size_t c = 0; c < N; ++c) {
         const std::size_t place = (column + c) * padded / kByteRun + run;
         const std::int8_t* const bytes = x.rounded.bytes + (column + c) * padded + run * kByteRun;
-        __m256i whole = _mm256_set1_epi32(-kZero * x.rounded.sums[place]);
+        __m256i whole = _mm256_set1_epi32(x.rounded.zeros[place] / (128 / kZero));
         for (std::size_t v = 0; v < 8; ++v) {
           whole = _mm256_add_epi32(whole, dot4<Type != WeightType::q8_0>(codes[v], four_bytes(bytes + 4 * v)));
         }
@@ -206,7 +206,7 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
         }
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
-      out.sums[t * padded / kByteRun + run] = sum;
+      out.zeros[t * padded / kByteRun + run] = -128 * sum;
     }
   }
 }

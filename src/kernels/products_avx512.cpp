@@ -3,130 +3,34 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <utility>
+
 namespace gyre::avx512 {
 namespace {
 
 /// Columns of y that share one pass over a panel: their sums and the codes of a block fill the 32 registers.
 constexpr std::size_t kMostColumns = 12;
+/// Panels side by side: with one number in hand for two rows of registers, loads are no longer what there is most of.
+template <WeightType Type>
+constexpr std::size_t kSideBySide = Type == WeightType::ternary ? 1 : 2;
 
-/// Sums of one panel: 16 rows by N columns.
-template <std::size_t N>
+/// Sums of P panels that lie one after the other, 16 rows each, by N columns.
+template <std::size_t N, std::size_t P>
 struct Sums {
-  __m512 of[N];
+  __m512 of[P][N];
+};
+
+/// Panels one after the other.
+struct Panels {
+  const std::byte* first;
+  std::size_t bytes;  ///< of one
+
+  [[nodiscard]] const std::byte* at(std::size_t panel, std::size_t offset) const {
+    return first + panel * bytes + offset;
+  }
 };
 
 inline __m512i load(const std::byte* p) { return _mm512_load_si512(p); }
-
-/// Sums of each column that are folded at the end: so that no addition waits for the one before it when there are few
-/// columns, and so that fewer roundings follow one another.
-template <std::size_t N>
-constexpr std::size_t kWays = N == 1 ? 8 : (N <= 4 ? 4 : 2);
-
-template <std::size_t N>
-inline Sums<N> folded(const __m512 (&sums)[kWays<N>][N]) {
-  Sums<N> out = {};
-  for (std::size_t c = 0; c < N; ++c) {
-    out.of[c] = sums[0][c];
-    for (std::size_t w = 1; w < kWays<N>; ++w) out.of[c] = _mm512_add_ps(out.of[c], sums[w][c]);
-  }
-  return out;
-}
-
-template <std::size_t N>
-inline Sums<N> panel_f32(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr std::size_t kWay = kWays<N>;
-  const float* const floats = x.floats + column * x.columns;
-  __m512 sums[kWay][N] = {};
-  std::size_t i = 0;
-  for (; i + kWay <= x.columns; i += kWay) {
-    for (std::size_t w = 0; w < kWay; ++w) {
-      const __m512 weights = _mm512_load_ps(panel + (i + w) * 64);
-      for (std::size_t c = 0; c < N; ++c) {
-        sums[w][c] = _mm512_fmadd_ps(weights, _mm512_set1_ps(floats[c * x.columns + i + w]), sums[w][c]);
-      }
-    }
-  }
-  for (; i < x.columns; ++i) {
-    const __m512 weights = _mm512_load_ps(panel + i * 64);
-    for (std::size_t c = 0; c < N; ++c) {
-      sums[0][c] = _mm512_fmadd_ps(weights, _mm512_set1_ps(floats[c * x.columns + i]), sums[0][c]);
-    }
-  }
-  return folded<N>(sums);
-}
-
-inline __m512 first_of_pair(__m512i pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
-inline __m512 second_of_pair(__m512i pairs) {
-  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000U))));
-}
-
-template <std::size_t N>
-inline Sums<N> panel_bf16(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr std::size_t kWay = kWays<N>;
-  const float* const floats = x.floats + column * x.columns;
-  const std::size_t pairs = x.columns / 2;
-  __m512 sums[kWay][N] = {};
-  const auto add_pair = [&](std::size_t pair, __m512(&into)[N]) {
-    const __m512i weights = load(panel + pair * 64);
-    const __m512 first = first_of_pair(weights);
-    const __m512 second = second_of_pair(weights);
-    for (std::size_t c = 0; c < N; ++c) {
-      const float* const two = floats + c * x.columns + 2 * pair;
-      into[c] = _mm512_fmadd_ps(first, _mm512_set1_ps(two[0]), into[c]);
-      into[c] = _mm512_fmadd_ps(second, _mm512_set1_ps(two[1]), into[c]);
-    }
-  };
-  std::size_t i = 0;
-  for (; i + kWay <= pairs; i += kWay) {
-    for (std::size_t w = 0; w < kWay; ++w) add_pair(i + w, sums[w]);
-  }
-  for (; i < pairs; ++i) add_pair(i, sums[0]);
-  if (x.columns % 2 != 0) {
-    const __m512 first = first_of_pair(load(panel + pairs * 64));
-    for (std::size_t c = 0; c < N; ++c) {
-      sums[0][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(floats[c * x.columns + 2 * pairs]), sums[0][c]);
-    }
-  }
-  return folded<N>(sums);
-}
-
-/// Rounded activations of one column.
-struct ByteColumn {
-  const std::int8_t* bytes;
-  const float* scales;
-  const std::int32_t* sums;
-};
-inline ByteColumn byte_column(const Activations& x, std::size_t column) {
-  const std::size_t padded = padded_columns(x.columns);
-  const std::size_t runs = column * padded / kByteRun;
-  return {x.rounded.bytes + column * padded, x.rounded.scales + runs, x.rounded.sums + runs};
-}
-
-inline __m512i four_bytes(const std::int8_t* bytes) {
-  int word = 0;
-  __builtin_memcpy(&word, bytes, sizeof word);
-  return _mm512_set1_epi32(word);
-}
-
-/// Sums of codes times bytes over one run: 8 vectors of codes, 4 of a row in each.
-inline __m512 run_of_codes(const __m512i (&codes)[8], const ByteColumn& x, std::size_t run, int zero) {
-  const std::int8_t* const bytes = x.bytes + run * kByteRun;
-  __m512i even = _mm512_set1_epi32(-zero * x.sums[run]);
-  __m512i odd = _mm512_setzero_si512();
-  for (std::size_t v = 0; v < 8; v += 2) {
-    even = _mm512_dpbusd_epi32(even, codes[v], four_bytes(bytes + 4 * v));
-    odd = _mm512_dpbusd_epi32(odd, codes[v + 1], four_bytes(bytes + 4 * v + 4));
-  }
-  return _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
-}
-
-inline __m512 scales_of(const std::byte* scales, std::size_t block) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
-}
-
-inline void read_codes_q8(const std::byte* step, std::size_t block, __m512i (&codes)[8]) {
-  for (std::size_t v = 0; v < 8; ++v) codes[v] = load(step + (block * 8 + v) * 64);
-}
 
 /// Far enough ahead for the third-level cache, near enough to stay in the first. The processor's own prefetching begins
 /// anew on every page.
@@ -135,134 +39,313 @@ inline void prefetch(const std::byte* p) {
   _mm_prefetch(reinterpret_cast<const char*>(p + kAhead), _MM_HINT_T0);
 }
 
-inline void read_codes_q4(const std::byte* step, std::size_t block, __m512i (&codes)[8]) {
-  const __m512i low = _mm512_set1_epi8(15);
-  for (std::size_t v = 0; v < 4; ++v) {
-    const std::byte* const vector = step + (block * 4 + v) * 64;
-    const __m512i both = load(vector);
-    prefetch(vector);
-    codes[2 * v] = _mm512_and_si512(both, low);
-    codes[2 * v + 1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
+/// Sums of each column that are folded at the end: so that no addition waits for the one before it when there are few
+/// columns. The same for any number of panels, so that it does not show in the result how panels are shared out.
+template <std::size_t N>
+constexpr std::size_t kWays = N <= 4 ? 8 / N : 1;
+
+template <std::size_t N, std::size_t P>
+inline Sums<N, P> folded(const Sums<N, P> (&ways)[kWays<N>]) {
+  Sums<N, P> out = ways[0];
+  for (std::size_t w = 1; w < kWays<N>; ++w) {
+    for (std::size_t p = 0; p < P; ++p) {
+      for (std::size_t c = 0; c < N; ++c) out.of[p][c] = _mm512_add_ps(out.of[p][c], ways[w].of[p][c]);
+    }
+  }
+  return out;
+}
+
+template <std::size_t N, std::size_t P>
+inline Sums<N, P> sums_f32(const Panels& panels, const Activations& x, std::size_t column) {
+  constexpr std::size_t kWay = kWays<N>;
+  const float* const floats = x.floats + column * x.columns;
+  Sums<N, P> ways[kWay] = {};
+  const auto add = [&](std::size_t i, Sums<N, P>& into) {
+    __m512 weights[P];
+    for (std::size_t p = 0; p < P; ++p) {
+      weights[p] = _mm512_load_ps(panels.at(p, i * 64));
+      if (N == 1) prefetch(panels.at(p, i * 64));
+    }
+    for (std::size_t c = 0; c < N; ++c) {
+      const __m512 number = _mm512_set1_ps(floats[c * x.columns + i]);
+      for (std::size_t p = 0; p < P; ++p) into.of[p][c] = _mm512_fmadd_ps(weights[p], number, into.of[p][c]);
+    }
+  };
+  std::size_t i = 0;
+  for (; i + kWay <= x.columns; i += kWay) {
+    for (std::size_t w = 0; w < kWay; ++w) add(i + w, ways[w]);
+  }
+  for (; i < x.columns; ++i) add(i, ways[0]);
+  return folded(ways);
+}
+
+inline __m512 first_of_pair(__m512i pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+inline __m512 second_of_pair(__m512i pairs) {
+  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000U))));
+}
+
+template <std::size_t N, std::size_t P>
+inline Sums<N, P> sums_bf16(const Panels& panels, const Activations& x, std::size_t column) {
+  constexpr std::size_t kWay = kWays<N>;
+  const float* const floats = x.floats + column * x.columns;
+  const std::size_t pairs = x.columns / 2;
+  Sums<N, P> ways[kWay] = {};
+  const auto add_pair = [&](std::size_t pair, Sums<N, P>& into) {
+    for (std::size_t p = 0; p < P; ++p) {
+      const __m512i weights = load(panels.at(p, pair * 64));
+      if (N == 1) prefetch(panels.at(p, pair * 64));
+      const __m512 first = first_of_pair(weights);
+      const __m512 second = second_of_pair(weights);
+      for (std::size_t c = 0; c < N; ++c) {
+        const float* const two = floats + c * x.columns + 2 * pair;
+        into.of[p][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(two[0]), into.of[p][c]);
+        into.of[p][c] = _mm512_fmadd_ps(second, _mm512_set1_ps(two[1]), into.of[p][c]);
+      }
+    }
+  };
+  std::size_t i = 0;
+  for (; i + kWay <= pairs; i += kWay) {
+    for (std::size_t w = 0; w < kWay; ++w) add_pair(i + w, ways[w]);
+  }
+  for (; i < pairs; ++i) add_pair(i, ways[0]);
+  if (x.columns % 2 != 0) {
+    for (std::size_t p = 0; p < P; ++p) {
+      const __m512 first = first_of_pair(load(panels.at(p, pairs * 64)));
+      for (std::size_t c = 0; c < N; ++c) {
+        const __m512 number = _mm512_set1_ps(floats[c * x.columns + 2 * pairs]);
+        ways[0].of[p][c] = _mm512_fmadd_ps(first, number, ways[0].of[p][c]);
+      }
+    }
+  }
+  return folded(ways);
+}
+
+/// Rounded activations from a column on: those of the next column are one stride away.
+struct ByteColumns {
+  const std::int8_t* bytes;
+  const float* scales;
+  const std::int32_t* zeros;
+  std::size_t stride;  ///< of the bytes; scales and zeros have one for each run of them
+
+  [[nodiscard]] float scale(std::size_t column, std::size_t run) const {
+    return scales[column * (stride / kByteRun) + run];
+  }
+};
+inline ByteColumns byte_columns(const Activations& x, std::size_t column) {
+  const std::size_t padded = padded_columns(x.columns);
+  const std::size_t runs = column * padded / kByteRun;
+  return {x.rounded.bytes + column * padded, x.rounded.scales + runs, x.rounded.zeros + runs, padded};
+}
+
+/// step(0) … step(N - 1), each with its number known when it is compiled, so that sums stay in registers.
+template <typename Step, std::size_t... I>
+inline void each(Step step, std::index_sequence<I...> /*numbers*/) {
+  (step(std::integral_constant<std::size_t, I>()), ...);
+}
+
+inline __m512i four_bytes(const std::int8_t* bytes) {
+  int word = 0;
+  __builtin_memcpy(&word, bytes, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+
+/// The codes of one run of 32 columns, 4 of a row in each vector. Those that share a byte with others are left where
+/// they lie in it, and count as many times more: a sum of them is moved down once, instead of every vector.
+using Codes = __m512i[8];
+
+template <WeightType Type>
+constexpr std::size_t kRunVectors = Type == WeightType::q8_0 ? 8 : (Type == WeightType::q4_0 ? 4 : 2);
+
+template <WeightType Type>
+inline void read_codes(const std::byte* vectors, Codes& codes) {
+  constexpr std::size_t kFields = 8 / kRunVectors<Type>;
+  constexpr unsigned kBits = 8 / kFields;
+  for (std::size_t v = 0; v < kRunVectors<Type>; ++v) {
+    const __m512i together = load(vectors + v * 64);
+    prefetch(vectors + v * 64);
+    for (std::size_t i = 0; i < kFields; ++i) {
+      const auto mask = static_cast<char>(((1U << kBits) - 1U) << (i * kBits));
+      codes[v * kFields + i] = kFields == 1 ? together : _mm512_and_si512(together, _mm512_set1_epi8(mask));
+    }
   }
 }
 
+/// Sums of codes of P panels less their zero, times the bytes of one column, over one run.
+template <WeightType Type, std::size_t P>
+inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
+                         __m512 (&out)[P]) {
+  constexpr std::size_t kSums = Type == WeightType::ternary ? 4 : 2;  // one a field; two, lest they wait for each other
+  const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
+  // The zero of a code is 128, 8 or 1; where its field lies it counts 128, 128 or 64.
+  const __m512i zeros = _mm512_set1_epi32(x.zeros[column * (x.stride / kByteRun) + run]);
+  __m512i sums[P][kSums] = {};
+  for (auto& panel : sums) panel[kSums - 1] = Type == WeightType::ternary ? _mm512_srai_epi32(zeros, 1) : zeros;
+  for (std::size_t v = 0; v < 8; v += kSums) {
+    for (std::size_t i = 0; i < kSums; ++i) {
+      const __m512i four = four_bytes(bytes + 4 * (v + i));
+      for (std::size_t p = 0; p < P; ++p) sums[p][i] = _mm512_dpbusd_epi32(sums[p][i], codes[p][v + i], four);
+    }
+  }
+  for (std::size_t p = 0; p < P; ++p) {
+    if constexpr (Type == WeightType::q4_0) sums[p][1] = _mm512_srai_epi32(sums[p][1], 4);
+    if constexpr (Type == WeightType::ternary) {
+      const __m512i last = _mm512_add_epi32(_mm512_srai_epi32(sums[p][2], 4), _mm512_srai_epi32(sums[p][3], 6));
+      sums[p][1] = _mm512_add_epi32(_mm512_srai_epi32(sums[p][1], 2), last);
+    }
+    out[p] = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[p][0], sums[p][1]));
+  }
+}
+
+inline __m512 scales_of(const std::byte* scales, std::size_t block) {
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
+}
+
 /// q8_0 and q4_0: a scale for each run.
-template <WeightType Type, std::size_t N>
-inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr bool kEight = Type == WeightType::q8_0;
-  constexpr std::size_t kScales = kEight ? 1024 : 512;
-  constexpr std::size_t kStep = kScales + 64;
-  ByteColumn columns[N];
-  for (std::size_t c = 0; c < N; ++c) columns[c] = byte_column(x, column + c);
-  Sums<N> sums = {};
-  const std::size_t runs = padded_columns(x.columns) / kByteRun;
-  for (std::size_t run = 0; run < runs; ++run) {
-    const std::byte* const step = panel + run / 2 * kStep;
-    __m512i codes[8];
-    kEight ? read_codes_q8(step, run % 2, codes) : read_codes_q4(step, run % 2, codes);
-    const __m512 scales = scales_of(step + kScales, run % 2);
-    for (std::size_t c = 0; c < N; ++c) {
-      const __m512 products = run_of_codes(codes, columns[c], run, kEight ? 128 : 8);
-      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(columns[c].scales[run]));
-      sums.of[c] = _mm512_fmadd_ps(products, scale, sums.of[c]);
+template <WeightType Type, std::size_t N, std::size_t P>
+inline Sums<N, P> sums_coded(const Panels& panels, const Activations& x, std::size_t column) {
+  constexpr std::size_t kRun = kRunVectors<Type> * 64;
+  constexpr std::size_t kStep = 2 * kRun + 64;
+  const ByteColumns columns = byte_columns(x, column);
+  Sums<N, P> sums = {};
+  const std::size_t steps = padded_columns(x.columns) / (2 * kByteRun);
+  for (std::size_t s = 0; s < steps; ++s) {
+    for (std::size_t p = 0; p < P; ++p) prefetch(panels.at(p, s * kStep + 2 * kRun));
+    for (std::size_t b = 0; b < 2; ++b) {
+      Codes codes[P];
+      __m512 scales[P];
+      for (std::size_t p = 0; p < P; ++p) {
+        const std::byte* const step = panels.at(p, s * kStep);
+        read_codes<Type>(step + b * kRun, codes[p]);
+        scales[p] = scales_of(step + 2 * kRun, b);
+      }
+      const std::size_t run = 2 * s + b;
+      const auto add = [&](auto c) {
+        __m512 products[P];
+        run_of_codes<Type>(codes, columns, c, run, products);
+        const __m512 number = _mm512_set1_ps(columns.scale(c, run));
+        for (std::size_t p = 0; p < P; ++p) {
+          sums.of[p][c] = _mm512_fmadd_ps(products[p], _mm512_mul_ps(scales[p], number), sums.of[p][c]);
+        }
+      };
+      each(add, std::make_index_sequence<N>());
     }
   }
   return sums;
 }
 
 /// A scale for each 8 runs.
-template <std::size_t N>
-inline Sums<N> panel_ternary(const std::byte* panel, const Activations& x, std::size_t column) {
+template <std::size_t N, std::size_t P>
+inline Sums<N, P> sums_ternary(const Panels& panels, const Activations& x, std::size_t column) {
   constexpr std::size_t kRuns = 8;
   constexpr std::size_t kScales = 1024;
   constexpr std::size_t kStep = kScales + 64;
-  const __m512i low = _mm512_set1_epi8(3);
-  ByteColumn columns[N];
-  for (std::size_t c = 0; c < N; ++c) columns[c] = byte_column(x, column + c);
-  Sums<N> sums = {};
+  const ByteColumns columns = byte_columns(x, column);
+  Sums<N, P> sums = {};
   for (std::size_t block = 0; block < x.columns / (kRuns * kByteRun); ++block) {
-    const std::byte* const step = panel + block * kStep;
-    Sums<N> inner = {};
-    for (std::size_t r = 0; r < kRuns; ++r) {
-      __m512i codes[8];
-      for (std::size_t v = 0; v < 2; ++v) {
-        const __m512i four = load(step + (r * 2 + v) * 64);
-        codes[4 * v] = _mm512_and_si512(four, low);
-        codes[4 * v + 1] = _mm512_and_si512(_mm512_srli_epi16(four, 2), low);
-        codes[4 * v + 2] = _mm512_and_si512(_mm512_srli_epi16(four, 4), low);
-        codes[4 * v + 3] = _mm512_and_si512(_mm512_srli_epi16(four, 6), low);
+    for (std::size_t p = 0; p < P; ++p) {
+      const std::byte* const step = panels.at(p, block * kStep);
+      __m512 inner[N] = {};
+      for (std::size_t r = 0; r < kRuns; ++r) {
+        Codes codes[1];
+        read_codes<WeightType::ternary>(step + r * 128, codes[0]);
+        const std::size_t run = block * kRuns + r;
+        const auto add = [&](auto c) {
+          __m512 products[1];
+          run_of_codes<WeightType::ternary>(codes, columns, c, run, products);
+          inner[c] = _mm512_fmadd_ps(products[0], _mm512_set1_ps(columns.scale(c, run)), inner[c]);
+        };
+        each(add, std::make_index_sequence<N>());
       }
-      const std::size_t run = block * kRuns + r;
-      for (std::size_t c = 0; c < N; ++c) {
-        const __m512 products = run_of_codes(codes, columns[c], run, 1);
-        inner.of[c] = _mm512_fmadd_ps(products, _mm512_set1_ps(columns[c].scales[run]), inner.of[c]);
-      }
+      const __m512 scales = scales_of(step + kScales, 0);
+      for (std::size_t c = 0; c < N; ++c) sums.of[p][c] = _mm512_fmadd_ps(inner[c], scales, sums.of[p][c]);
     }
-    const __m512 scales = scales_of(step + kScales, 0);
-    for (std::size_t c = 0; c < N; ++c) sums.of[c] = _mm512_fmadd_ps(inner.of[c], scales, sums.of[c]);
   }
   return sums;
 }
 
-template <WeightType Type, std::size_t N>
-inline Sums<N> panel_of(const std::byte* panel, const Activations& x, std::size_t column) {
-  if constexpr (Type == WeightType::f32) return panel_f32<N>(panel, x, column);
-  if constexpr (Type == WeightType::bf16) return panel_bf16<N>(panel, x, column);
-  if constexpr (Type == WeightType::ternary) return panel_ternary<N>(panel, x, column);
-  if constexpr (Type == WeightType::q8_0 || Type == WeightType::q4_0) return panel_coded<Type, N>(panel, x, column);
+template <WeightType Type, std::size_t N, std::size_t P>
+inline Sums<N, P> sums_of(const Panels& panels, const Activations& x, std::size_t column) {
+  if constexpr (Type == WeightType::f32) return sums_f32<N, P>(panels, x, column);
+  if constexpr (Type == WeightType::bf16) return sums_bf16<N, P>(panels, x, column);
+  if constexpr (Type == WeightType::ternary) return sums_ternary<N, P>(panels, x, column);
+  if constexpr (Type == WeightType::q8_0 || Type == WeightType::q4_0) return sums_coded<Type, N, P>(panels, x, column);
 }
 
-template <std::size_t N>
-inline void put(const Sums<N>& sums, std::size_t row, std::size_t rows, std::size_t column, const ProductOut& out) {
-  const auto mask = static_cast<__mmask16>(rows >= kPanelRows ? 0xffffU : (1U << rows) - 1U);
-  const __m512 bias = out.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out.bias + row);
-  for (std::size_t c = 0; c < N; ++c) {
-    float* const y = out.y + (column + c) * out.stride + row;
-    __m512 sum = _mm512_add_ps(sums.of[c], bias);
-    if (out.add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
-    _mm512_mask_storeu_ps(y, mask, sum);
+/// `rows` is how many rows there are from `row` on.
+template <std::size_t N, std::size_t P>
+inline void put(const Sums<N, P>& sums, std::size_t row, std::size_t rows, std::size_t column, const ProductOut& out) {
+  for (std::size_t p = 0; p < P; ++p) {
+    const std::size_t first = row + p * kPanelRows;
+    const std::size_t there = rows - p * kPanelRows;
+    const auto mask = static_cast<__mmask16>(there >= kPanelRows ? 0xffffU : (1U << there) - 1U);
+    const __m512 bias = out.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out.bias + first);
+    for (std::size_t c = 0; c < N; ++c) {
+      float* const y = out.y + (column + c) * out.stride + first;
+      __m512 sum = _mm512_add_ps(sums.of[p][c], bias);
+      if (out.add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
+      _mm512_mask_storeu_ps(y, mask, sum);
+    }
   }
 }
 
-/// One panel by all columns from `column` on, `N` at a time.
-template <WeightType Type, std::size_t N>
-inline std::size_t columns_of_panel(const std::byte* panel, const Activations& x, std::size_t column, std::size_t row,
-                                    std::size_t rows, const ProductOut& out) {
-  for (; column + N <= x.count; column += N) put(panel_of<Type, N>(panel, x, column), row, rows, column, out);
+/// A matrix, the activations and where their products go.
+struct Work {
+  const PackedMatrix& weights;
+  const Activations& x;
+  const ProductOut& out;
+  std::size_t panel_bytes;
+};
+
+/// `P` panels from `panel` on by columns from `column` on, `N` at a time; the first column that is left.
+template <WeightType Type, std::size_t N, std::size_t P>
+inline std::size_t columns_of_panels(const Work& work, std::size_t panel, std::size_t column) {
+  const Panels panels{work.weights.data + panel * work.panel_bytes, work.panel_bytes};
+  const std::size_t row = panel * kPanelRows;
+  for (; column + N <= work.x.count; column += N) {
+    put(sums_of<Type, N, P>(panels, work.x, column), row, work.weights.rows - row, column, work.out);
+  }
   return column;
 }
 
-template <WeightType Type>
-void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_t first, std::size_t last,
-                   const ProductOut& out) {
-  const std::size_t size = panel_bytes(Type, weights.columns);
-  for (std::size_t p = first; p < last; ++p) {
-    const std::byte* const panel = weights.data + p * size;
-    const std::size_t row = p * kPanelRows;
-    const std::size_t rows = weights.rows - row;
-    std::size_t column = columns_of_panel<Type, kMostColumns>(panel, x, 0, row, rows, out);
-    column = columns_of_panel<Type, 8>(panel, x, column, row, rows, out);
-    column = columns_of_panel<Type, 4>(panel, x, column, row, rows, out);
-    column = columns_of_panel<Type, 2>(panel, x, column, row, rows, out);
-    columns_of_panel<Type, 1>(panel, x, column, row, rows, out);
+template <WeightType Type, std::size_t P>
+void multiply_panels(const Work& work, std::size_t panel) {
+  std::size_t column = 0;
+  const auto take = [&]<std::size_t N>() {
+    while (column + N <= work.x.count) column = columns_of_panels<Type, N, P>(work, panel, column);
+  };
+  if constexpr (!is_coded(Type) || P == 1) {
+    take.template operator()<kMostColumns>();
+    take.template operator()<8>();
   }
+  take.template operator()<4>();
+  take.template operator()<2>();
+  take.template operator()<1>();
+}
+
+template <WeightType Type>
+void multiply_type(const Work& work, std::size_t first, std::size_t last) {
+  constexpr std::size_t kPanels = kSideBySide<Type>;
+  std::size_t panel = first;
+  for (; panel + kPanels <= last; panel += kPanels) multiply_panels<Type, kPanels>(work, panel);
+  for (; panel < last; ++panel) multiply_panels<Type, 1>(work, panel);
 }
 
 }  // namespace
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
+  const Work work{weights, x, out, panel_bytes(weights.type, weights.columns)};
   switch (weights.type) {
     case WeightType::f32:
-      return multiply_type<WeightType::f32>(weights, x, first_panel, last_panel, out);
+      return multiply_type<WeightType::f32>(work, first_panel, last_panel);
     case WeightType::bf16:
-      return multiply_type<WeightType::bf16>(weights, x, first_panel, last_panel, out);
+      return multiply_type<WeightType::bf16>(work, first_panel, last_panel);
     case WeightType::q8_0:
-      return multiply_type<WeightType::q8_0>(weights, x, first_panel, last_panel, out);
+      return multiply_type<WeightType::q8_0>(work, first_panel, last_panel);
     case WeightType::q4_0:
-      return multiply_type<WeightType::q4_0>(weights, x, first_panel, last_panel, out);
+      return multiply_type<WeightType::q4_0>(work, first_panel, last_panel);
     case WeightType::ternary:
-      return multiply_type<WeightType::ternary>(weights, x, first_panel, last_panel, out);
+      return multiply_type<WeightType::ternary>(work, first_panel, last_panel);
   }
 }
 
@@ -286,7 +369,7 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       _mm_storeu_si128(bytes + 1, _mm512_cvtepi32_epi8(second_half));
       const std::size_t place = t * padded / kByteRun + run;
       out.scales[place] = largest / 127.0F;
-      out.sums[place] = _mm512_reduce_add_epi32(_mm512_add_epi32(first_half, second_half));
+      out.zeros[place] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(first_half, second_half));
     }
   }
 }

@@ -44,7 +44,7 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
         sum += bytes[i - first];
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
-      out.sums[t * padded / kByteRun + run] = sum;
+      out.zeros[t * padded / kByteRun + run] = -128 * sum;
     }
   }
 }

@@ -94,6 +94,6 @@ const Kernels kScalarKernels = {"scalar",         scalar::round_to_bytes,
                                 scalar::multiply, rms_norm,
                                 layer_norm,       rotate,
                                 attend,           silu_gated,
-                                step_statistics};
+                                step_statistics,  {}};
 
 }  // namespace gyre

@@ -10,26 +10,38 @@ namespace gyre {
   void round_to_bytes(const float* x, std::size_t count, std::size_t columns, const ByteRows& out);                 \
   void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel, \
                 const ProductOut& out);
+// Rounds of kPeakSums multiply-adds each, see Peaks.
+#define GYRE_PEAKS                     \
+  void run_floats(std::size_t rounds); \
+  void run_bytes(std::size_t rounds);
 namespace scalar {
 GYRE_PRODUCTS
 }
+/// Sums that do not wait for one another: more than any processor takes to be kept busy.
+inline constexpr std::size_t kPeakSums = 12;
+/// A round of multiply-adds of vectors with so many lanes of sums.
+constexpr double peak_operations(std::size_t lanes) { return 2.0 * static_cast<double>(kPeakSums * lanes); }
 /// For tables without tiles.
 inline bool takes_no_halves(WeightType /*type*/, std::size_t /*count*/, std::size_t /*columns*/) { return false; }
 #if defined(__x86_64__)
 namespace amx {
 bool takes_halves(WeightType type, std::size_t count, std::size_t columns);
-void round_to_halves(const float* x, std::size_t count, std::size_t columns, std::uint16_t* out);
+void round_to_halves(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out);
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out);
+void run_halves(std::size_t rounds);
 }  // namespace amx
 namespace avx2 {
 GYRE_PRODUCTS
-}
+GYRE_PEAKS
+}  // namespace avx2
 namespace avx512 {
 GYRE_PRODUCTS
-}
+GYRE_PEAKS
+}  // namespace avx512
 #endif
 #undef GYRE_PRODUCTS
+#undef GYRE_PEAKS
 
 // Built from one source file each; the vector tables exist on x86-64 alone.
 extern const Kernels kScalarKernels;

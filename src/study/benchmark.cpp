@@ -5,8 +5,6 @@
 
 #include "base/interrupt.hpp"
 #include "base/random.hpp"
-#include "base/thread_pool.hpp"
-#include "model/weights.hpp"
 
 namespace gyre {
 namespace {
@@ -91,38 +89,6 @@ BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const
   const std::int64_t decoded = std::int64_t{options.rounds + 1} * options.batch * options.tokens;
   if (decoded > 0) result.loops_per_token = static_cast<double>(loops) / static_cast<double>(decoded);
   return result;
-}
-
-double read_bandwidth(std::size_t bytes, int threads) {
-  constexpr std::size_t kRead = std::size_t{256} << 20;  // in a try
-  constexpr int kTries = 9;
-  WeightMemory memory;
-  const std::size_t count = std::max<std::size_t>(bytes / sizeof(std::uint64_t), 1024);
-  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(memory.allocate(count * sizeof(std::uint64_t)));
-  ThreadPool pool(threads);
-  const std::size_t repeats = std::max<std::size_t>(1, kRead / bytes);
-  std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads) * 8);
-  const auto read = [&](int part) {
-    const Share share = share_of(count, 512, part, pool.size());
-    std::uint64_t sum = 0;
-    for (std::size_t r = 0; r < repeats; ++r) {
-      std::uint64_t lanes[8] = {};
-      for (std::size_t i = share.begin; i + 8 <= share.end; i += 8) {
-        for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += numbers[i + lane];
-      }
-      for (const std::uint64_t lane : lanes) sum += lane ^ r;
-    }
-    sums[static_cast<std::size_t>(part) * 8] += sum;  // or nothing would have to be read
-  };
-  std::vector<double> speeds;
-  for (int attempt = 0; attempt <= kTries; ++attempt) {
-    const auto begin = Clock::now();
-    pool.run(read);
-    speeds.push_back(static_cast<double>(count * sizeof(std::uint64_t) * repeats) / seconds_since(begin));
-  }
-  speeds.erase(speeds.begin());
-  std::nth_element(speeds.begin(), speeds.begin() + kTries / 2, speeds.end());
-  return speeds[kTries / 2];
 }
 
 }  // namespace gyre

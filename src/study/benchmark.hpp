@@ -30,8 +30,4 @@ struct BenchmarkResult {
 /// sequences that hold one token. One round more, before the others, warms up.
 BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const ProgressSink& progress);
 
-/// Bytes per second at which `threads` threads together read `bytes` bytes over and over, each its own part of them:
-/// the median of several tries. What fits a cache is read from there.
-double read_bandwidth(std::size_t bytes, int threads);
-
 }  // namespace gyre

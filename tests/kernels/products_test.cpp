@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -116,18 +117,21 @@ struct RandomRows {
       : floats(count * columns),
         bytes(count * padded_columns(columns), 99),
         scales(bytes.size() / kByteRun),
-        sums(scales.size()) {
+        zeros(scales.size()) {
     for (float& value : floats) value = static_cast<float>(random.normal());
-    table.round_to_bytes(floats.data(), count, columns, {bytes.data(), scales.data(), sums.data()});
-    rows = {count, columns, floats.data(), {bytes.data(), scales.data(), sums.data()}};
+    table.round_to_bytes(floats.data(), count, columns, {bytes.data(), scales.data(), zeros.data()});
+    rows = {count, columns, floats.data(), {bytes.data(), scales.data(), zeros.data()}};
   }
 
   std::vector<float> floats;
   std::vector<std::int8_t> bytes;
   std::vector<float> scales;
-  std::vector<std::int32_t> sums;
+  std::vector<std::int32_t> zeros;
   Activations rows;
 };
+
+/// As bfloat16 keeps it.
+float halved(float number) { return std::bit_cast<float>(std::uint32_t{to_bf16(number)} << 16U); }
 
 std::size_t columns_for(WeightType type, Random& random) {
   if (type == WeightType::ternary) return 256 * (1 + random.below(2));
@@ -154,7 +158,7 @@ TEST_P(Products, RoundToBytesKeepsEveryNumberWithinHalfAStep) {
           const float wanted = i < columns ? x.floats[t * columns + i] : 0.0F;
           ASSERT_NEAR(byte * x.scales[place], wanted, 0.5001F * x.scales[place]) << columns << " columns, number " << i;
         }
-        ASSERT_EQ(x.sums[place], sum);
+        ASSERT_EQ(x.zeros[place], -128 * sum);
       }
     }
   }
@@ -165,11 +169,11 @@ TEST_P(Products, RoundToBytesOfZerosAndOfTheSmallestNumbersIsZero) {
     const std::vector<float> x(64, value);
     std::vector<std::int8_t> bytes(64, 5);
     std::vector<float> scales(2, 5.0F);
-    std::vector<std::int32_t> sums(2, 5);
-    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), sums.data()});
+    std::vector<std::int32_t> zeros(2, 5);
+    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), zeros.data()});
     EXPECT_EQ(bytes, std::vector<std::int8_t>(64, 0));
     EXPECT_EQ(scales, std::vector<float>(2, 0.0F));
-    EXPECT_EQ(sums, std::vector<std::int32_t>(2, 0));
+    EXPECT_EQ(zeros, std::vector<std::int32_t>(2, 0));
   }
 }
 
@@ -201,6 +205,43 @@ TEST_P(Products, EqualTheSumOfProductsForEveryTypeAndShape) {
       }
     }
   }
+}
+
+TEST_P(Products, OfManyRowsEqualTheSumOfProductsOfHalves) {
+  int tried = 0;
+  for (const WeightType type : kTypes) {
+    for (std::size_t n = 1; n <= 70; n += 1 + random_.below(5)) {
+      const std::size_t columns = type == WeightType::bf16 ? 32 * (1 + random_.below(6)) : columns_for(type, random_);
+      if (!table_.takes_halves(type, n, columns)) continue;
+      ++tried;
+      const std::size_t rows = 1 + random_.below(70);
+      const RandomMatrix matrix(type, rows, columns, random_);
+      const RandomRows x(table_, n, columns, random_);
+      std::vector<std::uint16_t> halves((n + kHalfRows - 1) / kHalfRows * kHalfRows * padded_columns(columns), 0x3f80);
+      const std::size_t some = random_.below(n + 1);  // as two threads share them
+      table_.round_to_halves(x.floats.data(), some, n - some, columns, halves.data());
+      table_.round_to_halves(x.floats.data(), 0, some, columns, halves.data());
+      std::vector<float> y(n * rows);
+      const Activations input{n, columns, x.floats.data(), {}, halves.data()};
+      table_.multiply(matrix.packed(), input, 0, matrix.packed().panels(), {y.data(), rows});
+      for (std::size_t t = 0; t < n; ++t) {
+        for (std::size_t row = 0; row < rows; ++row) {
+          double sum = 0;
+          double magnitude = 0;
+          for (std::size_t i = 0; i < columns; ++i) {
+            const float number = halved(x.floats[t * columns + i]);
+            const float weight = halved(matrix.at(row, i));
+            sum += static_cast<double>(number) * static_cast<double>(weight);
+            magnitude += std::abs(static_cast<double>(number) * static_cast<double>(weight));
+          }
+          ASSERT_NEAR(static_cast<double>(y[t * rows + row]), sum, 1e-5 * magnitude + 1e-30)
+              << "type " << static_cast<int>(type) << ", " << rows << " x " << columns << ", n " << n << ", row "
+              << row;
+        }
+      }
+    }
+  }
+  if (tried == 0) GTEST_SKIP() << "these kernels have no products of halves";
 }
 
 TEST_P(Products, OfSomePanelsLeaveTheOtherRowsAlone) {

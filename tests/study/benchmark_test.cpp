@@ -45,7 +45,5 @@ TEST_F(Benchmark, CountsTheLoopsOfItsTokens) {
   EXPECT_EQ(measure("fixed:loops=2").loops_per_token, 2 + 2);
 }
 
-TEST(ReadBandwidth, IsMoreThanNothing) { EXPECT_GT(read_bandwidth(1 << 16, 1), 0); }
-
 }  // namespace
 }  // namespace gyre

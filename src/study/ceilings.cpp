@@ -1,0 +1,87 @@
+#include "study/ceilings.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "base/interrupt.hpp"
+#include "base/thread_pool.hpp"
+#include "kernels/kernels.hpp"
+#include "model/weights.hpp"
+
+namespace gyre {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kTries = 9;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double operations_per_second(const Peak& peak, ThreadPool& pool) {
+  if (peak.run == nullptr) return 0;
+  constexpr std::size_t kRounds = std::size_t{1} << 20;
+  std::vector<double> speeds;
+  for (int attempt = 0; attempt <= kTries; ++attempt) {
+    require_not_interrupted();
+    const auto begin = Clock::now();
+    pool.run([&](int /*part*/) { peak.run(kRounds); });
+    speeds.push_back(peak.operations * static_cast<double>(kRounds) * pool.size() / seconds_since(begin));
+  }
+  speeds.erase(speeds.begin());  // a core takes a while to reach its speed
+  return median(std::move(speeds));
+}
+
+}  // namespace
+
+double read_bandwidth(std::size_t bytes, int threads) {
+  constexpr std::size_t kRead = std::size_t{256} << 20;  // in a try
+  WeightMemory memory;
+  const std::size_t count = std::max<std::size_t>(bytes / sizeof(std::uint64_t), 1024);
+  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(memory.allocate(count * sizeof(std::uint64_t)));
+  ThreadPool pool(threads);
+  const std::size_t repeats = std::max<std::size_t>(1, kRead / bytes);
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads) * 8);
+  const auto read = [&](int part) {
+    const Share share = share_of(count, 512, part, pool.size());
+    std::uint64_t sum = 0;
+    for (std::size_t r = 0; r < repeats; ++r) {
+      std::uint64_t lanes[8] = {};
+      for (std::size_t i = share.begin; i + 8 <= share.end; i += 8) {
+        for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += numbers[i + lane];
+      }
+      for (const std::uint64_t lane : lanes) sum += lane ^ r;
+    }
+    sums[static_cast<std::size_t>(part) * 8] += sum;  // or nothing would have to be read
+  };
+  std::vector<double> speeds;
+  for (int attempt = 0; attempt <= kTries; ++attempt) {
+    require_not_interrupted();
+    const auto begin = Clock::now();
+    pool.run(read);
+    speeds.push_back(static_cast<double>(count * sizeof(std::uint64_t) * repeats) / seconds_since(begin));
+  }
+  speeds.erase(speeds.begin());
+  return median(std::move(speeds));
+}
+
+Ceilings measure_ceilings(int threads, std::size_t memory_block) {
+  ThreadPool pool(threads);
+  Ceilings ceilings;
+  const Peaks& peaks = kernels().peaks;
+  ceilings.float_operations = operations_per_second(peaks.floats, pool);
+  ceilings.half_operations = operations_per_second(peaks.halves, pool);
+  ceilings.byte_operations = operations_per_second(peaks.bytes, pool);
+  ceilings.cache_bytes = read_bandwidth(kCacheBlock, threads);
+  ceilings.memory_bytes = read_bandwidth(memory_block, threads);
+  return ceilings;
+}
+
+}  // namespace gyre
