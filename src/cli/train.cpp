@@ -1,49 +1,15 @@
-#include <dlfcn.h>
-
-#include <cstdlib>
 #include <memory>
 
-#include "base/error.hpp"
+#include "base/module.hpp"
 #include "cli/commands.hpp"
 #include "train/trainer.hpp"
 
 namespace gyre::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
-/// The training module: beside the program, or where an installation puts libraries.
-void* load_training_module() {
-  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
-  std::string problem;
-  for (const fs::path& folder : {program, program / "../lib"}) {
-    const fs::path module = folder / "libgyre_train.so";
-    if (!fs::exists(module)) continue;
-    if (void* handle = ::dlopen(module.c_str(), RTLD_NOW | RTLD_GLOBAL)) return handle;
-    problem = ::dlerror();
-  }
-  if (!problem.empty()) throw Error("train: cannot load the training module: {}", problem);
-  throw Error("train: this gyre was built without training; install LibTorch (Debian: libtorch-dev) and build again");
-}
-
-/// LibTorch picks AVX2 and a BLAS with a thread pool of its own unless told otherwise before it is loaded.
-void prepare_torch_environment() {
-  constexpr int kKeepTheUsersChoice = 0;
-#if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx2")) throw Error("train: this processor lacks AVX2, which training needs");
-  if (__builtin_cpu_supports("avx512bw")) ::setenv("ATEN_CPU_CAPABILITY", "avx512", kKeepTheUsersChoice);
-#endif
-  // A library that is already loaded under the same name is what the module will be given.
-  for (const char* blas : {"/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3",
-                           "/usr/lib/aarch64-linux-gnu/openblas-openmp/libblas.so.3"}) {
-    if (fs::exists(blas)) ::dlopen(blas, RTLD_NOW | RTLD_GLOBAL);
-  }
-}
-
 void run_train(const TrainRequest& request) {
-  prepare_torch_environment();
-  void* entry = ::dlsym(load_training_module(), "gyre_train_entry");
-  if (entry == nullptr) throw Error("train: the training module is of another version; build it again");
+  prepare_torch_environment("train");
+  void* const entry = module_function(load_module("libgyre_train.so", "train"), "gyre_train_entry", "train");
   reinterpret_cast<decltype(&gyre_train_entry)>(entry)(request);
 }
 

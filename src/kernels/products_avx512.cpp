@@ -337,6 +337,7 @@ void multiply(const PackedMatrix& weights, const Activations& x, std::size_t fir
   const Work work{weights, x, out, panel_bytes(weights.type, weights.columns)};
   switch (weights.type) {
     case WeightType::f32:
+      if (x.count >= 2 * kMostColumns) return multiply_blocked(weights, x, first_panel, last_panel, out);
       return multiply_type<WeightType::f32>(work, first_panel, last_panel);
     case WeightType::bf16:
       return multiply_type<WeightType::bf16>(work, first_panel, last_panel);

@@ -38,6 +38,9 @@ GYRE_PEAKS
 namespace avx512 {
 GYRE_PRODUCTS
 GYRE_PEAKS
+/// multiply() of f32 weights by many rows.
+void multiply_blocked(const PackedMatrix& weights, const Activations& x, std::size_t first_panel,
+                      std::size_t last_panel, const ProductOut& out);
 }  // namespace avx512
 #endif
 #undef GYRE_PRODUCTS

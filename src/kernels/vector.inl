@@ -273,33 +273,68 @@ inline void pack_keys(const std::byte* keys, std::size_t count, std::size_t head
   }
 }
 
-/// Scores of N queries against all panels, `stride` apart; those of positions that do not exist are whatever they are.
-template <std::size_t N>
-inline void score_rows(const float* queries, std::size_t query_stride, const float* panels, std::size_t count,
-                       std::size_t head_size, float scale, float* scores, std::size_t stride) {
-  for (std::size_t t = 0; t < count; t += kLanes) {
-    Register sums[N] = {};
-    const float* const panel = panels + t * head_size;
-    for (std::size_t i = 0; i < head_size; ++i) {
-      const Register key = load(panel + i * kLanes);
-      for (std::size_t n = 0; n < N; ++n) sums[n] += key * queries[n * query_stride + i];
+/// Registers of keys or values that share one pass over the numbers of the queries: as many as leave their sums where
+/// they are added up.
+constexpr std::size_t kSideBySide = kLanes >= 16 ? 2 : 1;
+
+/// Scores of N queries against B panels of keys; those of positions that do not exist are whatever they are.
+template <std::size_t N, std::size_t B>
+inline void score_panels(const float* queries, std::size_t query_stride, const float* panels, std::size_t head_size,
+                         float scale, float* scores, std::size_t stride) {
+  Register sums[B][N] = {};
+  for (std::size_t i = 0; i < head_size; ++i) {
+    Register keys[B];
+    for (std::size_t b = 0; b < B; ++b) keys[b] = load(panels + (b * head_size + i) * kLanes);
+    for (std::size_t n = 0; n < N; ++n) {
+      const float number = queries[n * query_stride + i];
+      for (std::size_t b = 0; b < B; ++b) sums[b][n] += keys[b] * number;
     }
-    for (std::size_t n = 0; n < N; ++n) store(scores + n * stride + t, sums[n] * scale);
+  }
+  for (std::size_t b = 0; b < B; ++b) {
+    for (std::size_t n = 0; n < N; ++n) store(scores + n * stride + b * kLanes, sums[b][n] * scale);
   }
 }
 
-/// Sums of values weighted by the scores of N queries, for channels i … i + kLanes.
-template <std::size_t N, typename Row>
-inline void mix_values(const float* scores, std::size_t stride, const std::byte* values, std::size_t count,
-                       std::size_t head_size, std::size_t i, const float* inverses, float* out,
-                       std::size_t out_stride) {
-  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
-  Register mixed[N] = {};
-  for (std::size_t t = 0; t < count; ++t) {
-    const Register value = Row(values + t * bytes, head_size).lanes(i);
-    for (std::size_t n = 0; n < N; ++n) mixed[n] += value * scores[n * stride + t];
+/// Scores of N queries against all panels, `stride` apart.
+template <std::size_t N>
+inline void score_rows(const float* queries, std::size_t query_stride, const float* panels, std::size_t count,
+                       std::size_t head_size, float scale, float* scores, std::size_t stride) {
+  std::size_t t = 0;
+  for (; t + kSideBySide * kLanes <= count; t += kSideBySide * kLanes) {
+    score_panels<N, kSideBySide>(queries, query_stride, panels + t * head_size, head_size, scale, scores + t, stride);
   }
-  for (std::size_t n = 0; n < N; ++n) store(out + n * out_stride + i, mixed[n] * inverses[n]);
+  for (; t < count; t += kLanes) {
+    score_panels<N, 1>(queries, query_stride, panels + t * head_size, head_size, scale, scores + t, stride);
+  }
+}
+
+/// Where the mixed values of several queries go: each times a factor of its own.
+struct MixedRows {
+  const float* factors;
+  float* out;
+  std::size_t stride;
+};
+
+/// Sums of values weighted by the scores of N queries, for channels i … i + B · kLanes.
+template <std::size_t N, std::size_t B, typename Row>
+inline void mix_values(const float* scores, std::size_t stride, const std::byte* values, std::size_t count,
+                       std::size_t head_size, std::size_t i, const MixedRows& mixed) {
+  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
+  Register sums[B][N] = {};
+  for (std::size_t t = 0; t < count; ++t) {
+    const Row row(values + t * bytes, head_size);
+    Register numbers[B];
+    for (std::size_t b = 0; b < B; ++b) numbers[b] = row.lanes(i + b * kLanes);
+    for (std::size_t n = 0; n < N; ++n) {
+      const float score = scores[n * stride + t];
+      for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * score;
+    }
+  }
+  for (std::size_t b = 0; b < B; ++b) {
+    for (std::size_t n = 0; n < N; ++n) {
+      store(mixed.out + n * mixed.stride + i + b * kLanes, sums[b][n] * mixed.factors[n]);
+    }
+  }
 }
 
 template <typename Row>
@@ -327,9 +362,13 @@ inline void attend_rows(const float* queries, std::size_t query_stride, std::siz
       inverses[n] = 1.0F / exponentiate(scores + n * stride, own);
       for (std::size_t t = own; t < seen; ++t) scores[n * stride + t] = 0;
     }
-    for (std::size_t i = 0; i < head_size; i += kLanes) {
-      mix_values<kQueries, Row>(scores, stride, cache.values, seen, head_size, i, inverses, out + first * out_stride,
-                                out_stride);
+    const MixedRows mixed{inverses, out + first * out_stride, out_stride};
+    std::size_t i = 0;
+    for (; i + kSideBySide * kLanes <= head_size; i += kSideBySide * kLanes) {
+      mix_values<kQueries, kSideBySide, Row>(scores, stride, cache.values, seen, head_size, i, mixed);
+    }
+    for (; i < head_size; i += kLanes) {
+      mix_values<kQueries, 1, Row>(scores, stride, cache.values, seen, head_size, i, mixed);
     }
   }
 }

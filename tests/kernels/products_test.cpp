@@ -140,6 +140,37 @@ std::size_t columns_for(WeightType type, Random& random) {
 
 class Products : public ::testing::TestWithParam<const Kernels*> {
  protected:
+  struct Shape {
+    std::size_t rows;
+    std::size_t columns;
+    std::size_t n;
+  };
+
+  /// With activations as floats or rounded to bytes.
+  void expect_sums_of_products(WeightType type, const Shape& shape) {
+    const auto [rows, columns, n] = shape;
+    const RandomMatrix matrix(type, rows, columns, random_);
+    const RandomRows x(table_, n, columns, random_);
+    std::vector<float> y(n * rows);
+    table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(), {y.data(), rows});
+    const std::size_t padded = padded_columns(columns);
+    for (std::size_t t = 0; t < n; ++t) {
+      for (std::size_t row = 0; row < rows; ++row) {
+        double sum = 0;
+        double magnitude = 0;
+        for (std::size_t i = 0; i < columns; ++i) {
+          const float rounded = static_cast<float>(x.bytes[t * padded + i]) * x.scales[(t * padded + i) / kByteRun];
+          const auto product = static_cast<double>(matrix.at(row, i)) *
+                               static_cast<double>(is_coded(type) ? rounded : x.floats[t * columns + i]);
+          sum += product;
+          magnitude += std::abs(product);
+        }
+        ASSERT_NEAR(static_cast<double>(y[t * rows + row]), sum, 1e-5 * magnitude + 1e-30)
+            << "type " << static_cast<int>(type) << ", " << rows << " x " << columns << ", n " << n << ", row " << row;
+      }
+    }
+  }
+
   const Kernels& table_ = *GetParam();
   Random random_{11};
 };
@@ -181,30 +212,13 @@ TEST_P(Products, EqualTheSumOfProductsForEveryTypeAndShape) {
   for (const WeightType type : kTypes) {
     for (std::size_t n = 1; n <= 30; ++n) {
       const std::size_t columns = columns_for(type, random_);
-      const std::size_t rows = 1 + random_.below(70);
-      const RandomMatrix matrix(type, rows, columns, random_);
-      const RandomRows x(table_, n, columns, random_);
-      std::vector<float> y(n * rows);
-      table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(), {y.data(), rows});
-      const std::size_t padded = padded_columns(columns);
-      for (std::size_t t = 0; t < n; ++t) {
-        for (std::size_t row = 0; row < rows; ++row) {
-          double sum = 0;
-          double magnitude = 0;
-          for (std::size_t i = 0; i < columns; ++i) {
-            const float rounded = static_cast<float>(x.bytes[t * padded + i]) * x.scales[(t * padded + i) / kByteRun];
-            const auto product = static_cast<double>(matrix.at(row, i)) *
-                                 static_cast<double>(is_coded(type) ? rounded : x.floats[t * columns + i]);
-            sum += product;
-            magnitude += std::abs(product);
-          }
-          ASSERT_NEAR(static_cast<double>(y[t * rows + row]), sum, 1e-5 * magnitude + 1e-30)
-              << "type " << static_cast<int>(type) << ", " << rows << " x " << columns << ", n " << n << ", row "
-              << row;
-        }
-      }
+      expect_sums_of_products(type, {1 + random_.below(70), columns, n});
     }
   }
+}
+
+TEST_P(Products, OfMoreRowsAndColumnsThanACacheHoldsEqualTheSumOfProducts) {
+  for (const WeightType type : kTypes) expect_sums_of_products(type, {37, type == WeightType::f32 ? 530U : 512U, 521});
 }
 
 TEST_P(Products, OfManyRowsEqualTheSumOfProductsOfHalves) {
