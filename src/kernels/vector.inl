@@ -51,6 +51,31 @@ inline float sum_of(Register value) {
   }
 }
 
+/// The sums of H lanes beside H others, over and over: those of x, then those of y.
+template <std::size_t H>
+inline Register merged(Register x, Register y) {
+  IntVector low = {};
+  IntVector high = {};
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const std::size_t within = lane % (2 * H);
+    const std::size_t from = lane - within + (within < H ? within : kLanes + within - H);
+    low[lane] = static_cast<int>(from);
+    high[lane] = static_cast<int>(from + H);
+  }
+  return shuffled(x, y, low) + shuffled(x, y, high);
+}
+
+/// Lane i of the result is the sum of all lanes of values[i].
+template <std::size_t H = kLanes / 2>
+inline Register sums_of(Register (&values)[kLanes]) {
+  for (std::size_t i = 0; i < H; ++i) values[i] = merged<H>(values[i], values[i + H]);
+  if constexpr (H > 1) {
+    return sums_of<H / 2>(values);
+  } else {
+    return values[0];
+  }
+}
+
 /// exp to about 2e-7 relative: 2^n times a polynomial on |r| <= ln(2)/2. Below -87 the result is exp(-87).
 inline Register exp_of(Register x) {
   const Register low = Register{} - 87.0F;
@@ -210,6 +235,7 @@ struct ByteRow {
   static constexpr KvType kType = KvType::q8_0;
   static_assert(kKvRun % kLanes == 0);
   using Codes = signed char __attribute__((vector_size(kLanes)));
+  using Shorts = short __attribute__((vector_size(2 * kLanes)));
   const std::byte* codes;
   const float* scales;
   ByteRow(const std::byte* row, std::size_t head_size)
@@ -217,7 +243,9 @@ struct ByteRow {
   [[nodiscard]] Register lanes(std::size_t i) const {
     Codes bytes;
     __builtin_memcpy(&bytes, codes + i, sizeof(bytes));
-    return __builtin_convertvector(__builtin_convertvector(bytes, IntVector), Register) * scales[i / kKvRun];
+    // In two steps, each of which is one instruction.
+    const auto words = __builtin_convertvector(__builtin_convertvector(bytes, Shorts), IntVector);
+    return __builtin_convertvector(words, Register) * scales[i / kKvRun];
   }
   [[nodiscard]] float one(std::size_t i) const {
     return static_cast<float>(static_cast<signed char>(codes[i])) * scales[i / kKvRun];
@@ -234,15 +262,30 @@ inline float dot_row(const float* query, const Row& row, std::size_t n) {
   return total;
 }
 
+/// Scores of one query against `count` positions, those of as many keys as a register has lanes at a time.
+template <typename Row>
+inline void score_one(const float* query, const std::byte* keys, std::size_t count, std::size_t head_size, float scale,
+                      float* scores) {
+  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
+  std::size_t t = 0;
+  for (; head_size % kLanes == 0 && t + kLanes <= count; t += kLanes) {
+    Register sums[kLanes] = {};
+    for (std::size_t i = 0; i < head_size; i += kLanes) {
+      const Register numbers = load(query + i);
+      for (std::size_t k = 0; k < kLanes; ++k) sums[k] += numbers * Row(keys + (t + k) * bytes, head_size).lanes(i);
+    }
+    store(scores + t, sums_of(sums) * scale);
+  }
+  for (; t < count; ++t) scores[t] = scale * dot_row(query, Row(keys + t * bytes, head_size), head_size);
+}
+
 /// One query against `count` positions.
 template <typename Row>
 inline void attend_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
                        float* scores, float* out) {
   const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
   const auto value = [&](std::size_t t) { return Row(cache.values + t * bytes, head_size); };
-  for (std::size_t t = 0; t < count; ++t) {
-    scores[t] = scale * dot_row(query, Row(cache.keys + t * bytes, head_size), head_size);
-  }
+  score_one<Row>(query, cache.keys, count, head_size, scale, scores);
   const float inverse = 1.0F / exponentiate(scores, count);
   std::size_t i = 0;
   for (; i + kLanes <= head_size; i += kLanes) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "base/interrupt.hpp"
@@ -45,7 +46,10 @@ double read_bandwidth(std::size_t bytes, int threads) {
   constexpr std::size_t kRead = std::size_t{256} << 20;  // in a try
   WeightMemory memory;
   const std::size_t count = std::max<std::size_t>(bytes / sizeof(std::uint64_t), 1024);
-  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(memory.allocate(count * sizeof(std::uint64_t)));
+  std::byte* const bytes_read = memory.allocate(count * sizeof(std::uint64_t));
+  std::memset(bytes_read, 1,
+              count * sizeof(std::uint64_t));  // pages that nobody wrote to are all the same page of zeros
+  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(bytes_read);
   ThreadPool pool(threads);
   const std::size_t repeats = std::max<std::size_t>(1, kRead / bytes);
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads) * 8);
