@@ -36,14 +36,11 @@ nlohmann::json speeds_json(const std::vector<double>& speeds) {
 /// What a token reads of weights in its loops, against what this machine can read.
 nlohmann::json ceiling_json(const Request& request, const Model& model, double tokens_per_second) {
   const TokenCost cost = token_cost(model, request.bench.loops, 1, request.bench.kv_policy.type);
-  std::size_t held = 0;
-  for (const TensorInfo& info : tensor_table(model.spec())) {
-    if (info.name != "embed.weight" || model.spec().tied_head) held += model.held_bytes(info.name);
-  }
-  const double bandwidth = read_bandwidth(held, thread_count(request.run));
+  const WeightMemory& weights = model.packed_weights();
+  const double bandwidth = read_bandwidth(weights.spans(), thread_count(request.run));
   const double bound = bandwidth / cost.weight_bytes;
   return {{"weight_bytes_per_token", cost.weight_bytes},
-          {"weight_bytes_held", held},
+          {"weight_bytes_held", weights.allocated()},
           {"read_bytes_per_second", bandwidth},
           {"bound_tokens_per_second", bound},
           {"share_of_bound", tokens_per_second / request.bench.batch / bound}};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/sha256.hpp"
 #include "format/json_object.hpp"
 
@@ -103,11 +104,16 @@ const TensorView& TensorStore::at(const std::string& name) const {
 }
 
 std::string TensorStore::hash() const {
-  if (gguf_) return sha256(gguf_->file_bytes());
-  if (shards_.size() == 1) return sha256(shards_.front().file_bytes());
+  if (gguf_) return sha256_of_mapped(gguf_->file_bytes());
+  if (shards_.size() == 1) return sha256_of_mapped(shards_.front().file_bytes());
   std::string hashes;
-  for (const Safetensors& shard : shards_) hashes += sha256(shard.file_bytes());
+  for (const Safetensors& shard : shards_) hashes += sha256_of_mapped(shard.file_bytes());
   return sha256(std::as_bytes(std::span(hashes)));
+}
+
+void TensorStore::drop_pages() const {
+  if (gguf_) gyre::drop_pages(gguf_->file_bytes());
+  for (const Safetensors& shard : shards_) gyre::drop_pages(shard.file_bytes());
 }
 
 }  // namespace gyre

@@ -40,6 +40,8 @@ class TensorStore {
   /// SHA-256 in hexadecimal: of the file, as sha256sum gives it; of several, of their SHA-256 in hexadecimal one after
   /// the other in the order of the files' names.
   [[nodiscard]] std::string hash() const;
+  /// Lets go of the memory that reading the files took. Every byte can be read again.
+  void drop_pages() const;
   /// The file, or the index of several: what a message about the checkpoint begins with.
   [[nodiscard]] std::string where() const { return where_.string(); }
 

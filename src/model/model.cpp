@@ -69,8 +69,11 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
 }
 
 const float* Model::floats(const std::string& name) {
+  // A few numbers are copied: read where they lie, they keep the large page around them in memory.
+  constexpr std::size_t kLeastMapped = std::size_t{1} << 20;
   const auto parts = source_.stored(name);
-  if (parts && parts->size() == 1 && parts->front().dtype == DType::f32) {
+  if (parts && parts->size() == 1 && parts->front().dtype == DType::f32 &&
+      parts->front().bytes.size() >= kLeastMapped) {
     source_.require_finite(name);
     const std::byte* const data = parts->front().bytes.data();
     if (reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0) return reinterpret_cast<const float*>(data);
@@ -90,9 +93,7 @@ Linear Model::linear(const std::string& name, RowRange rows, bool bias) {
 }
 
 Linear Model::linear(const std::string& name, bool bias) {
-  const Linear whole = linear(name, {0, static_cast<std::size_t>(source_.shape(name + ".weight").front())}, bias);
-  source_.release(name + ".weight");
-  return whole;
+  return linear(name, {0, static_cast<std::size_t>(source_.shape(name + ".weight").front())}, bias);
 }
 
 Norm Model::norm(const std::string& name) {
@@ -121,7 +122,6 @@ Layer Model::layer(const std::string& name, const Group& group, int index) {
   if (spec_.gated_mlp()) {
     layer.gate = linear(name + ".mlp.up", {0, ffn}, spec_.biases);
     layer.up = linear(name + ".mlp.up", {ffn, 2 * ffn}, spec_.biases);
-    source_.release(name + ".mlp.up.weight");
   } else {
     layer.up = linear(name + ".mlp.up", spec_.biases);
   }
@@ -140,6 +140,7 @@ GroupWeights Model::group(std::size_t index) {
   }
   for (int l = 0; l < group.layers; ++l) {
     weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), group, l));
+    source_.release();
   }
   if (group.loop_norm) weights.loop_norm = norm(name + ".loop_norm");
   if (group.exit_gate) weights.gate = linear(name + ".gate", true);
@@ -156,11 +157,13 @@ void Model::bind() {
     const std::span<const float> copy = copies_.emplace_back(source_.floats("embed.weight"));
     embedding_ = {DType::f32, source_.shape("embed.weight"), std::as_bytes(copy)};
   }
+  source_.release();
   if (spec_.position == PositionKind::learned) positions_ = floats("position.weight");
   if (spec_.embedding_norm) embedding_norm_ = norm("embed_norm");
   for (std::size_t g = 0; g < spec_.groups.size(); ++g) groups_.push_back(group(g));
   if (spec_.final_norm) final_norm_ = norm("final_norm");
   head_ = linear(spec_.tied_head ? "embed" : "head", false);
+  source_.release();
 }
 
 void Model::embed(std::int32_t token, std::span<float> out) const {

@@ -91,6 +91,8 @@ class Model {
   [[nodiscard]] const TensorSource& source() const { return source_; }
   /// The numbers of a tensor of tensor_table(spec()), as they are stored.
   [[nodiscard]] std::vector<float> tensor(const std::string& name) const { return source_.floats(name); }
+  /// The matrices as the kernels read them.
+  [[nodiscard]] const WeightMemory& packed_weights() const { return memory_; }
   /// Bytes of a tensor of tensor_table(spec()) as it is computed with.
   [[nodiscard]] std::size_t held_bytes(const std::string& name) const;
   [[nodiscard]] std::int64_t parameter_count() const;

@@ -108,8 +108,4 @@ void TensorSource::rename(const std::map<std::string, std::string>& old_by_new) 
   shapes_ = std::move(shapes);
 }
 
-void TensorSource::release(const std::string& name) const {
-  for (const std::string& part : mapping_.recipes.at(name).parts) drop_pages(store_.at(part).bytes);
-}
-
 }  // namespace gyre

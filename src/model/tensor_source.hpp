@@ -29,8 +29,9 @@ class TensorSource {
 
   /// The same tensors under other names.
   void rename(const std::map<std::string, std::string>& old_by_new);
-  /// Lets go of the memory that reading `name` took; it can be read again.
-  void release(const std::string& name) const;
+  /// Lets go of the memory that reading tensors took; they can be read again. Of all files as a whole: where the system
+  /// maps large pages, a tensor brings its neighbours back.
+  void release() const { store_.drop_pages(); }
 
   [[nodiscard]] const TensorStore& store() const { return store_; }
 

@@ -111,10 +111,12 @@ std::byte* WeightMemory::allocate(std::size_t bytes) {
     free_ = pieces_.back().get() + (kHugePage - address % kHugePage) % kHugePage;
     left_ = size;
     madvise(free_, size, MADV_HUGEPAGE);
+    spans_.emplace_back(free_, 0);
   }
   std::byte* const given = free_;
   free_ += bytes;
   left_ -= bytes;
+  spans_.back() = {spans_.back().data(), spans_.back().size() + bytes};
   allocated_ += bytes;
   return given;
 }

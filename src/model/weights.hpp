@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class WeightMemory {
   /// `bytes` bytes, 64-byte aligned, zeros.
   std::byte* allocate(std::size_t bytes);
   [[nodiscard]] std::size_t allocated() const { return allocated_; }
+  /// All that was allocated, a span for each piece.
+  [[nodiscard]] std::span<const std::span<const std::byte>> spans() const { return spans_; }
 
  private:
   struct Unmap {
@@ -30,6 +33,7 @@ class WeightMemory {
     void operator()(std::byte* memory) const;
   };
   std::vector<std::unique_ptr<std::byte, Unmap>> pieces_;
+  std::vector<std::span<const std::byte>> spans_;
   std::byte* free_ = nullptr;
   std::size_t left_ = 0;
   std::size_t allocated_ = 0;

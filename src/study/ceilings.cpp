@@ -40,28 +40,37 @@ double operations_per_second(const Peak& peak, ThreadPool& pool) {
   return median(std::move(speeds));
 }
 
+constexpr std::size_t kLine = 64;
+
+std::uint64_t sum_of_lines(std::span<const std::byte> lines) {
+  constexpr std::size_t kLanes = kLine / sizeof(std::uint64_t);
+  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(lines.data());
+  std::uint64_t lanes[kLanes] = {};
+  for (std::size_t i = 0; i < lines.size() / sizeof(std::uint64_t); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += numbers[i + lane];
+  }
+  std::uint64_t sum = 0;
+  for (const std::uint64_t lane : lanes) sum += lane;
+  return sum;
+}
+
 }  // namespace
 
-double read_bandwidth(std::size_t bytes, int threads) {
+double read_bandwidth(std::span<const std::span<const std::byte>> memory, int threads) {
   constexpr std::size_t kRead = std::size_t{256} << 20;  // in a try
-  WeightMemory memory;
-  const std::size_t count = std::max<std::size_t>(bytes / sizeof(std::uint64_t), 1024);
-  std::byte* const bytes_read = memory.allocate(count * sizeof(std::uint64_t));
-  std::memset(bytes_read, 1,
-              count * sizeof(std::uint64_t));  // pages that nobody wrote to are all the same page of zeros
-  const auto* const numbers = reinterpret_cast<const std::uint64_t*>(bytes_read);
+  std::size_t bytes = 0;
+  for (const std::span<const std::byte> block : memory) bytes += block.size() / kLine * kLine;
+  if (bytes == 0) return 0;
   ThreadPool pool(threads);
   const std::size_t repeats = std::max<std::size_t>(1, kRead / bytes);
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads) * 8);
   const auto read = [&](int part) {
-    const Share share = share_of(count, 512, part, pool.size());
     std::uint64_t sum = 0;
     for (std::size_t r = 0; r < repeats; ++r) {
-      std::uint64_t lanes[8] = {};
-      for (std::size_t i = share.begin; i + 8 <= share.end; i += 8) {
-        for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += numbers[i + lane];
+      for (const std::span<const std::byte> block : memory) {
+        const Share lines = share_of(block.size() / kLine, 64, part, pool.size());
+        sum += sum_of_lines(block.subspan(lines.begin * kLine, (lines.end - lines.begin) * kLine)) ^ r;
       }
-      for (const std::uint64_t lane : lanes) sum += lane ^ r;
     }
     sums[static_cast<std::size_t>(part) * 8] += sum;  // or nothing would have to be read
   };
@@ -70,10 +79,16 @@ double read_bandwidth(std::size_t bytes, int threads) {
     require_not_interrupted();
     const auto begin = Clock::now();
     pool.run(read);
-    speeds.push_back(static_cast<double>(count * sizeof(std::uint64_t) * repeats) / seconds_since(begin));
+    speeds.push_back(static_cast<double>(bytes * repeats) / seconds_since(begin));
   }
   speeds.erase(speeds.begin());
   return median(std::move(speeds));
+}
+
+double read_bandwidth(std::size_t bytes, int threads) {
+  WeightMemory memory;
+  std::memset(memory.allocate(bytes), 1, bytes);  // pages that nobody wrote to are all the same page of zeros
+  return read_bandwidth(memory.spans(), threads);
 }
 
 Ceilings measure_ceilings(int threads, std::size_t memory_block) {

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 namespace gyre {
 
-/// Bytes per second at which `threads` threads together read `bytes` bytes over and over, each its own part of them:
-/// the median of several tries. What fits a cache is read from there.
+/// Bytes per second at which `threads` threads together read some memory over and over, each its own part of it: the
+/// median of several tries. What fits a cache is read from there.
+double read_bandwidth(std::span<const std::span<const std::byte>> memory, int threads);
+/// Of a block of so many bytes.
 double read_bandwidth(std::size_t bytes, int threads);
 
 /// The most that this machine can do with some threads at this moment. Operations are two a multiply-add; 0 where the

@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <cmath>
+#include <fstream>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/progress.hpp"
 #include "base/random.hpp"
 #include "base/sha256.hpp"
 #include "base/thread_pool.hpp"
+#include "scratch_folder.hpp"
 
 namespace gyre {
 namespace {
@@ -18,6 +21,16 @@ std::string sha256_of(std::string_view text) { return sha256(std::as_bytes(std::
 TEST(Sha256, GivesTheKnownVectors) {
   EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Sha256, OfAMappedFileIsThatOfItsBytes) {
+  const ScratchFolder folder;
+  std::string text(20'000'000, 'x');  // more than one piece, and no whole number of pages
+  for (std::size_t i = 0; i < text.size(); i += 1000) text[i] = static_cast<char>('a' + i / 1000 % 26);
+  std::ofstream(folder.path() / "file", std::ios::binary) << text;
+  const MappedFile file(folder.path() / "file");
+  EXPECT_EQ(sha256_of_mapped(file.bytes()), sha256_of(text));
+  EXPECT_EQ(file.text(), text);  // the pages come back
 }
 
 TEST(ShareOf, CoversEveryItemExactlyOnceInMultiplesOfTheGrain) {
