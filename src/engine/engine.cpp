@@ -37,7 +37,9 @@ std::string_view name_of(NoiseStart start) { return name_of<NoiseStart>(kNoiseSt
 
 Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed,
                        NoiseStart start) const {
-  return {KvCache(model_.spec(), std::move(loops), context, policy), noise_seed, start, 0};
+  const ModelSpec& spec = model_.spec();
+  if (spec.position == PositionKind::learned) context = std::min(context, spec.context);
+  return {KvCache(spec, std::move(loops), context, policy), noise_seed, start, 0};
 }
 
 void Engine::check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const {

@@ -66,7 +66,8 @@ class Engine {
  public:
   Engine(const Model& model, int threads);
 
-  /// A sequence with room for `context` positions at up to `loops` loops a group.
+  /// A sequence with room for `context` positions (no more than a model with learned positions has) at up to `loops`
+  /// loops a group.
   [[nodiscard]] Sequence start(std::vector<int> loops, int context, KvPolicy policy, std::uint64_t noise_seed,
                                NoiseStart start = NoiseStart::noise) const;
 

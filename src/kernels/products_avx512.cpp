@@ -64,7 +64,7 @@ inline Sums<N, P> sums_f32(const Panels& panels, const Activations& x, std::size
     __m512 weights[P];
     for (std::size_t p = 0; p < P; ++p) {
       weights[p] = _mm512_load_ps(panels.at(p, i * 64));
-      if (N == 1) prefetch(panels.at(p, i * 64));
+      if constexpr (N == 1) prefetch(panels.at(p, i * 64));
     }
     for (std::size_t c = 0; c < N; ++c) {
       const __m512 number = _mm512_set1_ps(floats[c * x.columns + i]);
@@ -93,7 +93,7 @@ inline Sums<N, P> sums_bf16(const Panels& panels, const Activations& x, std::siz
   const auto add_pair = [&](std::size_t pair, Sums<N, P>& into) {
     for (std::size_t p = 0; p < P; ++p) {
       const __m512i weights = load(panels.at(p, pair * 64));
-      if (N == 1) prefetch(panels.at(p, pair * 64));
+      if constexpr (N == 1) prefetch(panels.at(p, pair * 64));
       const __m512 first = first_of_pair(weights);
       const __m512 second = second_of_pair(weights);
       for (std::size_t c = 0; c < N; ++c) {
@@ -311,7 +311,7 @@ template <WeightType Type, std::size_t P>
 void multiply_panels(const Work& work, std::size_t panel) {
   std::size_t column = 0;
   const auto take = [&]<std::size_t N>() {
-    while (column + N <= work.x.count) column = columns_of_panels<Type, N, P>(work, panel, column);
+    if (column + N <= work.x.count) column = columns_of_panels<Type, N, P>(work, panel, column);
   };
   if constexpr (!is_coded(Type) || P == 1) {
     take.template operator()<kMostColumns>();

@@ -38,9 +38,16 @@ BoundedExit random_depths(const ModelSpec& spec, const std::vector<int>& loops) 
   return BoundedExit(parse_exit("random:weights=2/1/1/1,seed=3"), {spec, loops, {}});
 }
 
+/// With room for the sequences of every test.
+ModelSpec roomy_spec(int seed) {
+  ModelSpec spec = random_spec(static_cast<std::uint64_t>(seed));
+  spec.context = std::max(spec.context, 12);
+  return spec;
+}
+
 class RandomSpec : public ::testing::TestWithParam<int> {
  protected:
-  RandomSpec() : folder_(random_spec(static_cast<std::uint64_t>(GetParam()))), model_(Model::load(folder_.path())) {}
+  RandomSpec() : folder_(roomy_spec(GetParam())), model_(Model::load(folder_.path())) {}
 
   [[nodiscard]] const ModelSpec& spec() const { return folder_.spec(); }
   [[nodiscard]] Reference reference(KvPolicy policy) const { return {spec(), folder_.weights(), policy, kNoise}; }
@@ -226,6 +233,19 @@ TEST_F(SmallModel, ALargerBatchOnTwoThreadsGivesTheLogitsOfOne) {
   const std::span<const float> a = one.prefill(first, tokens, Engine::Logits::all);
   const std::span<const float> b = two.prefill(second, tokens, Engine::Logits::all);
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5F * (1 + std::abs(a[i])));
+}
+
+TEST(LearnedPositions, EndTheContext) {
+  ModelSpec spec = ModelFolder().spec();
+  spec.position = PositionKind::learned;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  Engine engine(model, 1);
+  Sequence sequence = engine.start(spec.default_loops(), spec.context + 1, {}, 1);
+  EXPECT_EQ(sequence.cache.context(), spec.context);
+  const std::vector<std::int32_t> tokens(static_cast<std::size_t>(spec.context) + 1);
+  EXPECT_THAT([&] { engine.prefill(sequence, tokens, Engine::Logits::none); },
+              ThrowsMessage<Error>(HasSubstr("25 tokens do not fit: 24 of 24 positions")));
 }
 
 TEST_F(SmallModel, DecodingTokenByTokenGivesThePromptsLogits) {
