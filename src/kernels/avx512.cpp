@@ -7,7 +7,7 @@
 namespace gyre {
 namespace {
 constexpr Peak kFloats = {avx512::run_floats, peak_operations(16)};
-constexpr Peak kBytes = {avx512::run_bytes, peak_operations(4 * 16)};
+constexpr Peak kBytes = {avx512::run_bytes, peak_operations(64)};
 /// Four tiles of sums, 32 columns deep.
 constexpr Peak kTiles = {amx::run_halves, 2.0 * 4 * 16 * 16 * 32};
 }  // namespace

@@ -310,7 +310,7 @@ inline std::size_t columns_of_panels(const Work& work, std::size_t panel, std::s
 template <WeightType Type, std::size_t P>
 void multiply_panels(const Work& work, std::size_t panel) {
   std::size_t column = 0;
-  const auto take = [&]<std::size_t N>() {
+  const auto take = [&]<std::size_t N> {
     if (column + N <= work.x.count) column = columns_of_panels<Type, N, P>(work, panel, column);
   };
   if constexpr (!is_coded(Type) || P == 1) {

@@ -20,7 +20,7 @@ GYRE_PRODUCTS
 /// Sums that do not wait for one another: more than any processor takes to be kept busy.
 inline constexpr std::size_t kPeakSums = 12;
 /// A round of multiply-adds of vectors with so many lanes of sums.
-constexpr double peak_operations(std::size_t lanes) { return 2.0 * static_cast<double>(kPeakSums * lanes); }
+constexpr double peak_operations(std::size_t lanes) noexcept { return 2.0 * static_cast<double>(kPeakSums * lanes); }
 /// For tables without tiles.
 inline bool takes_no_halves(WeightType /*type*/, std::size_t /*count*/, std::size_t /*columns*/) { return false; }
 #if defined(__x86_64__)
