@@ -4,7 +4,6 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 
 namespace gyre {
 
