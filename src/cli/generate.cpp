@@ -25,6 +25,7 @@ struct Request {
   std::string system;
   std::string exit = "fixed";
   bool exit_prompt = false;
+  bool whole_prompt = false;
   GenerateOptions generate;
   bool ignore_end = false;
   int context = 0;
@@ -99,12 +100,12 @@ std::vector<std::int32_t> prompt_tokens(const Request& request, const Language& 
   return tokens;
 }
 
-/// An exit for every token of the prompt but its last, when the user wants them.
+/// An exit for every token of the prompt, when the user wants them.
 std::vector<BoundedExit> prompt_exits(const Request& request, const ExitChoice& choice, const ExitContext& context,
                                       std::size_t prompt_size) {
   std::vector<BoundedExit> exits;
   if (!request.exit_prompt) return exits;
-  for (std::size_t t = 0; t + 1 < prompt_size; ++t) exits.emplace_back(choice, context);
+  for (std::size_t t = 0; t < prompt_size; ++t) exits.emplace_back(choice, context);
   return exits;
 }
 
@@ -120,6 +121,7 @@ nlohmann::json result_json(const Request& request, const Model& model, const Gen
   json["prompt"] = request.prompt;
   json["text"] = result.text;
   json["stop_reason"] = name_of(result.reason);
+  if (request.whole_prompt) json["whole_prompt"] = true;
   if (request.exit_prompt) {
     DepthSum prompt_depths;
     for (const TokenDepth& depth : result.prompt_depths) prompt_depths.add(depth, loops);
@@ -142,6 +144,11 @@ void run(const Request& request) {
   Engine engine(model, thread_count(request.run));
   Sequence sequence = engine.start(loops, context, kv_policy_of(request.run), request.run.seed,
                                    parse_noise_start(request.run.first_state, "--first-state"));
+  if (request.whole_prompt && !model.spec().prefix_lm) {
+    throw Error("--whole-prompt: {} was trained to see the tokens before each only; leave the flag out",
+                request.run.model);
+  }
+  sequence.whole_prompt = request.whole_prompt;
   const std::vector<std::int32_t> prompt = prompt_tokens(request, language);
   if (static_cast<int>(prompt.size()) > context) {
     throw Error("--prompt: {} tokens are more than the context of {}; shorten the prompt", prompt.size(), context);
@@ -201,6 +208,8 @@ void add_generate(CLI::App& program) {
   command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
   command->add_flag("--exit-prompt", request->exit_prompt,
                     "The rule holds for the prompt too: tokens that leave a group drop out of its later loops");
+  command->add_flag("--whole-prompt", request->whole_prompt,
+                    "The tokens of the prompt see one another whole, for models trained that way (HRM-Text)");
   command->add_option("--context", request->context, "Positions to make room for (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
   command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")

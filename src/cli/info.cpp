@@ -39,6 +39,10 @@ std::string describe_group(const nlohmann::json& group) {
   const int loops = group["loops"];
   std::string text = fmt::format("{} layer{}{}", group["layers"].get<int>(), group["layers"] == 1 ? "" : "s",
                                  loops > 1 ? fmt::format(" × {} loops", loops) : "");
+  if (group.contains("fast")) {
+    text += fmt::format(", each after {} runs of a fast stack of {}", group["fast"]["runs"].get<int>(),
+                        group["fast"]["layers"].get<int>());
+  }
   if (group.contains("injection")) text += fmt::format(", injection {}", group["injection"].get<std::string>());
   if (group.contains("first_state")) text += fmt::format(", starts from {}", group["first_state"].get<std::string>());
   return text;

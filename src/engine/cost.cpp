@@ -12,7 +12,7 @@ struct Use {
   bool row = false;
 };
 
-Use use_of(std::string_view name, const std::vector<int>& loops) {
+Use use_of(std::string_view name, const std::vector<Group>& groups, const std::vector<int>& loops) {
   constexpr std::string_view kGroup = "groups.";
   if (name == "embed.weight" || name == "position.weight") return {1, true};
   if (!name.starts_with(kGroup)) return {};
@@ -22,7 +22,9 @@ Use use_of(std::string_view name, const std::vector<int>& loops) {
   const std::string_view part(dot + 1, static_cast<std::size_t>(end - dot - 1));
   if (part.starts_with("exit")) return {};
   if (part.starts_with("gate")) return {0};  // read only for a rule that asks
-  return {loops[group], part.ends_with("value_embed.weight")};
+  if (part == "fast.first_state") return {};
+  const int runs = part.starts_with("fast.") ? groups[group].fast.runs : 1;
+  return {loops[group] * runs, part.ends_with("value_embed.weight")};
 }
 
 /// Numbers that the passes over one position hold at once: what Engine and LayerRunner keep between calls.
@@ -31,18 +33,20 @@ std::size_t activation_width(const ModelSpec& spec) {
   const auto attention = static_cast<std::size_t>(spec.attention_size());
   const auto ffn = static_cast<std::size_t>(spec.ffn_size);
   std::size_t joined = 0;
-  std::size_t besides = 0;  // what the group was handed, the state before a damped loop, a state on its way out
+  // What the group was handed, the fast state, the state before a damped loop, a state on its way out.
+  std::size_t besides = 0;
   for (const Group& group : spec.groups) {
     const bool linear = group.injection == Injection::linear;
-    const bool copied = group.injection == Injection::decay || group.loop_norm;
+    const bool copied = group.injection == Injection::decay || group.loop_norm || group.fast.there();
     joined = std::max(joined, linear ? 2 * hidden : copied ? hidden : 0);
     std::size_t more = group.injection == Injection::none ? 0 : hidden;
+    if (group.fast.there()) more += hidden;
     if (group.looped() && group.damping != 1.0F) more += hidden;
     if (group.exit_norm || group.exit_linear) more += hidden;
     besides = std::max(besides, more);
   }
   // The state, the output of a branch and its sum; queries, keys and values; their mix.
-  const std::size_t branch = 3 * hidden + 2 * attention + 2 * static_cast<std::size_t>(spec.kv_size());
+  const std::size_t branch = 3 * hidden + attention + static_cast<std::size_t>(spec.qkv_size());
   const std::size_t widest = std::max({hidden, attention, ffn});  // what a matrix reads: in f32, and rounded to bytes
   return branch + (spec.gated_mlp() ? 2 : 1) * ffn + widest + widest / 3 + joined + besides;
 }
@@ -51,7 +55,7 @@ std::size_t activation_width(const ModelSpec& spec) {
 
 std::size_t layer_passes(const ModelSpec& spec, const std::vector<int>& loops) {
   int passes = 0;
-  for (std::size_t g = 0; g < loops.size(); ++g) passes += spec.groups[g].layers * loops[g];
+  for (std::size_t g = 0; g < loops.size(); ++g) passes += spec.groups[g].passes() * loops[g];
   return static_cast<std::size_t>(passes);
 }
 
@@ -68,7 +72,7 @@ TokenCost token_cost(const Model& model, const std::vector<int>& loops, int cont
     if (info.shape.size() > 1) cost.flops += 2.0 * use.times * static_cast<double>(elements_of(info.shape));
   };
   const std::vector<TensorInfo> table = tensor_table(spec);
-  for (const TensorInfo& info : table) add(info, use_of(info.name, loops));
+  for (const TensorInfo& info : table) add(info, use_of(info.name, spec.groups, loops));
   if (spec.tied_head) add(table.front(), {});  // the table of embeddings again, as the head
   const auto seen = static_cast<double>(layer_passes(spec, loops)) * context;
   cost.attention_flops = 4.0 * spec.attention_size() * seen;

@@ -22,7 +22,7 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
   for (std::size_t r = 0; r < batch.size(); ++r) {
     DecodeRow& row = batch[r];
     check_tokens(*row.sequence, {&row.token, 1});
-    rows_.push_back({row.token, row.sequence->length, 0, &row.sequence->cache});
+    rows_.push_back({row.token, row.sequence->length, 0, 1, &row.sequence->cache});
     embed(row.token, row.sequence->length, std::span(main_.states).subspan(r * hidden, hidden));
     longest = std::max(longest, row.sequence->length + 1);
     row.depth.loops = row.sequence->cache.loops();
@@ -114,6 +114,7 @@ void Engine::keep_rows(std::span<const std::size_t> places) {
   };
   keep(main_.states);
   keep(main_.handed);
+  keep(main_.fast);
   keep(step_);
   for (std::size_t i = 0; i < places.size(); ++i) {
     rows_[i] = rows_[places[i]];
@@ -143,7 +144,7 @@ std::span<const float> Engine::decode_unfinished(std::size_t group, std::size_t 
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   const std::span<const float> state = std::span<const float>(main_.states).subspan(place * hidden, hidden);
   if (how == LoopStep::Decode::lens) return head(state);
-  if (rows_[place].offset > 0) {
+  if (rows_[place].seen > 1) {
     throw Error(
         "exits in a prompt: later groups have not seen its tokens yet; let the rule decode by the head alone "
         "(decode=lens)");

@@ -78,6 +78,11 @@ void Engine::enter_group(std::size_t group, const Sequence& sequence, int positi
     work.handed.resize(work.states.size());
     std::copy(states.begin(), states.end(), work.handed.begin() + static_cast<std::ptrdiff_t>(first * hidden));
   }
+  if (spec.fast.there()) {
+    work.fast.resize(work.states.size());
+    const float* const fast = model_.groups()[group].fast.first_state;
+    for (std::size_t i = 0; i < states.size(); i += hidden) std::copy_n(fast, hidden, &work.fast[first * hidden + i]);
+  }
   if (spec.first_state == FirstState::carried) return;
   if (spec.first_state == FirstState::zero || sequence.start == NoiseStart::zero) {
     std::fill(states.begin(), states.end(), 0.0F);
@@ -130,17 +135,37 @@ void Engine::damp(std::size_t group, Workspace& work) const {
   }
 }
 
+void Engine::run_layers(std::span<const Layer> layers, LayerPass first, std::span<const TokenRow> rows,
+                        std::span<float> states) {
+  pool_.run([&](int part) {
+    LayerPass pass = first;
+    for (const Layer& layer : layers) {
+      layers_.run(layer, pass, rows, states, part);
+      ++pass.layer;
+    }
+  });
+}
+
+void Engine::run_fast_stack(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  const FastWeights& weights = model_.groups()[group].fast;
+  for (int run = 0; run < spec.fast.runs; ++run) {
+    work.joined.resize(work.states.size());
+    for (std::size_t i = 0; i < work.states.size(); ++i) work.joined[i] = work.fast[i] + work.states[i];
+    run_layers(weights.layers, {group, spec.layers + run * spec.fast.layers, loop}, rows, work.joined);
+    layers_.apply(weights.norm, work.joined.data(), rows.size(), work.fast.data());
+  }
+  for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.fast[i];
+}
+
 void Engine::run_loop(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work) {
   const Group& spec = model_.spec().groups[group];
   const GroupWeights& weights = model_.groups()[group];
   const bool damped = loop > 0 && spec.damping != 1.0F;
   if (damped) work.before = work.states;
   inject(group, work);
-  pool_.run([&](int part) {
-    for (int l = 0; l < spec.layers; ++l) {
-      layers_.run(weights.layers[static_cast<std::size_t>(l)], {group, l, loop}, rows, work.states, part);
-    }
-  });
+  if (spec.fast.there()) run_fast_stack(group, loop, rows, work);
+  run_layers(weights.layers, {group, 0, loop}, rows, work.states);
   if (spec.loop_norm) {
     work.joined = work.states;
     layers_.apply(weights.loop_norm, work.joined.data(), rows.size(), work.states.data());

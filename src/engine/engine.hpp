@@ -30,7 +30,8 @@ struct Sequence {
   KvCache cache;
   std::uint64_t noise_seed = 1;  ///< for groups whose first state is noise
   NoiseStart start = NoiseStart::noise;
-  int length = 0;                                    ///< positions done
+  int length = 0;             ///< positions done
+  bool whole_prompt = false;  ///< the tokens of the first prefill see one another whole, not only those before them
   std::vector<std::vector<float>> last_states = {};  ///< per group, of the last token; kept for NoiseStart::previous
 };
 
@@ -100,6 +101,7 @@ class Engine {
   struct Workspace {
     std::vector<float> states;  ///< [n, hidden]
     std::vector<float> handed;  ///< what the group was handed, [n, hidden]
+    std::vector<float> fast;    ///< the states of the group's fast stack, [n, hidden]
     std::vector<float> joined;  ///< [state ; handed], [n, 2 hidden]
     std::vector<float> before;  ///< the states before a damped loop
   };
@@ -120,6 +122,9 @@ class Engine {
                    Workspace& work) const;
   void run_loop(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work);
   void inject(std::size_t group, Workspace& work);
+  void run_layers(std::span<const Layer> layers, LayerPass first, std::span<const TokenRow> rows,
+                  std::span<float> states);
+  void run_fast_stack(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work);
   void damp(std::size_t group, Workspace& work) const;
   void leave_group(std::size_t group, Sequence& sequence, int tokens, int loops, std::span<const float> last_state);
   void apply_exit(std::size_t group, std::vector<float>& states);

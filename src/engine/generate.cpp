@@ -77,6 +77,22 @@ class StopWatch {
   std::string text_;
 };
 
+TokenDepth full_depth(const Sequence& sequence) {
+  TokenDepth depth{sequence.cache.loops(), {}};
+  for (const int loops : depth.loops) depth.reasons.emplace_back(loops > 1 ? "end" : "");
+  return depth;
+}
+
+/// All of the prompt but its last token; of a whole prompt that too, and what it says of the next token.
+std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
+                                   const GenerateOptions& options, std::vector<TokenDepth>& depths) {
+  const auto together = sequence.whole_prompt ? prompt : prompt.first(prompt.size() - 1);
+  if (together.empty()) return {};
+  const Engine::Logits wanted = sequence.whole_prompt ? Engine::Logits::last : Engine::Logits::none;
+  if (options.prompt_exits.empty()) return engine.prefill(sequence, together, wanted);
+  return engine.prefill(sequence, together, wanted, options.prompt_exits.first(together.size()), depths);
+}
+
 }  // namespace
 
 std::string_view name_of(StopReason reason) {
@@ -101,11 +117,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
   const auto start = Clock::now();
   Generation result;
-  if (const auto before = prompt.first(prompt.size() - 1); !before.empty() && !options.prompt_exits.empty()) {
-    engine.prefill(sequence, before, Engine::Logits::none, options.prompt_exits, result.prompt_depths);
-  } else if (!before.empty()) {
-    engine.prefill(sequence, before, Engine::Logits::none);
-  }
+  std::span<const float> logits = take_prompt(engine, sequence, prompt, options, result.prompt_depths);
   result.prefill_milliseconds = milliseconds_since(start);
 
   Sampler sampler(options.sampling);
@@ -113,8 +125,8 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   StopWatch watch(options.stops, each);
   std::vector<std::int32_t> text(prompt.begin(), prompt.end());
   const auto decode_start = Clock::now();
-  while (static_cast<int>(result.tokens.size()) < options.tokens) {
-    if (sequence.length >= sequence.cache.context()) {
+  for (; static_cast<int>(result.tokens.size()) < options.tokens; logits = {}) {
+    if (logits.empty() && sequence.length >= sequence.cache.context()) {
       result.reason = StopReason::context;
       break;
     }
@@ -124,7 +136,11 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
     }
     const auto token_start = Clock::now();
     GeneratedToken token;
-    const std::span<const float> logits = engine.decode(sequence, text.back(), exit, token.depth);
+    if (logits.empty()) {
+      logits = engine.decode(sequence, text.back(), exit, token.depth);
+    } else {
+      token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
+    }
     token.token = sampler.draw(logits, text);
     if (std::find(options.end_tokens.begin(), options.end_tokens.end(), token.token) != options.end_tokens.end()) {
       result.reason = StopReason::end_token;

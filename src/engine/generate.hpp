@@ -16,7 +16,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stops;        ///< generation ends before the first of these texts
   std::vector<std::int32_t> end_tokens;  ///< or before one of these tokens
-  /// One for every token of the prompt but its last; none: the prompt runs at full depth.
+  /// One for every token of the prompt; none: what goes in at once runs at full depth.
   std::span<BoundedExit> prompt_exits = {};
 };
 
@@ -35,13 +35,14 @@ struct Generation {
   std::vector<std::int32_t> tokens;
   std::string text;
   StopReason reason = StopReason::length;
-  std::vector<TokenDepth> prompt_depths;  ///< of the prompt's tokens but the last, when they had exits
+  std::vector<TokenDepth> prompt_depths;  ///< of the tokens that went in at once, when they had exits
   double prefill_milliseconds = 0;
   double decode_milliseconds = 0;
 };
 
 /// Runs the prompt, all but its last token at once, at full depth or with its own exits; every pass that chooses a
-/// token may exit early. `each` hears of every token as soon as its text is sure not to be part of a stop text.
+/// token may exit early. In a sequence with whole_prompt the last token goes in with the others, and chooses the first
+/// token at their depth. `each` hears of every token as soon as its text is sure not to be part of a stop text.
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each);

@@ -73,10 +73,10 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
       context_(context),
       policy_(policy) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
-    layers_.push_back(spec.groups[g].layers);
+    layers_.push_back(spec.groups[g].passes());
     first_slot_.push_back(slots_);
     copies_.push_back(policy_.slot_count(loops_[g]));
-    slots_ += static_cast<std::size_t>(spec.groups[g].layers) * static_cast<std::size_t>(copies_.back());
+    slots_ += static_cast<std::size_t>(layers_.back()) * static_cast<std::size_t>(copies_.back());
   }
   entries_.assign(slots_, 0);
   const std::size_t bytes = slots_ * static_cast<std::size_t>(context) * heads_ * row_bytes_;

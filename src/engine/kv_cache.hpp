@@ -53,7 +53,8 @@ class KvCache {
   /// Room for `context` positions at up to `loops` loops per group.
   KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy);
 
-  /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes and reads.
+  /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes and reads. Layers are counted through
+  /// the passes of one loop: a run of a fast stack has slots of its own.
   [[nodiscard]] std::size_t slot(std::size_t group, int layer, int loop) const;
   /// Of one kv head, from its first entry on.
   [[nodiscard]] KvRows rows(std::size_t slot, std::size_t head) const {
@@ -100,7 +101,7 @@ class KvCache {
   [[nodiscard]] std::size_t first_slot(std::size_t group, int layer) const;
   static Buffer allocate(std::size_t bytes);
 
-  std::vector<int> layers_;  ///< per group
+  std::vector<int> layers_;  ///< per group, passes of layers in one loop
   std::vector<int> loops_;   ///< per group, the most
   std::vector<int> copies_;  ///< per group, slots of each layer
   std::vector<int> shared_;  ///< per group, the loops that every token so far ran

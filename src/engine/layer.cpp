@@ -29,9 +29,10 @@ void grow(std::vector<Number>& numbers, std::size_t count) {
   if (numbers.size() < count) numbers.resize(count);
 }
 
-/// Whether `later` is the token `distance` positions behind `row` in the same sequence.
+/// Whether `later` is the token `distance` positions behind `row` in the same sequence, and sees so many more.
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
-  return later.cache == row.cache && later.offset == row.offset + static_cast<int>(distance);
+  const auto further = static_cast<int>(distance);
+  return later.cache == row.cache && later.offset == row.offset + further && later.seen == row.seen + further;
 }
 
 }  // namespace
@@ -41,7 +42,7 @@ LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
       pool_(pool),
       kernels_(kernels()),
       hidden_(static_cast<std::size_t>(spec.hidden_size)),
-      qkv_size_(static_cast<std::size_t>(spec.attention_size()) + 2 * static_cast<std::size_t>(spec.kv_size())),
+      qkv_size_(static_cast<std::size_t>(spec.qkv_size())),
       scratch_(static_cast<std::size_t>(pool.size())),
       ones_(static_cast<std::size_t>(spec.head_size), 1.0F) {}
 
@@ -249,11 +250,23 @@ void LayerRunner::attend(const Job& job) {
     while (t + together < n && index + together < mine.end && follows(job.rows[t + together], row, together))
       ++together;
     const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
-    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.offset) + 1;
+    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.seen);
     kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
                     row.cache->rows(slot, head / heads_per_kv), count, head_size, scale, scratch,
                     mixed_.data() + (t * heads + head) * head_size, heads * head_size);
+    if (spec_.attention_gate) gate_head(head, t, together);
     index += together;
+  }
+}
+
+void LayerRunner::gate_head(std::size_t head, std::size_t first, std::size_t rows) {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto heads = static_cast<std::size_t>(spec_.heads);
+  const std::size_t gates = qkv_size_ - heads * head_size;
+  for (std::size_t t = first; t < first + rows; ++t) {
+    const float* const gate = qkv_.data() + t * qkv_size_ + gates + head * head_size;
+    float* const mixed = mixed_.data() + (t * heads + head) * head_size;
+    for (std::size_t i = 0; i < head_size; ++i) mixed[i] /= 1.0F + std::exp(-gate[i]);
   }
 }
 

@@ -17,13 +17,14 @@ struct TokenRow {
   std::int32_t token = 0;
   int position = 0;
   int offset = 0;  ///< rows of the same sequence before this one
+  int seen = 1;    ///< rows of the same sequence that it attends to, from the first: offset + 1 in causal attention
   KvCache* cache = nullptr;
 };
 
 /// Which keys and values a pass of a layer writes and reads: loop k of a layer uses another slot than loop k + 1.
 struct LayerPass {
   std::size_t group = 0;
-  int layer = 0;
+  int layer = 0;  ///< counted through the passes of one loop, see Group::passes
   int loop = 0;
 };
 
@@ -74,6 +75,8 @@ class LayerRunner {
   void store_heads(const Job& job, std::size_t row, Share heads, const float* input);
   void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values);
   void attend(const Job& job);
+  /// Scales what `rows` rows from `first` on gave in a head by their gates.
+  void gate_head(std::size_t head, std::size_t first, std::size_t rows);
   void activate(Share channels, std::size_t n);
   void grow_rotary(int positions);
 
@@ -87,7 +90,7 @@ class LayerRunner {
   std::vector<Scratch> scratch_;  ///< one a thread
   std::vector<float> output_;     ///< [n, hidden]: the branch's output, when a norm follows
   std::vector<float> summed_;     ///< [n, hidden]: before a norm of the sum
-  std::vector<float> qkv_;        ///< [n, attention + 2 kv]
+  std::vector<float> qkv_;        ///< [n, attention + 2 kv], and the gate's attention behind it
   std::vector<float> mixed_;      ///< [n, attention]
   std::vector<float> gate_;       ///< [n, ffn]
   std::vector<float> up_;         ///< [n, ffn]

@@ -10,11 +10,12 @@ void Engine::embed_prompt(Sequence& sequence, std::span<const std::int32_t> toke
   check_tokens(sequence, tokens);
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   const int count = static_cast<int>(tokens.size());
+  const bool whole = sequence.whole_prompt && sequence.length == 0;
   main_.states.resize(tokens.size() * hidden);
   rows_.clear();
   for (int t = 0; t < count; ++t) {
     const auto place = static_cast<std::size_t>(t);
-    rows_.push_back({tokens[place], sequence.length + t, t, &sequence.cache});
+    rows_.push_back({tokens[place], sequence.length + t, t, whole ? count : t + 1, &sequence.cache});
     embed(tokens[place], sequence.length + t, std::span(main_.states).subspan(place * hidden, hidden));
   }
   embed_norm(main_.states);

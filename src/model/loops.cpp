@@ -99,6 +99,10 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
         throw Error("{}: layers {}-{} reach over the end of group \"{}\" (layers {}-{})", flag, run.first, run.last,
                     group.name, begin, end - 1);
       }
+      if (group.fast.there()) {
+        throw Error("{}: layer {} belongs to group \"{}\", which loops over a fast stack; use --loops", flag, run.first,
+                    group.name);
+      }
       if (group.looped()) {
         throw Error("{}: layer {} belongs to group \"{}\", which loops already; use --loops", flag, run.first,
                     group.name);

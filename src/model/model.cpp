@@ -97,10 +97,14 @@ Linear Model::linear(const std::string& name, bool bias) {
 }
 
 Norm Model::norm(const std::string& name) {
+  if (!spec_.norm_weights) {
+    ones_.resize(static_cast<std::size_t>(spec_.hidden_size), 1.0F);
+    return {ones_.data(), nullptr};
+  }
   return {floats(name + ".weight"), spec_.norm == NormKind::layer ? floats(name + ".bias") : nullptr};
 }
 
-Layer Model::layer(const std::string& name, const Group& group, int index) {
+Layer Model::layer(const std::string& name, bool value_embedding) {
   const bool before = norm_before_branch(spec_.norm_placement);
   const bool after = norm_after_branch(spec_.norm_placement);
   Layer layer;
@@ -111,7 +115,7 @@ Layer Model::layer(const std::string& name, const Group& group, int index) {
     layer.q_norm = floats(name + ".attn.q_norm.weight");
     layer.k_norm = floats(name + ".attn.k_norm.weight");
   }
-  if (std::find(group.value_layers.begin(), group.value_layers.end(), index) != group.value_layers.end()) {
+  if (value_embedding) {
     layer.value_gate = linear(name + ".attn.value_gate", false);
     layer.value_embed = floats(name + ".attn.value_embed.weight");
   }
@@ -129,6 +133,17 @@ Layer Model::layer(const std::string& name, const Group& group, int index) {
   return layer;
 }
 
+FastWeights Model::fast_stack(const std::string& name, int layers) {
+  FastWeights weights;
+  weights.first_state = floats(name + ".first_state");
+  for (int l = 0; l < layers; ++l) {
+    weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), false));
+    source_.release();
+  }
+  weights.norm = norm(name + ".norm");
+  return weights;
+}
+
 GroupWeights Model::group(std::size_t index) {
   const Group& group = spec_.groups[index];
   const std::string name = fmt::format("groups.{}", index);
@@ -138,8 +153,9 @@ GroupWeights Model::group(std::size_t index) {
     weights.inject = linear(name + ".inject", false);
     weights.decay = floats(name + ".inject.decay");
   }
+  if (group.fast.there()) weights.fast = fast_stack(name + ".fast", group.fast.layers);
   for (int l = 0; l < group.layers; ++l) {
-    weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), group, l));
+    weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), has_value_embedding(group, l)));
     source_.release();
   }
   if (group.loop_norm) weights.loop_norm = norm(name + ".loop_norm");

@@ -47,7 +47,15 @@ struct Layer {
   Linear down;
 };
 
+/// A fast stack's layers, and what ends each of its runs.
+struct FastWeights {
+  const float* first_state = nullptr;  ///< [hidden]
+  std::vector<Layer> layers;
+  Norm norm;
+};
+
 struct GroupWeights {
+  FastWeights fast;              ///< without layers: there is none
   Linear inject;                 ///< for linear injection and decay
   const float* decay = nullptr;  ///< [hidden], for decay
   std::vector<Layer> layers;
@@ -113,7 +121,8 @@ class Model {
   /// Some rows of a matrix and of its bias.
   Linear linear(const std::string& name, RowRange rows, bool bias);
   Norm norm(const std::string& name);
-  Layer layer(const std::string& name, const Group& group, int index);
+  Layer layer(const std::string& name, bool value_embedding);
+  FastWeights fast_stack(const std::string& name, int layers);
   GroupWeights group(std::size_t index);
 
   std::filesystem::path path_;
@@ -124,6 +133,7 @@ class Model {
   WeightMemory memory_;
   std::map<std::string, WeightType> held_;  ///< of the matrices
   std::deque<std::vector<float>> copies_;
+  std::vector<float> ones_;  ///< [hidden]: what norms without weights multiply by
   TensorView embedding_;
   const float* positions_ = nullptr;
   Norm embedding_norm_;

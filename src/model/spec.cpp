@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
@@ -55,15 +54,21 @@ std::vector<int> parse_layers(const nlohmann::json& list, const std::string& whe
   return layers;
 }
 
+FastStack parse_fast(const JsonObject& object) {
+  object.allow({"layers", "runs"});
+  return {object.integer("layers", 1, kMostLoops), object.integer("runs", 1, kMostLoops, FastStack().runs)};
+}
+
 Group parse_group(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"name", "layers", "loops", "injection", "first_state", "noise_std", "loop_norm", "exit_norm",
+  object.allow({"name", "layers", "loops", "fast", "injection", "first_state", "noise_std", "loop_norm", "exit_norm",
                 "exit_linear", "exit_gate", "damping", "value_layers"});
   const Group defaults;
   Group group;
   group.name = object.text("name");
   group.layers = object.integer("layers", 1, kMostLoops, defaults.layers);
   group.loops = object.integer("loops", 1, kMostLoops, defaults.loops);
+  if (object.has("fast")) group.fast = parse_fast(object.object("fast"));
   group.injection = object.choice<Injection>("injection", kInjections, defaults.injection);
   group.first_state = object.choice<FirstState>("first_state", kFirstStates, defaults.first_state);
   group.noise_std = object.number("noise_std", 0, 1e6, defaults.noise_std);
@@ -78,6 +83,7 @@ Group parse_group(const nlohmann::json& json, const std::string& where) {
 
 nlohmann::json group_json(const Group& group) {
   nlohmann::json json = {{"name", group.name}, {"layers", group.layers}, {"loops", group.loops}};
+  if (group.fast.there()) json["fast"] = {{"layers", group.fast.layers}, {"runs", group.fast.runs}};
   if (group.injection != Injection::none) json["injection"] = name_of<Injection>(kInjections, group.injection);
   if (group.first_state != FirstState::carried) {
     json["first_state"] = name_of<FirstState>(kFirstStates, group.first_state);
@@ -100,15 +106,15 @@ bool norm_before_branch(NormPlacement placement) {
 
 bool norm_after_branch(NormPlacement placement) { return placement != NormPlacement::pre; }
 
+bool has_value_embedding(const Group& group, int layer) {
+  return std::find(group.value_layers.begin(), group.value_layers.end(), layer) != group.value_layers.end();
+}
+
 Group plain_group(std::string name, int layers) {
   Group group;
   group.name = std::move(name);
   group.layers = layers;
   return group;
-}
-
-int ModelSpec::layer_count() const {
-  return std::accumulate(groups.begin(), groups.end(), 0, [](int sum, const Group& g) { return sum + g.layers; });
 }
 
 std::vector<int> ModelSpec::default_loops() const {
@@ -127,12 +133,36 @@ std::vector<int> ModelSpec::looped_groups() const {
 
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"model_type",     "name",       "vocab_size",   "context",         "hidden_size",
-                "heads",          "kv_heads",   "head_size",    "ffn_size",        "norm",
-                "norm_placement", "norm_eps",   "final_norm",   "embedding_norm",  "qk_norm",
-                "qk_norm_eps",    "position",   "rotary_theta", "rotary_divisors", "mlp",
-                "biases",         "qkv_biases", "tied_head",    "logit_softcap",   "embedding_scale",
-                "groups",         "training"});
+  object.allow({"model_type",
+                "name",
+                "vocab_size",
+                "context",
+                "hidden_size",
+                "heads",
+                "kv_heads",
+                "head_size",
+                "ffn_size",
+                "norm",
+                "norm_placement",
+                "norm_eps",
+                "norm_weights",
+                "final_norm",
+                "embedding_norm",
+                "qk_norm",
+                "qk_norm_eps",
+                "attention_gate",
+                "prefix_lm",
+                "position",
+                "rotary_theta",
+                "rotary_divisors",
+                "mlp",
+                "biases",
+                "qkv_biases",
+                "tied_head",
+                "logit_softcap",
+                "embedding_scale",
+                "groups",
+                "training"});
   if (const std::string type = object.text("model_type", "gyre"); type != "gyre") {
     throw Error("{}: model_type is \"{}\"; this program reads \"gyre\"", where, type);
   }
@@ -149,10 +179,13 @@ ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   spec.norm = object.choice<NormKind>("norm", kNormKinds, defaults.norm);
   spec.norm_placement = object.choice<NormPlacement>("norm_placement", kNormPlacements, defaults.norm_placement);
   spec.norm_eps = object.number("norm_eps", 0, 1, defaults.norm_eps);
+  spec.norm_weights = object.boolean("norm_weights", defaults.norm_weights);
   spec.final_norm = object.boolean("final_norm", defaults.final_norm);
   spec.embedding_norm = object.boolean("embedding_norm", defaults.embedding_norm);
   spec.qk_norm = object.choice<QkNorm>("qk_norm", kQkNorms, defaults.qk_norm);
   spec.qk_norm_eps = object.number("qk_norm_eps", 0, 1, spec.norm_eps);
+  spec.attention_gate = object.boolean("attention_gate", defaults.attention_gate);
+  spec.prefix_lm = object.boolean("prefix_lm", defaults.prefix_lm);
   spec.position = object.choice<PositionKind>("position", kPositionKinds, defaults.position);
   spec.rotary_theta = object.number("rotary_theta", 1, 1e12, defaults.rotary_theta);
   spec.rotary_divisors = parse_numbers(object, "rotary_divisors", where);
@@ -193,10 +226,14 @@ void validate(const ModelSpec& spec, const std::string& where) {
     if (divisor > 0 && std::isfinite(divisor)) continue;
     throw Error("{}: rotary_divisors holds {}; each must be a positive number", where, divisor);
   }
+  if (spec.norm == NormKind::layer && !spec.norm_weights) {
+    throw Error("{}: norm_weights is false, but norm is \"layer\"; leave the weights out of norms of kind \"rms\" only",
+                where);
+  }
   std::int64_t layers = 0;
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
-    layers += group.layers;
+    layers += std::int64_t{group.layers} + std::int64_t{group.fast.layers} * group.fast.runs;
     if (layers > kMostLoops) throw Error("{}: the groups have more than {} layers together", where, kMostLoops);
     for (const int layer : group.value_layers) {
       if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
@@ -227,10 +264,13 @@ nlohmann::json to_json(const ModelSpec& spec) {
                          {"norm", name_of<NormKind>(kNormKinds, spec.norm)},
                          {"norm_placement", name_of<NormPlacement>(kNormPlacements, spec.norm_placement)},
                          {"norm_eps", spec.norm_eps},
+                         {"norm_weights", spec.norm_weights},
                          {"final_norm", spec.final_norm},
                          {"embedding_norm", spec.embedding_norm},
                          {"qk_norm", name_of<QkNorm>(kQkNorms, spec.qk_norm)},
                          {"qk_norm_eps", spec.qk_norm_eps},
+                         {"attention_gate", spec.attention_gate},
+                         {"prefix_lm", spec.prefix_lm},
                          {"position", name_of<PositionKind>(kPositionKinds, spec.position)},
                          {"rotary_theta", spec.rotary_theta},
                          {"mlp", name_of<MlpKind>(kMlpKinds, spec.mlp)},

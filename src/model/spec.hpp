@@ -60,6 +60,17 @@ inline constexpr int kValueGateWidth = 32;
 /// Loops of a group, and layers of a model, are at most so many.
 inline constexpr int kMostLoops = 4096;
 
+/// A second, faster stack over a state z of its own, which a token begins with the vector `first_state`. It runs before
+/// every loop of its group: z ← norm(stack(z + x)), `runs` times; then the loop works on x + z.   HRM (arXiv
+/// 2506.21734)
+struct FastStack {
+  int layers = 0;  ///< 0: there is none
+  int runs = 1;
+
+  [[nodiscard]] bool there() const { return layers > 0; }
+  bool operator==(const FastStack&) const = default;
+};
+
 /// A run of layers applied `loops` times; loops = 1 is an ordinary stretch of layers.
 struct Group {
   std::string name;
@@ -76,10 +87,16 @@ struct Group {
   /// Layers (from 0) that add an embedding of the token to their values: v + 2 σ(G h) ⊙ E[token], where G reads the
   /// first kValueGateWidth channels of the branch's input.
   std::vector<int> value_layers = {};
+  FastStack fast = {};
 
   [[nodiscard]] bool looped() const { return loops > 1; }
+  /// Passes of layers in one loop, those of the fast stack behind the group's own: each keeps keys and values.
+  [[nodiscard]] int passes() const { return layers + fast.layers * fast.runs; }
   bool operator==(const Group&) const = default;
 };
+
+/// Whether layer `layer` of a group is among its value_layers.
+bool has_value_embedding(const Group& group, int layer);
 
 /// A group whose layers run once.
 Group plain_group(std::string name, int layers);
@@ -98,10 +115,16 @@ struct ModelSpec {
   NormKind norm = NormKind::rms;
   NormPlacement norm_placement = NormPlacement::pre;
   float norm_eps = 1e-5F;
+  bool norm_weights = true;  ///< false: norms only scale to unit size (RMS)
   bool final_norm = true;
   bool embedding_norm = false;
   QkNorm qk_norm = QkNorm::none;
   float qk_norm_eps = 1e-5F;
+  /// Each channel of the heads' output is scaled by σ(G h), h being the branch's input; the rows of G are behind those
+  /// of queries, keys and values.
+  bool attention_gate = false;
+  /// Trained with prompts whose tokens see one another whole: a run may ask for that.
+  bool prefix_lm = false;
 
   PositionKind position = PositionKind::rotary_half;
   float rotary_theta = 10000.0F;
@@ -118,8 +141,9 @@ struct ModelSpec {
 
   [[nodiscard]] int kv_size() const { return kv_heads * head_size; }
   [[nodiscard]] int attention_size() const { return heads * head_size; }
+  /// Rows of the matrix that makes queries, keys, values and the gate of a token.
+  [[nodiscard]] int qkv_size() const { return attention_size() * (attention_gate ? 2 : 1) + 2 * kv_size(); }
   [[nodiscard]] bool gated_mlp() const { return mlp == MlpKind::silu_gated; }
-  [[nodiscard]] int layer_count() const;
   /// Loops of every group, in order: the default depth.
   [[nodiscard]] std::vector<int> default_loops() const;
   /// Indices of the groups with more than one loop.

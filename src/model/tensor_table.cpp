@@ -6,8 +6,9 @@
 namespace gyre {
 namespace {
 
-/// Appends the tensors of one norm: a weight, and for LayerNorm a bias.
+/// Appends the tensors of one norm: a weight unless norms have none, and for LayerNorm a bias.
 void add_norm(std::vector<TensorInfo>& table, const ModelSpec& spec, const std::string& name) {
+  if (!spec.norm_weights) return;
   table.push_back({name + ".weight", {spec.hidden_size}});
   if (spec.norm == NormKind::layer) table.push_back({name + ".bias", {spec.hidden_size}});
 }
@@ -23,9 +24,9 @@ void add_branch_norms(std::vector<TensorInfo>& table, const ModelSpec& spec, con
   if (norm_after_branch(spec.norm_placement)) add_norm(table, spec, branch + ".norm_out");
 }
 
-void add_attention(std::vector<TensorInfo>& table, const ModelSpec& spec, const Group& group, int layer,
+void add_attention(std::vector<TensorInfo>& table, const ModelSpec& spec, bool value_embedding,
                    const std::string& name) {
-  const int qkv_size = spec.attention_size() + 2 * spec.kv_size();
+  const int qkv_size = spec.qkv_size();
   add_branch_norms(table, spec, name);
   add_linear(table, spec, name + ".qkv", qkv_size, spec.hidden_size);
   if (spec.qkv_biases && !spec.biases) table.push_back({name + ".qkv.bias", {qkv_size}});
@@ -34,11 +35,27 @@ void add_attention(std::vector<TensorInfo>& table, const ModelSpec& spec, const 
     table.push_back({name + ".q_norm.weight", {whole ? spec.attention_size() : spec.head_size}});
     table.push_back({name + ".k_norm.weight", {whole ? spec.kv_size() : spec.head_size}});
   }
-  if (std::find(group.value_layers.begin(), group.value_layers.end(), layer) != group.value_layers.end()) {
+  if (value_embedding) {
     table.push_back({name + ".value_gate.weight", {spec.kv_heads, kValueGateWidth}});
     table.push_back({name + ".value_embed.weight", {spec.vocab_size, spec.kv_size()}});
   }
   add_linear(table, spec, name + ".out", spec.hidden_size, spec.attention_size());
+}
+
+void add_layer(std::vector<TensorInfo>& table, const ModelSpec& spec, bool value_embedding, const std::string& name) {
+  const int up_size = spec.gated_mlp() ? 2 * spec.ffn_size : spec.ffn_size;
+  add_attention(table, spec, value_embedding, name + ".attn");
+  add_branch_norms(table, spec, name + ".mlp");
+  add_linear(table, spec, name + ".mlp.up", up_size, spec.hidden_size);
+  add_linear(table, spec, name + ".mlp.down", spec.hidden_size, spec.ffn_size);
+}
+
+void add_fast_stack(std::vector<TensorInfo>& table, const ModelSpec& spec, const FastStack& fast,
+                    const std::string& name) {
+  if (!fast.there()) return;
+  table.push_back({name + ".first_state", {spec.hidden_size}});
+  for (int l = 0; l < fast.layers; ++l) add_layer(table, spec, false, fmt::format("{}.layers.{}", name, l));
+  add_norm(table, spec, name + ".norm");
 }
 
 /// What a group holds besides its layers: before them.
@@ -72,17 +89,13 @@ std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
     table.push_back({"position.weight", {spec.context, spec.hidden_size}});
   }
   if (spec.embedding_norm) add_norm(table, spec, "embed_norm");
-  const int up_size = spec.gated_mlp() ? 2 * spec.ffn_size : spec.ffn_size;
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
     const std::string name = fmt::format("groups.{}", g);
     add_entry(table, spec, group, name);
+    add_fast_stack(table, spec, group.fast, name + ".fast");
     for (int l = 0; l < group.layers; ++l) {
-      const std::string layer = fmt::format("{}.layers.{}", name, l);
-      add_attention(table, spec, group, l, layer + ".attn");
-      add_branch_norms(table, spec, layer + ".mlp");
-      add_linear(table, spec, layer + ".mlp.up", up_size, spec.hidden_size);
-      add_linear(table, spec, layer + ".mlp.down", spec.hidden_size, spec.ffn_size);
+      add_layer(table, spec, has_value_embedding(group, l), fmt::format("{}.layers.{}", name, l));
     }
     add_exit(table, spec, group, name);
   }

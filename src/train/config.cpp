@@ -45,9 +45,13 @@ void require_trainable(const ModelSpec& spec, const std::string& where) {
   refuse(spec.embedding_norm, "embedding_norm");
   refuse(!spec.rotary_divisors.empty(), "rotary_divisors");
   refuse(spec.qkv_biases, "qkv_biases");
+  refuse(!spec.norm_weights, "norm_weights");
+  refuse(spec.attention_gate, "attention_gate");
+  refuse(spec.prefix_lm, "prefix_lm");
   refuse(spec.logit_softcap > 0, "logit_softcap");
   for (const Group& group : spec.groups) {
     refuse(group.injection == Injection::decay, "injection decay");
+    refuse(group.fast.there(), "fast");
     refuse(group.loop_norm, "loop_norm");
     refuse(group.exit_norm, "exit_norm");
     refuse(group.exit_linear, "exit_linear");

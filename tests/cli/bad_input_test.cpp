@@ -181,6 +181,7 @@ TEST_F(BadInput, ExitRules) {
   expect_generate_mistake({"\"t\"", "tau, hits, form"}, {"--exit", "accel:t=1"});
   expect_generate_mistake({"accel", "tau=much"}, {"--exit", "accel:tau=much"});
   expect_generate_mistake({"like"}, {"--exit", "random:like=1"});
+  expect_generate_mistake({"--whole-prompt", "leave the flag out"}, {"--whole-prompt"});
   expect_eval_mistake({"\"soon\""}, {"--text", text(), "--exit", "fixed", "--exit", "soon"});
   expect_eval_mistake({"like=3"}, {"--text", text(), "--exit", "fixed", "--exit", "random:like=3"});
 }

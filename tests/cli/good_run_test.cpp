@@ -83,6 +83,27 @@ TEST_F(GoodRun, GenerateLetsThePromptExitToo) {
   EXPECT_FALSE(run({"--json", "--exit", "fixed:loops=2/1"}).contains("mean_loops_per_prompt_token"));
 }
 
+TEST_F(GoodRun, GenerateLetsAPromptSeeItselfWhole) {
+  ModelSpec spec = small_spec();
+  spec.prefix_lm = true;
+  spec.groups[1].fast = {1, 2};
+  const ModelFolder folder(spec);
+  const auto run = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments = {"generate", "-m", folder.path().string(), "-p", "abcd", "-n", "20", "--json"};
+    arguments.insert(arguments.end(), {"--temperature", "0"});
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return nlohmann::json::parse(output(arguments));
+  };
+  const nlohmann::json whole = run({"--whole-prompt"});
+  EXPECT_EQ(whole["whole_prompt"], true);
+  EXPECT_EQ(whole["tokens"].size(), 20U);
+  EXPECT_NE(whole["text"], run({})["text"]);
+  // The prompt's last token goes in with the others, and chooses the first one at their depth.
+  const nlohmann::json early = run({"--whole-prompt", "--exit", "fixed:loops=2/1", "--exit-prompt"});
+  EXPECT_EQ(early["mean_loops_per_prompt_token"], 3);
+  EXPECT_EQ(early["tokens"][0]["loops"], 3);
+}
+
 TEST_F(GoodRun, GeneratePrintsThePromptAndGoesOn) {
   const ProgramRun run = run_gyre(generate({}));
   EXPECT_EQ(run.status, 0);

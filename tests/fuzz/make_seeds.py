@@ -152,7 +152,8 @@ def rich_spec():
         "groups": [
             {"name": "prelude", "exit_norm": True, "exit_linear": True},
             {"name": "core", "layers": 2, "loops": 4, "injection": "decay", "first_state": "noise", "noise_std": 0.5,
-             "loop_norm": True, "exit_gate": True, "damping": 0.5, "value_layers": [0, 1]},
+             "loop_norm": True, "exit_gate": True, "damping": 0.5, "value_layers": [0, 1],
+             "fast": {"layers": 1, "runs": 3}},
             {"name": "coda", "injection": "linear", "first_state": "zero"}],
         "training": {"note": [1, "x", None]}}
 
@@ -216,6 +217,20 @@ def nanochat(**more):
     return config, stacked(["transformer.prelude.0.", "transformer.recur.0.", "transformer.coda.0."], layer, top)
 
 
+def hrm_text(fused):
+    config = {"model_type": "hrm_text", "vocab_size": 3, "max_position_embeddings": 8, "hidden_size": 4,
+              "num_attention_heads": 2, "head_dim": 2, "intermediate_size": 6, "num_hidden_layers": 1 if fused else 8,
+              "H_cycles": 2, "L_cycles": 3, "rms_norm_eps": 1e-6, "initializer_range": 0.5, "prefix_lm": True}
+    config |= {"rope_theta": 1e4, "embedding_scale": 2} if fused else {
+        "num_layers_per_stack": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}
+    layer = {"attn.gqkv_proj.weight": [16, 4], "attn.o_proj.weight": [4, 4], "mlp.gate_up_proj.weight": [12, 4]} if fused \
+        else {f"self_attn.{name}_proj.weight": [4, 4] for name in ("gate", "q", "k", "v", "o")} | {
+            "mlp.gate_proj.weight": [6, 4], "mlp.up_proj.weight": [6, 4]}
+    top = {"model.embed_tokens.weight": [3, 4], "lm_head.weight": [3, 4], "model.z_L_init": [4]}
+    prefixes = ["model.L_module.layers.0.", "model.H_module.layers.0."]
+    return config, stacked(prefixes, layer | {"mlp.down_proj.weight": [4, 6]}, top)
+
+
 def gpt2(prefix):
     config = {"model_type": "gpt2", "vocab_size": 3, "n_positions": 4, "n_embd": 4, "n_head": 2, "n_layer": 1,
               "n_inner": None if prefix else 16, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}
@@ -260,6 +275,8 @@ def config_seeds():
     yield "parcae", folder(parcae())
     yield "nanochat", folder(nanochat())
     yield "nanochat_noise", folder(nanochat(input_injection="inject_init_random"), "F16")
+    yield "hrm_text", folder(hrm_text(True))
+    yield "hrm_text_split", folder(hrm_text(False))
     yield "gpt2", folder(gpt2("transformer."))
     yield "gpt2_bare", folder(gpt2(""))
     yield "deep", b'{"model_type":"llama","vocab_size":' + b"[" * 300 + b"]" * 300 + b"}"

@@ -86,6 +86,9 @@ TEST_F(LayerLoops, MistakesSayWhatWouldBeRight) {
   EXPECT_THAT([&] { loop("9x2"); }, ThrowsMessage<Error>(HasSubstr("layer 9 is beyond the model's last, 5")));
   EXPECT_THAT([&] { loop("1-3x2,3-4x2"); }, ThrowsMessage<Error>(HasSubstr("overlap at layer 3")));
   EXPECT_THAT([&] { loop("1x2", small_spec()); }, ThrowsMessage<Error>(HasSubstr("loops already; use --loops")));
+  ModelSpec stacked = plain_spec();
+  stacked.groups[0].fast = {1, 2};
+  EXPECT_THAT([&] { loop("1x2", stacked); }, ThrowsMessage<Error>(HasSubstr("over a fast stack")));
 }
 
 }  // namespace

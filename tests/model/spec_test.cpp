@@ -92,9 +92,20 @@ INSTANTIATE_TEST_SUITE_P(
                       Mistake{"/groups/1/layers", "4096", "more than 4096 layers"},
                       Mistake{"/groups/1/value_layers", "[1e30]", "value_layers holds 1e+30"},
                       Mistake{"/groups/1/value_layers", "[0.5]", "value_layers holds 0.5"},
+                      Mistake{"/groups/1/fast", "{\"layers\": 0}", "groups[1]: fast: layers is 0"},
+                      Mistake{"/groups/1/fast", "{\"layers\": 1, \"loops\": 2}", "unknown key \"loops\""},
+                      Mistake{"/groups/1/fast", "{\"layers\": 64, \"runs\": 64}", "more than 4096 layers"},
                       Mistake{"/rotary_divisors", "[1, 1e300]", "rotary_divisors holds"},
                       Mistake{"/rotary_divisors", "[0, 1]", "rotary_divisors holds 0"},
                       Mistake{"/model_type", "\"gpt2\"", "model_type is \"gpt2\""}));
+
+TEST(Spec, OnlyNormsOfKindRmsGoWithoutWeights) {
+  ModelSpec spec = small_spec();
+  spec.norm_weights = false;
+  EXPECT_NO_THROW(validate(spec, "x"));
+  spec.norm = NormKind::layer;
+  EXPECT_THAT([&] { validate(spec, "x"); }, ThrowsMessage<Error>(HasSubstr("norm_weights is false")));
+}
 
 TEST(Spec, AnOddHeadSizeIsFineWithLearnedPositions) {
   ModelSpec spec = small_spec();

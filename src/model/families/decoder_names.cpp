@@ -40,6 +40,23 @@ std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int h
   return divisors;
 }
 
+/// The key under which the scaling of frequencies stands: transformers 5 writes rope_parameters, with rope_theta in it,
+/// and those before it rope_scaling. Null when there is none.
+const char* rotation_key(const nlohmann::json& config) {
+  for (const char* const key : {"rope_parameters", "rope_scaling"}) {
+    const auto found = config.find(key);
+    if (found != config.end() && !found->is_null()) return key;
+  }
+  return nullptr;
+}
+
+float rotary_theta(const nlohmann::json& config, const std::string& where) {
+  const char* const key = rotation_key(config);
+  const bool within = key != nullptr && config.at(key).is_object() && config.at(key).contains("rope_theta");
+  const JsonObject object(within ? config.at(key) : config, within ? fmt::format("{}: {}", where, key) : where);
+  return object.number("rope_theta", 1, 1e12, 10000.0F);
+}
+
 }  // namespace
 
 bool is_type(const nlohmann::json& config, std::string_view type) {
@@ -48,19 +65,19 @@ bool is_type(const nlohmann::json& config, std::string_view type) {
 }
 
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where) {
-  const auto found = config.find("rope_scaling");
-  if (found == config.end() || found->is_null()) return {};
+  const char* const key = rotation_key(config);
+  if (key == nullptr) return {};
   if (head_size > kMostScaledWidth) {
-    throw Error("{}: heads are {} wide; rope_scaling is for up to {}", where, head_size, kMostScaledWidth);
+    throw Error("{}: heads are {} wide; {} is for up to {}", where, head_size, key, kMostScaledWidth);
   }
-  const JsonObject scaling(*found, where + ": rope_scaling");
+  const JsonObject scaling(config.at(key), fmt::format("{}: {}", where, key));
   const std::string kind = scaling.text("rope_type", scaling.text("type", "default"));
   if (kind == "default") return {};
   if (kind == "llama3") return llama3_divisors(scaling, theta, head_size);
   if (kind == "linear") {
     return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling.number("factor", 1e-6, 1e6));
   }
-  throw Error("{}: rope_scaling is of type \"{}\"; gyre does llama3 and linear", where, kind);
+  throw Error("{}: {} is of type \"{}\"; gyre does llama3 and linear", where, key, kind);
 }
 
 ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
@@ -84,7 +101,7 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = object.number("rms_norm_eps", 0, 1, 1e-6F);
   spec.qk_norm_eps = spec.norm_eps;
-  spec.rotary_theta = object.number("rope_theta", 1, 1e12, 10000.0F);
+  spec.rotary_theta = rotary_theta(config, where);
   spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
   spec.tied_head = object.boolean("tie_word_embeddings", false);
   spec.groups = {plain_group("layers", object.integer("num_hidden_layers", 1, kMostLoops))};

@@ -11,8 +11,8 @@ bool is_type(const nlohmann::json& config, std::string_view type);
 /// frequencies, RMS norms, SiLU-gated MLP, head. Throws Error on a key that asks for something else.
 ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where);
 
-/// Divisors of the frequencies under a `rope_scaling` entry: "llama3" or "linear"; empty when there is none. Throws
-/// Error on other kinds.
+/// Divisors of the frequencies under a `rope_parameters` or `rope_scaling` entry: "llama3" or "linear"; empty when
+/// there is none. Throws Error on other kinds.
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where);
 
 /// Recipes of the names that Llama-like checkpoints share: model.embed_tokens, layers.N.self_attn.{q,k,v,o}_proj,

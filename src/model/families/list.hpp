@@ -10,6 +10,7 @@ Family ouro_family();
 Family parcae_family();
 Family nanochat_family();
 Family nanbeige_family();
+Family hrm_text_family();
 Family llama_family();
 Family qwen2_family();
 Family qwen3_family();

@@ -54,28 +54,28 @@ def compute(family, config, tensors):
         facts["loops"] = list(loops)
     continuation, gap = decoder.greedy(model, ids, CONTINUATION, model.default_loops)
     facts |= {"greedy": continuation, "least_gap": gap}
-    if hasattr(family, "EXITS"):
-        facts["exits"] = exits(family, model, ids, arrays, meaning)
+    if model.looped:
+        facts["exits"] = exits(model, ids, arrays, meaning)
     for extra in getattr(family, "EXTRAS", ()):
         facts |= extra(model, ids, arrays, meaning)
     facts["tensors"] = meaning
     return facts, arrays
 
 
-def exits(family, model, ids, arrays, meaning):
+def exits(model, ids, arrays, meaning):
     """Every token with its own number of loops, under every KV policy."""
-    depths = [1 + (depth - 1) % family.EXITS for depth in DEPTHS]
+    most = max(model.default_loops, *DEPTHS)
     for name, policy in POLICIES.items():
-        arrays[f"exits.{name}"] = decoder.decode(model, ids, depths, policy)
+        arrays[f"exits.{name}"] = decoder.decode(model, ids, DEPTHS, policy)
         meaning[f"exits.{name}"] = "[tokens, vocabulary] token by token, depths as in exits.depths"
-        after = decoder.decode(model, ids, depths, policy, PROMPT, model.default_loops)
+        after = decoder.decode(model, ids, DEPTHS, policy, PROMPT, most)
         arrays[f"prompt_exits.{name}"] = after
         meaning[f"prompt_exits.{name}"] = "the same after a prompt that went in at once, see exits.prompt"
-    ring = decoder.decode(model, ids, depths, Policy("ring", 1), PROMPT, model.default_loops)
+    ring = decoder.decode(model, ids, DEPTHS, Policy("ring", 1), PROMPT, most)
     same("a ring of one is `last`", arrays["prompt_exits.last"], ring)
     return {
-        "depths": depths,
-        "prompt": {"tokens": PROMPT, "loops": model.default_loops},
+        "depths": list(DEPTHS),
+        "prompt": {"tokens": PROMPT, "loops": most},
         "policies": {
             name: {"slots": policy.slots, "count": policy.count, "lookup": policy.lookup}
             for name, policy in POLICIES.items()

@@ -33,6 +33,10 @@ class Model:
         """One loop, counted from 0; includes whatever stands between loops."""
         raise NotImplementedError
 
+    def shown(self, state):
+        """The part of a state that is handed on, where it has others."""
+        return state
+
     def leave(self, state, step):
         """Everything after the loops: logits [tokens, vocabulary]."""
         raise NotImplementedError
@@ -51,7 +55,7 @@ def run(model, ids, start, loops, cache):
     state, states = model.first_state(entered), []
     for loop in range(loops):
         state = model.loop(state, entered, loop, step)
-        states.append(state)
+        states.append(model.shown(state))
     return Pass(model.leave(state, step), np.stack(states))
 
 

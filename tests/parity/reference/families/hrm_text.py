@@ -5,8 +5,9 @@
     logits = lm_head z_H
 
 A stack is pre-norm Llama layers with a closing norm; norms have no weights; attention's output is gated by
-sigmoid(W_gate x) per channel before o_proj; every run of a stack has KV of its own. One loop below is one H cycle.
-`gqkv_proj` has rows gate | q | k | v, `gate_up_proj` gate | up. With prefix_lm the prompt may see itself whole.
+sigmoid(W_gate x) per channel before o_proj; every run of a stack has KV of its own. One loop below is one H cycle: to a
+KV policy, run i of L in cycle h is layer i of its own kind at loop h. `gqkv_proj` has rows gate | q | k | v, `gate_up_proj` gate | up.
+With prefix_lm the prompt may see itself whole.
 """
 
 import numpy as np
@@ -85,12 +86,12 @@ class HrmText(Model):
     def norm(self, x):
         return ops.rms_norm(x, None, self.config["rms_norm_eps"])
 
-    def attend(self, p, x, run, step):
+    def attend(self, p, x, layer, loop, step):
         parts = np.split(self.linear(p + "gqkv_proj", x), 4, axis=-1)
         gate, q, k, v = (part.reshape(len(x), -1, self.config["head_dim"]) for part in parts)
         cos, sin = ops.rotation(step.positions, self.inverse)
         k = ops.rotate_half(k, cos, sin)
-        keys, values = step.cache.exchange(p, run, step.positions, k, v)
+        keys, values = step.cache.exchange(layer, loop, step.positions, k, v)
         places = np.arange(len(keys))[None, :]
         visible = (places <= step.positions[:, None]) | (
             (places < self.prefix) & (step.positions[:, None] < self.prefix)
@@ -102,10 +103,10 @@ class HrmText(Model):
         gate, up = np.split(self.linear(p + "gate_up_proj", x), 2, axis=-1)
         return self.linear(p + "down_proj", ops.silu(gate) * up)
 
-    def stack(self, name, x, run, step):
+    def stack(self, name, x, run, loop, step):
         for i in range(self.config["num_hidden_layers"]):
             p = f"model.{name}.layers.{i}."
-            x = x + self.attend(p + "attn.", self.norm(x), run, step)
+            x = x + self.attend(p + "attn.", self.norm(x), f"{p}{run}", loop, step)
             x = x + self.feed(p + "mlp.", self.norm(x))
         return self.norm(x)
 
@@ -119,8 +120,11 @@ class HrmText(Model):
     def loop(self, state, entered, loop, step):
         high, low = state
         for i in range(self.config["L_cycles"]):
-            low = self.stack("L_module", low + high, loop * self.config["L_cycles"] + i, step)
-        return np.stack([self.stack("H_module", high + low, loop, step), low])
+            low = self.stack("L_module", low + high, i, loop, step)
+        return np.stack([self.stack("H_module", high + low, 0, loop, step), low])
+
+    def shown(self, state):
+        return state[0]
 
     def leave(self, state, step):
         return self.linear("lm_head", state[0])

@@ -7,7 +7,6 @@ from ..cache import Cache
 from . import llama
 
 NAME = "ouro"
-EXITS = 4  # most loops of a token in the cases of early exit
 
 
 def config():

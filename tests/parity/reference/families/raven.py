@@ -12,7 +12,6 @@ from .. import ops
 from ..stations import Stations, rotation_table
 
 NAME = "raven"
-EXITS = 6  # most loops of a token in the cases of early exit
 
 
 def config():

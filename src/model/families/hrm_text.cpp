@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "format/json_object.hpp"
+#include "model/families/decoder_names.hpp"
+#include "model/families/list.hpp"
+
+namespace gyre {
+namespace {
+
+/// Two stacks of as many layers: H loops, L is its fast stack, and both end in a norm (arXiv 2506.21734; transformers'
+/// hrm_text). Norms have no weights.
+ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
+  const JsonObject object(config, where);
+  ModelSpec spec = decoder_spec(config, where);
+  spec.norm_weights = false;
+  spec.final_norm = false;
+  spec.attention_gate = true;
+  spec.prefix_lm = object.boolean("prefix_lm", true);
+  const auto scale = config.find("embedding_scale");
+  const bool scaled = scale != config.end() && !scale->is_null();
+  spec.embedding_scale =
+      scaled ? object.number("embedding_scale", -1e6, 1e6) : 1.0F / object.number("initializer_range", 1e-6, 1e6);
+  Group& group = spec.groups[0];
+  // Where the number of a stack's layers stands by itself, num_hidden_layers counts the passes of all cycles.
+  const auto layers = config.find("num_layers_per_stack");
+  if (layers != config.end() && !layers->is_null())
+    group.layers = object.integer("num_layers_per_stack", 1, kMostLoops);
+  group.loops = object.integer("H_cycles", 1, kMostLoops);
+  group.loop_norm = true;
+  group.fast = {group.layers, object.integer("L_cycles", 1, kMostLoops)};
+  return spec;
+}
+
+/// Rows gate | q | k | v become q | k | v | gate.
+Arrangement gate_last(const ModelSpec& spec) {
+  const auto gate = static_cast<std::size_t>(spec.attention_size()) * static_cast<std::size_t>(spec.hidden_size);
+  return [gate](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size() || gate > out.size()) return false;
+    std::rotate_copy(parts[0].data(), parts[0].data() + gate, parts[0].data() + out.size(), out.data());
+    return true;
+  };
+}
+
+/// The published file fuses its matrices; transformers writes them one by one.
+void map_layer(Mapping& mapping, const std::string& gyre, const std::string& stored, bool fused) {
+  auto& recipes = mapping.recipes;
+  const std::string attention = stored + (fused ? "attn." : "self_attn.");
+  if (fused) {
+    recipes[gyre + "attn.qkv.weight"] = {{attention + "gqkv_proj.weight"}, gate_last(mapping.spec)};
+    recipes[gyre + "mlp.up.weight"] = {{stored + "mlp.gate_up_proj.weight"}, {}};
+  } else {
+    recipes[gyre + "attn.qkv.weight"] = {{attention + "q_proj.weight", attention + "k_proj.weight",
+                                          attention + "v_proj.weight", attention + "gate_proj.weight"},
+                                         {}};
+    recipes[gyre + "mlp.up.weight"] = {{stored + "mlp.gate_proj.weight", stored + "mlp.up_proj.weight"}, {}};
+  }
+  recipes[gyre + "attn.out.weight"] = {{attention + "o_proj.weight"}, {}};
+  recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.down_proj.weight"}, {}};
+}
+
+Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
+  Mapping mapping;
+  mapping.spec = spec_of(config, where);
+  mapping.recipes["embed.weight"] = {{"model.embed_tokens.weight"}, {}};
+  if (!mapping.spec.tied_head) mapping.recipes["head.weight"] = {{"lm_head.weight"}, {}};
+  mapping.recipes["groups.0.fast.first_state"] = {{"model.z_L_init"}, {}};
+  const bool fused = tensors.has("model.H_module.layers.0.attn.gqkv_proj.weight");
+  for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {
+    map_layer(mapping, fmt::format("groups.0.layers.{}.", l), fmt::format("model.H_module.layers.{}.", l), fused);
+    map_layer(mapping, fmt::format("groups.0.fast.layers.{}.", l), fmt::format("model.L_module.layers.{}.", l), fused);
+  }
+  return mapping;
+}
+
+}  // namespace
+
+Family hrm_text_family() {
+  return {"hrm_text", "HRM-Text 1B", [](const nlohmann::json& config) { return is_type(config, "hrm_text"); }, map};
+}
+
+}  // namespace gyre
