@@ -5,9 +5,9 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "base/interrupt.hpp"
 #include "base/random.hpp"
-#include "base/sha256.hpp"
 #include "format/json_object.hpp"
 #include "raman/baselines.hpp"
 

@@ -13,6 +13,7 @@
 #include "study/benchmark.hpp"
 #include "study/ceilings.hpp"
 #include "study/jobs.hpp"
+#include "study/statistics.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -23,11 +24,6 @@ struct Request {
   std::string exit;
   bool ceilings = false;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 nlohmann::json speeds_json(const std::vector<double>& speeds) {
   return {{"tokens_per_second", median(speeds)}, {"rounds", speeds}};

@@ -30,6 +30,16 @@ Model load_model(const std::string& path, const LoopFlags& flags, const std::str
   return model;
 }
 
+void add_write_options(CLI::App& command, WriteOptions& options, const std::string& out, const std::string& types) {
+  command.add_option("-m,--model", options.model, "Model folder or GGUF file")->required();
+  add_loop_flags(command, options.layer_loops);
+  command.add_option("--out", options.out, out)->required();
+  command.add_option("--type", options.type, "Type of matrices: " + types)->capture_default_str();
+  command.add_option("--part", options.parts,
+                     "PART=TYPE for a part of its own: embed, head, or a group by its name (gyre info shows them)");
+  command.add_flag("--json", options.json, "Print JSON");
+}
+
 void add_run_options(CLI::App& command, RunOptions& options) {
   command
       .add_option("-m,--model", options.model, "Model folder (config.json, safetensors, tokenizer.json) or GGUF file")

@@ -20,6 +20,19 @@ struct LoopFlags {
 void add_loop_flags(CLI::App& command, LoopFlags& flags);
 Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
 
+/// The flags of the commands that write a model.
+struct WriteOptions {
+  std::string model;
+  LoopFlags layer_loops;
+  std::string out;
+  std::string type;
+  std::vector<std::string> parts;
+  bool json = false;
+};
+
+/// `out` and `types` are what --help says of --out and --type.
+void add_write_options(CLI::App& command, WriteOptions& options, const std::string& out, const std::string& types);
+
 /// The flags of every command that runs a model.
 struct RunOptions {
   std::string model;

@@ -12,17 +12,8 @@
 namespace gyre::cli {
 namespace {
 
-struct Request {
-  std::string model;
-  LoopFlags layer_loops;
-  std::string out;
-  std::string type = "q8_0";
-  std::vector<std::string> parts;
-  bool json = false;
-};
-
-void print_json(const Request& request, const Model& written, const std::vector<PartRounding>& parts) {
-  nlohmann::json json = {{"out", request.out},
+void print_json(const WriteOptions& options, const Model& written, const std::vector<PartRounding>& parts) {
+  nlohmann::json json = {{"out", options.out},
                          {"family", written.family()},
                          {"parameters", written.parameter_count()},
                          {"sha256", written.hash()},
@@ -56,37 +47,31 @@ void print_table(const std::vector<PartRounding>& parts) {
   row(all, "");
 }
 
-void run(const Request& request) {
-  if (!request.out.ends_with(".gguf"))
-    throw Error("--out: {}: a quantised model is a GGUF file; let it end in .gguf", request.out);
-  const Storage storage = parse_storage(request.type, request.parts);
-  const Model model = load_model(request.model, request.layer_loops);
-  convert(model, storage, request.out);
-  const Model written = Model::load(request.out);
+void run(const WriteOptions& options) {
+  if (!options.out.ends_with(".gguf"))
+    throw Error("--out: {}: a quantised model is a GGUF file; let it end in .gguf", options.out);
+  const Storage storage = parse_storage(options.type, options.parts);
+  const Model model = load_model(options.model, options.layer_loops);
+  convert(model, storage, options.out);
+  const Model written = Model::load(options.out);
   const std::vector<PartRounding> parts = compare_parts(model, written);
-  request.json ? print_json(request, written, parts) : print_table(parts);
+  options.json ? print_json(options, written, parts) : print_table(parts);
 }
 
 }  // namespace
 
 void add_quantize(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto options = std::make_shared<WriteOptions>();
   CLI::App* command = program.add_subcommand("quantize", "Write a model with its matrices rounded, part by part");
-  command->add_option("-m,--model", request->model, "Model folder or GGUF file")->required();
-  add_loop_flags(*command, request->layer_loops);
-  command->add_option("--out", request->out, "GGUF file to write")->required();
-  command->add_option("--type", request->type, "Type of matrices: q8_0, q4_0, tq2_0 (ternary), bf16, f16, f32")
-      ->capture_default_str();
-  command->add_option("--part", request->parts,
-                      "PART=TYPE for a part of its own: embed, head, or a group by its name (gyre info shows them)");
-  command->add_flag("--json", request->json, "Print JSON");
+  options->type = "q8_0";
+  add_write_options(*command, *options, "GGUF file to write", "q8_0, q4_0, tq2_0 (ternary), bf16, f16, f32");
   command->footer(
       "Vectors stay F32, and so do matrices whose rows are no whole blocks (of 32 numbers; tq2_0: 256).\n"
       "What the rounding costs at every depth: gyre eval -m NEW --reference OLD --depths 1,2,4,8\n"
       "Examples:\n"
       "  gyre quantize -m models/shakespeare --type q8_0 --out shakespeare.gguf\n"
       "  gyre quantize -m huginn --type q8_0 --part core=q4_0 --part embed=bf16 --out huginn.gguf");
-  command->callback([request] { run(*request); });
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace gyre::cli

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/sha256.hpp"
+#include "base/hash.hpp"
 #include "format/json_object.hpp"
 
 namespace gyre {

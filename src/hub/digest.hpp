@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <span>
 #include <string>
+
+#include "base/hash.hpp"
 
 namespace gyre {
 
@@ -23,25 +23,8 @@ struct Digest {
   std::string hex;  ///< lower case
 };
 
-/// A digest of bytes that come one after another.
-class DigestStream {
- public:
-  /// `size` is that of the whole content, which git's digest needs first.
-  DigestStream(DigestKind kind, std::int64_t size);
-  ~DigestStream();
-  DigestStream(DigestStream&&) noexcept;
-  DigestStream& operator=(DigestStream&&) noexcept;
-  DigestStream(const DigestStream&) = delete;
-  DigestStream& operator=(const DigestStream&) = delete;
-
-  void update(std::span<const std::byte> bytes);
-  /// The digest in lower-case hexadecimal; ends the stream.
-  std::string finish();
-
- private:
-  struct Context;
-  std::unique_ptr<Context> context_;
-};
+/// For a digest of content that comes piece by piece; `size` is that of the whole, which git's digest needs first.
+HashStream digest_stream(DigestKind kind, std::int64_t size);
 
 /// Whether `file` is a regular file of this size and digest. Stops with Error on an interrupt.
 bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& digest);

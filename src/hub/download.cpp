@@ -27,7 +27,7 @@ class Download {
         progress_(progress),
         url_(file_url(source.client.endpoint(), source.repository, source.commit, file.path)),
         part_(target, file.digest.hex),
-        digest_(file.digest.kind, file.size),
+        digest_(digest_stream(file.digest.kind, file.size)),
         retries_(source.policy, source.notice) {
     if (part_.size() > file.size) part_.restart("");
     part_.read([this](std::span<const std::byte> bytes) {
@@ -140,7 +140,7 @@ class Download {
 
   void restart(const std::string& etag) {
     part_.restart(etag);
-    digest_ = DigestStream(file_.digest.kind, file_.size);
+    digest_ = digest_stream(file_.digest.kind, file_.size);
   }
 
   const DownloadSource& source_;
@@ -148,7 +148,7 @@ class Download {
   const std::function<void(std::int64_t)>& progress_;
   Url url_;
   PartFile part_;
-  DigestStream digest_;
+  HashStream digest_;
   Retries retries_;
   std::int64_t farthest_ = 0;
   std::int64_t received_ = 0;

@@ -6,6 +6,8 @@
 namespace gyre::amx {
 namespace {
 
+#include "kernels/panel_output.inl"
+
 /// From so many rows of activations on, whole tiles of bfloat16 are faster than multiplying vectors; later where coded
 /// weights have to be widened first.
 constexpr std::size_t kLeastRows = 12;
@@ -116,19 +118,6 @@ void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
   }
 }
 
-/// A tile of sums onto its place in y.
-void put(const float* sums, std::size_t row, std::size_t rows, std::size_t column, std::size_t count,
-         const ProductOut& out) {
-  const auto mask = static_cast<__mmask16>(rows >= kPanelRows ? 0xffffU : (1U << rows) - 1U);
-  const __m512 bias = out.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out.bias + row);
-  for (std::size_t c = 0; c < count; ++c) {
-    float* const y = out.y + (column + c) * out.stride + row;
-    __m512 sum = _mm512_add_ps(_mm512_load_ps(sums + c * kPanelRows), bias);
-    if (out.add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
-    _mm512_mask_storeu_ps(y, mask, sum);
-  }
-}
-
 /// Two panels of halves by 32 rows of activations, `depth` tiles along the columns: four tiles of sums. Tiles are named
 /// by constants; the order of the products changes from step to step, so that each input is free again, and loaded
 /// anew, while products of the others run.
@@ -199,8 +188,11 @@ void multiply_group(const Group& group, const Activations& x, std::size_t column
       const std::size_t panel = p + tile % 2;
       const std::size_t above = tile / 2 * kTile;
       if (above >= left || panel >= group.count) continue;
-      put(sums + tile * kTile * kPanelRows, group.row + panel * kPanelRows, group.rows - panel * kPanelRows,
-          column + above, left - above < kTile ? left - above : kTile, out);
+      const PanelOutput output(out, group.row + panel * kPanelRows, group.rows - panel * kPanelRows);
+      const std::size_t count = left - above < kTile ? left - above : kTile;
+      for (std::size_t c = 0; c < count; ++c) {
+        output.put(column + above + c, _mm512_load_ps(sums + (tile * kTile + c) * kPanelRows));
+      }
     }
   }
 }

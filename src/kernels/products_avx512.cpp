@@ -8,6 +8,8 @@
 namespace gyre::avx512 {
 namespace {
 
+#include "kernels/panel_output.inl"
+
 /// Columns of y that share one pass over a panel: their sums and the codes of a block fill the 32 registers.
 constexpr std::size_t kMostColumns = 12;
 /// Panels side by side: with one number in hand for two rows of registers, loads are no longer what there is most of.
@@ -275,16 +277,8 @@ inline Sums<N, P> sums_of(const Panels& panels, const Activations& x, std::size_
 template <std::size_t N, std::size_t P>
 inline void put(const Sums<N, P>& sums, std::size_t row, std::size_t rows, std::size_t column, const ProductOut& out) {
   for (std::size_t p = 0; p < P; ++p) {
-    const std::size_t first = row + p * kPanelRows;
-    const std::size_t there = rows - p * kPanelRows;
-    const auto mask = static_cast<__mmask16>(there >= kPanelRows ? 0xffffU : (1U << there) - 1U);
-    const __m512 bias = out.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out.bias + first);
-    for (std::size_t c = 0; c < N; ++c) {
-      float* const y = out.y + (column + c) * out.stride + first;
-      __m512 sum = _mm512_add_ps(sums.of[p][c], bias);
-      if (out.add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
-      _mm512_mask_storeu_ps(y, mask, sum);
-    }
+    const PanelOutput output(out, row + p * kPanelRows, rows - p * kPanelRows);
+    for (std::size_t c = 0; c < N; ++c) output.put(column + c, sums.of[p][c]);
   }
 }
 

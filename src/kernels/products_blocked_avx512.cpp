@@ -6,6 +6,8 @@
 namespace gyre::avx512 {
 namespace {
 
+#include "kernels/panel_output.inl"
+
 // Sizes by which what is read again stays near: a slice of two panels in the first-level cache, a slice of the
 // activations in the second.
 constexpr std::size_t kTogether = 12;  // rows of activations: with two panels 24 sums, which the registers hold
@@ -26,20 +28,19 @@ void gather(const Activations& x, std::size_t row, std::size_t rows, std::size_t
   }
 }
 
-/// Where the sums of a slice go.
-struct Target {
-  float* y;
-  std::size_t stride;
-  const float* bias;  ///< null: none
-  bool add;
-  std::size_t rows;   ///< of the matrix that are left
-  std::size_t count;  ///< rows of activations that are left
+/// Which sums of a slice are wanted: those of the matrix's rows from `row` on, of which `rows` are left, by rows of
+/// activations from `column` on, of which `columns` are left.
+struct Place {
+  std::size_t row;
+  std::size_t rows;
+  std::size_t column;
+  std::size_t columns;
 };
 
 /// P panels by kTogether rows of activations over one slice.
 template <std::size_t P>
 void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const float* slice, std::size_t depth,
-                    const Target& target) {
+                    const Place& place, const ProductOut& out) {
   __m512 sums[P][kTogether] = {};
   for (std::size_t i = 0; i < depth; ++i) {
     __m512 weights[P];
@@ -50,16 +51,10 @@ void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const floa
     }
   }
   for (std::size_t p = 0; p < P; ++p) {
-    const std::size_t row = p * kPanelRows;
-    const std::size_t left = target.rows - row;
-    const auto mask = static_cast<__mmask16>(left >= kPanelRows ? 0xffffU : (1U << left) - 1U);
-    const __m512 bias = target.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, target.bias + row);
+    const PanelOutput output(out, place.row + p * kPanelRows, place.rows - p * kPanelRows);
     for (std::size_t c = 0; c < kTogether; ++c) {
-      if (c >= target.count) break;
-      float* const y = target.y + c * target.stride + row;
-      __m512 sum = _mm512_add_ps(sums[p][c], bias);
-      if (target.add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
-      _mm512_mask_storeu_ps(y, mask, sum);
+      if (c >= place.columns) break;
+      output.put(place.column + c, sums[p][c]);
     }
   }
 }
@@ -75,18 +70,14 @@ void multiply_blocked(const PackedMatrix& weights, const Activations& x, std::si
     for (std::size_t first = 0; first < x.columns; first += kDepth) {
       const std::size_t depth = x.columns - first < kDepth ? x.columns - first : kDepth;
       gather(x, block, rows, first, depth, slice);
+      const ProductOut sums{out.y, out.stride, first == 0 ? out.bias : nullptr, out.add || first > 0};
       for (std::size_t p = first_panel; p < last_panel; p += 2) {
         const std::byte* const panels = weights.data + p * size + first * kPanelVector;
         const std::size_t row = p * kPanelRows;
         for (std::size_t group = 0; group < rows; group += kTogether) {
-          const Target target{out.y + (block + group) * out.stride + row,
-                              out.stride,
-                              first == 0 && out.bias != nullptr ? out.bias + row : nullptr,
-                              out.add || first > 0,
-                              weights.rows - row,
-                              rows - group};
+          const Place place{row, weights.rows - row, block + group, rows - group};
           const auto multiply = p + 1 < last_panel ? multiply_slice<2> : multiply_slice<1>;
-          multiply(panels, size, slice + group * depth, depth, target);
+          multiply(panels, size, slice + group * depth, depth, place, sums);
         }
       }
     }

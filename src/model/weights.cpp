@@ -101,7 +101,7 @@ void WeightMemory::Unmap::operator()(std::byte* memory) const { munmap(memory, s
 
 std::byte* WeightMemory::allocate(std::size_t bytes) {
   bytes = (bytes + 63) / 64 * 64;
-  if (bytes > left_) {
+  if (bytes > left_ || pieces_.empty()) {
     const std::size_t size = (std::max(bytes, kPiece) + kHugePage - 1) / kHugePage * kHugePage;
     // One huge page more than needed, so that the piece can begin on the border of one.
     void* const memory = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

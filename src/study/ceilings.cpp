@@ -10,6 +10,7 @@
 #include "base/thread_pool.hpp"
 #include "kernels/kernels.hpp"
 #include "model/weights.hpp"
+#include "study/statistics.hpp"
 
 namespace gyre {
 namespace {
@@ -19,12 +20,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kTries = 9;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 double operations_per_second(const Peak& peak, ThreadPool& pool) {
   if (peak.run == nullptr) return 0;

@@ -11,8 +11,6 @@ namespace {
 
 using Holds = Finding::Holds;
 
-double median(std::vector<double> values) { return quantile(values, 0.5); }
-
 const std::string& group_name(const StudySubject& subject, const GroupMeasures& group) {
   return subject.spec.groups[static_cast<std::size_t>(group.group)].name;
 }

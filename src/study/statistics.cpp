@@ -15,6 +15,8 @@ double quantile(std::span<double> values, double q) {
   return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
+double median(std::vector<double> values) { return quantile(values, 0.5); }
+
 Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators, std::uint64_t seed) {
   constexpr int kResamples = 1000;
   if (numerators.empty()) return {};

@@ -9,6 +9,8 @@ namespace gyre {
 /// Value at share `q` (0 … 1) of `values`, linear between neighbours; `values` gets sorted.
 double quantile(std::span<double> values, double q);
 
+double median(std::vector<double> values);
+
 struct Interval {
   double low = 0;
   double high = 0;

@@ -7,9 +7,9 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "base/progress.hpp"
 #include "base/random.hpp"
-#include "base/sha256.hpp"
 #include "base/thread_pool.hpp"
 #include "scratch_folder.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/sha256.hpp"
+#include "base/hash.hpp"
 #include "cli/program.hpp"
 #include "format/gguf.hpp"
 #include "model_folder.hpp"

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/sha256.hpp"
+#include "base/hash.hpp"
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
-#include "base/sha256.hpp"
+#include "base/hash.hpp"
 #include "scratch_folder.hpp"
 
 namespace gyre {
