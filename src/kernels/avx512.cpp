@@ -6,6 +6,14 @@
 
 namespace gyre {
 namespace {
+/// By tiles where it can be.
+void attend_by_tiles(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache,
+                     std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
+                     std::size_t out_stride) {
+  const auto fitting = amx::attends(cache, rows, head_size) ? amx::attend : attend;
+  fitting(queries, query_stride, rows, cache, count, head_size, scale, scratch, out, out_stride);
+}
+
 constexpr Peak kFloats = {avx512::run_floats, peak_operations(16)};
 constexpr Peak kBytes = {avx512::run_bytes, peak_operations(64)};
 /// Four tiles of sums, 32 columns deep.
@@ -26,7 +34,7 @@ const Kernels kAmxKernels = {"amx",
                              rms_norm,
                              layer_norm,
                              rotate,
-                             attend,
+                             attend_by_tiles,
                              silu_gated,
                              step_statistics,
                              {kFloats, kTiles, kBytes}};

@@ -57,9 +57,9 @@ struct Kernels {
 
 /// Floats of scratch that attend takes when its last query sees `count` positions.
 constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
-  constexpr std::size_t kMostLanes = 16;
+  constexpr std::size_t kMostPadding = 48;  // to whole tiles of positions, and of queries beside them
   constexpr std::size_t kQueries = 8;
-  return (count + kMostLanes) * (head_size + kQueries);
+  return (count + kMostPadding) * (head_size + kQueries);
 }
 
 /// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512).

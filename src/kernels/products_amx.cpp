@@ -6,47 +6,17 @@
 namespace gyre::amx {
 namespace {
 
+#include "kernels/amx_tiles.inl"
 #include "kernels/panel_output.inl"
 
 /// From so many rows of activations on, whole tiles of bfloat16 are faster than multiplying vectors; later where coded
 /// weights have to be widened first.
 constexpr std::size_t kLeastRows = 12;
 constexpr std::size_t kLeastRowsWidened = 32;
-constexpr std::size_t kTile = 16;           // rows of a tile
-constexpr std::size_t kTileColumns = 32;    // halves of a row of a tile
 constexpr std::size_t kMostColumns = 4096;  // that are widened at a time
-constexpr std::size_t kTileBytes = 1024;
 /// Of panels that are multiplied by the same activations before the next ones are looked at: a part of the second-level
 /// cache, so that neither they nor the activations come from further away than they must.
 constexpr std::size_t kGroupBytes = std::size_t{512} << 10;
-
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t bytes_of_row[16] = {};
-  std::uint8_t rows[16] = {};
-};
-
-/// The tile registers are the thread's for as long as this lives.
-class Tiles {
- public:
-  Tiles() {
-    TileConfig config;
-    for (int tile = 0; tile < 8; ++tile) {
-      config.bytes_of_row[tile] = 64;
-      config.rows[tile] = kTile;
-    }
-    // The compiler's own intrinsic for this forgets that it reads memory, as those below forget it.
-    asm volatile("ldtilecfg %0" ::"m"(config));
-  }
-  ~Tiles() { _tile_release(); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-};
-
-/// Tile instructions see memory as it is now, and what they write is seen.
-inline void memory_barrier() { asm volatile("" ::: "memory"); }
 
 inline __m512i load(const std::byte* p) { return _mm512_load_si512(p); }
 
@@ -57,14 +27,6 @@ inline __m512 weight(__m512i codes, __m512 scales, __m512 zeros) {
   if constexpr (Byte > 0) code = _mm512_srli_epi32(code, 8 * Byte);
   if constexpr (Byte < 3) code = _mm512_and_si512(code, _mm512_set1_epi32(255));
   return _mm512_fmsub_ps(_mm512_cvtepi32_ps(code), scales, zeros);
-}
-
-/// Two numbers of each row as a pair of halves.
-inline __m512i pair_of(__m512 first, __m512 second) {
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
-                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const __m512bh halves = _mm512_cvtne2ps_pbh(second, first);
-  return _mm512_permutexvar_epi16(order, __builtin_bit_cast(__m512i, halves));
 }
 
 inline void widen_codes(__m512i codes, __m512 scales, __m512 zeros, std::byte* out) {
