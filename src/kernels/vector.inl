@@ -262,13 +262,21 @@ inline float dot_row(const float* query, const Row& row, std::size_t n) {
   return total;
 }
 
+/// The processor itself looks ahead only when a stream is under way, and heads are short streams.
+inline void prefetch(const std::byte* from, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
+}
+
 /// Scores of one query against `count` positions, those of as many keys as a register has lanes at a time.
 template <typename Row>
-inline void score_one(const float* query, const std::byte* keys, std::size_t count, std::size_t head_size, float scale,
+inline void score_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
                       float* scores) {
+  const std::byte* const keys = cache.keys;
   const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
   std::size_t t = 0;
   for (; head_size % kLanes == 0 && t + kLanes <= count; t += kLanes) {
+    prefetch(keys + (t + kLanes) * bytes, kLanes * bytes);
+    prefetch(cache.values + t * bytes, kLanes * bytes);
     Register sums[kLanes] = {};
     for (std::size_t i = 0; i < head_size; i += kLanes) {
       const Register numbers = load(query + i);
@@ -285,7 +293,7 @@ inline void attend_one(const float* query, const KvRows& cache, std::size_t coun
                        float* scores, float* out) {
   const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
   const auto value = [&](std::size_t t) { return Row(cache.values + t * bytes, head_size); };
-  score_one<Row>(query, cache.keys, count, head_size, scale, scores);
+  score_one<Row>(query, cache, count, head_size, scale, scores);
   const float inverse = 1.0F / exponentiate(scores, count);
   std::size_t i = 0;
   for (; i + kLanes <= head_size; i += kLanes) {
