@@ -64,6 +64,8 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   spec.position = static_cast<PositionKind>(pick(0, 2));
   if (spec.position != PositionKind::learned) spec.rotary_theta = static_cast<float>(pick(10, 20000));
   spec.mlp = static_cast<MlpKind>(pick(0, 3));
+  spec.norm_weights = spec.norm == NormKind::layer || pick(0, 2) > 0;
+  spec.attention_gate = pick(0, 3) == 0;
   spec.biases = pick(0, 1) == 1;
   spec.tied_head = pick(0, 1) == 1;
   spec.embedding_scale = 0.5F * static_cast<float>(pick(1, 4));
@@ -78,6 +80,7 @@ inline ModelSpec random_spec(std::uint64_t seed) {
     if (group.first_state != FirstState::carried && group.injection == Injection::none)
       group.injection = Injection::add;
     if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(pick(1, 4));
+    if (pick(0, 2) == 0) group.fast = {pick(1, 2), pick(1, 2)};
     spec.groups.push_back(group);
   }
   return spec;

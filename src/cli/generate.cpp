@@ -110,7 +110,7 @@ std::vector<BoundedExit> prompt_exits(const Request& request, const ExitChoice& 
 }
 
 double milliseconds_per_token(const Generation& result) {
-  return result.decode_milliseconds / std::max<double>(1.0, static_cast<double>(result.tokens.size()));
+  return result.decode_milliseconds / std::max(1, result.decode_passes);
 }
 
 /// What a generation gave, but for its tokens.
@@ -208,8 +208,10 @@ void add_generate(CLI::App& program) {
   command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
   command->add_flag("--exit-prompt", request->exit_prompt,
                     "The rule holds for the prompt too: tokens that leave a group drop out of its later loops");
-  command->add_flag("--whole-prompt", request->whole_prompt,
-                    "The tokens of the prompt see one another whole, for models trained that way (HRM-Text)");
+  command->add_flag(
+      "--whole-prompt", request->whole_prompt,
+      "The tokens of the prompt see one another whole, for models trained that way (HRM-Text); the last of\n"
+      "them then goes in with the others and chooses the first token at their depth");
   command->add_option("--context", request->context, "Positions to make room for (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
   command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "kernels/kernels.hpp"
+
 namespace gyre {
 namespace {
 
@@ -88,7 +90,8 @@ MemoryNeed memory_need(const Model& model, const std::vector<int>& loops, int co
   for (const TensorInfo& info : tensor_table(spec)) need.weights += model.held_bytes(info.name);
   need.kv_cache = KvCache(spec, loops, 1, policy).bytes_per_token() * positions;
   const std::size_t angles = spec.position == PositionKind::learned ? 0 : static_cast<std::size_t>(spec.head_size);
-  const std::size_t scores = static_cast<std::size_t>(threads) * positions;
+  const std::size_t scores =
+      static_cast<std::size_t>(threads) * attend_scratch(positions, static_cast<std::size_t>(spec.head_size));
   const auto last = static_cast<std::size_t>(spec.hidden_size) + static_cast<std::size_t>(spec.vocab_size);
   need.activations = ((activation_width(spec) + angles) * positions + scores + last) * sizeof(float);
   return need;

@@ -102,7 +102,7 @@ class Engine {
     std::vector<float> states;  ///< [n, hidden]
     std::vector<float> handed;  ///< what the group was handed, [n, hidden]
     std::vector<float> fast;    ///< the states of the group's fast stack, [n, hidden]
-    std::vector<float> joined;  ///< [state ; handed], [n, 2 hidden]
+    std::vector<float> joined;  ///< what a matrix or a norm reads: [state ; handed], [n, 2 hidden], or [n, hidden]
     std::vector<float> before;  ///< the states before a damped loop
   };
   /// A row of a batch that is still in a group.

@@ -138,6 +138,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
     GeneratedToken token;
     if (logits.empty()) {
       logits = engine.decode(sequence, text.back(), exit, token.depth);
+      ++result.decode_passes;
     } else {
       token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
     }

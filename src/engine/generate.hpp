@@ -38,6 +38,7 @@ struct Generation {
   std::vector<TokenDepth> prompt_depths;  ///< of the tokens that went in at once, when they had exits
   double prefill_milliseconds = 0;
   double decode_milliseconds = 0;
+  int decode_passes = 0;  ///< a whole prompt gives the first token without one
 };
 
 /// Runs the prompt, all but its last token at once, at full depth or with its own exits; every pass that chooses a

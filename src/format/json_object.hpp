@@ -43,6 +43,8 @@ class JsonObject {
   void allow(std::initializer_list<std::string_view> keys) const;
 
   [[nodiscard]] bool has(std::string_view key) const { return json_.contains(key); }
+  /// Whether the key is there with anything but null.
+  [[nodiscard]] bool given(std::string_view key) const { return has(key) && !json_.at(key).is_null(); }
   [[nodiscard]] std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;
   [[nodiscard]] int integer(std::string_view key, int least, int most, std::optional<int> otherwise = {}) const;
   [[nodiscard]] float number(std::string_view key, double least, double most,

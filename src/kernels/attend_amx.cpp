@@ -3,6 +3,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <numbers>
 
 namespace gyre::amx {

@@ -100,8 +100,8 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
                     group.name, begin, end - 1);
       }
       if (group.fast.there()) {
-        throw Error("{}: layer {} belongs to group \"{}\", which loops over a fast stack; use --loops", flag, run.first,
-                    group.name);
+        throw Error("{}: layer {} belongs to group \"{}\", whose layers loop together with a fast stack only", flag,
+                    run.first, group.name);
       }
       if (group.looped()) {
         throw Error("{}: layer {} belongs to group \"{}\", which loops already; use --loops", flag, run.first,

@@ -234,7 +234,10 @@ void validate(const ModelSpec& spec, const std::string& where) {
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const Group& group = spec.groups[g];
     layers += std::int64_t{group.layers} + std::int64_t{group.fast.layers} * group.fast.runs;
-    if (layers > kMostLoops) throw Error("{}: the groups have more than {} layers together", where, kMostLoops);
+    if (layers > kMostLoops) {
+      throw Error("{}: the groups pass through more than {} layers, groups[{}].fast included as often as it runs",
+                  where, kMostLoops, g);
+    }
     for (const int layer : group.value_layers) {
       if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
       throw Error("{}: groups[{}].value_layers names layer {} of {}, or hidden_size is below {}", where, g, layer,
@@ -264,13 +267,10 @@ nlohmann::json to_json(const ModelSpec& spec) {
                          {"norm", name_of<NormKind>(kNormKinds, spec.norm)},
                          {"norm_placement", name_of<NormPlacement>(kNormPlacements, spec.norm_placement)},
                          {"norm_eps", spec.norm_eps},
-                         {"norm_weights", spec.norm_weights},
                          {"final_norm", spec.final_norm},
                          {"embedding_norm", spec.embedding_norm},
                          {"qk_norm", name_of<QkNorm>(kQkNorms, spec.qk_norm)},
                          {"qk_norm_eps", spec.qk_norm_eps},
-                         {"attention_gate", spec.attention_gate},
-                         {"prefix_lm", spec.prefix_lm},
                          {"position", name_of<PositionKind>(kPositionKinds, spec.position)},
                          {"rotary_theta", spec.rotary_theta},
                          {"mlp", name_of<MlpKind>(kMlpKinds, spec.mlp)},
@@ -280,6 +280,10 @@ nlohmann::json to_json(const ModelSpec& spec) {
                          {"logit_softcap", spec.logit_softcap},
                          {"embedding_scale", spec.embedding_scale},
                          {"groups", std::move(groups)}};
+  // Keys that few models need are left out of the others', which older programs then go on reading.
+  if (!spec.norm_weights) json["norm_weights"] = false;
+  if (spec.attention_gate) json["attention_gate"] = true;
+  if (spec.prefix_lm) json["prefix_lm"] = true;
   if (!spec.rotary_divisors.empty()) json["rotary_divisors"] = spec.rotary_divisors;
   return json;
 }

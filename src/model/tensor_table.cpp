@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "model/spec.hpp"
 

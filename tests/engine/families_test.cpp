@@ -20,6 +20,8 @@ namespace gyre {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 /// Sixteen loops of f32 in another order of summation come to 5e-5.
 constexpr float kTolerance = 1e-4F;
@@ -174,7 +176,7 @@ TEST_P(FamilyExitTest, LogitsAfterExitsAreTheReferencesUnderEveryPolicy) {
     EXPECT_LT(error(at_depths(sequence, tokens, depths, most), expected.floats("exits." + name)), kTolerance) << name;
     ++compared;
   }
-  EXPECT_EQ(compared, 7);
+  EXPECT_EQ(compared, 8);
 }
 
 TEST_P(FamilyExitTest, AndAfterAPromptThatWentInAtOnce) {
@@ -311,7 +313,7 @@ TEST(HrmTextTest, MatricesThatAreNotFusedGiveTheSameModel) {
   // What transformers writes: the number of all passes, and beside it that of a stack's layers.
   checkpoint.config["num_layers_per_stack"] = layers;
   checkpoint.config["num_hidden_layers"] = layers * 2 * (3 + 1);
-  checkpoint.config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 10000.0}};
+  checkpoint.config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", checkpoint.config["rope_theta"]}};
   checkpoint.config.erase("rope_theta");
   const std::vector<std::int32_t> tokens = Expected("hrm_text").tokens();
   EXPECT_EQ(logits_of(checkpoint.load(), tokens), logits_of(Model::load(golden() / "hrm_text"), tokens));
@@ -320,9 +322,8 @@ TEST(HrmTextTest, MatricesThatAreNotFusedGiveTheSameModel) {
 TEST(DecoderNames, RotationIsReadWhereTransformers5WritesItToo) {
   ChangedCheckpoint checkpoint("llama");
   const Model before = checkpoint.load();
-  nlohmann::json rotation = checkpoint.config.value("rope_scaling", nlohmann::json::object());
-  if (rotation.is_null()) rotation = {{"rope_type", "default"}};
-  rotation["rope_theta"] = checkpoint.config.value("rope_theta", 10000.0);
+  nlohmann::json rotation = checkpoint.config.at("rope_scaling");
+  rotation["rope_theta"] = checkpoint.config.at("rope_theta");
   checkpoint.config.erase("rope_scaling");
   checkpoint.config.erase("rope_theta");
   const std::vector<std::int32_t> tokens = Expected("llama").tokens();
@@ -331,6 +332,21 @@ TEST(DecoderNames, RotationIsReadWhereTransformers5WritesItToo) {
   EXPECT_EQ(logits_of(checkpoint.load(), tokens), wanted);
   checkpoint.config["rope_parameters"]["rope_theta"] = 77.0;
   EXPECT_NE(logits_of(checkpoint.load(), tokens), wanted);
+  // Both: what was written before is preferred, as transformers does.
+  checkpoint.config["rope_theta"] = rotation["rope_theta"];
+  checkpoint.config["rope_scaling"] = rotation;
+  checkpoint.config["rope_parameters"] = {{"rope_type", "default"}};
+  EXPECT_EQ(logits_of(checkpoint.load(), tokens), wanted);
+}
+
+TEST(DecoderNames, RotationsThatDifferBetweenLayersOrChannelsAreRefused) {
+  ChangedCheckpoint checkpoint("qwen3");
+  checkpoint.config["rope_parameters"] = {{"full_attention", {{"rope_type", "default"}, {"rope_theta", 1e6}}}};
+  EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); },
+              ThrowsMessage<Error>(HasSubstr("rope_parameters: full_attention is for some")));
+  checkpoint.config["rope_parameters"] = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
+  EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); },
+              ThrowsMessage<Error>(HasSubstr("partial_rotary_factor is set")));
 }
 
 /// What `convert` writes of a family runs: see the cells "quantised" in README.md.

@@ -65,7 +65,7 @@ class Reference {
 
   [[nodiscard]] Vector norm(const std::string& name, const Vector& x) const {
     const auto n = static_cast<double>(x.size());
-    const std::vector<float>& weight = weights_.at(name + ".weight");
+    const std::vector<float> weight = spec_.norm_weights ? weights_.at(name + ".weight") : std::vector(x.size(), 1.0F);
     double mean = 0;
     if (spec_.norm == NormKind::layer) {
       for (const double value : x) mean += value / n;
@@ -91,6 +91,12 @@ class Reference {
                                                                static_cast<std::size_t>(position) * x.size() + i));
       }
     }
+    Vector fast;
+    if (group.fast.there()) {
+      const std::vector<float>& first = weights_.at(name + ".fast.first_state");
+      fast.assign(first.begin(), first.end());
+    }
+    const Place place{static_cast<int>(g), position, prompt_begin};
     for (int loop = 0; loop < depths_.back()[g]; ++loop) {
       if (group.injection == Injection::add) add(x, handed);
       if (group.injection == Injection::linear) {
@@ -98,15 +104,33 @@ class Reference {
         joined.insert(joined.end(), handed.begin(), handed.end());
         x = linear(name + ".inject", joined);
       }
-      for (int l = 0; l < group.layers; ++l) {
-        const std::string layer = name + ".layers." + std::to_string(l);
-        branch(layer + ".attn", x, [&](const Vector& input) {
-          return attention(layer, static_cast<int>(g), l, loop, input, position, prompt_begin);
-        });
-        branch(layer + ".mlp", x, [&](const Vector& input) { return mlp(layer, input); });
+      for (int run = 0; group.fast.there() && run < group.fast.runs; ++run) {
+        add(fast, x);
+        run_layers(name + ".fast", group.fast.layers, group.layers + run * group.fast.layers, loop, place, fast);
+        fast = norm(name + ".fast.norm", fast);
       }
+      if (group.fast.there()) add(x, fast);
+      run_layers(name, group.layers, 0, loop, place, x);
     }
     return x;
+  }
+
+  /// Where a pass of layers happens.
+  struct Place {
+    int group = 0;
+    int position = 0;
+    int prompt_begin = 0;
+  };
+
+  /// Layers of a stack; the first of them remembers keys and values as pass `pass` of its loop.
+  void run_layers(const std::string& stack, int layers, int pass, int loop, const Place& place, Vector& x) {
+    for (int l = 0; l < layers; ++l) {
+      const std::string layer = stack + ".layers." + std::to_string(l);
+      branch(layer + ".attn", x, [&](const Vector& input) {
+        return attention(layer, place.group, pass + l, loop, input, place.position, place.prompt_begin);
+      });
+      branch(layer + ".mlp", x, [&](const Vector& input) { return mlp(layer, input); });
+    }
   }
 
   template <typename Branch>
@@ -162,7 +186,8 @@ class Reference {
     for (std::size_t h = 0; h < heads + kv_heads; ++h) rotate(qkv.data() + h * size, position);
     const auto keys = qkv.begin() + static_cast<std::ptrdiff_t>(heads * size);
     const auto values = keys + static_cast<std::ptrdiff_t>(kv_heads * size);
-    memory_[{g, l, loop, position}] = {Vector(keys, values), Vector(values, qkv.end())};
+    const auto gates = values + static_cast<std::ptrdiff_t>(kv_heads * size);
+    memory_[{g, l, loop, position}] = {Vector(keys, values), Vector(values, gates)};
     Vector mixed(heads * size);
     for (std::size_t h = 0; h < heads; ++h) {
       const std::size_t kv = h / (heads / kv_heads) * size;
@@ -186,6 +211,9 @@ class Reference {
         const double share = scores[static_cast<std::size_t>(p)] / total;
         for (std::size_t i = 0; i < size; ++i) mixed[h * size + i] += share * entry.value[kv + i];
       }
+    }
+    for (std::size_t i = 0; spec_.attention_gate && i < mixed.size(); ++i) {
+      mixed[i] /= 1 + std::exp(-gates[static_cast<std::ptrdiff_t>(i)]);
     }
     return linear(layer + ".attn.out", mixed);
   }

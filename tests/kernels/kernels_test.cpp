@@ -164,9 +164,11 @@ TEST_P(KernelTable, AttentionOfWholeTilesOfQueries) {
       for (const std::size_t count : {1, 15, 16, 33, 64}) {
         SCOPED_TRACE(fmt::format("head size {}, {} rows behind {}", head_size, rows, count));
         const Cache cache(random_, KvType::bf16, count + rows - 1, head_size);
-        Floats queries(random_, rows * head_size);
-        for (std::size_t i = 0; i < queries.size(); ++i) queries[i] = rounded_to_bf16(queries[i]);
-        expect_plain_attention(cache, queries, rows, count, 1.0F);
+        for (const float range : {0.1F, 1.0F, 30.0F}) {
+          Floats queries(random_, rows * head_size, range);
+          for (std::size_t i = 0; i < queries.size(); ++i) queries[i] = rounded_to_bf16(queries[i]);
+          expect_plain_attention(cache, queries, rows, count, range);
+        }
       }
     }
   }

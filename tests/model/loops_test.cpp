@@ -88,7 +88,7 @@ TEST_F(LayerLoops, MistakesSayWhatWouldBeRight) {
   EXPECT_THAT([&] { loop("1x2", small_spec()); }, ThrowsMessage<Error>(HasSubstr("loops already; use --loops")));
   ModelSpec stacked = plain_spec();
   stacked.groups[0].fast = {1, 2};
-  EXPECT_THAT([&] { loop("1x2", stacked); }, ThrowsMessage<Error>(HasSubstr("over a fast stack")));
+  EXPECT_THAT([&] { loop("1x2", stacked); }, ThrowsMessage<Error>(HasSubstr("together with a fast stack only")));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <optional>
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
@@ -40,21 +41,23 @@ std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int h
   return divisors;
 }
 
-/// The key under which the scaling of frequencies stands: transformers 5 writes rope_parameters, with rope_theta in it,
-/// and those before it rope_scaling. Null when there is none.
-const char* rotation_key(const nlohmann::json& config) {
-  for (const char* const key : {"rope_parameters", "rope_scaling"}) {
-    const auto found = config.find(key);
-    if (found != config.end() && !found->is_null()) return key;
-  }
-  return nullptr;
-}
+/// Keys under which the rotation stands: transformers 5 writes rope_parameters, with rope_theta in it, and those before
+/// it rope_scaling, which it still prefers.
+constexpr const char* kRotationKeys[] = {"rope_scaling", "rope_parameters"};
 
-float rotary_theta(const nlohmann::json& config, const std::string& where) {
-  const char* const key = rotation_key(config);
-  const bool within = key != nullptr && config.at(key).is_object() && config.at(key).contains("rope_theta");
-  const JsonObject object(within ? config.at(key) : config, within ? fmt::format("{}: {}", where, key) : where);
-  return object.number("rope_theta", 1, 1e12, 10000.0F);
+/// The rotation under `key`; null when there is none.
+std::optional<JsonObject> rotation(const nlohmann::json& config, const char* key, const std::string& where) {
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null() || found->empty()) return {};
+  const std::string place = fmt::format("{}: {}", where, key);
+  const JsonObject object(*found, place);
+  for (const auto& [name, value] : found->items()) {
+    if (value.is_object()) throw Error("{}: {} is for some layers only; gyre rotates all alike", place, name);
+  }
+  if (object.number("partial_rotary_factor", 0, 1e6, 1.0F) != 1.0F) {
+    throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", place);
+  }
+  return object;
 }
 
 }  // namespace
@@ -64,20 +67,32 @@ bool is_type(const nlohmann::json& config, std::string_view type) {
   return found != config.end() && found->is_string() && found->get<std::string>() == type;
 }
 
+float rotary_theta(const nlohmann::json& config, float otherwise, const std::string& where) {
+  const JsonObject object(config, where);
+  if (object.given("rope_theta")) return object.number("rope_theta", 1, 1e12);
+  for (const char* const key : kRotationKeys) {
+    const auto found = rotation(config, key, where);
+    if (found && found->given("rope_theta")) return found->number("rope_theta", 1, 1e12);
+  }
+  return otherwise;
+}
+
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where) {
-  const char* const key = rotation_key(config);
-  if (key == nullptr) return {};
-  if (head_size > kMostScaledWidth) {
-    throw Error("{}: heads are {} wide; {} is for up to {}", where, head_size, key, kMostScaledWidth);
+  for (const char* const key : kRotationKeys) {
+    const auto scaling = rotation(config, key, where);
+    if (!scaling) continue;
+    if (head_size > kMostScaledWidth) {
+      throw Error("{}: heads are {} wide; {} is for up to {}", where, head_size, key, kMostScaledWidth);
+    }
+    const std::string kind = scaling->text("rope_type", scaling->text("type", "default"));
+    if (kind == "default") return {};
+    if (kind == "llama3") return llama3_divisors(*scaling, theta, head_size);
+    if (kind == "linear") {
+      return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling->number("factor", 1e-6, 1e6));
+    }
+    throw Error("{}: {} is of type \"{}\"; gyre does llama3 and linear", where, key, kind);
   }
-  const JsonObject scaling(config.at(key), fmt::format("{}: {}", where, key));
-  const std::string kind = scaling.text("rope_type", scaling.text("type", "default"));
-  if (kind == "default") return {};
-  if (kind == "llama3") return llama3_divisors(scaling, theta, head_size);
-  if (kind == "linear") {
-    return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling.number("factor", 1e-6, 1e6));
-  }
-  throw Error("{}: {} is of type \"{}\"; gyre does llama3 and linear", where, key, kind);
+  return {};
 }
 
 ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
@@ -86,22 +101,21 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
   if (const std::string act = object.text("hidden_act", "silu"); act != "silu") {
     throw Error("{}: hidden_act is \"{}\"; gyre does silu in this family", where, act);
   }
+  if (object.number("partial_rotary_factor", 0, 1e6, 1.0F) != 1.0F) {
+    throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", where);
+  }
   ModelSpec spec;
   spec.name = object.text("_name_or_path", object.text("model_type"));
   spec.vocab_size = object.integer("vocab_size", 1, kMost);
   spec.context = object.integer("max_position_embeddings", 1, kMost);
   spec.hidden_size = object.integer("hidden_size", 1, kMost);
   spec.heads = object.integer("num_attention_heads", 1, kMost);
-  const auto kv_heads = config.find("num_key_value_heads");
-  const bool grouped = kv_heads != config.end() && !kv_heads->is_null();
-  spec.kv_heads = grouped ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
-  const auto head_size = config.find("head_dim");
-  const bool own_size = head_size != config.end() && !head_size->is_null();
-  spec.head_size = own_size ? object.integer("head_dim", 1, kMost) : spec.hidden_size / spec.heads;
+  spec.kv_heads = object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
+  spec.head_size = object.given("head_dim") ? object.integer("head_dim", 1, kMost) : spec.hidden_size / spec.heads;
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = object.number("rms_norm_eps", 0, 1, 1e-6F);
   spec.qk_norm_eps = spec.norm_eps;
-  spec.rotary_theta = rotary_theta(config, where);
+  spec.rotary_theta = rotary_theta(config, 10000.0F, where);
   spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
   spec.tied_head = object.boolean("tie_word_embeddings", false);
   spec.groups = {plain_group("layers", object.integer("num_hidden_layers", 1, kMostLoops))};

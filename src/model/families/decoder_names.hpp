@@ -11,8 +11,11 @@ bool is_type(const nlohmann::json& config, std::string_view type);
 /// frequencies, RMS norms, SiLU-gated MLP, head. Throws Error on a key that asks for something else.
 ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where);
 
-/// Divisors of the frequencies under a `rope_parameters` or `rope_scaling` entry: "llama3" or "linear"; empty when
-/// there is none. Throws Error on other kinds.
+/// rope_theta, also where it stands in rope_parameters; `otherwise` when it stands nowhere.
+float rotary_theta(const nlohmann::json& config, float otherwise, const std::string& where);
+
+/// Divisors of the frequencies under rope_scaling or rope_parameters: "llama3" or "linear"; empty when there are none.
+/// Throws Error on other kinds, and on a rotation that is not the same for all layers and channels.
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where);
 
 /// Recipes of the names that Llama-like checkpoints share: model.embed_tokens, layers.N.self_attn.{q,k,v,o}_proj,

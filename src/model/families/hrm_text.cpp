@@ -17,15 +17,11 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.final_norm = false;
   spec.attention_gate = true;
   spec.prefix_lm = object.boolean("prefix_lm", true);
-  const auto scale = config.find("embedding_scale");
-  const bool scaled = scale != config.end() && !scale->is_null();
-  spec.embedding_scale =
-      scaled ? object.number("embedding_scale", -1e6, 1e6) : 1.0F / object.number("initializer_range", 1e-6, 1e6);
+  spec.embedding_scale = object.given("embedding_scale") ? object.number("embedding_scale", -1e6, 1e6)
+                                                         : 1.0F / object.number("initializer_range", 1e-6, 1e6);
   Group& group = spec.groups[0];
   // Where the number of a stack's layers stands by itself, num_hidden_layers counts the passes of all cycles.
-  const auto layers = config.find("num_layers_per_stack");
-  if (layers != config.end() && !layers->is_null())
-    group.layers = object.integer("num_layers_per_stack", 1, kMostLoops);
+  if (object.given("num_layers_per_stack")) group.layers = object.integer("num_layers_per_stack", 1, kMostLoops);
   group.loops = object.integer("H_cycles", 1, kMostLoops);
   group.loop_norm = true;
   group.fast = {group.layers, object.integer("L_cycles", 1, kMostLoops)};
@@ -34,7 +30,9 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
 
 /// Rows gate | q | k | v become q | k | v | gate.
 Arrangement gate_last(const ModelSpec& spec) {
-  const auto gate = static_cast<std::size_t>(spec.attention_size()) * static_cast<std::size_t>(spec.hidden_size);
+  // In this order, since nobody has looked at the sizes yet.
+  const std::size_t gate = static_cast<std::size_t>(spec.heads) * static_cast<std::size_t>(spec.head_size) *
+                           static_cast<std::size_t>(spec.hidden_size);
   return [gate](Recipe::Parts parts, std::span<float> out) {
     if (parts[0].size() != out.size() || gate > out.size()) return false;
     std::rotate_copy(parts[0].data(), parts[0].data() + gate, parts[0].data() + out.size(), out.data());
@@ -63,7 +61,11 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
   Mapping mapping;
   mapping.spec = spec_of(config, where);
   mapping.recipes["embed.weight"] = {{"model.embed_tokens.weight"}, {}};
-  if (!mapping.spec.tied_head) mapping.recipes["head.weight"] = {{"lm_head.weight"}, {}};
+  if (mapping.spec.tied_head) {
+    mapping.unused = {"lm_head.weight"};
+  } else {
+    mapping.recipes["head.weight"] = {{"lm_head.weight"}, {}};
+  }
   mapping.recipes["groups.0.fast.first_state"] = {{"model.z_L_init"}, {}};
   const bool fused = tensors.has("model.H_module.layers.0.attn.gqkv_proj.weight");
   for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {

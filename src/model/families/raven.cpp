@@ -46,7 +46,7 @@ ModelSpec spec_of(const nlohmann::json& config, Blocks blocks, const std::string
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = spec.qk_norm_eps = object.number("norm_eps", 0, 1, 1e-6F);
   spec.position = huginn ? PositionKind::rotary_adjacent : PositionKind::rotary_half;
-  spec.rotary_theta = object.number("rope_theta", 1, 1e12, object.number("rope_base", 1, 1e12, 50000.0F));
+  spec.rotary_theta = rotary_theta(config, object.number("rope_base", 1, 1e12, 50000.0F), where);
   if (!huginn) spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
   spec.qkv_biases = object.boolean("qk_bias", huginn);
   spec.tied_head = object.boolean("tie_embeddings", huginn);

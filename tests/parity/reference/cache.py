@@ -12,6 +12,7 @@ Slots: where loop t (from 0) is written. A slot holds one entry per token; a lat
 Lookup: which slot of an earlier (or the same) token is read by a token at loop t. Let s be the slot of t.
 
     latest      the largest slot <= s that the earlier token has written
+    full        s; a token that never wrote it is not there for this loop
     last        the largest slot it has written at all, also one deeper than t
     all_or_last s where every token so far has written s, else `last` for every one of them
 
@@ -68,6 +69,8 @@ class Cache:
             entries[position][slot] = (key, value)
         known = entries[: int(positions[-1]) + 1]
         lookup = self.policy.lookup
+        if lookup == "full":
+            known, lookup = [entry for entry in known if slot in entry], "latest"
         if lookup == "all_or_last":
             lookup = "latest" if all(slot in entry for entry in known) else "last"
         read = [entry[max(entry) if lookup == "last" else max(s for s in entry if s <= slot)] for entry in known]

@@ -14,6 +14,7 @@ PROMPT = 5
 
 POLICIES = {
     "latest": Policy("loop", 0, "latest"),
+    "full": Policy("loop", 0, "full"),
     "last": Policy("loop", 0, "last"),
     "all_or_last": Policy("loop", 0, "all_or_last"),
     "ring_2": Policy("ring", 2),
