@@ -50,7 +50,7 @@ std::optional<JsonObject> rotation(const nlohmann::json& config, const char* key
   const auto found = config.find(key);
   if (found == config.end() || found->is_null() || found->empty()) return {};
   const std::string place = fmt::format("{}: {}", where, key);
-  const JsonObject object(*found, place);
+  JsonObject object(*found, place);
   for (const auto& [name, value] : found->items()) {
     if (value.is_object()) throw Error("{}: {} is for some layers only; gyre rotates all alike", place, name);
   }
