@@ -149,8 +149,8 @@ void Engine::run_layers(std::span<const Layer> layers, LayerPass first, std::spa
 void Engine::run_fast_stack(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work) {
   const Group& spec = model_.spec().groups[group];
   const FastWeights& weights = model_.groups()[group].fast;
+  work.joined.resize(work.states.size());
   for (int run = 0; run < spec.fast.runs; ++run) {
-    work.joined.resize(work.states.size());
     for (std::size_t i = 0; i < work.states.size(); ++i) work.joined[i] = work.fast[i] + work.states[i];
     run_layers(weights.layers, {group, spec.layers + run * spec.fast.layers, loop}, rows, work.joined);
     layers_.apply(weights.norm, work.joined.data(), rows.size(), work.fast.data());

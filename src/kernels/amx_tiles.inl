@@ -32,6 +32,21 @@ class Tiles {
 /// Tile instructions see memory as it is now, and what they write is seen.
 inline void memory_barrier() { asm volatile("" ::: "memory"); }
 
+/// Tiles 0 to 3 are where sums grow.
+inline void zero_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+inline void store_sums(float* sums) {
+  constexpr std::size_t kNumbers = kTileBytes / sizeof(float);
+  _tile_stored(0, sums, 64);
+  _tile_stored(1, sums + kNumbers, 64);
+  _tile_stored(2, sums + 2 * kNumbers, 64);
+  _tile_stored(3, sums + 3 * kNumbers, 64);
+}
+
 /// Two numbers of each row as a pair of halves.
 inline __m512i pair_of(__m512 first, __m512 second) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,

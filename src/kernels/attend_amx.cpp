@@ -190,10 +190,7 @@ template <std::size_t Count>
 void mix_tiles(const Head& head, const Scratch& scratch, std::size_t first, std::size_t seen, float* sums) {
   static_assert(Count == 2 || Count == 4);
   memory_barrier();
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  zero_sums();
   for (std::size_t step = 0; step * kTileColumns < seen; ++step) {
     const std::byte* const values = scratch.values + (step * head.channel_tiles() + first) * kTileBytes;
     _tile_loadd(4, scratch.shares + step * kTileBytes, 64);
@@ -208,10 +205,7 @@ void mix_tiles(const Head& head, const Scratch& scratch, std::size_t first, std:
       _tile_dpbf16ps(3, 5, 4);
     }
   }
-  _tile_stored(0, sums, 64);
-  _tile_stored(1, sums + 256, 64);
-  _tile_stored(2, sums + 512, 64);
-  _tile_stored(3, sums + 768, 64);
+  store_sums(sums);
   memory_barrier();
 }
 

@@ -87,10 +87,7 @@ void multiply_tiles(const std::byte* first, const std::byte* second, const std::
                     const std::uint16_t* lower, std::size_t depth, float* sums) {
   constexpr std::size_t kHalves = kTile * kTileColumns;
   memory_barrier();
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  zero_sums();
   std::size_t k = 0;
   for (; k + 2 <= depth; k += 2) {
     _tile_loadd(4, upper + k * kHalves, 64);
@@ -120,10 +117,7 @@ void multiply_tiles(const std::byte* first, const std::byte* second, const std::
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
-  _tile_stored(0, sums, 64);
-  _tile_stored(1, sums + 256, 64);
-  _tile_stored(2, sums + 512, 64);
-  _tile_stored(3, sums + 768, 64);
+  store_sums(sums);
   memory_barrier();
 }
 

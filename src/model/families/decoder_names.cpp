@@ -45,6 +45,11 @@ std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int h
 /// it rope_scaling, which it still prefers.
 constexpr const char* kRotationKeys[] = {"rope_scaling", "rope_parameters"};
 
+void require_whole_heads(const JsonObject& object, const std::string& where) {
+  if (object.number("partial_rotary_factor", 0, 1e6, 1.0F) == 1.0F) return;
+  throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", where);
+}
+
 /// The rotation under `key`; null when there is none.
 std::optional<JsonObject> rotation(const nlohmann::json& config, const char* key, const std::string& where) {
   const auto found = config.find(key);
@@ -54,9 +59,7 @@ std::optional<JsonObject> rotation(const nlohmann::json& config, const char* key
   for (const auto& [name, value] : found->items()) {
     if (value.is_object()) throw Error("{}: {} is for some layers only; gyre rotates all alike", place, name);
   }
-  if (object.number("partial_rotary_factor", 0, 1e6, 1.0F) != 1.0F) {
-    throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", place);
-  }
+  require_whole_heads(object, place);
   return object;
 }
 
@@ -101,9 +104,7 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
   if (const std::string act = object.text("hidden_act", "silu"); act != "silu") {
     throw Error("{}: hidden_act is \"{}\"; gyre does silu in this family", where, act);
   }
-  if (object.number("partial_rotary_factor", 0, 1e6, 1.0F) != 1.0F) {
-    throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", where);
-  }
+  require_whole_heads(object, where);
   ModelSpec spec;
   spec.name = object.text("_name_or_path", object.text("model_type"));
   spec.vocab_size = object.integer("vocab_size", 1, kMost);
@@ -122,23 +123,29 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
   return spec;
 }
 
-Mapping decoder_mapping(ModelSpec spec) {
+Mapping ends_mapping(ModelSpec spec) {
   Mapping mapping;
-  auto& recipes = mapping.recipes;
-  recipes["embed.weight"] = {{"model.embed_tokens.weight"}, {}};
-  if (spec.final_norm) recipes["final_norm.weight"] = {{"model.norm.weight"}, {}};
+  mapping.recipes["embed.weight"] = {{"model.embed_tokens.weight"}, {}};
+  if (spec.final_norm) mapping.recipes["final_norm.weight"] = {{"model.norm.weight"}, {}};
   if (spec.tied_head) {
     mapping.unused = {"lm_head.weight"};
   } else {
-    recipes["head.weight"] = {{"lm_head.weight"}, {}};
+    mapping.recipes["head.weight"] = {{"lm_head.weight"}, {}};
   }
-  for (int l = 0; l < spec.groups[0].layers; ++l) {
+  mapping.spec = std::move(spec);
+  return mapping;
+}
+
+Mapping decoder_mapping(ModelSpec spec) {
+  Mapping mapping = ends_mapping(std::move(spec));
+  auto& recipes = mapping.recipes;
+  for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {
     const std::string gyre = fmt::format("groups.0.layers.{}.", l);
     const std::string stored = fmt::format("model.layers.{}.", l);
     const std::string attention = stored + "self_attn.";
     recipes[gyre + "attn.qkv.weight"] = {
         {attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"}, {}};
-    if (spec.qkv_biases) {
+    if (mapping.spec.qkv_biases) {
       recipes[gyre + "attn.qkv.bias"] = {
           {attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"}, {}};
     }
@@ -147,7 +154,6 @@ Mapping decoder_mapping(ModelSpec spec) {
     recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.down_proj.weight"}, {}};
     mapping.unused.push_back(attention + "rotary_emb.inv_freq");
   }
-  mapping.spec = std::move(spec);
   return mapping;
 }
 

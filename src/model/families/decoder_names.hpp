@@ -18,8 +18,11 @@ float rotary_theta(const nlohmann::json& config, float otherwise, const std::str
 /// Throws Error on other kinds, and on a rotation that is not the same for all layers and channels.
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where);
 
-/// Recipes of the names that Llama-like checkpoints share: model.embed_tokens, layers.N.self_attn.{q,k,v,o}_proj,
-/// mlp.{gate,up,down}_proj, lm_head; not the norms.
+/// Recipes of model.embed_tokens, model.norm and lm_head, as far as the spec has them: what stands around the layers.
+Mapping ends_mapping(ModelSpec spec);
+
+/// Those, and recipes of the names that layers of Llama-like checkpoints share: self_attn.{q,k,v,o}_proj and
+/// mlp.{gate,up,down}_proj; not their norms.
 Mapping decoder_mapping(ModelSpec spec);
 
 /// Names a norm in every layer: "attn.norm_in" of gyre is `stored` of the checkpoint.

@@ -58,14 +58,7 @@ void map_layer(Mapping& mapping, const std::string& gyre, const std::string& sto
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
-  Mapping mapping;
-  mapping.spec = spec_of(config, where);
-  mapping.recipes["embed.weight"] = {{"model.embed_tokens.weight"}, {}};
-  if (mapping.spec.tied_head) {
-    mapping.unused = {"lm_head.weight"};
-  } else {
-    mapping.recipes["head.weight"] = {{"lm_head.weight"}, {}};
-  }
+  Mapping mapping = ends_mapping(spec_of(config, where));
   mapping.recipes["groups.0.fast.first_state"] = {{"model.z_L_init"}, {}};
   const bool fused = tensors.has("model.H_module.layers.0.attn.gqkv_proj.weight");
   for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {
