@@ -42,7 +42,32 @@ inline ModelSpec small_spec() {
   return spec;
 }
 
-/// Any spec that is allowed, small enough for a reference written with plain loops.
+/// The switches of one group, drawn.
+inline Group random_group(int index, const ModelSpec& spec, Random& random) {
+  const auto pick = [&](int least, int most) {
+    return least + static_cast<int>(random.below(static_cast<std::uint64_t>(most - least + 1)));
+  };
+  Group group;
+  group.name = "group " + std::to_string(index);
+  group.layers = pick(1, 2);
+  group.loops = pick(1, 4);
+  group.injection = static_cast<Injection>(pick(0, 3));
+  group.first_state = static_cast<FirstState>(pick(0, 2));
+  if (group.first_state != FirstState::carried && group.injection == Injection::none) group.injection = Injection::add;
+  if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(pick(1, 4));
+  if (pick(0, 2) == 0) group.fast = {pick(1, 2), pick(1, 2)};
+  group.loop_norm = pick(0, 2) == 0;
+  group.exit_norm = pick(0, 2) == 0;
+  group.exit_linear = pick(0, 2) == 0;
+  group.exit_gate = pick(0, 2) == 0;
+  if (pick(0, 2) == 0) group.damping = 0.25F * static_cast<float>(pick(1, 6));
+  for (int layer = 0; layer < group.layers && spec.hidden_size >= kValueGateWidth; ++layer) {
+    if (pick(0, 1) == 0) group.value_layers.push_back(layer);
+  }
+  return group;
+}
+
+/// Any spec that is allowed, with every switch of a layer drawn, small enough for a reference written with plain loops.
 inline ModelSpec random_spec(std::uint64_t seed) {
   Random random(seed);
   const auto pick = [&](int least, int most) {
@@ -52,7 +77,7 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   spec.name = "random";
   spec.vocab_size = pick(7, 40);
   spec.context = pick(8, 16);
-  spec.hidden_size = pick(5, 37);
+  spec.hidden_size = pick(5, 44);
   spec.kv_heads = pick(1, 3);
   spec.heads = spec.kv_heads * pick(1, 3);
   spec.head_size = 2 * pick(1, 9);
@@ -61,28 +86,28 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   spec.norm_placement = static_cast<NormPlacement>(pick(0, 4));
   spec.norm_eps = 1e-5F * static_cast<float>(pick(1, 9));
   spec.final_norm = pick(0, 3) > 0;
+  spec.embedding_norm = pick(0, 2) == 0;
+  spec.qk_norm = static_cast<QkNorm>(pick(0, 3));
+  spec.qk_norm_eps = 1e-5F * static_cast<float>(pick(1, 900));
   spec.position = static_cast<PositionKind>(pick(0, 2));
-  if (spec.position != PositionKind::learned) spec.rotary_theta = static_cast<float>(pick(10, 20000));
+  if (spec.position != PositionKind::learned) {
+    spec.rotary_theta = static_cast<float>(pick(10, 20000));
+    const int divisors = pick(0, 2) == 0 ? spec.head_size / 2 : 0;
+    for (int i = 0; i < divisors; ++i) {
+      spec.rotary_divisors.push_back(0.5F * static_cast<float>(pick(1, 8)));
+    }
+  }
   spec.mlp = static_cast<MlpKind>(pick(0, 3));
   spec.norm_weights = spec.norm == NormKind::layer || pick(0, 2) > 0;
   spec.attention_gate = pick(0, 3) == 0;
+  spec.prefix_lm = pick(0, 3) == 0;
   spec.biases = pick(0, 1) == 1;
+  spec.qkv_biases = pick(0, 1) == 1;
   spec.tied_head = pick(0, 1) == 1;
+  spec.logit_softcap = pick(0, 2) == 0 ? static_cast<float>(pick(1, 9)) : 0.0F;
   spec.embedding_scale = 0.5F * static_cast<float>(pick(1, 4));
   const int groups = pick(1, 4);
-  for (int g = 0; g < groups; ++g) {
-    Group group;
-    group.name = "group " + std::to_string(g);
-    group.layers = pick(1, 2);
-    group.loops = pick(1, 4);
-    group.injection = static_cast<Injection>(pick(0, 2));
-    group.first_state = static_cast<FirstState>(pick(0, 2));
-    if (group.first_state != FirstState::carried && group.injection == Injection::none)
-      group.injection = Injection::add;
-    if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(pick(1, 4));
-    if (pick(0, 2) == 0) group.fast = {pick(1, 2), pick(1, 2)};
-    spec.groups.push_back(group);
-  }
+  for (int g = 0; g < groups; ++g) spec.groups.push_back(random_group(g, spec, random));
   return spec;
 }
 

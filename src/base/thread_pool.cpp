@@ -1,6 +1,11 @@
 #include "base/thread_pool.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <system_error>
+
+#include "base/error.hpp"
+#include "base/processors.hpp"
 
 namespace gyre {
 namespace {
@@ -14,13 +19,45 @@ inline void pause() {
 #endif
 }
 
-}  // namespace
+using Clock = std::chrono::steady_clock;
 
-ThreadPool::ThreadPool(int threads) {
-  for (int part = 1; part < threads; ++part) workers_.emplace_back([this, part] { serve(part); });
+/// A thread that lost its core to another program comes back after milliseconds: then others had better sleep than take
+/// turns with it.
+constexpr auto kYielding = std::chrono::microseconds(200);
+
+/// Returns when `done` is true of the value: spins, yields for a moment, then sleeps until it is notified. In a crowd
+/// it sleeps at once.
+template <typename Number, typename Done>
+void wait_until(const std::atomic<Number>& value, bool crowded, const Done& done) {
+  for (int spins = 0; !crowded && spins < kSpins; ++spins) {
+    if (done(value.load(std::memory_order_acquire))) return;
+    pause();
+  }
+  for (const auto end = Clock::now() + kYielding; !crowded && Clock::now() < end;) {
+    if (done(value.load(std::memory_order_acquire))) return;
+    std::this_thread::yield();
+  }
+  for (Number now = value.load(std::memory_order_acquire); !done(now); now = value.load(std::memory_order_acquire)) {
+    value.wait(now, std::memory_order_acquire);
+  }
 }
 
-ThreadPool::~ThreadPool() {
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) : crowded_(threads > 1 && threads > usable_processors()) {
+  workers_.reserve(static_cast<std::size_t>(std::max(0, threads - 1)));
+  try {
+    for (int part = 1; part < threads; ++part) workers_.emplace_back([this, part] { serve(part); });
+  } catch (const std::system_error& failure) {
+    stop();
+    throw Error("only {} of {} threads could be started ({}); give fewer threads", size(), threads,
+                failure.code().message());
+  }
+}
+
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   closing_ = true;
   ++round_;
   round_.notify_all();
@@ -36,10 +73,7 @@ void ThreadPool::start(Call call, const void* context) {
 }
 
 void ThreadPool::finish() {
-  for (int spins = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spins) {
-    // A worker that lost its core to another program would be waited for with the core it needs.
-    spins < kSpins ? pause() : std::this_thread::yield();
-  }
+  wait_until(unfinished_, crowded_, [](int left) { return left == 0; });
 }
 
 void ThreadPool::barrier() {
@@ -48,28 +82,18 @@ void ThreadPool::barrier() {
   if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
     waiting_.store(0, std::memory_order_relaxed);
     passed_.store(passed + 1, std::memory_order_release);
+    passed_.notify_all();
     return;
   }
-  for (int spins = 0; passed_.load(std::memory_order_acquire) == passed; ++spins) {
-    spins < kSpins ? pause() : std::this_thread::yield();
-  }
+  wait_until(passed_, crowded_, [passed](unsigned now) { return now != passed; });
 }
 
 void ThreadPool::serve(int part) {
-  unsigned seen = 0;
-  while (true) {
-    int spins = 0;
-    while (round_.load(std::memory_order_acquire) == seen) {
-      if (++spins < kSpins) {
-        pause();
-      } else {
-        round_.wait(seen, std::memory_order_acquire);
-      }
-    }
-    ++seen;
+  for (unsigned seen = 0;; ++seen) {
+    wait_until(round_, crowded_, [seen](unsigned now) { return now != seen; });
     if (closing_) return;
     call_(context_, part);
-    unfinished_.fetch_sub(1, std::memory_order_release);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
   }
 }
 

@@ -7,11 +7,12 @@
 
 namespace gyre {
 
-/// A fixed set of threads that run one function together, the caller among them. Workers spin briefly between calls,
-/// since a model calls many times a token, and sleep when nothing comes.
+/// A fixed set of threads that run one function together, the caller among them. Who waits
+/// spins briefly, since a model calls many times a token, then sleeps. Where there are more threads than processors
+/// nobody spins: a thread that waits would keep the one it waits for from running.
 class ThreadPool {
  public:
-  /// `threads` counts the caller; 1 starts none.
+  /// `threads` counts the caller; 1 starts none. Throws Error when the system starts fewer.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -40,7 +41,9 @@ class ThreadPool {
   void start(Call call, const void* context);
   void finish();
   void serve(int part);
+  void stop();
 
+  const bool crowded_;  ///< more threads than processors
   std::vector<std::thread> workers_;
   Call call_ = nullptr;
   const void* context_ = nullptr;

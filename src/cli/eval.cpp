@@ -41,6 +41,10 @@ nlohmann::json depths_json(const std::vector<DepthHistogram>& depths) {
   return json;
 }
 
+nlohmann::json vectors_json(const DepthVectors& vectors) {
+  return {{"groups", vectors.groups}, {"depths", vectors.depths}, {"counts", vectors.counts}};
+}
+
 nlohmann::json row_json(const RuleResult& row) {
   return {{"exit", row.rule},
           {"tokens", row.tokens},
@@ -51,7 +55,8 @@ nlohmann::json row_json(const RuleResult& row) {
           {"kl_to_full_depth_nats_per_token", row.kl_to_full},
           {"loops_per_token", row.loops_per_token},
           {"milliseconds_per_token", row.milliseconds_per_token},
-          {"depths", depths_json(row.depths)}};
+          {"depths", depths_json(row.depths)},
+          {"depth_vectors", vectors_json(row.depth_vectors)}};
 }
 
 void print_rows(const std::vector<RuleResult>& rows) {

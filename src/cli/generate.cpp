@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
@@ -203,7 +204,7 @@ void add_generate(CLI::App& program) {
   command->add_flag("--chat", request->chat, "The prompt is a message: write it as the model's chat template says");
   command->add_option("--system", request->system, "With --chat: what the system says first");
   command->add_option("-n,--tokens", request->generate.tokens, "Most tokens to generate")
-      ->check(CLI::Range(1, 1 << 24))
+      ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
   command->add_flag("--exit-prompt", request->exit_prompt,
@@ -213,23 +214,24 @@ void add_generate(CLI::App& program) {
       "The tokens of the prompt see one another whole, for models trained that way (HRM-Text); the last of\n"
       "them then goes in with the others and chooses the first token at their depth");
   command->add_option("--context", request->context, "Positions to make room for (default: the model's, at most 4096)")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(number(0, 100))
       ->capture_default_str();
   command->add_option("--top-k", sampling.top_k, "Keep the k likeliest tokens (0: all)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->capture_default_str();
   command->add_option("--top-p", sampling.top_p, "Keep the likeliest tokens that reach this probability")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->capture_default_str();
   command->add_option("--min-p", sampling.min_p, "Drop tokens below this share of the likeliest one's probability")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->capture_default_str();
   command->add_option("--repetition-penalty", sampling.repetition_penalty, "Above 1: avoid tokens already used")
-      ->check(CLI::Range(0.01, 100.0))
+      ->check(number(0.01, 100))
       ->capture_default_str();
-  command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)");
+  command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)")
+      ->check(some_text());
   command->add_flag("--ignore-end", request->ignore_end, "Go on behind the model's end token, to measure a set length");
   command->add_option("--color", request->color, "Colour tokens by depth: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}))

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "engine/cost.hpp"
@@ -130,7 +131,7 @@ void add_info(CLI::App& program) {
   command
       ->add_option("--context", request->context,
                    "Positions that memory and the past are counted for (default: the model's, at most 4096)")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command->footer(
       "FLOPs, and bytes of weights, are those of the matrices, anew in every loop. Memory is that of one text, whose\n"
       "prompt may fill the context.\n"

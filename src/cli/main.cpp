@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <new>
+#include <stdexcept>
 #include <system_error>
 
 #include "base/error.hpp"
@@ -28,6 +29,11 @@ int report_parse_error(const CLI::App& program, const CLI::ParseError& failure) 
     if (c == '\n') c = ' ';
   }
   fmt::print(stderr, "gyre: {}; see gyre --help\n", message);
+  return kMistake;
+}
+
+int report_out_of_memory() {
+  fmt::print(stderr, "gyre: out of memory; give a smaller context, batch or model\n");
   return kMistake;
 }
 
@@ -72,8 +78,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "gyre: {}\n", failure.what());
     return kMistake;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "gyre: out of memory; give a smaller context, batch or model\n");
-    return kMistake;
+    return report_out_of_memory();
+  } catch (const std::length_error&) {  // a size beyond what a container can have
+    return report_out_of_memory();
   } catch (const std::exception& failure) {
     fmt::print(stderr, "gyre: internal error: {}\n", failure.what());
     return kInternal;

@@ -1,9 +1,10 @@
 #include "cli/options.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "base/error.hpp"
+#include "base/processors.hpp"
+#include "cli/checks.hpp"
 #include "kernels/kernels.hpp"
 #include "text/corpus.hpp"
 
@@ -18,7 +19,7 @@ constexpr int kDefaultContext = 4096;
 void add_loop_flags(CLI::App& command, LoopFlags& flags) {
   command.add_option("--loop", flags.runs, "Loop layers of a plain model, as in 10-13x4 or 4x2,10-13x4 (from 0)");
   command.add_option("--damping", flags.damping, "With --loop: x + DAMPING (loop(x) - x) from the second loop on")
-      ->check(CLI::Range(0.0, 2.0))
+      ->check(number(0, 2))
       ->capture_default_str();
 }
 
@@ -61,8 +62,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                   "Where groups that start from noise start: noise, zero, previous")
       ->check(CLI::IsMember({"noise", "zero", "previous"}))
       ->capture_default_str();
-  command.add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
-  command.add_option("--seed", options.seed, "Seed of every draw")->capture_default_str();
+  add_threads_option(command, options.threads);
+  command.add_option("--seed", options.seed, "Seed of every draw")->check(seed_number())->capture_default_str();
   command.add_flag("--json", options.json, "Print JSON");
 }
 
@@ -72,7 +73,7 @@ void add_text_options(CLI::App& command, TextOptions& options) {
       ->check(CLI::IsMember({"all", "train", "validation"}))
       ->capture_default_str();
   command.add_option("--validation-share", options.validation_share, "The last part of the text that validates")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->capture_default_str();
 }
 
@@ -87,9 +88,7 @@ std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer&
   return tokens;
 }
 
-int thread_count(const RunOptions& options) {
-  return options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
+int thread_count(const RunOptions& options) { return options.threads > 0 ? options.threads : usable_processors(); }
 
 int context_of(int wanted, const ModelSpec& spec) {
   if (wanted > spec.context) {

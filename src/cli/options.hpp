@@ -42,7 +42,7 @@ struct RunOptions {
   std::string kv_policy = "latest";
   std::string kv_type = "f32";
   std::string first_state = "noise";
-  int threads = 0;  ///< 0: all cores
+  int threads = 0;  ///< 0: as many as the process may use processors
   std::uint64_t seed = 1;
   bool json = false;
 };

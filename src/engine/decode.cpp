@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -14,7 +15,17 @@ std::span<const float> Engine::decode(Sequence& sequence, std::int32_t token, Bo
   return logits;
 }
 
+void Engine::require_different_sequences(std::span<const DecodeRow> batch) {
+  if (batch.size() < 2) return;
+  sequences_.clear();
+  for (const DecodeRow& row : batch) sequences_.push_back(row.sequence);
+  std::sort(sequences_.begin(), sequences_.end(), std::less<>());
+  if (std::adjacent_find(sequences_.begin(), sequences_.end()) == sequences_.end()) return;
+  throw Error("a sequence is twice in one batch of {}; append its tokens one after the other", batch.size());
+}
+
 std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
+  require_different_sequences(batch);
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   main_.states.resize(batch.size() * hidden);
   rows_.clear();
@@ -30,6 +41,7 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
   }
   embed_norm(main_.states);
   layers_.reserve(rows_.size(), longest);
+  Transaction transaction(batch);
   const std::vector<TokenRow> all = rows_;
   for (std::size_t g = 0; g < model_.groups().size(); ++g) {
     rows_ = all;
@@ -41,8 +53,9 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
     });
     apply_exit(g, main_.states);
   }
-  for (const DecodeRow& row : batch) ++row.sequence->length;
-  return head(main_.states);
+  const std::span<const float> logits = head(main_.states);
+  transaction.commit(1);
+  return logits;
 }
 
 void Engine::loop_rows(std::size_t group, std::span<DecodeRow> batch, const RowSink& left) {
@@ -93,7 +106,7 @@ bool Engine::leaves(std::size_t group, int loop, std::size_t place, DecodeRow& r
   if (!asks) return false;
   LoopStep& seen = active_[place].seen;
   see_loop(group, loop, place, seen);
-  seen.logits = [&](LoopStep::Decode how) { return decode_unfinished(group, place, *row.sequence, how); };
+  seen.logits = [&](LoopStep::Readout how) { return read_unfinished(group, place, *row.sequence, how); };
   const auto reason = row.exit->leave_after(seen);
   if (!reason) return false;
   row.depth.loops[group] = loop;
@@ -139,12 +152,12 @@ void Engine::see_loop(std::size_t group, int loop, std::size_t place, LoopStep& 
   if (model_.spec().groups[group].exit_gate) layers_.apply(model_.groups()[group].gate, state, 1, &seen.gate);
 }
 
-std::span<const float> Engine::decode_unfinished(std::size_t group, std::size_t place, const Sequence& sequence,
-                                                 LoopStep::Decode how) {
+std::span<const float> Engine::read_unfinished(std::size_t group, std::size_t place, const Sequence& sequence,
+                                               LoopStep::Readout how) {
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   const std::span<const float> state = std::span<const float>(main_.states).subspan(place * hidden, hidden);
-  if (how == LoopStep::Decode::lens) return head(state);
-  if (rows_[place].seen > 1) {
+  if (how == LoopStep::Readout::lens) return head(state);
+  if (rows_[place].in_prompt) {
     throw Error(
         "exits in a prompt: later groups have not seen its tokens yet; let the rule decode by the head alone "
         "(decode=lens)");

@@ -24,6 +24,23 @@ void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec
   }
 }
 
+Transaction::Transaction(std::span<const DecodeRow> batch) {
+  before_.reserve(batch.size());
+  for (const DecodeRow& row : batch) add(*row.sequence);
+}
+
+Transaction::~Transaction() {
+  for (Before& before : before_) {
+    before.sequence->cache.restore(std::move(before.extent));
+    before.sequence->last_states = std::move(before.last_states);
+  }
+}
+
+void Transaction::commit(int tokens) {
+  for (const Before& before : before_) before.sequence->length += tokens;
+  before_.clear();
+}
+
 Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), layers_(model.spec(), pool_) {}
 
 NoiseStart parse_noise_start(const std::string& text, const std::string& flag) {
@@ -88,7 +105,7 @@ void Engine::enter_group(std::size_t group, const Sequence& sequence, int positi
     std::fill(states.begin(), states.end(), 0.0F);
     return;
   }
-  if (sequence.start == NoiseStart::previous && !sequence.last_states.empty()) {
+  if (sequence.start == NoiseStart::previous && sequence.length > 0) {
     const std::vector<float>& previous = sequence.last_states[group];
     for (std::size_t i = 0; i < states.size(); i += hidden) std::copy_n(previous.data(), hidden, &states[i]);
     return;

@@ -58,6 +58,29 @@ struct DecodeRow {
   TokenDepth depth = {};        ///< what became of it
 };
 
+/// A pass over sequences that leaves them as they were, unless it is committed.
+class Transaction {
+ public:
+  explicit Transaction(Sequence& sequence) { add(sequence); }
+  explicit Transaction(std::span<const DecodeRow> batch);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  /// Each sequence is `tokens` tokens longer.
+  void commit(int tokens);
+
+ private:
+  struct Before {
+    Sequence* sequence;
+    KvCache::Extent extent;
+    std::vector<std::vector<float>> last_states;
+  };
+  void add(Sequence& sequence) { before_.push_back({&sequence, sequence.cache.extent(), sequence.last_states}); }
+
+  std::vector<Before> before_;
+};
+
 /// Throws Error naming the first token that the model does not know.
 void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec& spec);
 
@@ -74,18 +97,20 @@ class Engine {
 
   enum class Logits { none, last, all };
   /// Appends `tokens` at full depth in one batch. Returns logits [1 | n, vocabulary], valid until the next call.
-  /// Throws Error when the sequence has no room for them.
+  /// Throws Error when the sequence has no room for them. As with every pass, a sequence is as it was when one ends
+  /// with an exception, be it of `trace`, of an exit rule or of an interrupt.
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                  const TraceSink& trace = {});
 
   /// The same with an exit for every token: one that leaves a group early takes no part in its later loops, and the
-  /// others read its last keys and values there. `depths` becomes how deep each went. Throws Error when the KV policy's
-  /// lookup is not Lookup::latest.
+  /// others read its last keys and values there. `depths` becomes how deep each went. Throws Error when there is not
+  /// one exit a token, or the KV policy's lookup is not Lookup::latest.
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                  std::span<BoundedExit> exits, std::vector<TokenDepth>& depths);
 
   /// Appends a token to each of several sequences in one pass over the weights; a row that leaves a group early takes
-  /// no part in its later loops. Returns logits [batch, vocabulary], valid until the next call.
+  /// no part in its later loops. Returns logits [batch, vocabulary], valid until the next call. Throws Error when a
+  /// sequence is there twice.
   std::span<const float> decode(std::span<DecodeRow> batch);
   /// Appends one token, asking `exit` after every loop of a looped group (null: full depth). Returns the logits of the
   /// next token, valid until the next call.
@@ -136,14 +161,16 @@ class Engine {
   bool leaves(std::size_t group, int loop, std::size_t place, DecodeRow& row);
   void keep_rows(std::span<const std::size_t> places);
   void see_loop(std::size_t group, int loop, std::size_t place, LoopStep& seen);
-  std::span<const float> decode_unfinished(std::size_t group, std::size_t place, const Sequence& sequence,
-                                           LoopStep::Decode how);
+  std::span<const float> read_unfinished(std::size_t group, std::size_t place, const Sequence& sequence,
+                                         LoopStep::Readout how);
   void check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const;
+  void require_different_sequences(std::span<const DecodeRow> batch);
 
   const Model& model_;
   ThreadPool pool_;
   LayerRunner layers_;
   std::vector<TokenRow> rows_;  ///< what is being run
+  std::vector<const Sequence*> sequences_;
   std::vector<Active> active_;
   Workspace main_;
   Workspace ahead_;              ///< for decoding an unfinished state

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,12 +29,12 @@ struct LoopStep {
   float gate = 0;                 ///< w·x^(k) + b, in a group with an exit gate
 
   /// How logits are read out of an unfinished state.
-  enum class Decode {
+  enum class Readout {
     coda,  ///< every later group once, then norm and head
     lens,  ///< norm and head at once (logit lens)
   };
-  /// Decodes the state: costs what it says. Valid until the next call.
-  std::function<std::span<const float>(Decode)> logits;
+  /// Logits of the state: costs what it says. Valid until the next call.
+  std::function<std::span<const float>(Readout)> logits = {};
 };
 
 /// Decides after each loop whether a token leaves its group. One object serves one sequence, token after token.
@@ -43,8 +44,13 @@ class ExitRule {
 
   /// A token enters a looped group.
   virtual void enter_group(int group, int position) = 0;
+  /// A loop is done, whether or not the rule is asked after it: for what adds up over all loops.
+  virtual void see(const LoopStep& /*step*/) {}
   /// A word that says why the token leaves now, or nothing to go on. Not asked after a group's last loop.
   virtual std::optional<std::string_view> leave_after(const LoopStep& step) = 0;
+  /// How often the rule has to have been asked before it can say that a token leaves: below `min` it is asked no
+  /// earlier. Rules whose answer costs little want to be asked always.
+  [[nodiscard]] virtual int lookback() const { return std::numeric_limits<int>::max(); }
 };
 
 /// Loops that tokens ran in one group: counts[k - 1] tokens ran k loops.
@@ -53,11 +59,19 @@ struct DepthHistogram {
   std::vector<double> counts;
 };
 
+/// Depths of tokens, of all looped groups together since they depend on one another: counts[i] tokens ran
+/// depths[i][j] loops in group groups[j].
+struct DepthVectors {
+  std::vector<int> groups;
+  std::vector<std::vector<int>> depths;
+  std::vector<double> counts;
+};
+
 /// What rules are made from.
 struct ExitContext {
   const ModelSpec& spec;
-  std::vector<int> loops;                             ///< the most a token runs in each group
-  std::vector<std::vector<DepthHistogram>> measured;  ///< of the rules that ran before this one, for random:like=N
+  std::vector<int> loops;              ///< the most a token runs in each group
+  std::vector<DepthVectors> measured;  ///< of the rules that ran before this one, for random:like=N
 };
 
 /// The options a user gave a rule. Every getter throws Error naming rule, key and value.

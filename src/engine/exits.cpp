@@ -123,7 +123,11 @@ BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, s
 }
 
 std::optional<std::string_view> BoundedExit::leave_after(const LoopStep& step) {
-  if (step.loop % every_ == 0) {
+  rule_->see(step);
+  // Counted in askings: this one, and the first that may let the token leave.
+  const int asking = step.loop / every_;
+  const int first = (least_ - 1) / every_ + 1;
+  if (step.loop % every_ == 0 && first - asking <= rule_->lookback()) {
     const auto reason = rule_->leave_after(step);
     if (reason && step.loop >= least_) return reason;
   }

@@ -120,6 +120,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   std::span<const float> logits = take_prompt(engine, sequence, prompt, options, result.prompt_depths);
   result.prefill_milliseconds = milliseconds_since(start);
 
+  const auto names = static_cast<std::size_t>(tokenizer.size());
   Sampler sampler(options.sampling);
   StreamDecoder decoder(tokenizer);
   StopWatch watch(options.stops, each);
@@ -142,7 +143,8 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
     } else {
       token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
     }
-    token.token = sampler.draw(logits, text);
+    // Vocabularies are padded to round sizes: there is no token behind the tokenizer's last.
+    token.token = sampler.draw(logits.first(std::min(logits.size(), names)), text);
     if (std::find(options.end_tokens.begin(), options.end_tokens.end(), token.token) != options.end_tokens.end()) {
       result.reason = StopReason::end_token;
       break;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <new>
 
+#include "base/checked.hpp"
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 
@@ -78,10 +80,16 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
     copies_.push_back(policy_.slot_count(loops_[g]));
     slots_ += static_cast<std::size_t>(layers_.back()) * static_cast<std::size_t>(copies_.back());
   }
+  const auto bytes = checked_product({slots_, static_cast<std::size_t>(context), heads_, row_bytes_});
+  if (!bytes || *bytes > PTRDIFF_MAX) {
+    throw Error(
+        "keys and values of {} positions in {} layer loops need more memory than there can be; give a smaller "
+        "--context or fewer --loops",
+        context, slots_);
+  }
   entries_.assign(slots_, 0);
-  const std::size_t bytes = slots_ * static_cast<std::size_t>(context) * heads_ * row_bytes_;
-  keys_ = allocate(bytes);
-  values_ = allocate(bytes);
+  keys_ = allocate(*bytes);
+  values_ = allocate(*bytes);
 }
 
 KvCache::Buffer KvCache::allocate(std::size_t bytes) {

@@ -50,7 +50,8 @@ std::string name_of(const KvPolicy& policy);
 /// tokens, so that what a head reads is one stream. Pages that were never written take no memory.
 class KvCache {
  public:
-  /// Room for `context` positions at up to `loops` loops per group.
+  /// Room for `context` positions at up to `loops` loops per group. Throws Error when that is more than memory can be
+  /// addressed.
   KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy);
 
   /// The slot that loop `loop` (from 0) of layer `layer` in group `group` writes and reads. Layers are counted through
@@ -75,6 +76,18 @@ class KvCache {
   /// are filled with their last one, which is what a later, deeper token reads; under Lookup::all_or_last the slot of
   /// last loops is.
   void finish_group(std::size_t group, int tokens, int loops_done);
+
+  /// How much of it is in use. Rows behind that are overwritten before anyone reads them, so a cache that is put back
+  /// to an earlier extent is as it was.
+  struct Extent {
+    std::vector<int> entries;
+    std::vector<int> shared;
+  };
+  [[nodiscard]] Extent extent() const { return {entries_, shared_}; }
+  void restore(Extent extent) noexcept {
+    entries_ = std::move(extent.entries);
+    shared_ = std::move(extent.shared);
+  }
 
   [[nodiscard]] const KvPolicy& policy() const { return policy_; }
   [[nodiscard]] int context() const { return context_; }

@@ -32,7 +32,7 @@ void grow(std::vector<Number>& numbers, std::size_t count) {
 /// Whether `later` is the token `distance` positions behind `row` in the same sequence, and sees so many more.
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
   const auto further = static_cast<int>(distance);
-  return later.cache == row.cache && later.offset == row.offset + further && later.seen == row.seen + further;
+  return later.cache == row.cache && later.offset == row.offset + further && later.reach == row.reach + further;
 }
 
 }  // namespace
@@ -51,8 +51,10 @@ void LayerRunner::reserve(std::size_t rows, int position) {
   const auto ffn = static_cast<std::size_t>(spec_.ffn_size);
   const std::size_t widest = std::max({hidden_, attention, ffn});
   shared_.reserve(each_alone(rows) ? 0 : rows, widest);
+  // Rows may leave between loops, until so few are left that each thread prepares them for itself.
+  const std::size_t most_alone = std::min(rows, scratch_.size() - 1);
   for (Scratch& scratch : scratch_) {
-    scratch.rows.reserve(each_alone(rows) ? rows : 0, widest);
+    scratch.rows.reserve(most_alone, widest);
     grow(scratch.scores, attend_scratch(static_cast<std::size_t>(position), static_cast<std::size_t>(spec_.head_size)));
     grow(scratch.gates, static_cast<std::size_t>(spec_.kv_heads));
   }
@@ -250,7 +252,7 @@ void LayerRunner::attend(const Job& job) {
     while (t + together < n && index + together < mine.end && follows(job.rows[t + together], row, together))
       ++together;
     const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
-    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.seen);
+    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
     kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
                     row.cache->rows(slot, head / heads_per_kv), count, head_size, scale, scratch,
                     mixed_.data() + (t * heads + head) * head_size, heads * head_size);

@@ -17,8 +17,9 @@ struct TokenRow {
   std::int32_t token = 0;
   int position = 0;
   int offset = 0;  ///< rows of the same sequence before this one
-  int seen = 1;    ///< rows of the same sequence that it attends to, from the first: offset + 1 in causal attention
+  int reach = 1;   ///< rows of the same sequence that it attends to, from the first: offset + 1 in causal attention
   KvCache* cache = nullptr;
+  bool in_prompt = false;  ///< goes in with others of its sequence, each at a depth of its own
 };
 
 /// Which keys and values a pass of a layer writes and reads: loop k of a layer uses another slot than loop k + 1.
@@ -37,7 +38,7 @@ class LayerRunner {
  public:
   LayerRunner(const ModelSpec& spec, ThreadPool& pool);
 
-  /// Makes room for `rows` rows up to this position. Before run(), outside of the pool's run().
+  /// Makes room for `rows` rows, or fewer, up to this position. Before run(), outside of the pool's run().
   void reserve(std::size_t rows, int position);
   /// states [rows, hidden] in place. Every thread calls it inside the pool's run(); it ends with a barrier.
   void run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows, std::span<float> states,

@@ -31,6 +31,7 @@ std::span<const float> Engine::prompt_logits(Logits wanted) {
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                        const TraceSink& trace) {
   embed_prompt(sequence, tokens);
+  Transaction transaction(sequence);
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   const int count = static_cast<int>(tokens.size());
   const std::vector<int> loops = sequence.cache.loops();
@@ -48,8 +49,9 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     leave_group(g, sequence, count, loops[g], std::span<const float>(main_.states).last(hidden));
     apply_exit(g, main_.states);
   }
-  sequence.length += count;
-  return prompt_logits(wanted);
+  const std::span<const float> logits = prompt_logits(wanted);
+  transaction.commit(count);
+  return logits;
 }
 
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
@@ -58,7 +60,12 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     throw Error("--kv: exits in the prompt need the policy latest or one of its slots, not {}",
                 name_of(sequence.cache.policy()));
   }
+  if (exits.size() != tokens.size()) {
+    throw Error("a prompt of {} tokens and {} exits; give one exit a token", tokens.size(), exits.size());
+  }
   embed_prompt(sequence, tokens);
+  for (TokenRow& row : rows_) row.in_prompt = true;
+  Transaction transaction(sequence);
   const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
   const int count = static_cast<int>(tokens.size());
   const std::vector<int> loops = sequence.cache.loops();
@@ -77,10 +84,12 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     leave_group(g, sequence, count, loops[g], std::span<const float>(main_.states).last(hidden));
     apply_exit(g, main_.states);
   }
-  sequence.length += count;
-  depths.clear();
-  for (DecodeRow& row : batch) depths.push_back(std::move(row.depth));
-  return prompt_logits(wanted);
+  const std::span<const float> logits = prompt_logits(wanted);
+  std::vector<TokenDepth> done;
+  for (DecodeRow& row : batch) done.push_back(std::move(row.depth));
+  depths = std::move(done);
+  transaction.commit(count);
+  return logits;
 }
 
 }  // namespace gyre

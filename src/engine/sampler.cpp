@@ -4,11 +4,17 @@
 #include <cmath>
 #include <set>
 
+#include "base/error.hpp"
+
 namespace gyre {
 
 std::int32_t Sampler::draw(std::span<const float> logits, std::span<const std::int32_t> text) {
   candidates_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!std::isfinite(logits[i])) {
+      throw Error("the logit of token {} is {}: the model's numbers are out of the range of floats; check its weights",
+                  i, logits[i]);
+    }
     candidates_.push_back({static_cast<std::int32_t>(i), logits[i]});
   }
   penalise(text);
@@ -29,6 +35,7 @@ std::int32_t Sampler::draw(std::span<const float> logits, std::span<const std::i
 void Sampler::penalise(std::span<const std::int32_t> text) {
   if (options_.repetition_penalty == 1.0F) return;
   for (const std::int32_t token : std::set<std::int32_t>(text.begin(), text.end())) {
+    if (token < 0 || static_cast<std::size_t>(token) >= candidates_.size()) continue;
     float& logit = candidates_[static_cast<std::size_t>(token)].value;
     logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
   }
@@ -52,9 +59,12 @@ void Sampler::keep_likeliest() {
   std::size_t kept = candidates_.size();
   if (options_.top_k > 0) kept = std::min(kept, static_cast<std::size_t>(options_.top_k));
   if (options_.top_p < 1.0F) {
+    double whole = 0;
+    for (std::size_t i = 0; i < kept; ++i) whole += static_cast<double>(candidates_[i].value);
+    const double wanted = whole * static_cast<double>(options_.top_p);
     double sum = 0;
     std::size_t count = 0;
-    while (count < kept && sum < options_.top_p) sum += candidates_[count++].value;
+    while (count < kept && sum < wanted) sum += static_cast<double>(candidates_[count++].value);
     kept = std::max<std::size_t>(1, count);
   }
   const float least = options_.min_p * candidates_.front().value;

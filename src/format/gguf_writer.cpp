@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -136,11 +135,7 @@ void write_gguf(const std::filesystem::path& path, std::span<const GgufEntry> me
     writer.write(front);
     for (const NamedTensor& named : tensors) {
       const std::span<const std::byte> bytes = named.tensor.bytes;
-      // In pieces, since the writer copies what it is handed.
-      constexpr std::size_t kPiece = std::size_t{1} << 20;
-      for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
-        writer.write(bytes.subspan(at, std::min(kPiece, bytes.size() - at)));
-      }
+      writer.write(bytes);
       writer.write(std::string(aligned(bytes.size()) - bytes.size(), '\0'));
     }
   });

@@ -10,8 +10,17 @@ constexpr Peak kFloats = {avx2::run_floats, peak_operations(8)};
 constexpr Peak kBytes = {avx2::run_bytes, peak_operations(32)};
 }  // namespace
 
-const Kernels kAvx2Kernels = {"avx2",          avx2::round_to_bytes, takes_no_halves, nullptr, avx2::multiply,
-                              rms_norm,        layer_norm,           rotate,          attend,  silu_gated,
-                              step_statistics, {kFloats, {}, kBytes}};
+const Kernels kAvx2Kernels = {.name = "avx2",
+                              .round_to_bytes = avx2::round_to_bytes,
+                              .takes_halves = takes_no_halves,
+                              .round_to_halves = nullptr,
+                              .multiply = avx2::multiply,
+                              .rms_norm = rms_norm,
+                              .layer_norm = layer_norm,
+                              .rotate = rotate,
+                              .attend = attend,
+                              .silu_gated = silu_gated,
+                              .step_statistics = step_statistics,
+                              .peaks = {kFloats, {}, kBytes}};
 }  // namespace gyre
 #endif

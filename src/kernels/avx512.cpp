@@ -20,23 +20,29 @@ constexpr Peak kBytes = {avx512::run_bytes, peak_operations(64)};
 constexpr Peak kTiles = {amx::run_halves, 2.0 * 4 * 16 * 16 * 32};
 }  // namespace
 
-const Kernels kAvx512Kernels = {"avx512",         avx512::round_to_bytes,
-                                takes_no_halves,  nullptr,
-                                avx512::multiply, rms_norm,
-                                layer_norm,       rotate,
-                                attend,           silu_gated,
-                                step_statistics,  {kFloats, {}, kBytes}};
-const Kernels kAmxKernels = {"amx",
-                             avx512::round_to_bytes,
-                             amx::takes_halves,
-                             amx::round_to_halves,
-                             amx::multiply,
-                             rms_norm,
-                             layer_norm,
-                             rotate,
-                             attend_by_tiles,
-                             silu_gated,
-                             step_statistics,
-                             {kFloats, kTiles, kBytes}};
+const Kernels kAvx512Kernels = {.name = "avx512",
+                                .round_to_bytes = avx512::round_to_bytes,
+                                .takes_halves = takes_no_halves,
+                                .round_to_halves = nullptr,
+                                .multiply = avx512::multiply,
+                                .rms_norm = rms_norm,
+                                .layer_norm = layer_norm,
+                                .rotate = rotate,
+                                .attend = attend,
+                                .silu_gated = silu_gated,
+                                .step_statistics = step_statistics,
+                                .peaks = {kFloats, {}, kBytes}};
+const Kernels kAmxKernels = {.name = "amx",
+                             .round_to_bytes = avx512::round_to_bytes,
+                             .takes_halves = amx::takes_halves,
+                             .round_to_halves = amx::round_to_halves,
+                             .multiply = amx::multiply,
+                             .rms_norm = rms_norm,
+                             .layer_norm = layer_norm,
+                             .rotate = rotate,
+                             .attend = attend_by_tiles,
+                             .silu_gated = silu_gated,
+                             .step_statistics = step_statistics,
+                             .peaks = {kFloats, kTiles, kBytes}};
 }  // namespace gyre
 #endif

@@ -15,7 +15,6 @@ struct StepStatistics {
   float state = 0;         ///< ‖x‖²
   float step = 0;          ///< ‖Δ‖², Δ = now − before
   float acceleration = 0;  ///< ‖Δ − Δ_previous‖²
-  float turn = 0;          ///< Δ · Δ_previous
 };
 
 /// The arithmetic of a model, one table per instruction set.
@@ -62,7 +61,7 @@ constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
   return (count + kMostPadding) * (head_size + kQueries);
 }
 
-/// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512).
+/// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512, amx).
 /// Throws Error when GYRE_ISA names one that is unknown or that the processor lacks.
 const Kernels& kernels();
 

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/half.hpp"
+#include "kernels/products.hpp"
 
 namespace gyre {
 namespace {
@@ -22,7 +23,7 @@ void write_codes(std::span<const float> numbers, std::byte* row) {
     float largest = 0;
     for (const float number : run) largest = std::max(largest, std::abs(number));
     const float scale = largest / 127.0F;
-    const float inverse = scale > 0 ? 1.0F / scale : 0.0F;
+    const float inverse = largest < kSmallestRun ? 0.0F : 1.0F / scale;  // no infinity from a subnormal scale
     for (std::size_t i = 0; i < run.size(); ++i) {
       row[begin + i] = static_cast<std::byte>(static_cast<std::int8_t>(std::lround(run[i] * inverse)));
     }

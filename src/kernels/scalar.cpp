@@ -81,7 +81,6 @@ StepStatistics step_statistics(const float* now, const float* before, float* ste
     sums.state += now[i] * now[i];
     sums.step += delta * delta;
     sums.acceleration += second * second;
-    sums.turn += delta * step[i];
     step[i] = delta;
   }
   return sums;
@@ -89,11 +88,17 @@ StepStatistics step_statistics(const float* now, const float* before, float* ste
 
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar",         scalar::round_to_bytes,
-                                takes_no_halves,  nullptr,
-                                scalar::multiply, rms_norm,
-                                layer_norm,       rotate,
-                                attend,           silu_gated,
-                                step_statistics,  {}};
+const Kernels kScalarKernels = {.name = "scalar",
+                                .round_to_bytes = scalar::round_to_bytes,
+                                .takes_halves = takes_no_halves,
+                                .round_to_halves = nullptr,
+                                .multiply = scalar::multiply,
+                                .rms_norm = rms_norm,
+                                .layer_norm = layer_norm,
+                                .rotate = rotate,
+                                .attend = attend,
+                                .silu_gated = silu_gated,
+                                .step_statistics = step_statistics,
+                                .peaks = {}};
 
 }  // namespace gyre

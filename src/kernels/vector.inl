@@ -452,7 +452,6 @@ StepStatistics step_statistics(const float* now, const float* before, float* ste
   Register state = {};
   Register steps = {};
   Register acceleration = {};
-  Register turn = {};
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     const Register x = load(now + i);
@@ -461,16 +460,14 @@ StepStatistics step_statistics(const float* now, const float* before, float* ste
     state += x * x;
     steps += delta * delta;
     acceleration += (delta - previous) * (delta - previous);
-    turn += delta * previous;
     store(step + i, delta);
   }
-  StepStatistics sums{sum_of(state), sum_of(steps), sum_of(acceleration), sum_of(turn)};
+  StepStatistics sums{sum_of(state), sum_of(steps), sum_of(acceleration)};
   for (; i < n; ++i) {
     const float delta = now[i] - before[i];
     sums.state += now[i] * now[i];
     sums.step += delta * delta;
     sums.acceleration += (delta - step[i]) * (delta - step[i]);
-    sums.turn += delta * step[i];
     step[i] = delta;
   }
   return sums;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <numbers>
 #include <numeric>
 
@@ -29,15 +30,7 @@ struct Tally {
   double bytes = 0;
   double milliseconds = 0;
   std::int64_t tokens = 0;
-  std::vector<std::vector<double>> depths;  ///< [group][loops - 1]
-
-  void count_depth(const TokenDepth& depth, const std::vector<int>& most) {
-    depths.resize(most.size());
-    for (std::size_t g = 0; g < most.size(); ++g) {
-      depths[g].resize(static_cast<std::size_t>(most[g]));
-      depths[g][static_cast<std::size_t>(depth.loops[g] - 1)] += 1;
-    }
-  }
+  std::map<std::vector<int>, double> depths;  ///< tokens by their loops in every group
 };
 
 class TextEvaluation {
@@ -101,7 +94,7 @@ class TextEvaluation {
              Tally& tally) const {
     tally.cross_entropy -= static_cast<double>(log_probabilities[static_cast<std::size_t>(target)]);
     tally.bytes += static_cast<double>(tokenizer_.piece(target).size());
-    tally.count_depth(depth, options_.loops);
+    tally.depths[depth.loops] += 1;
     ++tally.tokens;
   }
 
@@ -115,25 +108,44 @@ class TextEvaluation {
   const EvaluationOptions& options_;
 };
 
-std::vector<DepthHistogram> histograms_of(const std::vector<Tally>& tallies, const ModelSpec& spec) {
-  std::vector<DepthHistogram> histograms;
-  for (const int group : spec.looped_groups()) {
-    DepthHistogram histogram{group, {}};
-    for (const Tally& tally : tallies) {
-      if (tally.depths.empty()) continue;
-      const std::vector<double>& counts = tally.depths[static_cast<std::size_t>(group)];
-      histogram.counts.resize(counts.size());
-      for (std::size_t i = 0; i < counts.size(); ++i) histogram.counts[i] += counts[i];
+/// Depths of the looped groups, over all windows.
+DepthVectors depths_of(const std::vector<Tally>& tallies, const ModelSpec& spec) {
+  DepthVectors vectors{spec.looped_groups(), {}, {}};
+  std::map<std::vector<int>, double> counts;
+  for (const Tally& tally : tallies) {
+    for (const auto& [loops, count] : tally.depths) {
+      std::vector<int> looped;
+      for (const int group : vectors.groups) looped.push_back(loops[static_cast<std::size_t>(group)]);
+      counts[looped] += count;
     }
-    histograms.push_back(std::move(histogram));
+  }
+  for (const auto& [loops, count] : counts) {
+    vectors.depths.push_back(loops);
+    vectors.counts.push_back(count);
+  }
+  return vectors;
+}
+
+/// The same of each group by itself, up to the `most` loops of each.
+std::vector<DepthHistogram> histograms_of(const DepthVectors& vectors, const std::vector<int>& most) {
+  std::vector<DepthHistogram> histograms;
+  for (std::size_t j = 0; j < vectors.groups.size(); ++j) {
+    const auto group = static_cast<std::size_t>(vectors.groups[j]);
+    DepthHistogram& histogram = histograms.emplace_back(DepthHistogram{vectors.groups[j], {}});
+    histogram.counts.resize(static_cast<std::size_t>(most[group]));
+    for (std::size_t i = 0; i < vectors.depths.size(); ++i) {
+      histogram.counts[static_cast<std::size_t>(vectors.depths[i][j] - 1)] += vectors.counts[i];
+    }
   }
   return histograms;
 }
 
-RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies, const ModelSpec& spec) {
+RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies, const ModelSpec& spec,
+                     const std::vector<int>& loops) {
   RuleResult result;
   result.rule = rule;
-  result.depths = histograms_of(tallies, spec);
+  result.depth_vectors = depths_of(tallies, spec);
+  result.depths = histograms_of(result.depth_vectors, loops);
   std::vector<double> losses;
   std::vector<double> tokens;
   double bytes = 0;
@@ -174,7 +186,7 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
   check_rules(rules, {model.spec(), options.loops, {}});
   const TextEvaluation evaluation(model, tokenizer, options);
   std::vector<std::vector<Tally>> tallies(rules.size(), std::vector<Tally>(windows.size()));
-  std::vector<std::vector<DepthHistogram>> measured(rules.size());
+  std::vector<DepthVectors> measured(rules.size());
 
   const bool second_pass = std::any_of(rules.begin(), rules.end(), needs_another_rule);
   const auto total = static_cast<std::int64_t>(windows.size()) * (second_pass ? 2 : 1);
@@ -192,11 +204,13 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
     };
     run_jobs(model, windows.size(), options.threads, job, progress,
              {second ? static_cast<std::int64_t>(windows.size()) : 0, total});
-    for (std::size_t r = 0; r < rules.size(); ++r) measured[r] = histograms_of(tallies[r], model.spec());
+    for (std::size_t r = 0; r < rules.size(); ++r) measured[r] = depths_of(tallies[r], model.spec());
   }
 
   std::vector<RuleResult> results;
-  for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise(rules[r].text, tallies[r], model.spec()));
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    results.push_back(summarise(rules[r].text, tallies[r], model.spec(), options.loops));
+  }
   return results;
 }
 
@@ -207,7 +221,7 @@ RuleResult evaluate_prefill(const Model& model, const Tokenizer& tokenizer, std:
   std::vector<Tally> tallies(windows.size());
   const auto job = [&](Engine& engine, std::size_t w) { tallies[w] = evaluation.run_at_once(engine, windows[w]); };
   run_jobs(model, windows.size(), options.threads, job, progress, {0, static_cast<std::int64_t>(windows.size())});
-  return summarise("prefill", tallies, model.spec());
+  return summarise("prefill", tallies, model.spec(), options.loops);
 }
 
 }  // namespace gyre

@@ -35,6 +35,7 @@ struct RuleResult {
   double loops_per_token = 0;  ///< over the looped groups together
   double milliseconds_per_token = 0;
   std::vector<DepthHistogram> depths;  ///< of the looped groups
+  DepthVectors depth_vectors;          ///< the same, all looped groups of a token together
 };
 
 /// Called after every finished piece of work with the share done so far.

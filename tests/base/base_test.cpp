@@ -1,13 +1,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <cmath>
 #include <fstream>
 
+#include "base/checked.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/hash.hpp"
+#include "base/processors.hpp"
 #include "base/progress.hpp"
 #include "base/random.hpp"
 #include "base/thread_pool.hpp"
@@ -15,6 +18,10 @@
 
 namespace gyre {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 std::string sha256_of(std::string_view text) { return sha256(std::as_bytes(std::span(text.data(), text.size()))); }
 
@@ -49,6 +56,77 @@ TEST(ShareOf, CoversEveryItemExactlyOnceInMultiplesOfTheGrain) {
       }
     }
   }
+}
+
+TEST(ThreadPool, SaysHowManyThreadsTheSystemStarts) {
+  pthread_attr_t usual;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  pthread_attr_t vast = usual;
+  ASSERT_EQ(pthread_attr_setstacksize(&vast, std::size_t{1} << 48), 0);  // a stack that no address space can hold
+  ASSERT_EQ(pthread_setattr_default_np(&vast), 0);
+  EXPECT_THAT([] { ThreadPool pool(4); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("only 1 of 4 threads"), HasSubstr("fewer"))));
+  ASSERT_EQ(pthread_setattr_default_np(&usual), 0);
+  EXPECT_EQ(ThreadPool(4).size(), 4);
+}
+
+TEST(ThreadPool, MeetsAtBarriersWithManyMoreThreadsThanProcessors) {
+  constexpr int kThreads = 24;
+  ThreadPool pool(kThreads);
+  std::vector<int> numbers(kThreads);
+  for (int round = 0; round < 20; ++round) {
+    pool.run([&](int part) {
+      const auto mine = static_cast<std::size_t>(part);
+      numbers[mine] = round;
+      pool.barrier();
+      // Behind the barrier everybody's number is there.
+      const int neighbour = numbers[(mine + 1) % kThreads];
+      pool.barrier();
+      numbers[mine] = neighbour == round ? round : -1;
+      pool.barrier();
+    });
+    EXPECT_EQ(numbers, std::vector<int>(kThreads, round));
+  }
+}
+
+TEST(Processors, AreAtLeastOne) { EXPECT_GE(usable_processors(), 1); }
+
+TEST(Processors, TheQuotaIsTheLeastOfTheGroupsAboveTheProcess) {
+  const ScratchFolder scratch;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::filesystem::create_directories((scratch / name).parent_path());
+    std::ofstream(scratch / name) << text;
+  };
+  const auto quota = [&] { return processor_quota(scratch / "cgroup", scratch / "fs"); };
+  EXPECT_EQ(quota(), std::nullopt);  // no such files
+  write("cgroup", "0::/a/b\n");
+  write("fs/a/b/cpu.max", "max 100000\n");
+  EXPECT_EQ(quota(), std::nullopt);
+  write("fs/a/cpu.max", "250000 100000\n");
+  EXPECT_EQ(quota(), 2.5);
+  write("fs/a/b/cpu.max", "400000 100000\n");
+  EXPECT_EQ(quota(), 2.5);
+  write("fs/a/b/cpu.max", "50000 100000\n");
+  EXPECT_EQ(quota(), 0.5);
+  // In a container the path may be the host's: the mount is the container's own group.
+  write("cgroup", "0::/of/the/host\n");
+  write("fs/cpu.max", "150000 100000\n");
+  EXPECT_EQ(quota(), 1.5);
+  // The first version: controllers by name, −1 for no quota.
+  write("cgroup", "5:memory:/x\n4:cpu,cpuacct:/x\n");
+  write("fs/cpu,cpuacct/x/cpu.cfs_quota_us", "-1\n");
+  write("fs/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(quota(), std::nullopt);
+  write("fs/cpu,cpuacct/x/cpu.cfs_quota_us", "300000\n");
+  EXPECT_EQ(quota(), 3.0);
+}
+
+TEST(CheckedProduct, IsNothingWhereItWouldWrap) {
+  EXPECT_EQ(checked_product({3, 5, 7}), std::size_t{105});
+  EXPECT_EQ(checked_product({}), std::size_t{1});
+  EXPECT_EQ(checked_product({std::size_t{1} << 32, std::size_t{1} << 31}), std::size_t{1} << 63);
+  EXPECT_EQ(checked_product({std::size_t{1} << 32, std::size_t{1} << 32}), std::nullopt);
+  EXPECT_EQ(checked_product({std::size_t{1} << 32, std::size_t{1} << 32, 0}), std::nullopt);
 }
 
 TEST(ThreadPool, RunsEveryPartOnceEveryTime) {

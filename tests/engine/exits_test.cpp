@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -23,8 +25,8 @@ class Walk {
       : spec_(one_group()), exit_(parse_exit(rule), {spec_, {1, 6}, {}}, stream) {}
 
   /// The loop after which the token leaves and why; 6 and "end" when it never does.
-  std::pair<int, std::string> run(std::vector<LoopStep> steps) {
-    exit_.enter_group(1, 0);
+  std::pair<int, std::string> run(std::vector<LoopStep> steps, int position = 0) {
+    exit_.enter_group(1, position);
     for (std::size_t k = 0; k < steps.size(); ++k) {
       steps[k].group = 1;
       steps[k].loop = static_cast<int>(k) + 1;
@@ -117,18 +119,18 @@ TEST(StepExit, LeavesWhenTheStepIsShort) {
 TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
   std::vector<std::vector<float>> logits = {{0, 0}, {3, 0}, {3.001F, 0}, {5, 0}, {9, 0}};
   std::vector<LoopStep> steps(5);
-  std::vector<LoopStep::Decode> asked;
+  std::vector<LoopStep::Readout> asked;
   for (std::size_t k = 0; k < steps.size(); ++k) {
-    steps[k].logits = [&logits, &asked, k](LoopStep::Decode how) {
+    steps[k].logits = [&logits, &asked, k](LoopStep::Readout how) {
       asked.push_back(how);
       return std::span<const float>(logits[k]);
     };
   }
   EXPECT_EQ(Walk("kl:tau=0.01").run(steps), Left(3, "kl"));
-  EXPECT_EQ(asked, std::vector<LoopStep::Decode>(3, LoopStep::Decode::coda));
+  EXPECT_EQ(asked, std::vector<LoopStep::Readout>(3, LoopStep::Readout::coda));
   asked.clear();
   EXPECT_EQ(Walk("kl:tau=0.01,decode=lens").run(steps), Left(3, "kl"));
-  EXPECT_EQ(asked, std::vector<LoopStep::Decode>(3, LoopStep::Decode::lens));
+  EXPECT_EQ(asked, std::vector<LoopStep::Readout>(3, LoopStep::Readout::lens));
   // KL((1/2, 1/2) to softmax(3, 0)) = ln(1 + e^3) - ln 2 - 3/2 = 0.8554: the first loop alone never fires.
   EXPECT_EQ(Walk("kl:tau=0.86").run(steps), Left(2, "kl"));
   EXPECT_EQ(Walk("kl:tau=0.85").run(steps), Left(3, "kl"));
@@ -138,7 +140,7 @@ TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
 std::vector<LoopStep> decoded(const std::vector<std::vector<float>>& logits) {
   std::vector<LoopStep> steps(logits.size());
   for (std::size_t k = 0; k < steps.size(); ++k) {
-    steps[k].logits = [&logits, k](LoopStep::Decode) { return std::span<const float>(logits[k]); };
+    steps[k].logits = [&logits, k](LoopStep::Readout) { return std::span<const float>(logits[k]); };
   }
   return steps;
 }
@@ -199,7 +201,7 @@ TEST(EveryRule, MayBeAskedAfterEveryNthLoopOnly) {
 TEST(LatentRules, NeverAskForLogits) {
   std::vector<LoopStep> steps = accelerations({9, 9, 9, 9, 9});
   for (LoopStep& step : steps) {
-    step.logits = [](LoopStep::Decode) -> std::span<const float> { throw std::logic_error("decoded"); };
+    step.logits = [](LoopStep::Readout) -> std::span<const float> { throw std::logic_error("decoded"); };
   }
   for (const char* rule : {"accel:tau=0.1", "step:tau=0.1", "fixed", "fixed:loops=3", "random:weights=1/1/1"}) {
     EXPECT_NO_THROW(Walk(rule).run(steps)) << rule;
@@ -230,10 +232,13 @@ TEST(Bounds, HoldForEveryRule) {
   EXPECT_THAT([] { Walk("fixed:min=3,max=2"); }, ThrowsMessage<Error>(AllOf(HasSubstr("min=3"), HasSubstr("max=2"))));
 }
 
+/// Depths of the tokens at positions 0, 1, 2 …
 std::vector<int> draws(const std::string& rule, int count, std::uint64_t stream = 0) {
   Walk walk(rule, stream);
   std::vector<int> depths;
-  while (static_cast<int>(depths.size()) < count) depths.push_back(walk.run(std::vector<LoopStep>(5)).first);
+  for (int position = 0; position < count; ++position) {
+    depths.push_back(walk.run(std::vector<LoopStep>(5), position).first);
+  }
   return depths;
 }
 
@@ -264,6 +269,126 @@ TEST(RandomExit, ReadsHistogramsFromAFile) {
   write_text_atomically(file, R"({"group": 1})");
   EXPECT_THAT([&] { Walk("random:file=" + file); }, ThrowsMessage<Error>(HasSubstr(file)));
   EXPECT_THAT([] { Walk("random:file=/nowhere"); }, ThrowsMessage<Error>(HasSubstr("/nowhere")));
+}
+
+TEST(RandomExit, GivesATokenTheSameDepthWhoeverAsks) {
+  // A prompt has a rule of its own for every token; the depths are those of one rule that sees them all.
+  const std::vector<int> one = draws("random:weights=1/1/1/1/1", 40);
+  for (int position = 0; position < 40; ++position) {
+    Walk alone("random:weights=1/1/1/1/1");
+    EXPECT_EQ(alone.run(std::vector<LoopStep>(5), position).first, one[static_cast<std::size_t>(position)]);
+  }
+  EXPECT_GT(std::set<int>(one.begin(), one.end()).size(), 3U);
+}
+
+/// The depths that a rule of small_spec's two looped groups (4 and 3 loops) gives the tokens at positions 0, 1, 2 …
+std::vector<std::pair<int, int>> pairs(const std::string& rule, int count, std::vector<DepthVectors> measured = {}) {
+  const ModelSpec spec = small_spec();
+  BoundedExit exit(parse_exit(rule), {spec, spec.default_loops(), std::move(measured)});
+  const auto depth = [&](int group, int position) {
+    exit.enter_group(group, position);
+    for (LoopStep step{group, 1}; step.loop < 10; ++step.loop) {
+      if (exit.leave_after(step)) return step.loop;
+    }
+    return 10;
+  };
+  std::vector<std::pair<int, int>> depths;
+  for (int position = 0; position < count; ++position) {
+    const int first = depth(1, position);
+    depths.emplace_back(first, depth(2, position));
+  }
+  return depths;
+}
+
+TEST(RandomExit, DealsOutTheDepthsOfAllGroupsTogether) {
+  // Measured: 3 tokens of four went 1 and 3 loops, one 4 and 1; never 1 and 1, or 4 and 3.
+  const DepthVectors measured{{1, 2}, {{1, 3}, {4, 1}}, {3, 1}};
+  std::map<std::pair<int, int>, int> counts;
+  for (const auto& depths : pairs("random:like=1", 4000, {measured})) ++counts[depths];
+  ASSERT_EQ(counts.size(), 2U);
+  EXPECT_NEAR((counts[{1, 3}]), 3000, 5 * std::sqrt(4000 * 0.75 * 0.25));
+  // Weights say nothing of how the groups depend on one another: there they are drawn each by itself.
+  counts.clear();
+  for (const auto& depths : pairs("random:weights=1/0/1", 4000)) ++counts[depths];
+  ASSERT_EQ(counts.size(), 4U);
+  for (const auto& [depths, count] : counts) EXPECT_NEAR(count, 1000, 5 * std::sqrt(4000 * 0.25 * 0.75));
+}
+
+TEST(RandomExit, ReadsDepthVectorsAndRefusesWhatDoesNotFitTheModel) {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "depths.json").string();
+  const std::string rule = "random:file=" + file;
+  write_text_atomically(file, R"({"groups": [2, 1], "depths": [[3, 2]], "counts": [7]})");
+  EXPECT_EQ(pairs(rule, 3), (std::vector<std::pair<int, int>>(3, {2, 3})));
+  for (const auto& [text, says] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"groups": [1, 2], "depths": [[3]], "counts": [7]})", "a depth for each of 2 groups"},
+           {R"({"groups": [1, 2], "depths": [[3, 2]], "counts": [7, 1]})", "2 counts of 1 depths"},
+           {R"({"groups": [1, 2], "depths": [[3, 4]], "counts": [7]})", "a depth of 4 in group 2"},
+           {R"({"groups": [1, 2], "depths": [[0, 1]], "counts": [7]})", "a depth of 0 in group 1"},
+           {R"({"groups": [1, 3], "depths": [[1, 1]], "counts": [7]})", "3 is no looped group"},
+           {R"({"groups": [1], "depths": [[1]], "counts": [7]})", "group 2 is there 0 times"},
+           {R"({"groups": [1, 2], "depths": [[1, 1]], "counts": [-1]})", "counts holds -1"},
+           {R"([{"group": 1, "counts": [1]}, {"group": 1, "counts": [1]}])", "group 1 is there 2 times"},
+           {R"([{"group": 1, "counts": [0, 0, 0, 0, 1]}])", "a depth of 5 in group 1"},
+           {R"([{"group": 1, "counts": [1], "loops": 2}])", "loops"},
+           {R"([])", "expected a list"}}) {
+    write_text_atomically(file, text);
+    EXPECT_THAT([&] { pairs(rule, 1); }, ThrowsMessage<Error>(AllOf(HasSubstr(file), HasSubstr(says)))) << text;
+  }
+}
+
+TEST(GateExit, CountsTheGatesOfTheLoopsInBetween) {
+  // Half of what is left leaves after every loop: 1/2, 3/4, 7/8, 15/16.
+  ModelSpec spec = Walk::one_group();
+  spec.groups[1].exit_gate = true;
+  const auto leaves_after = [&](const std::string& rule) {
+    BoundedExit exit(parse_exit(rule), {spec, {1, 6}, {}});
+    exit.enter_group(1, 0);
+    for (LoopStep step{1, 1}; step.loop < 6; ++step.loop) {
+      if (exit.leave_after(step)) return step.loop;
+    }
+    return 6;
+  };
+  EXPECT_EQ(leaves_after("gate:threshold=0.87"), 3);
+  EXPECT_EQ(leaves_after("gate:threshold=0.9"), 4);
+  EXPECT_EQ(leaves_after("gate:threshold=0.7,every=2"), 2);
+  EXPECT_EQ(leaves_after("gate:threshold=0.9,every=2"), 4);
+  EXPECT_EQ(leaves_after("gate:threshold=0.9,every=3"), 6);
+}
+
+TEST(RulesThatReadLogits, AreNotAskedBeforeTheirAnswerCanMatter) {
+  // Loops whose logits are read of six, where nothing fires.
+  const auto read = [](const std::string& rule) {
+    std::vector<int> loops;
+    std::vector<std::vector<float>> logits = {{0, 0}, {9, 0}, {0, 9}, {9, 0}, {0, 9}, {9, 0}};
+    std::vector<LoopStep> steps(5);
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      steps[k].logits = [&logits, &loops, k](LoopStep::Readout) {
+        loops.push_back(static_cast<int>(k) + 1);
+        return std::span<const float>(logits[k]);
+      };
+    }
+    EXPECT_EQ(Walk(rule).run(steps), Left(6, "end")) << rule;
+    return loops;
+  };
+  EXPECT_EQ(read("kl:tau=1e-9"), (std::vector<int>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(read("kl:tau=1e-9,min=4"), (std::vector<int>{3, 4, 5}));
+  EXPECT_EQ(read("kl:tau=1e-9,min=4,hits=2"), (std::vector<int>{2, 3, 4, 5}));
+  EXPECT_EQ(read("kl:tau=1e-9,min=3,every=2"), (std::vector<int>{2, 4}));
+  EXPECT_EQ(read("entropy-diff:tau=0,min=5"), (std::vector<int>{4, 5}));
+  EXPECT_EQ(read("argmax-stability:steps=2,min=5"), (std::vector<int>{3, 4, 5}));
+}
+
+TEST(RulesThatReadLogits, LeaveWhereTheyWouldHavingReadAll) {
+  std::vector<std::vector<float>> logits = {{9, 0}, {0, 9}, {0, 9}, {0, 9}, {0, 9}};
+  std::vector<LoopStep> steps(5);
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    steps[k].logits = [&logits, k](LoopStep::Readout) { return std::span<const float>(logits[k]); };
+  }
+  EXPECT_EQ(Walk("kl:tau=0.1,hits=2").run(steps), Left(4, "kl"));
+  EXPECT_EQ(Walk("kl:tau=0.1,hits=2,min=4").run(steps), Left(4, "kl"));
+  EXPECT_EQ(Walk("kl:tau=0.1,hits=2,min=5").run(steps), Left(5, "kl"));
+  EXPECT_EQ(Walk("argmax-stability:steps=3,min=5").run(steps), Left(5, "argmax-stability"));
 }
 
 struct Mistake {

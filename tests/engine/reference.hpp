@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -22,17 +23,22 @@ class Reference {
   Reference(const ModelSpec& spec, const Weights& weights, KvPolicy policy, std::uint64_t noise_seed)
       : spec_(spec), weights_(weights), policy_(policy), noise_seed_(noise_seed) {}
 
-  /// Runs a token `depth[g]` loops through group g and returns its logits. Under the policy `last` a token of the same
-  /// prompt (`prompt`: positions from `prompt_begin`) reads the loop of its own number.
+  /// Runs a token `depth[g]` loops through group g and returns its logits. Under every policy a token of the same
+  /// prompt (positions from `prompt_begin`) reads the loop of its own number.
   Vector next(int token, const std::vector<int>& depth, int prompt_begin = 1 << 30) {
     const int position = static_cast<int>(depths_.size());
     depths_.push_back(depth);
+    token_ = token;
     Vector x = row("embed.weight", token);
     for (double& value : x) value *= static_cast<double>(spec_.embedding_scale);
     if (spec_.position == PositionKind::learned) add(x, row("position.weight", position));
+    if (spec_.embedding_norm) x = norm("embed_norm", x);
     for (std::size_t g = 0; g < spec_.groups.size(); ++g) x = run_group(g, x, position, prompt_begin);
     if (spec_.final_norm) x = norm("final_norm", x);
-    return linear(spec_.tied_head ? "embed" : "head", x);
+    Vector logits = linear(spec_.tied_head ? "embed" : "head", x);
+    const auto cap = static_cast<double>(spec_.logit_softcap);
+    for (double& logit : logits) logit = cap > 0 ? cap * std::tanh(logit / cap) : logit;
+    return logits;
   }
 
  private:
@@ -98,7 +104,13 @@ class Reference {
     }
     const Place place{static_cast<int>(g), position, prompt_begin};
     for (int loop = 0; loop < depths_.back()[g]; ++loop) {
+      const Vector before = x;
       if (group.injection == Injection::add) add(x, handed);
+      if (group.injection == Injection::decay) {
+        const Vector entering = linear(name + ".inject", handed);
+        const std::vector<float>& decay = weights_.at(name + ".inject.decay");
+        for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(decay[i]) * x[i] + entering[i];
+      }
       if (group.injection == Injection::linear) {
         Vector joined = x;
         joined.insert(joined.end(), handed.begin(), handed.end());
@@ -111,7 +123,14 @@ class Reference {
       }
       if (group.fast.there()) add(x, fast);
       run_layers(name, group.layers, 0, loop, place, x);
+      if (group.loop_norm) x = norm(name + ".loop_norm", x);
+      if (loop == 0) continue;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = before[i] + static_cast<double>(group.damping) * (x[i] - before[i]);
+      }
     }
+    if (group.exit_norm) x = norm(name + ".exit_norm", x);
+    if (group.exit_linear) x = linear(name + ".exit", x);
     return x;
   }
 
@@ -159,8 +178,11 @@ class Reference {
     if (spec_.position == PositionKind::learned) return;
     const int half = spec_.head_size / 2;
     for (int i = 0; i < half; ++i) {
-      const double angle =
+      double angle =
           position * std::pow(static_cast<double>(spec_.rotary_theta), -2.0 * i / static_cast<double>(spec_.head_size));
+      if (!spec_.rotary_divisors.empty()) {
+        angle /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
+      }
       const bool adjacent = spec_.position == PositionKind::rotary_adjacent;
       double& a = head[adjacent ? 2 * i : i];
       double& b = head[adjacent ? 2 * i + 1 : i + half];
@@ -170,11 +192,74 @@ class Reference {
     }
   }
 
-  /// The loop (from 0) of an earlier token that loop `loop` of this one reads.
-  [[nodiscard]] int loop_read(std::size_t g, int earlier, int position, int loop, int prompt_begin) const {
+  /// The loop (from 0) of an earlier token that loop `loop` of this one reads, or nothing where it sees none of it.
+  [[nodiscard]] std::optional<int> loop_read(std::size_t g, int earlier, int position, int loop,
+                                             int prompt_begin) const {
     const int last = depths_[static_cast<std::size_t>(earlier)][g] - 1;
-    const bool own_loop = policy_ == KvPolicy() || earlier == position || earlier >= prompt_begin;
-    return own_loop ? std::min(loop, last) : last;
+    if (earlier == position || earlier >= prompt_begin) return std::min(loop, last);
+    if (policy_.lookup == KvPolicy::Lookup::full) return loop <= last ? std::optional(loop) : std::nullopt;
+    if (policy_.lookup == KvPolicy::Lookup::all_or_last) {
+      for (int p = 0; p < position && p < prompt_begin; ++p) {
+        if (depths_[static_cast<std::size_t>(p)][g] - 1 < loop) return last;
+      }
+      return loop;
+    }
+    switch (policy_.slots) {
+      case KvPolicy::Slots::ring: {
+        // The deepest loop it ran that shares the slot; where there is none, its deepest.
+        const int slot = loop % policy_.count;
+        return slot > last ? last : last - (last - slot) % policy_.count;
+      }
+      case KvPolicy::Slots::run:
+        return std::min(last, loop / policy_.count * policy_.count + policy_.count - 1);
+      case KvPolicy::Slots::anchor:
+        return loop < policy_.count ? std::min(loop, last) : last;
+      case KvPolicy::Slots::loop:
+        break;
+    }
+    return std::min(loop, last);
+  }
+
+  /// Divides by the root mean square; `weight` may be empty.
+  void scale_to_unit(double* x, std::size_t count, const std::vector<float>& weight) const {
+    double square = 0;
+    for (std::size_t i = 0; i < count; ++i) square += x[i] * x[i] / static_cast<double>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      x[i] /= std::sqrt(square + static_cast<double>(spec_.qk_norm_eps));
+      if (!weight.empty()) x[i] *= static_cast<double>(weight[i]);
+    }
+  }
+
+  /// Queries and keys: norms and rotation.
+  void place_heads(const std::string& layer, int position, Vector& qkv) const {
+    const auto size = static_cast<std::size_t>(spec_.head_size);
+    const auto heads = static_cast<std::size_t>(spec_.heads);
+    const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
+    if (spec_.qk_norm == QkNorm::full) {
+      scale_to_unit(qkv.data(), heads * size, weights_.at(layer + ".attn.q_norm.weight"));
+      scale_to_unit(qkv.data() + heads * size, kv_heads * size, weights_.at(layer + ".attn.k_norm.weight"));
+    }
+    for (std::size_t h = 0; h < heads + kv_heads; ++h) {
+      double* const head = qkv.data() + h * size;
+      if (spec_.qk_norm == QkNorm::head) {
+        scale_to_unit(head, size, weights_.at(layer + (h < heads ? ".attn.q_norm.weight" : ".attn.k_norm.weight")));
+      }
+      rotate(head, position);
+      if (spec_.qk_norm == QkNorm::after_rotary) scale_to_unit(head, size, {});
+    }
+  }
+
+  /// v + 2 σ(G h) ⊙ E[token], h being the first channels of the branch's input.
+  void embed_values(const std::string& layer, const Vector& input, double* values) const {
+    const auto embedding = weights_.find(layer + ".attn.value_embed.weight");
+    if (embedding == weights_.end()) return;
+    const auto size = static_cast<std::size_t>(spec_.head_size);
+    const auto kv_size = static_cast<std::size_t>(spec_.kv_size());
+    const Vector gates = linear(layer + ".attn.value_gate", Vector(input.begin(), input.begin() + kValueGateWidth));
+    for (std::size_t i = 0; i < kv_size; ++i) {
+      values[i] += 2 / (1 + std::exp(-gates[i / size])) *
+                   static_cast<double>(embedding->second[static_cast<std::size_t>(token_) * kv_size + i]);
+    }
   }
 
   Vector attention(const std::string& layer, int g, int l, int loop, const Vector& input, int position,
@@ -183,7 +268,8 @@ class Reference {
     const auto heads = static_cast<std::size_t>(spec_.heads);
     const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
     Vector qkv = linear(layer + ".attn.qkv", input);
-    for (std::size_t h = 0; h < heads + kv_heads; ++h) rotate(qkv.data() + h * size, position);
+    place_heads(layer, position, qkv);
+    embed_values(layer, input, qkv.data() + (heads + kv_heads) * size);
     const auto keys = qkv.begin() + static_cast<std::ptrdiff_t>(heads * size);
     const auto values = keys + static_cast<std::ptrdiff_t>(kv_heads * size);
     const auto gates = values + static_cast<std::ptrdiff_t>(kv_heads * size);
@@ -192,10 +278,13 @@ class Reference {
     for (std::size_t h = 0; h < heads; ++h) {
       const std::size_t kv = h / (heads / kv_heads) * size;
       Vector scores;
+      std::vector<const Entry*> seen;
       double total = 0;
       for (int p = 0; p <= position; ++p) {
-        const Entry& entry =
-            memory_.at({g, l, loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin), p});
+        const auto read = loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin);
+        if (!read) continue;
+        const Entry& entry = memory_.at({g, l, *read, p});
+        seen.push_back(&entry);
         double score = 0;
         for (std::size_t i = 0; i < size; ++i) score += qkv[h * size + i] * entry.key[kv + i];
         scores.push_back(score / std::sqrt(static_cast<double>(size)));
@@ -205,11 +294,9 @@ class Reference {
         score = std::exp(score - largest);
         total += score;
       }
-      for (int p = 0; p <= position; ++p) {
-        const Entry& entry =
-            memory_.at({g, l, loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin), p});
-        const double share = scores[static_cast<std::size_t>(p)] / total;
-        for (std::size_t i = 0; i < size; ++i) mixed[h * size + i] += share * entry.value[kv + i];
+      for (std::size_t p = 0; p < seen.size(); ++p) {
+        const double share = scores[p] / total;
+        for (std::size_t i = 0; i < size; ++i) mixed[h * size + i] += share * seen[p]->value[kv + i];
       }
     }
     for (std::size_t i = 0; spec_.attention_gate && i < mixed.size(); ++i) {
@@ -245,6 +332,7 @@ class Reference {
   const Weights& weights_;
   KvPolicy policy_;
   std::uint64_t noise_seed_;
+  int token_ = 0;
   std::vector<std::vector<int>> depths_;
   std::map<std::tuple<int, int, int, int>, Entry> memory_;
 };

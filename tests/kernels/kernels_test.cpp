@@ -221,9 +221,6 @@ TEST_P(KernelTable, StepStatisticsOfEverySizeAndTheNewStep) {
     EXPECT_NEAR(got.state, wanted.state, relative * wanted.state);
     EXPECT_NEAR(got.step, wanted.step, relative * wanted.step);
     EXPECT_NEAR(got.acceleration, wanted.acceleration, relative * wanted.acceleration);
-    float turned = 0;
-    for (std::size_t i = 0; i < n; ++i) turned += std::abs(wanted_step[i] * step.data()[i]);
-    EXPECT_NEAR(got.turn, wanted.turn, relative * turned);
   }
 }
 
@@ -240,7 +237,6 @@ TEST(Kernels, StepStatisticsOfAHandMadeStep) {
   EXPECT_EQ(sums.state, 25);
   EXPECT_EQ(sums.step, 9);
   EXPECT_EQ(sums.acceleration, 16);
-  EXPECT_EQ(sums.turn, 9);
   EXPECT_EQ(step, (std::vector<float>{0, 3}));
 }
 

@@ -51,6 +51,16 @@ TEST(KvRows, OfNothingStayNothing) {
   EXPECT_THAT(numbers, ::testing::Each(0.0F));
 }
 
+TEST(KvRows, BelowEveryNormalFloatAreNothing) {
+  for (const float tiny : {1e-45F, 1e-40F, 9e-31F}) {
+    std::vector<float> numbers(32, tiny);
+    std::vector<std::byte> row(kv_row_bytes(KvType::q8_0, 32));
+    write_kv_row(KvType::q8_0, numbers, row.data());
+    read_kv_row(KvType::q8_0, row.data(), numbers);
+    EXPECT_THAT(numbers, ::testing::Each(0.0F)) << tiny;
+  }
+}
+
 TEST(KvRows, TakeAHalfAndAQuarterOfTheBytes) {
   EXPECT_EQ(kv_row_bytes(KvType::f32, 64), 256U);
   EXPECT_EQ(kv_row_bytes(KvType::bf16, 64), 128U);

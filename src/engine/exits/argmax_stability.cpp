@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/exits/decode.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/exits/readout.hpp"
 
 namespace gyre {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 /// The likeliest token is that of the loop before, `steps` times in a row. Decodes after every loop.
 class ArgmaxStabilityExit : public ExitRule {
  public:
-  ArgmaxStabilityExit(int steps, LoopStep::Decode decode) : steps_(steps), decode_(decode) {}
+  ArgmaxStabilityExit(int steps, LoopStep::Readout readout) : steps_(steps), readout_(readout) {}
 
   void enter_group(int /*group*/, int /*position*/) override {
     previous_ = -1;
@@ -18,16 +18,18 @@ class ArgmaxStabilityExit : public ExitRule {
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    const std::span<const float> logits = step.logits(decode_);
+    const std::span<const float> logits = step.logits(readout_);
     const std::ptrdiff_t now = std::max_element(logits.begin(), logits.end()) - logits.begin();
     stable_ = std::exchange(previous_, now) == now ? stable_ + 1 : 0;
     if (stable_ < steps_) return {};
     return "argmax-stability";
   }
 
+  [[nodiscard]] int lookback() const override { return steps_; }
+
  private:
   int steps_;
-  LoopStep::Decode decode_;
+  LoopStep::Readout readout_;
   std::ptrdiff_t previous_ = -1;
   int stable_ = 0;
 };
@@ -37,9 +39,9 @@ class ArgmaxStabilityExit : public ExitRule {
 ExitKind argmax_stability_exit() {
   return {"argmax-stability",
           "Huginn's: the likeliest token stays the same (costs a decode a loop)",
-          {{"steps", "loops in a row that repeat it (default 5)"}, kDecodeHelp},
+          {{"steps", "loops in a row that repeat it (default 5)"}, kReadoutHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
-            return std::make_unique<ArgmaxStabilityExit>(options.integer("steps", 5, 1, 1000), read_decode(options));
+            return std::make_unique<ArgmaxStabilityExit>(options.integer("steps", 5, 1, 1000), read_readout(options));
           }};
 }
 

@@ -3,9 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/exits/decode.hpp"
 #include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/exits/readout.hpp"
 #include "engine/probabilities.hpp"
 
 namespace gyre {
@@ -14,7 +14,7 @@ namespace {
 /// |H(p_k) − H(p_{k−1})| below tau, in nats. Decodes after every loop.
 class EntropyDiffExit : public ExitRule {
  public:
-  EntropyDiffExit(ConsecutiveHits hits, LoopStep::Decode decode) : hits_(hits), decode_(decode) {}
+  EntropyDiffExit(ConsecutiveHits hits, LoopStep::Readout readout) : hits_(hits), readout_(readout) {}
 
   void enter_group(int /*group*/, int /*position*/) override {
     hits_.reset();
@@ -22,7 +22,7 @@ class EntropyDiffExit : public ExitRule {
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    const std::span<const float> logits = step.logits(decode_);
+    const std::span<const float> logits = step.logits(readout_);
     log_probabilities_.resize(logits.size());
     log_softmax(logits, log_probabilities_);
     const double now = entropy(log_probabilities_);
@@ -31,9 +31,11 @@ class EntropyDiffExit : public ExitRule {
     return "entropy-diff";
   }
 
+  [[nodiscard]] int lookback() const override { return hits_.needed(); }
+
  private:
   ConsecutiveHits hits_;
-  LoopStep::Decode decode_;
+  LoopStep::Readout readout_;
   std::optional<double> previous_;
   std::vector<float> log_probabilities_;
 };
@@ -43,10 +45,10 @@ class EntropyDiffExit : public ExitRule {
 ExitKind entropy_diff_exit() {
   return {"entropy-diff",
           "Huginn's: change of the entropy of the decoded distribution, in nats (costs a decode a loop)",
-          {{"tau", "threshold (default 0.001)"}, kHitsHelp, kDecodeHelp},
+          {{"tau", "threshold (default 0.001)"}, kHitsHelp, kReadoutHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options, 1e-3F);
-            return std::make_unique<EntropyDiffExit>(hits, read_decode(options));
+            return std::make_unique<EntropyDiffExit>(hits, read_readout(options));
           }};
 }
 

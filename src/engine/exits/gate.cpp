@@ -15,9 +15,10 @@ class GateExit : public ExitRule {
 
   void enter_group(int /*group*/, int /*position*/) override { left_ = 1.0; }
 
+  void see(const LoopStep& step) override { left_ /= 1.0 + std::exp(static_cast<double>(step.gate)); }
+
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
     if (!spec_.groups[static_cast<std::size_t>(step.group)].exit_gate) return {};
-    left_ /= 1.0 + std::exp(static_cast<double>(step.gate));
     if (1.0 - left_ < static_cast<double>(threshold_)) return {};
     return "gate";
   }

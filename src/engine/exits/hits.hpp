@@ -39,6 +39,7 @@ class ConsecutiveHits {
   explicit ConsecutiveHits(ExitOptions& options, std::optional<float> tau = {})
       : tau_(options.number("tau", tau, 0.0F, 1e9F)), needed_(options.integer("hits", 1, 1, 1000)) {}
 
+  [[nodiscard]] int needed() const { return needed_; }
   void reset() { hits_ = 0; }
   bool fires(float quantity) {
     hits_ = quantity < tau_ ? hits_ + 1 : 0;

@@ -3,9 +3,9 @@
 #include <span>
 #include <vector>
 
-#include "engine/exits/decode.hpp"
 #include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/exits/readout.hpp"
 #include "engine/probabilities.hpp"
 
 namespace gyre {
@@ -25,7 +25,8 @@ void flatten_tail(std::span<float> log_probabilities, float share) {
 /// `min_p` above 0 the unlikely tail of both counts as uniform.
 class KlExit : public ExitRule {
  public:
-  KlExit(ConsecutiveHits hits, LoopStep::Decode decode, float min_p) : hits_(hits), decode_(decode), min_p_(min_p) {}
+  KlExit(ConsecutiveHits hits, LoopStep::Readout readout, float min_p)
+      : hits_(hits), readout_(readout), min_p_(min_p) {}
 
   void enter_group(int /*group*/, int /*position*/) override {
     hits_.reset();
@@ -33,7 +34,7 @@ class KlExit : public ExitRule {
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    const std::span<const float> logits = step.logits(decode_);
+    const std::span<const float> logits = step.logits(readout_);
     now_.resize(logits.size());
     log_softmax(logits, now_);
     if (min_p_ > 0) flatten_tail(now_, min_p_);
@@ -43,9 +44,11 @@ class KlExit : public ExitRule {
     return min_p_ > 0 ? "minp-kl" : "kl";
   }
 
+  [[nodiscard]] int lookback() const override { return hits_.needed(); }
+
  private:
   ConsecutiveHits hits_;
-  LoopStep::Decode decode_;
+  LoopStep::Readout readout_;
   float min_p_;
   // Log-probabilities after the loop before, and room for those after this one.
   std::vector<float> previous_;
@@ -57,20 +60,20 @@ class KlExit : public ExitRule {
 ExitKind kl_exit() {
   return {"kl",
           "KL divergence in nats between the distributions decoded after two loops (costs a decode a loop)",
-          {{"tau", "threshold (default 0.001)"}, kHitsHelp, kDecodeHelp},
+          {{"tau", "threshold (default 0.001)"}, kHitsHelp, kReadoutHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options, 1e-3F);
-            return std::make_unique<KlExit>(hits, read_decode(options), 0.0F);
+            return std::make_unique<KlExit>(hits, read_readout(options), 0.0F);
           }};
 }
 
 ExitKind minp_kl_exit() {
   return {"minp-kl",
           "Huginn's: as kl, where tokens below a share of the likeliest one's probability count as uniform",
-          {{"tau", "threshold (default 0.00001)"}, kHitsHelp, kDecodeHelp, {"minp", "that share (default 0.1)"}},
+          {{"tau", "threshold (default 0.00001)"}, kHitsHelp, kReadoutHelp, {"minp", "that share (default 0.1)"}},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options, 1e-5F);
-            return std::make_unique<KlExit>(hits, read_decode(options), options.number("minp", 0.1F, 1e-6F, 1.0F));
+            return std::make_unique<KlExit>(hits, read_readout(options), options.number("minp", 0.1F, 1e-6F, 1.0F));
           }};
 }
 

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <limits>
+
+namespace gyre::cli {
+
+/// What a flag may be given. Each says in one line what it was given and what would be right.
+CLI::Validator whole_number(std::int64_t least, std::int64_t most = std::numeric_limits<int>::max());
+/// Neither NaN nor infinite.
+CLI::Validator number(double least, double most);
+/// A seed of 64 bits: digits alone, so that results state the seed that was given.
+CLI::Validator seed_number();
+/// Anything but the empty text (an unset variable of a script).
+CLI::Validator some_text();
+
+/// --threads; warns of more threads than the processors that this process may use.
+CLI::Option* add_threads_option(CLI::App& command, int& threads);
+
+}  // namespace gyre::cli
