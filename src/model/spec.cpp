@@ -146,7 +146,7 @@ void visit_spec(Visitor& visit, Spec& spec) {
   const ModelSpec defaults;
   visit.text("name", spec.name);
   visit.needed("vocab_size", spec.vocab_size, kMostVocab);
-  visit.needed("context", spec.context, kMostWidth);
+  visit.needed("context", spec.context, kMostContext);
   visit.needed("hidden_size", spec.hidden_size, kMostWidth);
   visit.needed("heads", spec.heads, kMostWidth);
   visit.integer("kv_heads", spec.kv_heads, kMostWidth, spec.heads);

@@ -67,7 +67,9 @@ void check_norms(const ModelSpec& spec, const std::string& where) {
 void check_group(const ModelSpec& spec, const Group& group, const std::string& where) {
   require_size("layers", group.layers, kMostLoops, where);
   require_size("loops", group.loops, kMostLoops, where);
-  require_finite("noise_std", group.noise_std, where);
+  if (!(group.noise_std >= 0 && group.noise_std <= 1e6F)) {
+    throw Error("{}: noise_std is {}; it must lie between 0 and 1000000", where, group.noise_std);
+  }
   require_finite("damping", group.damping, where);
   for (const int layer : group.value_layers) {
     if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;

@@ -5,8 +5,8 @@
 #include "golden_checkpoint.hpp"
 #include "model/families.hpp"
 
-// Switches of published configurations that gyre does, against the NumPy references: the golden checkpoint under another
-// value of one key has to give other logits, those of the reference.
+// Switches of published configurations that gyre does, against the NumPy references: the golden checkpoint under
+// another value of one key has to give other logits, those of the reference.
 
 namespace gyre {
 namespace {
@@ -36,9 +36,8 @@ class Switch : public ::testing::Test {
   }
   void add_biases(const std::vector<std::string>& of) {
     for (const std::string& name : expected.names_ending(".bias")) {
-      const bool wanted = std::any_of(of.begin(), of.end(), [&name](const std::string& part) {
-        return name.find(part) != std::string::npos;
-      });
+      const bool wanted = std::any_of(
+          of.begin(), of.end(), [&name](const std::string& part) { return name.find(part) != std::string::npos; });
       if (wanted) checkpoint.add(name, expected.shape(name), expected.floats(name));
     }
   }

@@ -27,9 +27,8 @@ class LlamaGguf : public ::testing::Test {
   /// With the biases of the reference whose names hold one of `of`.
   void add_biases(const std::vector<std::string>& of) {
     for (const std::string& name : expected_.names_ending(".bias")) {
-      const bool wanted = std::any_of(of.begin(), of.end(), [&name](const std::string& part) {
-        return name.find(part) != std::string::npos;
-      });
+      const bool wanted = std::any_of(
+          of.begin(), of.end(), [&name](const std::string& part) { return name.find(part) != std::string::npos; });
       if (wanted) tensors_[renamed(name)] = turned(name, {expected_.shape(name), expected_.floats(name)});
     }
   }
@@ -62,16 +61,12 @@ class LlamaGguf : public ::testing::Test {
 
   [[nodiscard]] fs::path file() const { return folder_ / "model.gguf"; }
 
-  std::map<std::string, GgufValue> metadata_ = {{"general.architecture", std::string("llama")},
-                                                {"llama.context_length", std::uint32_t{2048}},
-                                                {"llama.embedding_length", std::uint32_t{24}},
-                                                {"llama.block_count", std::uint32_t{3}},
-                                                {"llama.feed_forward_length", std::uint32_t{36}},
-                                                {"llama.attention.head_count", std::uint32_t{4}},
-                                                {"llama.attention.head_count_kv", std::uint32_t{2}},
-                                                {"llama.attention.key_length", std::uint32_t{8}},
-                                                {"llama.attention.layer_norm_rms_epsilon", 1e-5F},
-                                                {"llama.rope.freq_base", 500000.0F}};
+  std::map<std::string, GgufValue> metadata_ = {
+      {"general.architecture", std::string("llama")},      {"llama.context_length", std::uint32_t{2048}},
+      {"llama.embedding_length", std::uint32_t{24}},       {"llama.block_count", std::uint32_t{3}},
+      {"llama.feed_forward_length", std::uint32_t{36}},    {"llama.attention.head_count", std::uint32_t{4}},
+      {"llama.attention.head_count_kv", std::uint32_t{2}}, {"llama.attention.key_length", std::uint32_t{8}},
+      {"llama.attention.layer_norm_rms_epsilon", 1e-5F},   {"llama.rope.freq_base", 500000.0F}};
   std::map<std::string, ChangedCheckpoint::Stored> tensors_;
   const Expected expected_{"llama"};
 

@@ -72,44 +72,42 @@ TEST_P(WrongSpec, IsNamedWithFileAndKey) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, WrongSpec,
-    ::testing::Values(Mistake{"/hiden_size", "8", "unknown key \"hiden_size\""},
-                      Mistake{"/groups/1/loop", "8", "groups[1]: unknown key \"loop\""},
-                      Mistake{"/vocab_size", "", "\"vocab_size\" is missing"},
-                      Mistake{"/heads", "\"4\"", "heads must be"}, Mistake{"/heads", "0", "heads is 0"},
-                      Mistake{"/context", "2000000", "context is 2000000"}, Mistake{"/norm", "\"batch\"", "layer, rms"},
-                      Mistake{"/norm_eps", "-1", "norm_eps is -1"}, Mistake{"/norm_placement", "\"in\"", "sandwich"},
-                      Mistake{"/position", "\"alibi\"", "rotary_half"}, Mistake{"/mlp", "\"relu\"", "silu_gated"},
-                      Mistake{"/biases", "1", "true or false"}, Mistake{"/tied_head", "null", "true or false"},
-                      Mistake{"/groups", "[]", "groups is empty"}, Mistake{"/groups", "{}", "must be a list"},
-                      Mistake{"/groups/0", "3", "groups[0]"}, Mistake{"/groups/1/loops", "0", "loops is 0"},
-                      Mistake{"/groups/1/loops", "1e3", "whole number"},
-                      Mistake{"/groups/1/name", "", "\"name\" is missing"},
-                      Mistake{"/groups/1/injection", "\"mul\"", "none, add, linear"},
-                      Mistake{"/groups/2/first_state", "\"zero\"", "without injection"},
-                      Mistake{"/groups/2/first_state", "\"one\"", "carried, zero, noise"},
-                      Mistake{"/kv_heads", "3", "kv_heads (3) must divide heads (4)"},
-                      Mistake{"/kv_heads", "8", "must divide"}, Mistake{"/head_size", "5", "must be even for rotary"},
-                      Mistake{"/head_size", "0", "head_size is 0"},
-                      Mistake{"/groups/1/layers", "4096", "more than 4096 layers"},
-                      Mistake{"/groups/1/value_layers", "[1e30]", "value_layers holds 1e+30"},
-                      Mistake{"/groups/1/value_layers", "[0.5]", "value_layers holds 0.5"},
-                      Mistake{"/groups/1/fast", "{\"layers\": 0}", "groups[1]: fast: layers is 0"},
-                      Mistake{"/groups/1/fast", "{\"layers\": 1, \"loops\": 2}", "unknown key \"loops\""},
-                      Mistake{"/groups/1/fast", "{\"layers\": 64, \"runs\": 64}", "more than 4096 layers"},
-                      Mistake{"/rotary_divisors", "[1, 1e300]", "rotary_divisors holds"},
-                      Mistake{"/rotary_divisors", "[0, 1]", "rotary_divisors holds 0"},
-                      Mistake{"/model_type", "\"gpt2\"", "model_type is \"gpt2\""},
-                      Mistake{"/ffn_size", "4194305", "ffn_size is 4194305"},
-                      Mistake{"/hidden_size", "1048577", "hidden_size is 1048577"},
-                      Mistake{"/vocab_size", "16777217", "vocab_size is 16777217"},
-                      Mistake{"/vocab_size", "18446744073709551615", "vocab_size is"},
-                      Mistake{"/groups/1/loops", "4097", "loops is 4097"},
-                      Mistake{"/embedding_scale", "1e300", "embedding_scale is"},
-                      Mistake{"/groups/1/damping", "2.5", "damping is 2.5"},
-                      Mistake{"/groups/1/noise_std", "0.5", "groups[1]: noise_std is given, but first_state"},
-                      Mistake{"/groups/0/name", "\"embed\"", "groups[0].name is \"embed\", which is the name of"},
-                      Mistake{"/groups/3/name", "\"head\"", "groups[3].name is \"head\", which is the name of"},
-                      Mistake{"/groups/2/name", "\"loop a\"", "groups[2].name is \"loop a\", as is another"}));
+    ::testing::Values(
+        Mistake{"/hiden_size", "8", "unknown key \"hiden_size\""},
+        Mistake{"/groups/1/loop", "8", "groups[1]: unknown key \"loop\""},
+        Mistake{"/vocab_size", "", "\"vocab_size\" is missing"}, Mistake{"/heads", "\"4\"", "heads must be"},
+        Mistake{"/heads", "0", "heads is 0"}, Mistake{"/context", "20000000", "context is 20000000"},
+        Mistake{"/norm", "\"batch\"", "layer, rms"}, Mistake{"/norm_eps", "-1", "norm_eps is -1"},
+        Mistake{"/norm_placement", "\"in\"", "sandwich"}, Mistake{"/position", "\"alibi\"", "rotary_half"},
+        Mistake{"/mlp", "\"relu\"", "silu_gated"}, Mistake{"/biases", "1", "true or false"},
+        Mistake{"/tied_head", "null", "true or false"}, Mistake{"/groups", "[]", "groups is empty"},
+        Mistake{"/groups", "{}", "must be a list"}, Mistake{"/groups/0", "3", "groups[0]"},
+        Mistake{"/groups/1/loops", "0", "loops is 0"}, Mistake{"/groups/1/loops", "1e3", "whole number"},
+        Mistake{"/groups/1/name", "", "\"name\" is missing"},
+        Mistake{"/groups/1/injection", "\"mul\"", "none, add, linear"},
+        Mistake{"/groups/2/first_state", "\"zero\"", "without injection"},
+        Mistake{"/groups/2/first_state", "\"one\"", "carried, zero, noise"},
+        Mistake{"/kv_heads", "3", "kv_heads (3) must divide heads (4)"}, Mistake{"/kv_heads", "8", "must divide"},
+        Mistake{"/head_size", "5", "must be even for rotary"}, Mistake{"/head_size", "0", "head_size is 0"},
+        Mistake{"/groups/1/layers", "4096", "more than 4096 layers"},
+        Mistake{"/groups/1/value_layers", "[1e30]", "value_layers holds 1e+30"},
+        Mistake{"/groups/1/value_layers", "[0.5]", "value_layers holds 0.5"},
+        Mistake{"/groups/1/fast", "{\"layers\": 0}", "groups[1]: fast: layers is 0"},
+        Mistake{"/groups/1/fast", "{\"layers\": 1, \"loops\": 2}", "unknown key \"loops\""},
+        Mistake{"/groups/1/fast", "{\"layers\": 64, \"runs\": 64}", "more than 4096 layers"},
+        Mistake{"/rotary_divisors", "[1, 1e300]", "rotary_divisors holds"},
+        Mistake{"/rotary_divisors", "[0, 1]", "rotary_divisors holds 0"},
+        Mistake{"/model_type", "\"gpt2\"", "model_type is \"gpt2\""},
+        Mistake{"/ffn_size", "4194305", "ffn_size is 4194305"},
+        Mistake{"/hidden_size", "1048577", "hidden_size is 1048577"},
+        Mistake{"/vocab_size", "16777217", "vocab_size is 16777217"},
+        Mistake{"/vocab_size", "18446744073709551615", "vocab_size is"},
+        Mistake{"/groups/1/loops", "4097", "loops is 4097"}, Mistake{"/embedding_scale", "1e300", "embedding_scale is"},
+        Mistake{"/groups/1/damping", "2.5", "damping is 2.5"},
+        Mistake{"/groups/1/noise_std", "0.5", "groups[1]: noise_std is given, but first_state"},
+        Mistake{"/groups/0/name", "\"embed\"", "groups[0].name is \"embed\", which is the name of"},
+        Mistake{"/groups/3/name", "\"head\"", "groups[3].name is \"head\", which is the name of"},
+        Mistake{"/groups/2/name", "\"loop a\"", "groups[2].name is \"loop a\", as is another"}));
 
 // Programs that do not read a file make specs too: the bounds hold for them as well.
 TEST(Spec, SizesOutOfBoundsAreNamedWhereverTheyComeFrom) {
@@ -133,6 +131,8 @@ TEST(Spec, SizesOutOfBoundsAreNamedWhereverTheyComeFrom) {
   expect_refused([](ModelSpec& spec) { spec.rotary_theta = INFINITY; }, "rotary_theta is inf");
   expect_refused([](ModelSpec& spec) { spec.embedding_scale = NAN; }, "embedding_scale is nan");
   expect_refused([](ModelSpec& spec) { spec.logit_softcap = NAN; }, "logit_softcap is nan");
+  expect_refused([](ModelSpec& spec) { spec.groups[2].noise_std = 2e6F; }, "groups[2]: noise_std is 2000000");
+  expect_refused([](ModelSpec& spec) { spec.groups[2].noise_std = NAN; }, "groups[2]: noise_std is nan");
   expect_refused([](ModelSpec& spec) { spec.groups[2].damping = NAN; }, "groups[2]: damping is nan");
 }
 
