@@ -53,7 +53,7 @@ JsonObject::JsonObject(const nlohmann::json& json, std::string where) : json_(js
   if (!json.is_object()) throw Error("{}: expected a JSON object, found {}", where_, json.type_name());
 }
 
-void JsonObject::allow(std::initializer_list<std::string_view> keys) const {
+void JsonObject::allow(std::span<const std::string_view> keys) const {
   for (const auto& [key, value] : json_.items()) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
     throw Error("{}: unknown key \"{}\"; the keys are {}", where_, key, fmt::join(keys, ", "));

@@ -40,7 +40,8 @@ class JsonObject {
   JsonObject(const nlohmann::json& json, std::string where);
 
   /// Throws Error on the first key that is not among `keys`, and lists them.
-  void allow(std::initializer_list<std::string_view> keys) const;
+  void allow(std::initializer_list<std::string_view> keys) const { allow(std::span(keys.begin(), keys.size())); }
+  void allow(std::span<const std::string_view> keys) const;
 
   [[nodiscard]] bool has(std::string_view key) const { return json_.contains(key); }
   /// Whether the key is there with anything but null.

@@ -25,4 +25,10 @@ const Family& family_of(const nlohmann::json& config, const std::string& where) 
   throw Error("{}: model_type {} is of no family that gyre knows; it reads gyre, {}", where, given, names);
 }
 
+Mapping map_checkpoint(const Family& family, const nlohmann::json& config, const TensorStore& tensors,
+                       const std::string& where) {
+  require_known_keys(config, family.keys, family.name, where);
+  return family.map(config, tensors, where);
+}
+
 }  // namespace gyre

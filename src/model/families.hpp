@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "format/tensor_store.hpp"
+#include "model/config_keys.hpp"
 #include "model/mapping.hpp"
 
 namespace gyre {
@@ -15,6 +16,7 @@ struct Family {
   std::string_view models;  ///< for people: which models are of this family
   /// Whether a config.json is of this family.
   bool (*matches)(const nlohmann::json& config);
+  ConfigKeys keys;  ///< of its config.json
   /// Throws Error naming the key or tensor that asks for something gyre does not do.
   Mapping (*map)(const nlohmann::json& config, const TensorStore& tensors, const std::string& where);
 };
@@ -23,5 +25,10 @@ const std::vector<Family>& families();
 
 /// The family of a config.json. Throws Error listing the families when there is none.
 const Family& family_of(const nlohmann::json& config, const std::string& where);
+
+/// What `family` makes of a checkpoint. Throws Error as map(), and on a key of config.json that the family does not
+/// know.
+Mapping map_checkpoint(const Family& family, const nlohmann::json& config, const TensorStore& tensors,
+                       const std::string& where);
 
 }  // namespace gyre

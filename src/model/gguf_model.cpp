@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 #include "model/families.hpp"
+#include "model/families/decoder_names.hpp"
 
 namespace gyre {
 namespace {
@@ -22,13 +24,14 @@ struct Renamed {
 constexpr std::array<Renamed, 3> kTopNames = {{{"model.embed_tokens.weight", "token_embd.weight"},
                                                {"model.norm.weight", "output_norm.weight"},
                                                {"lm_head.weight", "output.weight"}}};
-constexpr std::array<Renamed, 16> kLayerNames = {{{"self_attn.q_proj.weight", "attn_q.weight"},
+constexpr std::array<Renamed, 20> kLayerNames = {{{"self_attn.q_proj.weight", "attn_q.weight"},
                                                   {"self_attn.k_proj.weight", "attn_k.weight"},
                                                   {"self_attn.v_proj.weight", "attn_v.weight"},
                                                   {"self_attn.q_proj.bias", "attn_q.bias"},
                                                   {"self_attn.k_proj.bias", "attn_k.bias"},
                                                   {"self_attn.v_proj.bias", "attn_v.bias"},
                                                   {"self_attn.o_proj.weight", "attn_output.weight"},
+                                                  {"self_attn.o_proj.bias", "attn_output.bias"},
                                                   {"self_attn.q_norm.weight", "attn_q_norm.weight"},
                                                   {"self_attn.k_norm.weight", "attn_k_norm.weight"},
                                                   {"input_layernorm.weight", "attn_norm.weight"},
@@ -36,6 +39,9 @@ constexpr std::array<Renamed, 16> kLayerNames = {{{"self_attn.q_proj.weight", "a
                                                   {"mlp.gate_proj.weight", "ffn_gate.weight"},
                                                   {"mlp.up_proj.weight", "ffn_up.weight"},
                                                   {"mlp.down_proj.weight", "ffn_down.weight"},
+                                                  {"mlp.gate_proj.bias", "ffn_gate.bias"},
+                                                  {"mlp.up_proj.bias", "ffn_up.bias"},
+                                                  {"mlp.down_proj.bias", "ffn_down.bias"},
                                                   // OLMo 2 has norms behind its branches only.
                                                   {"post_feedforward_layernorm.weight", "post_ffw_norm.weight"},
                                                   {"self_attn.rotary_emb.inv_freq", ""}}};
@@ -55,6 +61,146 @@ std::string gguf_name(const std::string& stored, const std::string& architecture
   return stored;
 }
 
+/// Keys behind the architecture's name that are read.
+constexpr std::array<std::string_view, 17> kUsed = {"attention.head_count",
+                                                    "attention.head_count_kv",
+                                                    "attention.key_length",
+                                                    "attention.layer_norm_rms_epsilon",
+                                                    "attention.value_length",
+                                                    "block_count",
+                                                    "context_length",
+                                                    "embedding_length",
+                                                    "feed_forward_length",
+                                                    "num_loops",
+                                                    "rope.dimension_count",
+                                                    "rope.freq_base",
+                                                    "rope.scale_linear",
+                                                    "rope.scaling.factor",
+                                                    "rope.scaling.type",
+                                                    "skip_loop_final_norm",
+                                                    "vocab_size"};
+/// Notes, and what other kinds of scaling would read.
+constexpr std::array<std::string_view, 3> kHarmless = {"rope.scaling.finetuned", "rope.scaling.original_context_length",
+                                                       "tensor_data_layout"};
+/// Keys that change the computation unless they have one of two values, which say the same.
+struct Neutral {
+  std::string_view key;
+  double value;
+  double other;
+};
+constexpr std::array<Neutral, 13> kNeutral = {{{"attention.clamp_kqv", 0, 0},
+                                               {"attention.max_alibi_bias", 0, 0},
+                                               {"attention.sliding_window", 0, 0},
+                                               {"attn_logit_softcapping", 0, 0},
+                                               {"embedding_scale", 0, 1},
+                                               {"expert_count", 0, 0},
+                                               {"expert_used_count", 0, 0},
+                                               {"final_logit_softcapping", 0, 0},
+                                               {"logit_scale", 0, 1},
+                                               {"pooling_type", 0, 0},
+                                               {"residual_scale", 0, 1},
+                                               {"rope.scaling.alpha", 0, 0},
+                                               {"rope.scaling.attn_factor", 0, 1}}};
+
+template <typename Keys>
+bool among(const Keys& keys, std::string_view key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// Throws Error unless `key`, which is not read, is known to change nothing at the value it has.
+void require_neutral(const Gguf& file, const std::string& full, std::string_view key, std::int64_t head_size) {
+  const std::string where = file.path().string();
+  const auto found =
+      std::find_if(kNeutral.begin(), kNeutral.end(), [key](const Neutral& row) { return row.key == key; });
+  if (found != kNeutral.end()) {
+    const double value = file.number(full, -1e30, 1e30);
+    if (value == found->value || value == found->other) return;
+    throw Error("{}: {} is {}; gyre has no switch for it and does {} only", where, full, value, found->other);
+  }
+  if (key == "attention.scale") {
+    const double usual = 1 / std::sqrt(static_cast<double>(head_size));
+    const double value = file.number(full, -1e30, 1e30);
+    if (value == 0 || std::abs(value - usual) <= 1e-5 * usual) return;
+    throw Error("{}: {} is {}; gyre scales by the root of the head size, {}", where, full, value, usual);
+  }
+  if (key == "attention.causal" || key == "use_parallel_residual") {
+    if (file.boolean(full) == (key == "attention.causal")) return;
+    throw Error("{}: {} is {}; gyre does not do that", where, full, file.boolean(full));
+  }
+  throw Error(
+      "{}: the key {} is not known to gyre; it may change what the model computes, so take it out only if it does not",
+      where, full);
+}
+
+/// Keys of other names (general, tokenizer, split, quantize, those of whoever made the file) are no part of the model.
+void require_known_keys(const Gguf& file, const std::string& architecture, std::int64_t head_size) {
+  const std::string own = architecture + ".";
+  for (const std::string& full : file.keys()) {
+    if (!full.starts_with(own)) continue;
+    const std::string_view key = std::string_view(full).substr(own.size());
+    if (!among(kUsed, key) && !among(kHarmless, key)) require_neutral(file, full, key, head_size);
+  }
+}
+
+/// A model, whole.
+void require_model(const Gguf& file) {
+  const std::string where = file.path().string();
+  if (const std::string type = file.text("general.type", "model"); type != "model") {
+    throw Error("{}: general.type is \"{}\"; this file is no model by itself", where, type);
+  }
+  const std::int64_t count = file.integer("split.count", 0, 1 << 16, 1);
+  if (count <= 1) return;
+  throw Error("{}: part {} of {}; gyre reads models in one file: join the parts with llama-gguf-split --merge", where,
+              file.integer("split.no", 0, 1 << 16, 0) + 1, count);
+}
+
+/// What positions are divided by. As in llama.cpp, a factor without a type is linear, scale_linear is the key's name of
+/// old, and 0 is none.
+double linear_factor(const Gguf& file, const std::string& architecture) {
+  const std::string where = file.path().string();
+  const std::string factor = architecture + ".rope.scaling.factor";
+  const std::string old_factor = architecture + ".rope.scale_linear";
+  const std::string type = file.text(architecture + ".rope.scaling.type", "linear");
+  if (type != "linear" && type != "none") {
+    throw Error("{}: {}.rope.scaling.type is \"{}\"; gyre does linear", where, architecture, type);
+  }
+  const double old_one = file.number(old_factor, 0, 1e6, 0.0);
+  const double given = file.number(factor, 0, 1e6, old_one);
+  if (file.has(old_factor) && given != old_one) {
+    throw Error("{}: {} is {}, but {} is {}; the two name the same thing and have to agree", where, factor, given,
+                old_factor, old_one);
+  }
+  return type == "none" || given == 0 ? 1.0 : given;
+}
+
+/// Heads are of one width, all of which is rotated.
+std::int64_t head_size_of(const Gguf& file, const std::string& architecture, std::int64_t hidden, std::int64_t heads) {
+  const auto key = [&](const char* name) { return architecture + "." + name; };
+  const std::string where = file.path().string();
+  if (!file.has(key("attention.key_length")) && hidden % heads != 0) {
+    throw Error("{}: {} ({}) must be a multiple of {} ({})", where, key("embedding_length"), hidden,
+                key("attention.head_count"), heads);
+  }
+  const std::int64_t size = file.integer(key("attention.key_length"), 1, kMost, hidden / heads);
+  if (file.integer(key("attention.value_length"), 1, kMost, size) != size) {
+    throw Error("{}: {} is not the head size, {}; gyre does one size for keys and values", where,
+                key("attention.value_length"), size);
+  }
+  if (file.integer(key("rope.dimension_count"), 1, kMost, size) != size) {
+    throw Error("{}: {} is not the head size, {}; gyre rotates whole heads", where, key("rope.dimension_count"), size);
+  }
+  return size;
+}
+
+/// The rows of the embedding; the key, where there is one, has to say the same.
+std::int64_t vocab_size_of(const Gguf& file, const std::string& architecture) {
+  const auto rows = static_cast<std::int64_t>(file.at("token_embd.weight").rows());
+  const std::string key = architecture + ".vocab_size";
+  if (file.integer(key, 1, kMost, rows) == rows) return rows;
+  throw Error("{}: {} is {}, but token_embd.weight has {} rows", file.path().string(), key, file.integer(key, 1, kMost),
+              rows);
+}
+
 /// The keys of a Hugging Face config.json that say the same.
 nlohmann::json config_of(const Gguf& file, const std::string& architecture) {
   const auto key = [&](const char* name) { return architecture + "." + name; };
@@ -63,10 +209,11 @@ nlohmann::json config_of(const Gguf& file, const std::string& architecture) {
   };
   const std::int64_t heads = integer("attention.head_count");
   const std::int64_t hidden = integer("embedding_length");
-  const std::int64_t head_size = integer("attention.key_length", hidden / heads);
+  const std::int64_t head_size = head_size_of(file, architecture, hidden, heads);
+  require_known_keys(file, architecture, head_size);
   nlohmann::json config = {
       {"model_type", architecture},
-      {"vocab_size", file.at("token_embd.weight").rows()},
+      {"vocab_size", vocab_size_of(file, architecture)},
       {"max_position_embeddings", integer("context_length")},
       {"hidden_size", hidden},
       {"num_attention_heads", heads},
@@ -78,23 +225,35 @@ nlohmann::json config_of(const Gguf& file, const std::string& architecture) {
       {"rope_theta", file.number(key("rope.freq_base"), 1, 1e12, 10000.0)},
       {"tie_word_embeddings", !file.tensors().contains("output.weight")},
   };
-  if (file.integer(key("rope.dimension_count"), 1, kMost, head_size) != head_size) {
-    throw Error("{}: {} is not the head size, {}; gyre rotates whole heads", file.path().string(),
-                key("rope.dimension_count"), head_size);
+  if (const double factor = linear_factor(file, architecture); factor != 1) {
+    config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
   }
-  const std::string scaling = file.text(key("rope.scaling.type"), "none");
-  if (scaling == "linear") {
-    config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", file.number(key("rope.scaling.factor"), 1e-6, 1e6)}};
-  } else if (scaling != "none") {
-    throw Error("{}: {} is \"{}\"; gyre does linear", file.path().string(), key("rope.scaling.type"), scaling);
+  const std::int64_t loops = file.integer(key("num_loops"), 1, kMostLoops, 1);
+  const bool skip_norm = file.boolean(key("skip_loop_final_norm"), false);
+  if (architecture == "nanbeige" || loops > 1) {
+    config["num_loops"] = loops;
+    config["skip_loop_final_norm"] = skip_norm;
   }
-  config["num_loops"] = file.integer(key("num_loops"), 1, kMostLoops, 1);
-  config["skip_loop_final_norm"] = file.boolean(key("skip_loop_final_norm"), false);
   return config;
 }
 
+/// Biases that llama.cpp takes where a file has them, whatever the architecture.
+LayerBiases biases_of(const Gguf& file) {
+  const auto has = [&](const char* name) { return file.tensors().contains(std::string("blk.0.") + name); };
+  return {has("attn_q.bias") || has("attn_k.bias") || has("attn_v.bias"), has("attn_output.bias"),
+          has("ffn_gate.bias") || has("ffn_up.bias") || has("ffn_down.bias")};
+}
+
+/// Frequencies are divided by those of the tensor too, where there is one.
+void divide_frequencies(ModelSpec& spec, const TensorView& divisors) {
+  const float linear = spec.rotary_divisors.empty() ? 1.0F : spec.rotary_divisors.front();
+  spec.rotary_divisors.resize(divisors.element_count());
+  widen(divisors, spec.rotary_divisors);
+  for (float& divisor : spec.rotary_divisors) divisor *= linear;
+}
+
 /// The stack loops as Nanbeige's does, whatever its architecture is called.
-bool loops(const nlohmann::json& config) { return config.at("num_loops") > 1; }
+bool loops(const nlohmann::json& config) { return config.value("num_loops", 1) > 1; }
 
 }  // namespace
 
@@ -107,6 +266,7 @@ ModelSpec gguf_spec(const Gguf& file) {
 }
 
 Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
+  require_model(file);
   const std::string where = file.path().string();
   const std::string architecture = file.text("general.architecture");
   constexpr std::array<std::string_view, 5> kKnown = {"llama", "qwen2", "qwen3", "olmo2", "nanbeige"};
@@ -120,7 +280,10 @@ Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
     throw Error("{}: {}.num_loops is {}; gyre loops the stacks of llama and nanbeige", where, architecture,
                 config.at("num_loops").dump());
   }
-  Mapping mapping = family_of(config, where).map(config, tensors, where);
+  Mapping mapping = map_checkpoint(family_of(config, where), config, tensors, where);
+  LayerBiases biases = biases_of(file);
+  biases.qkv = biases.qkv || mapping.spec.qkv_biases;
+  map_biases(mapping, biases);
   for (auto& [name, recipe] : mapping.recipes) {
     for (std::string& part : recipe.parts) part = gguf_name(part, architecture);
   }
@@ -128,9 +291,7 @@ Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
   // llama.cpp's converter reorders q and k of Llama so that pairs are neighbours; the others stay in halves.
   if (architecture == "llama" || architecture == "nanbeige") mapping.spec.position = PositionKind::rotary_adjacent;
   if (file.tensors().contains("rope_freqs.weight")) {
-    const TensorView& divisors = file.at("rope_freqs.weight");
-    mapping.spec.rotary_divisors.resize(divisors.element_count());
-    widen(divisors, mapping.spec.rotary_divisors);
+    divide_frequencies(mapping.spec, file.at("rope_freqs.weight"));
   }
   mapping.spec.name = file.text("general.name", architecture);
   return mapping;

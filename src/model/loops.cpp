@@ -27,13 +27,16 @@ std::optional<LayerLoop> parse_run(std::string_view text) {
   return LayerLoop{*first, *last, *loops};
 }
 
-/// A stretch of a group, without what stands at its ends unless it has those ends.
-Group stretch(const Group& group, int first, int count) {
+/// A stretch of a group, without what stands at its ends unless it has those ends. `begin` is the group's first layer
+/// in the whole model: pieces are named by their layers there, so that no two have one name.
+Group stretch(const Group& group, int first, int count, int begin) {
   Group piece = group;
+  if (count < group.layers) piece.name = fmt::format("{} {}-{}", group.name, begin + first, begin + first + count - 1);
   piece.layers = count;
   if (first > 0) {
     piece.injection = Injection::none;
     piece.first_state = FirstState::carried;
+    piece.noise_std = Group().noise_std;
   }
   if (first + count < group.layers) {
     piece.loop_norm = piece.exit_norm = piece.exit_linear = piece.exit_gate = false;
@@ -107,20 +110,21 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
         throw Error("{}: layer {} belongs to group \"{}\", which loops already; use --loops", flag, run.first,
                     group.name);
       }
-      if (run.first > at) looped.groups.push_back(stretch(group, at - begin, run.first - at));
-      Group core = stretch(group, run.first - begin, run.last - run.first + 1);
+      if (run.first > at) looped.groups.push_back(stretch(group, at - begin, run.first - at, begin));
+      Group core = stretch(group, run.first - begin, run.last - run.first + 1, begin);
       core.name = fmt::format("{}-{}", run.first, run.last);
       core.loops = run.loops;
       core.damping = damping;
       looped.groups.push_back(core);
       at = run.last + 1;
     }
-    if (at < end) looped.groups.push_back(stretch(group, at - begin, end - at));
+    if (at < end) looped.groups.push_back(stretch(group, at - begin, end - at, begin));
     begin = end;
   }
   if (next < runs.size()) {
     throw Error("{}: layer {} is beyond the model's last, {}", flag, runs[next].last, begin - 1);
   }
+  validate(looped, flag);
   return looped;
 }
 

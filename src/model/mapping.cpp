@@ -4,12 +4,13 @@
 
 namespace gyre::arrange {
 
-Arrangement transposed(std::size_t rows) {
-  return [rows](Recipe::Parts parts, std::span<float> out) {
+Arrangement transposed(std::size_t rows, std::size_t scaled_rows, float factor) {
+  return [rows, scaled_rows, factor](Recipe::Parts parts, std::span<float> out) {
     if (parts[0].size() != out.size() || out.size() % rows != 0) return false;
     const std::size_t columns = out.size() / rows;
     for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t c = 0; c < columns; ++c) out[r * columns + c] = parts[0][c * rows + r];
+      const float scale = r < scaled_rows ? factor : 1.0F;
+      for (std::size_t c = 0; c < columns; ++c) out[r * columns + c] = scale * parts[0][c * rows + r];
     }
     return true;
   };
@@ -46,6 +47,22 @@ Arrangement scaled(float factor) {
   return [factor](Recipe::Parts parts, std::span<float> out) {
     if (parts[0].size() != out.size()) return false;
     std::transform(parts[0].begin(), parts[0].end(), out.begin(), [factor](float x) { return x * factor; });
+    return true;
+  };
+}
+
+Arrangement first_scaled(std::size_t count, float factor) {
+  return [count, factor](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size() || count > out.size()) return false;
+    std::copy(parts[0].begin(), parts[0].end(), out.begin());
+    for (float& x : out.first(count)) x *= factor;
+    return true;
+  };
+}
+
+Arrangement zeros() {
+  return [](Recipe::Parts /*parts*/, std::span<float> out) {
+    std::fill(out.begin(), out.end(), 0.0F);
     return true;
   };
 }

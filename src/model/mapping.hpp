@@ -31,8 +31,8 @@ struct Mapping {
 /// Ways to arrange a single part.
 namespace arrange {
 
-/// A matrix of `rows` rows is stored [in, out].
-Arrangement transposed(std::size_t rows);
+/// A matrix of `rows` rows is stored [in, out]; the first `scaled_rows` of them are multiplied by `factor`.
+Arrangement transposed(std::size_t rows, std::size_t scaled_rows = 0, float factor = 1.0F);
 /// The two halves of each row of `columns` numbers change places: [e ; x] becomes [x ; e].
 Arrangement halves_swapped(std::size_t columns);
 /// What comes first, as many numbers as the tensor has: rows of padding are left behind.
@@ -41,6 +41,10 @@ Arrangement first_rows();
 Arrangement zeros_behind();
 /// Each number times `factor`.
 Arrangement scaled(float factor);
+/// The first `count` numbers times `factor`, the others as they are.
+Arrangement first_scaled(std::size_t count, float factor);
+/// Zeros, of no part at all: biases that a checkpoint does not have.
+Arrangement zeros();
 
 }  // namespace arrange
 }  // namespace gyre

@@ -47,8 +47,8 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
     TensorStore store{Gguf(path)};
     const Gguf& file = *store.gguf();
     if (file.has("gyre.spec")) return {path, "gyre", own_mapping(gguf_spec(file)), std::move(store), options};
-    std::string family = file.text("general.architecture");
     Mapping mapping = gguf_mapping(file, store);
+    std::string family = file.text("general.architecture");
     return {path, std::move(family), std::move(mapping), std::move(store), options};
   }
   if (!std::filesystem::is_directory(path)) {
@@ -64,7 +64,7 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
   }
   const Family& family = family_of(config, config_file.string());
   TensorStore store = TensorStore::open(path);
-  Mapping mapping = family.map(config, store, config_file.string());
+  Mapping mapping = map_checkpoint(family, config, store, config_file.string());
   return {path, std::string(family.name), std::move(mapping), std::move(store), options};
 }
 

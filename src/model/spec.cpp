@@ -1,8 +1,8 @@
 #include "model/spec.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
@@ -30,19 +30,6 @@ constexpr EnumName<QkNorm> kQkNorms[] = {
 constexpr EnumName<FirstState> kFirstStates[] = {
     {FirstState::carried, "carried"}, {FirstState::zero, "zero"}, {FirstState::noise, "noise"}};
 
-constexpr int kMaxSize = 1 << 20;
-constexpr int kMaxVocab = 1 << 24;
-
-std::vector<float> parse_numbers(const JsonObject& object, std::string_view key, const std::string& where) {
-  std::vector<float> numbers;
-  if (!object.has(key)) return numbers;
-  for (const nlohmann::json& value : object.array(key)) {
-    if (!value.is_number()) throw Error("{}: {} holds something that is no number", where, key);
-    numbers.push_back(value.get<float>());
-  }
-  return numbers;
-}
-
 std::vector<int> parse_layers(const nlohmann::json& list, const std::string& where) {
   std::vector<int> layers;
   for (const nlohmann::json& value : list) {
@@ -59,43 +46,155 @@ FastStack parse_fast(const JsonObject& object) {
   return {object.integer("layers", 1, kMostLoops), object.integer("runs", 1, kMostLoops, FastStack().runs)};
 }
 
-Group parse_group(const nlohmann::json& json, const std::string& where) {
-  const JsonObject object(json, where);
-  object.allow({"name", "layers", "loops", "fast", "injection", "first_state", "noise_std", "loop_norm", "exit_norm",
-                "exit_linear", "exit_gate", "damping", "value_layers"});
+/// Reads the keys it visits. A field without a default has to be there.
+class Reader {
+ public:
+  Reader(const nlohmann::json& json, std::string where) : where_(std::move(where)), object_(json, where_) {}
+
+  void only_rare() const {}
+  void needed(const char* key, std::string& field) const { field = object_.text(key); }
+  void text(const char* key, std::string& field) const { field = object_.text(key, ""); }
+  void needed(const char* key, int& field, int most) const { field = object_.integer(key, 1, most); }
+  void integer(const char* key, int& field, int most, int otherwise) const {
+    field = object_.integer(key, 1, most, otherwise);
+  }
+  void number(const char* key, float& field, double least, double most, float otherwise) const {
+    field = object_.number(key, least, most, otherwise);
+  }
+  void boolean(const char* key, bool& field, bool otherwise) const { field = object_.boolean(key, otherwise); }
+  template <typename Enum, typename Names>
+  void choice(const char* key, Enum& field, const Names& names, Enum otherwise) const {
+    field = object_.choice<Enum>(key, names, otherwise);
+  }
+  void numbers(const char* key, std::vector<float>& field) const {
+    if (!object_.has(key)) return;
+    for (const nlohmann::json& value : object_.array(key)) {
+      if (!value.is_number()) throw Error("{}: {} holds something that is no number", where_, key);
+      field.push_back(value.get<float>());
+    }
+  }
+  void layers(const char* key, std::vector<int>& field) const {
+    if (object_.has(key)) field = parse_layers(object_.array(key), where_);
+  }
+  void fast(const char* key, FastStack& field) const {
+    if (object_.has(key)) field = parse_fast(object_.object(key));
+  }
+
+ private:
+  std::string where_;
+  JsonObject object_;
+};
+
+/// Writes the keys it visits; behind only_rare(), unless all are wanted, those that are not at their defaults: older
+/// programs then go on reading the models that do without them.
+class Writer {
+ public:
+  explicit Writer(bool all = false) : all_(all) {}
+  nlohmann::json json = nlohmann::json::object();
+
+  void only_rare() { rare_ = !all_; }
+  void needed(const char* key, const std::string& field) { json[key] = field; }
+  void text(const char* key, const std::string& field) { json[key] = field; }
+  void needed(const char* key, int field, int /*most*/) { json[key] = field; }
+  void integer(const char* key, int field, int /*most*/, int otherwise) { put(key, field, otherwise); }
+  void number(const char* key, float field, double /*least*/, double /*most*/, float otherwise) {
+    put(key, field, otherwise);
+  }
+  void boolean(const char* key, bool field, bool otherwise) { put(key, field, otherwise); }
+  template <typename Enum, typename Names>
+  void choice(const char* key, Enum field, const Names& names, Enum otherwise) {
+    put(key, name_of<Enum>(names, field), name_of<Enum>(names, otherwise));
+  }
+  void numbers(const char* key, const std::vector<float>& field) { put(key, field, {}); }
+  void layers(const char* key, const std::vector<int>& field) { put(key, field, {}); }
+  void fast(const char* key, const FastStack& field) {
+    if (field.there() || all_) json[key] = {{"layers", field.layers}, {"runs", field.runs}};
+  }
+
+ private:
+  template <typename Value>
+  void put(const char* key, const Value& field, const Value& otherwise) {
+    if (!rare_ || field != otherwise) json[key] = field;
+  }
+  bool all_;
+  bool rare_ = false;
+};
+
+/// The keys of a group: the one table that reading, writing and the list of what is allowed share.
+template <typename Visitor, typename AnyGroup>
+void visit_group(Visitor& visit, AnyGroup& group) {
   const Group defaults;
+  visit.needed("name", group.name);
+  visit.integer("layers", group.layers, kMostLoops, defaults.layers);
+  visit.integer("loops", group.loops, kMostLoops, defaults.loops);
+  visit.only_rare();
+  visit.fast("fast", group.fast);
+  visit.choice("injection", group.injection, kInjections, defaults.injection);
+  visit.choice("first_state", group.first_state, kFirstStates, defaults.first_state);
+  visit.number("noise_std", group.noise_std, 0, 1e6, defaults.noise_std);
+  visit.boolean("loop_norm", group.loop_norm, defaults.loop_norm);
+  visit.boolean("exit_norm", group.exit_norm, defaults.exit_norm);
+  visit.boolean("exit_linear", group.exit_linear, defaults.exit_linear);
+  visit.boolean("exit_gate", group.exit_gate, defaults.exit_gate);
+  visit.number("damping", group.damping, 0, 2, defaults.damping);
+  visit.layers("value_layers", group.value_layers);
+}
+
+/// Those of a model, but for its groups. A default may follow from what was visited before.
+template <typename Visitor, typename Spec>
+void visit_spec(Visitor& visit, Spec& spec) {
+  const ModelSpec defaults;
+  visit.text("name", spec.name);
+  visit.needed("vocab_size", spec.vocab_size, kMostVocab);
+  visit.needed("context", spec.context, kMostContext);
+  visit.needed("hidden_size", spec.hidden_size, kMostWidth);
+  visit.needed("heads", spec.heads, kMostWidth);
+  visit.integer("kv_heads", spec.kv_heads, kMostWidth, spec.heads);
+  visit.integer("head_size", spec.head_size, kMostWidth, std::max(1, spec.hidden_size / std::max(1, spec.heads)));
+  visit.integer("ffn_size", spec.ffn_size, kMostFfn, 4 * spec.hidden_size);
+  visit.choice("norm", spec.norm, kNormKinds, defaults.norm);
+  visit.choice("norm_placement", spec.norm_placement, kNormPlacements, defaults.norm_placement);
+  visit.number("norm_eps", spec.norm_eps, 0, 1, defaults.norm_eps);
+  visit.boolean("final_norm", spec.final_norm, defaults.final_norm);
+  visit.boolean("embedding_norm", spec.embedding_norm, defaults.embedding_norm);
+  visit.choice("qk_norm", spec.qk_norm, kQkNorms, defaults.qk_norm);
+  visit.number("qk_norm_eps", spec.qk_norm_eps, 0, 1, spec.norm_eps);
+  visit.choice("position", spec.position, kPositionKinds, defaults.position);
+  visit.number("rotary_theta", spec.rotary_theta, 1, 1e12, defaults.rotary_theta);
+  visit.choice("mlp", spec.mlp, kMlpKinds, defaults.mlp);
+  visit.boolean("biases", spec.biases, defaults.biases);
+  visit.boolean("qkv_biases", spec.qkv_biases, defaults.qkv_biases);
+  visit.boolean("tied_head", spec.tied_head, defaults.tied_head);
+  visit.number("logit_softcap", spec.logit_softcap, 0, 1e6, defaults.logit_softcap);
+  visit.number("embedding_scale", spec.embedding_scale, -1e6, 1e6, defaults.embedding_scale);
+  visit.only_rare();
+  visit.boolean("norm_weights", spec.norm_weights, defaults.norm_weights);
+  visit.boolean("attention_gate", spec.attention_gate, defaults.attention_gate);
+  visit.boolean("prefix_lm", spec.prefix_lm, defaults.prefix_lm);
+  visit.numbers("rotary_divisors", spec.rotary_divisors);
+}
+
+/// Throws Error on a key that is neither among those that `all` wrote nor among `more`.
+void allow(const JsonObject& object, const Writer& all, std::initializer_list<std::string_view> more) {
+  std::vector<std::string_view> keys(more);
+  for (const auto& [key, value] : all.json.items()) keys.emplace_back(key);
+  object.allow(keys);
+}
+
+Group parse_group(const nlohmann::json& json, const std::string& where) {
   Group group;
-  group.name = object.text("name");
-  group.layers = object.integer("layers", 1, kMostLoops, defaults.layers);
-  group.loops = object.integer("loops", 1, kMostLoops, defaults.loops);
-  if (object.has("fast")) group.fast = parse_fast(object.object("fast"));
-  group.injection = object.choice<Injection>("injection", kInjections, defaults.injection);
-  group.first_state = object.choice<FirstState>("first_state", kFirstStates, defaults.first_state);
-  group.noise_std = object.number("noise_std", 0, 1e6, defaults.noise_std);
-  group.loop_norm = object.boolean("loop_norm", defaults.loop_norm);
-  group.exit_norm = object.boolean("exit_norm", defaults.exit_norm);
-  group.exit_linear = object.boolean("exit_linear", defaults.exit_linear);
-  group.exit_gate = object.boolean("exit_gate", defaults.exit_gate);
-  group.damping = object.number("damping", 0, 2, defaults.damping);
-  if (object.has("value_layers")) group.value_layers = parse_layers(object.array("value_layers"), where);
+  Writer all(true);
+  visit_group(all, std::as_const(group));
+  allow(JsonObject(json, where), all, {});
+  const Reader reader(json, where);
+  visit_group(reader, group);
   return group;
 }
 
 nlohmann::json group_json(const Group& group) {
-  nlohmann::json json = {{"name", group.name}, {"layers", group.layers}, {"loops", group.loops}};
-  if (group.fast.there()) json["fast"] = {{"layers", group.fast.layers}, {"runs", group.fast.runs}};
-  if (group.injection != Injection::none) json["injection"] = name_of<Injection>(kInjections, group.injection);
-  if (group.first_state != FirstState::carried) {
-    json["first_state"] = name_of<FirstState>(kFirstStates, group.first_state);
-  }
-  if (group.noise_std != Group().noise_std) json["noise_std"] = group.noise_std;
-  if (group.loop_norm) json["loop_norm"] = true;
-  if (group.exit_norm) json["exit_norm"] = true;
-  if (group.exit_linear) json["exit_linear"] = true;
-  if (group.exit_gate) json["exit_gate"] = true;
-  if (group.damping != Group().damping) json["damping"] = group.damping;
-  if (!group.value_layers.empty()) json["value_layers"] = group.value_layers;
-  return json;
+  Writer writer;
+  visit_group(writer, group);
+  return writer.json;
 }
 
 }  // namespace
@@ -133,69 +232,15 @@ std::vector<int> ModelSpec::looped_groups() const {
 
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"model_type",
-                "name",
-                "vocab_size",
-                "context",
-                "hidden_size",
-                "heads",
-                "kv_heads",
-                "head_size",
-                "ffn_size",
-                "norm",
-                "norm_placement",
-                "norm_eps",
-                "norm_weights",
-                "final_norm",
-                "embedding_norm",
-                "qk_norm",
-                "qk_norm_eps",
-                "attention_gate",
-                "prefix_lm",
-                "position",
-                "rotary_theta",
-                "rotary_divisors",
-                "mlp",
-                "biases",
-                "qkv_biases",
-                "tied_head",
-                "logit_softcap",
-                "embedding_scale",
-                "groups",
-                "training"});
+  ModelSpec spec;
+  Writer all(true);
+  visit_spec(all, std::as_const(spec));
+  allow(object, all, {"model_type", "groups", "training"});
   if (const std::string type = object.text("model_type", "gyre"); type != "gyre") {
     throw Error("{}: model_type is \"{}\"; this program reads \"gyre\"", where, type);
   }
-  const ModelSpec defaults;
-  ModelSpec spec;
-  spec.name = object.text("name", "");
-  spec.vocab_size = object.integer("vocab_size", 1, kMaxVocab);
-  spec.context = object.integer("context", 1, kMaxSize);
-  spec.hidden_size = object.integer("hidden_size", 1, kMaxSize);
-  spec.heads = object.integer("heads", 1, kMaxSize);
-  spec.kv_heads = object.integer("kv_heads", 1, kMaxSize, spec.heads);
-  spec.head_size = object.integer("head_size", 1, kMaxSize, std::max(1, spec.hidden_size / spec.heads));
-  spec.ffn_size = object.integer("ffn_size", 1, kMaxSize, 4 * spec.hidden_size);
-  spec.norm = object.choice<NormKind>("norm", kNormKinds, defaults.norm);
-  spec.norm_placement = object.choice<NormPlacement>("norm_placement", kNormPlacements, defaults.norm_placement);
-  spec.norm_eps = object.number("norm_eps", 0, 1, defaults.norm_eps);
-  spec.norm_weights = object.boolean("norm_weights", defaults.norm_weights);
-  spec.final_norm = object.boolean("final_norm", defaults.final_norm);
-  spec.embedding_norm = object.boolean("embedding_norm", defaults.embedding_norm);
-  spec.qk_norm = object.choice<QkNorm>("qk_norm", kQkNorms, defaults.qk_norm);
-  spec.qk_norm_eps = object.number("qk_norm_eps", 0, 1, spec.norm_eps);
-  spec.attention_gate = object.boolean("attention_gate", defaults.attention_gate);
-  spec.prefix_lm = object.boolean("prefix_lm", defaults.prefix_lm);
-  spec.position = object.choice<PositionKind>("position", kPositionKinds, defaults.position);
-  spec.rotary_theta = object.number("rotary_theta", 1, 1e12, defaults.rotary_theta);
-  spec.rotary_divisors = parse_numbers(object, "rotary_divisors", where);
-  spec.mlp = object.choice<MlpKind>("mlp", kMlpKinds, defaults.mlp);
-  spec.biases = object.boolean("biases", defaults.biases);
-  spec.qkv_biases = object.boolean("qkv_biases", defaults.qkv_biases);
-  spec.tied_head = object.boolean("tied_head", defaults.tied_head);
-  spec.logit_softcap = object.number("logit_softcap", 0, 1e6, defaults.logit_softcap);
-  spec.embedding_scale = object.number("embedding_scale", -1e6, 1e6, defaults.embedding_scale);
-
+  const Reader reader(json, where);
+  visit_spec(reader, spec);
   const nlohmann::json& groups = object.array("groups");
   for (std::size_t g = 0; g < groups.size(); ++g) {
     spec.groups.push_back(parse_group(groups[g], fmt::format("{}: groups[{}]", where, g)));
@@ -204,88 +249,13 @@ ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   return spec;
 }
 
-void validate(const ModelSpec& spec, const std::string& where) {
-  if (spec.head_size < 1) {
-    throw Error("{}: head_size is {}; give it, or no more heads than hidden_size", where, spec.head_size);
-  }
-  if (std::int64_t{spec.heads} * spec.head_size > kMaxSize) {
-    throw Error("{}: heads ({}) times head_size ({}) is more than {}", where, spec.heads, spec.head_size, kMaxSize);
-  }
-  if (spec.groups.empty()) throw Error("{}: groups is empty; name at least one group of layers", where);
-  if (spec.heads % spec.kv_heads != 0) {
-    throw Error("{}: kv_heads ({}) must divide heads ({})", where, spec.kv_heads, spec.heads);
-  }
-  if (spec.position != PositionKind::learned && spec.head_size % 2 != 0) {
-    throw Error("{}: head_size ({}) must be even for rotary positions", where, spec.head_size);
-  }
-  if (!spec.rotary_divisors.empty() && spec.rotary_divisors.size() != static_cast<std::size_t>(spec.head_size / 2)) {
-    throw Error("{}: rotary_divisors has {} numbers; give head_size / 2 = {}", where, spec.rotary_divisors.size(),
-                spec.head_size / 2);
-  }
-  for (const float divisor : spec.rotary_divisors) {
-    if (divisor > 0 && std::isfinite(divisor)) continue;
-    throw Error("{}: rotary_divisors holds {}; each must be a positive number", where, divisor);
-  }
-  if (spec.norm == NormKind::layer && !spec.norm_weights) {
-    throw Error("{}: norm_weights is false, but norm is \"layer\"; leave the weights out of norms of kind \"rms\" only",
-                where);
-  }
-  std::int64_t layers = 0;
-  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
-    const Group& group = spec.groups[g];
-    layers += std::int64_t{group.layers} + std::int64_t{group.fast.layers} * group.fast.runs;
-    if (layers > kMostLoops) {
-      throw Error("{}: the groups pass through more than {} layers, groups[{}].fast included as often as it runs",
-                  where, kMostLoops, g);
-    }
-    for (const int layer : group.value_layers) {
-      if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
-      throw Error("{}: groups[{}].value_layers names layer {} of {}, or hidden_size is below {}", where, g, layer,
-                  group.layers, kValueGateWidth);
-    }
-    if (group.first_state != FirstState::carried && group.injection == Injection::none) {
-      throw Error(
-          "{}: groups[{}].first_state is \"{}\" without injection, so the group would forget its input; "
-          "set injection to \"add\" or \"linear\"",
-          where, g, name_of<FirstState>(kFirstStates, group.first_state));
-    }
-  }
-}
-
 nlohmann::json to_json(const ModelSpec& spec) {
-  nlohmann::json groups = nlohmann::json::array();
-  for (const Group& group : spec.groups) groups.push_back(group_json(group));
-  nlohmann::json json = {{"model_type", "gyre"},
-                         {"name", spec.name},
-                         {"vocab_size", spec.vocab_size},
-                         {"context", spec.context},
-                         {"hidden_size", spec.hidden_size},
-                         {"heads", spec.heads},
-                         {"kv_heads", spec.kv_heads},
-                         {"head_size", spec.head_size},
-                         {"ffn_size", spec.ffn_size},
-                         {"norm", name_of<NormKind>(kNormKinds, spec.norm)},
-                         {"norm_placement", name_of<NormPlacement>(kNormPlacements, spec.norm_placement)},
-                         {"norm_eps", spec.norm_eps},
-                         {"final_norm", spec.final_norm},
-                         {"embedding_norm", spec.embedding_norm},
-                         {"qk_norm", name_of<QkNorm>(kQkNorms, spec.qk_norm)},
-                         {"qk_norm_eps", spec.qk_norm_eps},
-                         {"position", name_of<PositionKind>(kPositionKinds, spec.position)},
-                         {"rotary_theta", spec.rotary_theta},
-                         {"mlp", name_of<MlpKind>(kMlpKinds, spec.mlp)},
-                         {"biases", spec.biases},
-                         {"qkv_biases", spec.qkv_biases},
-                         {"tied_head", spec.tied_head},
-                         {"logit_softcap", spec.logit_softcap},
-                         {"embedding_scale", spec.embedding_scale},
-                         {"groups", std::move(groups)}};
-  // Keys that few models need are left out of the others', which older programs then go on reading.
-  if (!spec.norm_weights) json["norm_weights"] = false;
-  if (spec.attention_gate) json["attention_gate"] = true;
-  if (spec.prefix_lm) json["prefix_lm"] = true;
-  if (!spec.rotary_divisors.empty()) json["rotary_divisors"] = spec.rotary_divisors;
-  return json;
+  Writer writer;
+  visit_spec(writer, spec);
+  writer.json["model_type"] = "gyre";
+  writer.json["groups"] = nlohmann::json::array();
+  for (const Group& group : spec.groups) writer.json["groups"].push_back(group_json(group));
+  return std::move(writer.json);
 }
 
 ModelSpec load_spec(const std::filesystem::path& file) { return parse_spec(load_json(file), file.string()); }

@@ -59,6 +59,12 @@ enum class FirstState {
 inline constexpr int kValueGateWidth = 32;
 /// Loops of a group, and layers of a model, are at most so many.
 inline constexpr int kMostLoops = 4096;
+/// Sizes are at most so large: no product of them that the program forms exceeds 2^62.
+inline constexpr int kMostWidth = 1 << 20;  ///< hidden_size, heads · head_size
+inline constexpr int kMostFfn = 1 << 22;
+inline constexpr int kMostVocab = 1 << 24;
+inline constexpr int kMostContext = 1 << 24;
+inline constexpr std::int64_t kMostPasses = 1 << 20;  ///< layers, counted as often as they run
 
 /// A second, faster stack over a state z of its own, which a token begins with the vector `first_state`. It runs before
 /// every loop of its group: z ← norm(stack(z + x)), `runs` times; then the loop works on x + z.   HRM (arXiv

@@ -89,8 +89,9 @@ std::vector<float> TensorSource::floats(const std::string& name) const {
     widen(tensor, parts.back());
     total += tensor.element_count();
   }
-  // No arrangement adds more than the zeros of a bias, so that the sizes of a configuration alone reserve no memory.
-  if (count > 2 * total) refuse_shapes(name);
+  // No arrangement adds more than the zeros of a bias, so that the sizes of a configuration alone reserve no memory. A
+  // bias of zeros alone has no parts; its matrix, of more numbers, has been read before.
+  if (!recipe.parts.empty() && count > 2 * total) refuse_shapes(name);
   std::vector<float> out(count);
   if (!recipe.arrange(parts, out)) refuse_shapes(name);
   return out;

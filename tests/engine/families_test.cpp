@@ -10,7 +10,7 @@
 
 #include "engine/engine.hpp"
 #include "format/json_object.hpp"
-#include "format/safetensors.hpp"
+#include "golden_checkpoint.hpp"
 #include "model/convert.hpp"
 #include "model_folder.hpp"
 
@@ -19,44 +19,11 @@
 namespace gyre {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 /// Sixteen loops of f32 in another order of summation come to 5e-5.
 constexpr float kTolerance = 1e-4F;
-
-fs::path golden() { return fs::path(GYRE_TEST_DIR) / "parity" / "golden"; }
-
-class Expected {
- public:
-  explicit Expected(const std::string& family)
-      : json(load_json(golden() / family / "expected.json")), file_(golden() / family / "expected.safetensors") {}
-
-  [[nodiscard]] std::vector<float> floats(const std::string& name) const {
-    const TensorView& tensor = file_.at(name);
-    std::vector<float> values(tensor.element_count());
-    widen(tensor, values);
-    return values;
-  }
-  [[nodiscard]] std::vector<std::int32_t> tokens() const { return json.at("tokens"); }
-
-  nlohmann::json json;
-
- private:
-  Safetensors file_;
-};
-
-/// The largest error, relative to logits beyond 1.
-float error(std::span<const float> got, std::span<const float> wanted) {
-  if (got.size() != wanted.size()) return std::numeric_limits<float>::infinity();
-  float worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const float difference = std::abs(got[i] - wanted[i]) / std::max(1.0F, std::abs(wanted[i]));
-    worst = std::isnan(difference) ? std::numeric_limits<float>::infinity() : std::max(worst, difference);
-  }
-  return worst;
-}
 
 class FamilyTest : public testing::TestWithParam<std::string> {
  protected:
@@ -115,19 +82,6 @@ TEST_P(FamilyTest, GreedyTextIsTheReferences) {
   EXPECT_EQ(got, wanted);
 }
 
-TEST_P(FamilyTest, StatesAfterEveryLoopAreTheReferences) {
-  if (!expected.json.contains("loops")) GTEST_SKIP() << "this family does not loop";
-  const std::vector<float> wanted = expected.floats("states");
-  const std::size_t size = expected.tokens().size() * static_cast<std::size_t>(model.spec().hidden_size);
-  const int core = model.spec().looped_groups().at(0);
-  Sequence sequence = start(static_cast<int>(wanted.size() / size));
-  std::vector<float> got;
-  engine.prefill(sequence, expected.tokens(), Engine::Logits::none, [&](const TracePoint& point) {
-    if (point.group == core && point.loop > 0) got.insert(got.end(), point.states.begin(), point.states.end());
-  });
-  EXPECT_LT(error(got, wanted), kTolerance);
-}
-
 std::vector<std::string> golden_families() {
   return {"llama",          "smollm2",        "qwen2",    "qwen3",  "olmo2",           "gpt2",    "raven", "ouro",
           "retrofit_llama", "retrofit_olmo2", "nanbeige", "parcae", "nanochat_looped", "hrm_text"};
@@ -141,7 +95,7 @@ std::vector<std::string> looped_families() {
 INSTANTIATE_TEST_SUITE_P(Families, FamilyTest, testing::ValuesIn(golden_families()),
                          [](const auto& family) { return family.param; });
 
-/// Early exits at depths that the reference gives, under each of its KV policies.
+/// Loops one by one, and early exits at depths that the reference gives, under each of its KV policies.
 class FamilyExitTest : public FamilyTest {
  protected:
   static KvPolicy policy_of(const nlohmann::json& json) {
@@ -195,6 +149,18 @@ TEST_P(FamilyExitTest, AndAfterAPromptThatWentInAtOnce) {
   }
 }
 
+TEST_P(FamilyExitTest, StatesAfterEveryLoopAreTheReferences) {
+  const std::vector<float> wanted = expected.floats("states");
+  const std::size_t size = expected.tokens().size() * static_cast<std::size_t>(model.spec().hidden_size);
+  const int core = model.spec().looped_groups().at(0);
+  Sequence sequence = start(static_cast<int>(wanted.size() / size));
+  std::vector<float> got;
+  engine.prefill(sequence, expected.tokens(), Engine::Logits::none, [&](const TracePoint& point) {
+    if (point.group == core && point.loop > 0) got.insert(got.end(), point.states.begin(), point.states.end());
+  });
+  EXPECT_LT(error(got, wanted), kTolerance);
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, FamilyExitTest, testing::ValuesIn(looped_families()),
                          [](const auto& family) { return family.param; });
 
@@ -217,63 +183,6 @@ TEST(OuroGateTest, LeavesWhereTheReferenceLeaves) {
     EXPECT_EQ(depths, chosen.at("skipped").get<std::vector<int>>()) << threshold;
     EXPECT_LT(error(logits, expected.floats("skipped." + threshold)), kTolerance) << threshold;
   }
-}
-
-/// A tiny checkpoint of tests/parity/golden that a test changes before it is loaded.
-class ChangedCheckpoint {
- public:
-  explicit ChangedCheckpoint(const std::string& family) {
-    fs::create_directory(folder_ / "model");
-    config = load_json(golden() / family / "config.json");
-    const TensorStore store = TensorStore::open(golden() / family);
-    for (const auto& [name, tensor] : store.tensors()) {
-      Stored& stored = tensors[name];
-      stored.shape = tensor.shape;
-      stored.values.resize(tensor.element_count());
-      widen(tensor, stored.values);
-    }
-  }
-
-  /// Takes a matrix apart into matrices of as many rows.
-  void split(const std::string& name, const std::vector<std::string>& parts) {
-    const Stored whole = tensors.at(name);
-    tensors.erase(name);
-    const auto count = static_cast<std::ptrdiff_t>(whole.values.size() / parts.size());
-    auto first = whole.values.begin();
-    for (const std::string& part : parts) {
-      tensors[part] = {{whole.shape[0] / static_cast<std::int64_t>(parts.size()), whole.shape[1]},
-                       {first, first + count}};
-      first += count;
-    }
-  }
-
-  [[nodiscard]] Model load() const {
-    std::vector<NamedTensor> named;
-    for (const auto& [name, stored] : tensors) {
-      named.push_back({name, {DType::f32, stored.shape, std::as_bytes(std::span(stored.values))}});
-    }
-    write_safetensors(folder_ / "model" / "model.safetensors", named);
-    write_text_atomically(folder_ / "model" / "config.json", config.dump());
-    return Model::load(folder_ / "model");
-  }
-
-  struct Stored {
-    std::vector<std::int64_t> shape;
-    std::vector<float> values;
-  };
-  nlohmann::json config;
-  std::map<std::string, Stored> tensors;
-
- private:
-  const ScratchFolder folder_;
-};
-
-/// Logits of every position at the model's own depth.
-std::vector<float> logits_of(const Model& model, std::span<const std::int32_t> tokens) {
-  Engine engine(model, 1);
-  Sequence sequence = engine.start(model.spec().default_loops(), 64, {}, 1, NoiseStart::zero);
-  const std::span<const float> all = engine.prefill(sequence, tokens, Engine::Logits::all);
-  return {all.begin(), all.end()};
 }
 
 TEST(HrmTextTest, APromptThatSeesItselfWholeGivesTheReferencesLogits) {

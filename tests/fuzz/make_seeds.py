@@ -118,6 +118,11 @@ def gguf_seeds():
     yield "llama", gguf_model("llama", norms, {"rope_freqs.weight": ([1], "F32")})
     yield "llama_loops", gguf_model("llama", norms, {"output.weight": [3, 4]}, num_loops=(U32, 2),
                                     skip_loop_final_norm=(BOOL, True))
+    out_bias = {"attn_output.bias": [4], "ffn_gate.bias": [6], "ffn_up.bias": [6], "ffn_down.bias": [4]}
+    yield "llama_biases", gguf_model("llama", norms | biases | out_bias, **{
+        "rope.scaling.factor": (F32, 4), "attention.scale": (F32, 0), "logit_scale": (F32, 1), "vocab_size": (U32, 3)})
+    yield "llama_old_scale", gguf_model("llama", norms | biases, **{"rope.scale_linear": (F32, 2)})
+    yield "part", gguf({"split.no": (U16, 1), "split.count": (U16, 2)})
     yield "nanbeige", gguf_model("nanbeige", norms, num_loops=(U32, 3))
     yield "qwen2", gguf_model("qwen2", norms | biases, **{"rope.scaling.type": (STRING, "linear"),
                                                           "rope.scaling.factor": (F32, 2)})
@@ -189,20 +194,22 @@ def raven(norms, **more):
     return config, stacked(RAVEN_PARTS, layer, top)
 
 
-def parcae():
+def parcae(**more):
     config = {"model_class_name": "Parcae", "name": "parcae", "padded_vocab_size": 2, "block_size": 8, "n_embd": 32,
-              "num_attention_heads": 16, "num_key_value_heads": 1, "intermediate_size": 1, "norm_eps": 1e-5,
-              "qk_norm": True, "rope_settings": {"rope_base": 50000}, "tie_embeddings": True, "logit_softcap": None,
-              "injection_type": "diagonal", "prelude_norm": True} | STACK
-    layer = {"norm_1.weight": [32], "attn.c_q.weight": [32, 32], "attn.c_k.weight": [2, 32],
-             "attn.c_v.weight": [2, 32], "attn.c_proj.weight": [32, 32], "norm_2.weight": [32],
+              "num_attention_heads": 1, "num_key_value_heads": 1, "intermediate_size": 1, "norm_eps": 1e-5,
+              "norm_class_name": "RMSNorm", "nonlin_name": "ReLU2", "init_strategy": "takase", "state_init": "embed",
+              "qk_norm": True, "rope_settings": {"rope_base": 50000, "rope_condense_ratio": 2, "use_rope": True},
+              "tie_embeddings": True, "logit_softcap": 1.5, "injection_type": "diagonal", "clip_qkv": None,
+              "mup_model_scaling_factor": 1, "recurrent_embedding_dimension": 32, "prelude_norm": True} | STACK | more
+    layer = {"norm_1.weight": [32], "attn.c_q.weight": [32, 32], "attn.c_k.weight": [32, 32],
+             "attn.c_v.weight": [32, 32], "attn.c_proj.weight": [32, 32], "norm_2.weight": [32],
              "mlp.fc.weight": [1, 32], "mlp.proj.weight": [32, 1]}
     top = {"transformer.wte.weight": [2, 32], "transformer.adapter.A_log": [32], "transformer.adapter.dt_bias": [32],
            "transformer.adapter.B": [32, 32], "transformer.C.weight": [32, 32], "transformer.ln_f.weight": [32],
            "transformer.ln_prelude.weight": [32]}
     for place in (0, 2):
         top[RAVEN_PARTS[place] + "attn.ve_gate.weight"] = [1, 32]
-        top[f"value_embeds.{place}.weight"] = [2, 2]
+        top[f"value_embeds.{place}.weight"] = [2, 32]
     return config, stacked(RAVEN_PARTS, layer, top)
 
 
@@ -231,14 +238,15 @@ def hrm_text(fused):
     return config, stacked(prefixes, layer | {"mlp.down_proj.weight": [4, 6]}, top)
 
 
-def gpt2(prefix):
+def gpt2(prefix, **more):
     config = {"model_type": "gpt2", "vocab_size": 3, "n_positions": 4, "n_embd": 4, "n_head": 2, "n_layer": 1,
-              "n_inner": None if prefix else 16, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}
+              "n_inner": None if prefix else 16, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5} | more
     layer = {"ln_1.weight": [4], "ln_1.bias": [4], "attn.c_attn.weight": [4, 12], "attn.c_attn.bias": [12],
              "attn.c_proj.weight": [4, 4], "attn.c_proj.bias": [4], "ln_2.weight": [4], "ln_2.bias": [4],
              "mlp.c_fc.weight": [4, 16], "mlp.c_fc.bias": [16], "mlp.c_proj.weight": [16, 4], "mlp.c_proj.bias": [4]}
     top = {"wte.weight": [3, 4], "wpe.weight": [4, 4], "ln_f.weight": [4], "ln_f.bias": [4]}
-    return config, {prefix + name: shape for name, shape in stacked(["h.0."], layer, top).items()}
+    tensors = {prefix + name: shape for name, shape in stacked(["h.0."], layer, top).items()}
+    return config, tensors if config.get("tie_word_embeddings", True) else tensors | {"lm_head.weight": [3, 4]}
 
 
 def config_seeds():
@@ -255,6 +263,12 @@ def config_seeds():
                "original_max_position_embeddings": 4}
     yield "llama", folder(decoder("llama", norms, {"lm_head.weight": [3, 4]}, tie_word_embeddings=False))
     yield "llama_scaled", folder(decoder("llama", norms, rope_scaling=scaling, head_dim=2))
+    every_bias = {name: [size] for name, size in (
+        ("self_attn.q_proj.bias", 4), ("self_attn.k_proj.bias", 2), ("self_attn.v_proj.bias", 2),
+        ("self_attn.o_proj.bias", 4), ("mlp.gate_proj.bias", 6), ("mlp.up_proj.bias", 6), ("mlp.down_proj.bias", 4))}
+    yield "llama_biases", folder(decoder("llama", norms | every_bias, attention_bias=True, mlp_bias=True))
+    mlp_bias = {name: shape for name, shape in every_bias.items() if name.startswith("mlp")}
+    yield "llama_mlp_bias", folder(decoder("llama", norms | mlp_bias, mlp_bias=True, pretraining_tp=1))
     yield "llama_linear", folder(decoder("llama", norms, rope_scaling={"type": "linear", "factor": 2}), "F32")
     yield "qwen2", folder(decoder("qwen2", norms | biases, use_sliding_window=False))
     yield "qwen3", folder(decoder("qwen3", norms | {"self_attn.q_norm.weight": [2], "self_attn.k_norm.weight": [2]}))
@@ -273,12 +287,15 @@ def config_seeds():
     yield "retrofit_llama", folder(raven(two, tie_embeddings=False))
     yield "retrofit_olmo2", folder(raven(two | qk, tie_embeddings=False))
     yield "parcae", folder(parcae())
+    yield "parcae_gelu", folder(parcae(nonlin_name="GELU", state_init="zero", init_strategy="scaled", qk_norm=False))
     yield "nanochat", folder(nanochat())
     yield "nanochat_noise", folder(nanochat(input_injection="inject_init_random"), "F16")
     yield "hrm_text", folder(hrm_text(True))
     yield "hrm_text_split", folder(hrm_text(False))
     yield "gpt2", folder(gpt2("transformer."))
     yield "gpt2_bare", folder(gpt2(""))
+    yield "gpt2_switches", folder(gpt2("", tie_word_embeddings=False, scale_attn_weights=False, n_ctx=4,
+                                       scale_attn_by_inverse_layer_idx=True, activation_function="gelu"))
     yield "deep", b'{"model_type":"llama","vocab_size":' + b"[" * 300 + b"]" * 300 + b"}"
 
 

@@ -63,7 +63,7 @@ TEST_F(HostileModel, TheWidthOfAHeadReservesNoMemoryForItsRotation) {
 TEST_F(HostileModel, HeadsWithoutWidthAreRefused) {
   write_folder(nanochat(R"("vocab_size": 4, "n_embd": 4, "n_head": 8)"),
                {{"transformer.prelude.0.attn.c_q.weight", {0, 4}}});
-  expect_refused(folder_.path(), "head_size is 0");
+  expect_refused(folder_.path(), "n_embd (4) must be a multiple of n_head (8)");
 }
 
 TEST_F(HostileModel, ASpecThatNestsTooDeepIsRefused) {

@@ -40,6 +40,10 @@ TEST_F(LayerLoops, CutAGroupWhereTheRunsSay) {
   std::vector<std::pair<int, int>> shape;
   for (const Group& group : spec.groups) shape.emplace_back(group.layers, group.loops);
   EXPECT_EQ(shape, (std::vector<std::pair<int, int>>{{1, 1}, {1, 2}, {1, 1}, {2, 3}, {1, 1}}));
+  // Pieces are named by their layers in the whole model.
+  std::vector<std::string> names;
+  for (const Group& group : spec.groups) names.push_back(group.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"layers 0-0", "1-1", "layers 2-2", "3-4", "layers 5-5"}));
   EXPECT_EQ(spec.groups[3].damping, 0.5F);
   EXPECT_EQ(spec.groups[2].damping, 1.0F);
 }

@@ -1,5 +1,6 @@
 #include "model/families/decoder_names.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
@@ -15,21 +16,15 @@ constexpr int kMost = 1 << 24;
 /// The divisors of wider heads would take memory that nothing in the file justifies.
 constexpr int kMostScaledWidth = 1 << 14;
 
-/// Keys that change the computation in ways gyre has no switch for, unless they are absent, null or false.
-void refuse(const nlohmann::json& config, std::initializer_list<const char*> keys, const std::string& where) {
-  for (const char* key : keys) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null() || (found->is_boolean() && !found->get<bool>())) continue;
-    throw Error("{}: {} is set to {}; gyre does not do that", where, key, found->dump());
-  }
-}
-
 /// The extended context of Llama 3.1: low frequencies are divided by `factor`, high ones kept, those between blended.
-std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int head_size) {
+std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int head_size, const std::string& where) {
   const double factor = scaling.number("factor", 1, 1e6);
   const double low = scaling.number("low_freq_factor", 1e-6, 1e6);
   const double high = scaling.number("high_freq_factor", 1e-6, 1e6);
   const double original = scaling.integer("original_max_position_embeddings", 1, kMost);
+  if (high <= low) {
+    throw Error("{}: high_freq_factor ({}) must be above low_freq_factor ({})", where, high, low);
+  }
   std::vector<float> divisors;
   for (int i = 0; i < head_size / 2; ++i) {
     const double frequency = std::pow(static_cast<double>(theta), -2.0 * i / head_size);
@@ -46,7 +41,7 @@ std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int h
 constexpr const char* kRotationKeys[] = {"rope_scaling", "rope_parameters"};
 
 void require_whole_heads(const JsonObject& object, const std::string& where) {
-  if (object.number("partial_rotary_factor", 0, 1e6, 1.0F) == 1.0F) return;
+  if (!object.given("partial_rotary_factor") || object.number("partial_rotary_factor", 0, 1e6) == 1.0F) return;
   throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", where);
 }
 
@@ -63,6 +58,45 @@ std::optional<JsonObject> rotation(const nlohmann::json& config, const char* key
   return object;
 }
 
+/// "default", "linear" or "llama3". Each has its keys, of which none may be left unread.
+std::string kind_of(const JsonObject& scaling, const nlohmann::json& json, const std::string& where) {
+  const std::string kind = scaling.text("rope_type", scaling.text("type", "default"));
+  if (const std::string other = scaling.text("type", kind); other != kind) {
+    throw Error("{}: rope_type is \"{}\", but type is \"{}\"; give one of them", where, kind, other);
+  }
+  if (kind != "default" && kind != "linear" && kind != "llama3") {
+    throw Error("{} is of type \"{}\"; gyre does llama3 and linear", where, kind);
+  }
+  const std::vector<std::string_view> numbers =
+      kind == "default"  ? std::vector<std::string_view>()
+      : kind == "linear" ? std::vector<std::string_view>{"factor"}
+                         : std::vector<std::string_view>{"factor", "low_freq_factor", "high_freq_factor",
+                                                         "original_max_position_embeddings"};
+  for (const auto& [name, value] : json.items()) {
+    if (name == "rope_type" || name == "type" || name == "rope_theta" || name == "partial_rotary_factor") continue;
+    if (value.is_null() || std::find(numbers.begin(), numbers.end(), name) != numbers.end()) continue;
+    throw Error("{}: gyre does not know the key {} for rotations of type \"{}\"; name the type it belongs to", where,
+                nlohmann::json(name).dump(-1, ' ', true), kind);
+  }
+  return kind;
+}
+
+/// Every layer attends to everything before it.
+void require_full_attention(const nlohmann::json& config, const std::string& where) {
+  const JsonObject object(config, where);
+  if (!object.given("layer_types")) return;
+  for (const nlohmann::json& type : object.array("layer_types")) {
+    if (type == "full_attention") continue;
+    throw Error("{}: layer_types holds {}; gyre does full_attention only", where, type.dump(-1, ' ', true));
+  }
+}
+
+/// A bias stacked of the parts' biases, or zeros where the checkpoint has none.
+Recipe bias_recipe(std::vector<std::string> parts, bool there) {
+  if (there) return {std::move(parts), {}};
+  return {{}, arrange::zeros()};
+}
+
 }  // namespace
 
 bool is_type(const nlohmann::json& config, std::string_view type) {
@@ -70,14 +104,43 @@ bool is_type(const nlohmann::json& config, std::string_view type) {
   return found != config.end() && found->is_string() && found->get<std::string>() == type;
 }
 
+const ConfigKeys& decoder_keys() {
+  static const ConfigKeys keys = {
+      {"vocab_size", "max_position_embeddings", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim",
+       "intermediate_size", "num_hidden_layers", "rms_norm_eps", "hidden_act", "rope_theta", "rope_scaling",
+       "rope_parameters", "partial_rotary_factor", "layer_types", "tie_word_embeddings"},
+      {"pretraining_tp"},
+      {},
+      {}};
+  return keys;
+}
+
+const ConfigKeys& bias_keys() {
+  static const ConfigKeys keys = {{"attention_bias", "mlp_bias"}, {}, {}, {}};
+  return keys;
+}
+
+const ConfigKeys& window_keys() {
+  // The width of a window and its first layer are read where use_sliding_window is on.
+  static const ConfigKeys keys = {{}, {"sliding_window", "max_window_layers"}, {{"use_sliding_window", "[false]"}}, {}};
+  return keys;
+}
+
 float rotary_theta(const nlohmann::json& config, float otherwise, const std::string& where) {
-  const JsonObject object(config, where);
-  if (object.given("rope_theta")) return object.number("rope_theta", 1, 1e12);
+  std::optional<float> theta;
+  const auto read = [&](const JsonObject& object) {
+    if (!object.given("rope_theta")) return;
+    const float given = object.number("rope_theta", 1, 1e12);
+    if (theta && *theta != given) {
+      throw Error("{}: rope_theta is given as {} and as {}; which one holds?", where, *theta, given);
+    }
+    theta = given;
+  };
+  read(JsonObject(config, where));
   for (const char* const key : kRotationKeys) {
-    const auto found = rotation(config, key, where);
-    if (found && found->given("rope_theta")) return found->number("rope_theta", 1, 1e12);
+    if (const auto found = rotation(config, key, where)) read(*found);
   }
-  return otherwise;
+  return theta.value_or(otherwise);
 }
 
 std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where) {
@@ -87,34 +150,44 @@ std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, in
     if (head_size > kMostScaledWidth) {
       throw Error("{}: heads are {} wide; {} is for up to {}", where, head_size, key, kMostScaledWidth);
     }
-    const std::string kind = scaling->text("rope_type", scaling->text("type", "default"));
+    const std::string place = fmt::format("{}: {}", where, key);
+    const std::string kind = kind_of(*scaling, config.at(key), place);
     if (kind == "default") return {};
-    if (kind == "llama3") return llama3_divisors(*scaling, theta, head_size);
-    if (kind == "linear") {
-      return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling->number("factor", 1e-6, 1e6));
-    }
-    throw Error("{}: {} is of type \"{}\"; gyre does llama3 and linear", where, key, kind);
+    if (kind == "llama3") return llama3_divisors(*scaling, theta, head_size, place);
+    return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling->number("factor", 1e-6, 1e6));
   }
   return {};
 }
 
-ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where) {
-  refuse(config, {"attention_bias", "mlp_bias", "use_sliding_window"}, where);
+int whole_head_size(int hidden, std::string_view hidden_key, int heads, std::string_view heads_key,
+                    const std::string& where) {
+  if (hidden % heads == 0) return hidden / heads;
+  throw Error("{}: {} ({}) must be a multiple of {} ({})", where, hidden_key, hidden, heads_key, heads);
+}
+
+ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where, const DecoderDefaults& defaults) {
+  require_full_attention(config, where);
   const JsonObject object(config, where);
-  if (const std::string act = object.text("hidden_act", "silu"); act != "silu") {
+  if (const std::string act = object.text("hidden_act", "silu"); act != "silu" && act != "swish") {
     throw Error("{}: hidden_act is \"{}\"; gyre does silu in this family", where, act);
   }
   require_whole_heads(object, where);
   ModelSpec spec;
-  spec.name = object.text("_name_or_path", object.text("model_type"));
+  spec.name = object.given("_name_or_path") ? object.text("_name_or_path") : object.text("model_type");
   spec.vocab_size = object.integer("vocab_size", 1, kMost);
   spec.context = object.integer("max_position_embeddings", 1, kMost);
   spec.hidden_size = object.integer("hidden_size", 1, kMost);
   spec.heads = object.integer("num_attention_heads", 1, kMost);
   spec.kv_heads = object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
-  spec.head_size = object.given("head_dim") ? object.integer("head_dim", 1, kMost) : spec.hidden_size / spec.heads;
+  if (object.given("head_dim")) {
+    spec.head_size = object.integer("head_dim", 1, kMost);
+  } else if (defaults.head_size > 0 && !object.has("head_dim")) {
+    spec.head_size = defaults.head_size;
+  } else {
+    spec.head_size = whole_head_size(spec.hidden_size, "hidden_size", spec.heads, "num_attention_heads", where);
+  }
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
-  spec.norm_eps = object.number("rms_norm_eps", 0, 1, 1e-6F);
+  spec.norm_eps = object.number("rms_norm_eps", 0, 1, defaults.norm_eps);
   spec.qk_norm_eps = spec.norm_eps;
   spec.rotary_theta = rotary_theta(config, 10000.0F, where);
   spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
@@ -145,10 +218,6 @@ Mapping decoder_mapping(ModelSpec spec) {
     const std::string attention = stored + "self_attn.";
     recipes[gyre + "attn.qkv.weight"] = {
         {attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"}, {}};
-    if (mapping.spec.qkv_biases) {
-      recipes[gyre + "attn.qkv.bias"] = {
-          {attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"}, {}};
-    }
     recipes[gyre + "attn.out.weight"] = {{attention + "o_proj.weight"}, {}};
     recipes[gyre + "mlp.up.weight"] = {{stored + "mlp.gate_proj.weight", stored + "mlp.up_proj.weight"}, {}};
     recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.down_proj.weight"}, {}};
@@ -161,6 +230,32 @@ void map_layer_norm(Mapping& mapping, const std::string& gyre_name, const std::s
   for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {
     mapping.recipes[fmt::format("groups.0.layers.{}.{}.weight", l, gyre_name)] = {
         {fmt::format("model.layers.{}.{}.weight", l, stored)}, {}};
+  }
+}
+
+LayerBiases biases_of(const nlohmann::json& config, const std::string& where) {
+  const JsonObject object(config, where);
+  const auto is_on = [&](const char* key) { return object.given(key) && object.boolean(key); };
+  const bool attention = is_on("attention_bias");
+  return {attention, attention, is_on("mlp_bias")};
+}
+
+void map_biases(Mapping& mapping, const LayerBiases& biases) {
+  ModelSpec& spec = mapping.spec;
+  spec.biases = biases.out || biases.mlp;
+  spec.qkv_biases = biases.qkv && !spec.biases;
+  if (!spec.biases && !spec.qkv_biases) return;
+  auto& recipes = mapping.recipes;
+  for (int l = 0; l < spec.groups[0].layers; ++l) {
+    const std::string gyre = fmt::format("groups.0.layers.{}.", l);
+    const std::string attention = fmt::format("model.layers.{}.self_attn.", l);
+    const std::string mlp = fmt::format("model.layers.{}.mlp.", l);
+    recipes[gyre + "attn.qkv.bias"] =
+        bias_recipe({attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"}, biases.qkv);
+    if (!spec.biases) continue;
+    recipes[gyre + "attn.out.bias"] = bias_recipe({attention + "o_proj.bias"}, biases.out);
+    recipes[gyre + "mlp.up.bias"] = bias_recipe({mlp + "gate_proj.bias", mlp + "up_proj.bias"}, biases.mlp);
+    recipes[gyre + "mlp.down.bias"] = bias_recipe({mlp + "down_proj.bias"}, biases.mlp);
   }
 }
 

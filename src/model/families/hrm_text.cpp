@@ -8,6 +8,17 @@
 namespace gyre {
 namespace {
 
+ConfigKeys keys() {
+  return decoder_keys() + ConfigKeys{{"H_cycles", "L_cycles", "embedding_scale", "initializer_range",
+                                      "num_layers_per_stack", "prefix_lm"},
+                                     {"L_bp_cycles"},
+                                     {{"attention_bias", "[false]"},
+                                      {"mlp_bias", "[false]"},
+                                      {"sliding_window", "[]"},
+                                      {"use_sliding_window", "[false]"}},
+                                     {}};
+}
+
 /// Two stacks of as many layers: H loops, L is its fast stack, and both end in a norm (arXiv 2506.21734; transformers'
 /// hrm_text). Norms have no weights.
 ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
@@ -71,7 +82,8 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 }  // namespace
 
 Family hrm_text_family() {
-  return {"hrm_text", "HRM-Text 1B", [](const nlohmann::json& config) { return is_type(config, "hrm_text"); }, map};
+  return {"hrm_text", "HRM-Text 1B", [](const nlohmann::json& config) { return is_type(config, "hrm_text"); }, keys(),
+          map};
 }
 
 }  // namespace gyre

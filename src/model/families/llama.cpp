@@ -4,10 +4,19 @@
 namespace gyre {
 namespace {
 
+ConfigKeys keys() {
+  return decoder_keys() + bias_keys() +
+         ConfigKeys{{},
+                    {"is_llama_config", "max_sequence_length"},
+                    {{"rope_interleaved", "[false]"}, {"sliding_window", "[]"}, {"use_sliding_window", "[false]"}},
+                    {}};
+}
+
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
   Mapping mapping = decoder_mapping(decoder_spec(config, where));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");
   map_layer_norm(mapping, "mlp.norm_in", "post_attention_layernorm");
+  map_biases(mapping, biases_of(config, where));
   return mapping;
 }
 
@@ -15,7 +24,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 Family llama_family() {
   return {"llama", "Llama 2 and 3, TinyLlama, SmolLM and SmolLM2",
-          [](const nlohmann::json& config) { return is_type(config, "llama"); }, map};
+          [](const nlohmann::json& config) { return is_type(config, "llama"); }, keys(), map};
 }
 
 }  // namespace gyre

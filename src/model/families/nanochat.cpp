@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -12,8 +13,40 @@ namespace {
 constexpr int kMost = 1 << 24;
 constexpr float kEps = 1e-6F;
 
+ConfigKeys keys() {
+  return {{"input_injection", "logit_softcap", "n_coda", "n_embd", "n_head", "n_kv_head", "n_prelude", "n_recur_block",
+           "sequence_len", "train_recur_mean", "vocab_size", "window_pattern"},
+          // Training, and keys that the published program takes out when it reads a file.
+          {"bptt_k", "inject_mode", "kv_cache_recur_budget", "recur_warm_start", "size", "train_recur_max"},
+          {},
+          {}};
+}
+
+/// L sees everything before it, S half a context.
+void require_long_windows(const JsonObject& object, const std::string& where) {
+  const std::string pattern = object.text("window_pattern", "L");
+  if (!pattern.empty() && pattern.find_first_not_of("Ll") == std::string::npos) return;
+  throw Error("{}: window_pattern is \"{}\"; gyre does L only, attention to everything before", where, pattern);
+}
+
+/// How the state and the prelude's output enter the core.
+void set_injection(Group& core, const JsonObject& object, int hidden, const std::string& where) {
+  const std::string injection = object.text("input_injection", "inject_init_prelude");
+  if (injection == "inject_init_random") {
+    core.first_state = FirstState::noise;
+    core.noise_std = 1 / std::sqrt(static_cast<float>(hidden));
+  }
+  if (injection == "inject_init_random" || injection == "inject_init_prelude") {
+    core.injection = Injection::linear;
+  } else if (injection != "passthrough") {
+    throw Error("{}: input_injection is \"{}\"; gyre does inject_init_prelude, inject_init_random and passthrough",
+                where, injection);
+  }
+}
+
 ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
+  require_long_windows(object, where);
   ModelSpec spec;
   spec.name = "looped-nanochat";
   spec.vocab_size = object.integer("vocab_size", 1, kMost);
@@ -21,7 +54,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.hidden_size = object.integer("n_embd", 1, kMost);
   spec.heads = object.integer("n_head", 1, kMost);
   spec.kv_heads = object.integer("n_kv_head", 1, kMost, spec.heads);
-  spec.head_size = spec.hidden_size / spec.heads;
+  spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "n_head", where);
   spec.ffn_size = 4 * spec.hidden_size;
   spec.norm_placement = NormPlacement::sandwich;
   spec.norm_eps = spec.qk_norm_eps = kEps;
@@ -29,18 +62,11 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.qk_norm = QkNorm::after_rotary;
   spec.mlp = MlpKind::relu_squared;
   spec.tied_head = false;
-  spec.logit_softcap = object.number("logit_softcap", 0, 1e6, 15.0F);
+  spec.logit_softcap = object.number("logit_softcap", 1e-6, 1e6, 15.0F);
   Group core = plain_group("core", object.integer("n_recur_block", 1, kMostLoops));
   core.loops = static_cast<int>(object.number("train_recur_mean", 1, kMostLoops));
   core.loop_norm = true;
-  const std::string injection = object.text("input_injection", "inject_init_prelude");
-  if (injection == "inject_init_random") core.first_state = FirstState::noise;
-  if (injection == "inject_init_random" || injection == "inject_init_prelude") {
-    core.injection = Injection::linear;
-  } else if (injection != "passthrough") {
-    throw Error("{}: input_injection is \"{}\"; gyre does inject_init_prelude, inject_init_random and passthrough",
-                where, injection);
-  }
+  set_injection(core, object, spec.hidden_size, where);
   spec.groups = {plain_group("prelude", object.integer("n_prelude", 1, kMostLoops)), core,
                  plain_group("coda", object.integer("n_coda", 1, kMostLoops))};
   return spec;
@@ -108,7 +134,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 Family nanochat_family() {
   return {"nanochat", "looped nanochat", [](const nlohmann::json& config) { return config.contains("n_recur_block"); },
-          map};
+          keys(), map};
 }
 
 }  // namespace gyre

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "format/json_object.hpp"
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
@@ -7,14 +8,40 @@
 namespace gyre {
 namespace {
 
+ConfigKeys keys() {
+  return decoder_keys() + window_keys() +
+         ConfigKeys{{"total_ut_steps", "early_exit_step", "early_exit_threshold"},
+                    {},
+                    {{"attention_bias", "[false]"}, {"mlp_bias", "[false]"}},
+                    {}};
+}
+
+/// Exits belong to a run, not to a model: keys that ask for some say what to pass instead.
+void require_no_exit(const JsonObject& object, int loops, const std::string& where) {
+  if (object.given("early_exit_step")) {
+    // Counted from 0; the published code goes on to the last loop where there is no such step.
+    const int step = object.integer("early_exit_step", -kMostLoops, kMostLoops);
+    if (step >= 0 && step + 1 < loops) {
+      throw Error("{}: early_exit_step is {}; take it out and pass --loops {} instead", where, step, step + 1);
+    }
+  }
+  if (!object.given("early_exit_threshold")) return;
+  const float threshold = object.number("early_exit_threshold", -1e6, 1e6);
+  if (threshold >= 1) return;
+  throw Error("{}: early_exit_threshold is {}; set it to 1.0 and pass --exit gate:threshold={} instead", where,
+              threshold, threshold);
+}
+
 /// LoopLM (arXiv 2510.25741): all layers loop, model.norm ends every loop and is what the head and the gate read.
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
+  const JsonObject object(config, where);
   ModelSpec spec = decoder_spec(config, where);
   spec.norm_placement = NormPlacement::branch;
   spec.final_norm = false;
-  spec.groups[0].loops = JsonObject(config, where).integer("total_ut_steps", 1, kMostLoops);
+  spec.groups[0].loops = object.integer("total_ut_steps", 1, kMostLoops, 4);
   spec.groups[0].loop_norm = true;
   spec.groups[0].exit_gate = true;
+  require_no_exit(object, spec.groups[0].loops, where);
   Mapping mapping = decoder_mapping(std::move(spec));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");
   map_layer_norm(mapping, "attn.norm_out", "input_layernorm_2");
@@ -30,7 +57,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 Family ouro_family() {
   return {"ouro", "Ouro 1.4B and 2.6B, and Thinking",
-          [](const nlohmann::json& config) { return is_type(config, "ouro"); }, map};
+          [](const nlohmann::json& config) { return is_type(config, "ouro"); }, keys(), map};
 }
 
 }  // namespace gyre

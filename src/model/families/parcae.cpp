@@ -11,6 +11,8 @@ namespace gyre {
 namespace {
 
 constexpr int kMost = 1 << 24;
+/// The rotation takes memory for half of it.
+constexpr int kMostWidth = 1 << 20;
 /// The smallest step of f32 at 1: what the weightless norm of q and k uses.
 constexpr float kQkEps = 0x1p-23F;
 
@@ -30,14 +32,92 @@ std::vector<int> value_layers(int begin, int layers, int layer_count) {
   return found;
 }
 
-std::vector<Group> groups_of(const JsonObject& object) {
+ConfigKeys keys() {
+  return {{"block_size",
+           "init_strategy",
+           "intermediate_size",
+           "logit_softcap",
+           "mean_recurrence",
+           "model_class_name",
+           "n_embd",
+           "n_layers_in_coda",
+           "n_layers_in_prelude",
+           "n_layers_in_recurrent_block",
+           "name",
+           "nonlin_name",
+           "norm_class_name",
+           "norm_eps",
+           "num_attention_heads",
+           "padded_vocab_size",
+           "prelude_norm",
+           "qk_norm",
+           "rope_settings",
+           "state_init",
+           "tie_embeddings"},
+          {"activation_checkpoint_impl", "architecture_class_name", "curriculum_target", "hf_config", "init_orthogonal",
+           "lockstep_k", "lockstep_n", "mean_backprop_depth", "padding_multiple", "randomize_positions_from",
+           "recurrent_iteration_method", "sampling_scheme", "skip_initialization", "strategy", "use_fused_head",
+           "vocab_size"},
+          {{"attn_impl", R"(["flash", "sdpa"])"},
+           {"bias", "[false]"},
+           {"block_class_name", R"(["TransformerPreNormBlock"])"},
+           {"center_attention", "[false]"},
+           {"clip_qkv", "[]"},
+           {"debias_attention", "[false]"},
+           {"injection_type", R"(["diagonal"])"},
+           {"mlp_class_name", R"(["BaseMLP"])"},
+           {"mup_model_scaling_factor", "[1]"},
+           {"qk_bias", "[false]"},
+           {"simple_ops", "[false]"},
+           {"use_abacus", "[false]"}},
+          // The core is as wide as the rest, and its layers have as many heads for keys as for queries.
+          {{"num_key_value_heads", "num_attention_heads"},
+           {"recurrent_embedding_dimension", "n_embd"},
+           {"recurrent_intermediation_embedding_dimension", "intermediate_size"},
+           {"recurrent_num_attention_heads", "num_attention_heads"}}};
+}
+
+/// The strategies of initialisation differ in two things that a running model reads: the spread of embeddings, which
+/// the first state takes over, and their scale.
+struct Strategy {
+  std::string_view name;
+  bool scaled_embedding = false;  ///< by the root of n_embd
+};
+constexpr Strategy kStrategies[] = {{"scaled"},       {"scaled-zero"}, {"scaled-geiping"},
+                                    {"scaled-stuck"}, {"small"},       {"takase", true}};
+
+float embedding_scale(const JsonObject& object, int hidden, const std::string& where) {
+  const std::string given = object.text("init_strategy", "scaled");
+  std::string names;
+  for (const Strategy& strategy : kStrategies) {
+    if (strategy.name == given) return strategy.scaled_embedding ? std::sqrt(static_cast<float>(hidden)) : 1.0F;
+    names += (names.empty() ? "" : ", ") + std::string(strategy.name);
+  }
+  throw Error("{}: init_strategy is \"{}\", whose scales gyre does not have; it does {}", where, given, names);
+}
+
+/// state_init: where the state of the core begins.
+void set_first_state(Group& core, const JsonObject& object, const ModelSpec& spec, const std::string& where) {
+  const std::string kind = object.text("state_init", "like-init");
+  const auto width = static_cast<float>(spec.hidden_size);
+  core.first_state = kind == "zero" ? FirstState::zero : FirstState::noise;
+  if (kind == "zero" || kind == "normal") return;
+  if (kind == "embed") {
+    core.noise_std = 1 / std::sqrt(width);
+  } else if (kind == "like-init") {
+    core.noise_std = std::sqrt(2.0F / (5.0F * width)) * spec.embedding_scale;
+  } else {
+    throw Error("{}: state_init is \"{}\"; gyre does like-init, normal, embed and zero", where, kind);
+  }
+}
+
+std::vector<Group> groups_of(const JsonObject& object, const ModelSpec& spec, const std::string& where) {
   Group prelude = plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops));
-  prelude.exit_norm = object.boolean("prelude_norm", true);
+  prelude.exit_norm = object.boolean("prelude_norm", false);
   Group core = plain_group("core", object.integer("n_layers_in_recurrent_block", 1, kMostLoops));
   core.loops = object.integer("mean_recurrence", 1, kMostLoops);
   core.injection = Injection::decay;
-  core.first_state = FirstState::noise;
-  core.noise_std = std::sqrt(2.0F / (5.0F * static_cast<float>(object.integer("n_embd", 1, kMost))));
+  set_first_state(core, object, spec, where);
   core.exit_linear = true;
   Group coda = plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops));
   const int count = prelude.layers + core.layers + coda.layers;
@@ -47,30 +127,54 @@ std::vector<Group> groups_of(const JsonObject& object) {
   return {prelude, core, coda};
 }
 
+void set_rotation(ModelSpec& spec, const JsonObject& object, const std::string& where) {
+  spec.position = PositionKind::rotary_adjacent;
+  spec.rotary_theta = 50000.0F;
+  if (!object.given("rope_settings")) return;
+  const JsonObject settings = object.object("rope_settings");
+  settings.allow({"use_rope", "rope_condense_ratio", "rope_base"});
+  if (!settings.boolean("use_rope", true)) {
+    throw Error("{}: rope_settings: use_rope is false; gyre rotates in this family", where);
+  }
+  spec.rotary_theta = settings.number("rope_base", 1, 1e12, spec.rotary_theta);
+  const float ratio = settings.number("rope_condense_ratio", 1e-6, 1e6, 1.0F);
+  if (ratio != 1) spec.rotary_divisors.assign(static_cast<std::size_t>(spec.head_size / 2), ratio);
+}
+
+/// The published default of a name is another than the one gyre does, so that it has to be there.
+void require_name(const JsonObject& object, const char* key, const char* right, const std::string& where) {
+  if (const std::string given = object.text(key); given != right) {
+    throw Error("{}: {} is \"{}\"; gyre does {} in this family", where, key, given, right);
+  }
+}
+
+MlpKind activation_of(const JsonObject& object, const std::string& where) {
+  const std::string name = object.text("nonlin_name");
+  if (name == "GELU") return MlpKind::gelu;
+  if (name == "ReLU2") return MlpKind::relu_squared;
+  throw Error("{}: nonlin_name is \"{}\"; gyre does ReLU2 and GELU in this family", where, name);
+}
+
 ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
-  if (const std::string kind = object.text("injection_type", "diagonal"); kind != "diagonal") {
-    throw Error("{}: injection_type is \"{}\"; gyre does diagonal in this family", where, kind);
-  }
+  require_name(object, "norm_class_name", "RMSNorm", where);
   ModelSpec spec;
   spec.name = object.text("name", "parcae");
   spec.vocab_size = object.integer("padded_vocab_size", 1, kMost);
   spec.context = object.integer("block_size", 1, kMost);
-  spec.hidden_size = object.integer("n_embd", 1, kMost);
-  spec.heads = object.integer("num_attention_heads", 1, kMost);
-  spec.kv_heads = object.integer("num_key_value_heads", 1, kMost, spec.heads);
-  spec.head_size = spec.hidden_size / spec.heads;
+  spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
+  spec.heads = spec.kv_heads = object.integer("num_attention_heads", 1, kMost);
+  spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
-  spec.qk_norm = object.boolean("qk_norm", true) ? QkNorm::after_rotary : QkNorm::none;
+  spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
   spec.qk_norm_eps = kQkEps;
-  spec.position = PositionKind::rotary_adjacent;
-  spec.rotary_theta = object.object("rope_settings").number("rope_base", 1, 1e12, 10000.0F);
-  spec.mlp = MlpKind::relu_squared;
-  spec.tied_head = object.boolean("tie_embeddings", true);
-  const auto cap = config.find("logit_softcap");
-  if (cap != config.end() && !cap->is_null()) spec.logit_softcap = object.number("logit_softcap", 0, 1e6);
-  spec.groups = groups_of(object);
+  set_rotation(spec, object, where);
+  spec.mlp = activation_of(object, where);
+  spec.tied_head = object.boolean("tie_embeddings", false);
+  if (object.given("logit_softcap")) spec.logit_softcap = object.number("logit_softcap", 1e-6, 1e6);
+  spec.embedding_scale = embedding_scale(object, spec.hidden_size, where);
+  spec.groups = groups_of(object, spec, where);
   return spec;
 }
 
@@ -108,8 +212,9 @@ void map_layer(Mapping& mapping, const std::string& gyre, const std::string& sto
   recipes[gyre + "attn.out.weight"] = {{stored + "attn.c_proj.weight"}, {}};
   recipes[gyre + "mlp.norm_in.weight"] = {{stored + "norm_2.weight"}, {}};
   recipes[gyre + "mlp.up.weight"] = {{stored + "mlp.fc.weight"}, {}};
-  // The published activation is relu(x)² / 2.
-  recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.proj.weight"}, arrange::scaled(0.5F)};
+  // The published ReLU2 is relu(x)² / 2.
+  const bool halved = mapping.spec.mlp == MlpKind::relu_squared;
+  recipes[gyre + "mlp.down.weight"] = {{stored + "mlp.proj.weight"}, halved ? arrange::scaled(0.5F) : Arrangement()};
   if (!value) return;
   recipes[gyre + "attn.value_gate.weight"] = {{stored + "attn.ve_gate.weight"}, {}};
   recipes[gyre + "attn.value_embed.weight"] = {{fmt::format("value_embeds.{}.weight", place)}, {}};
@@ -144,7 +249,7 @@ Family parcae_family() {
             const auto name = config.find("model_class_name");
             return name != config.end() && *name == "Parcae";
           },
-          map};
+          keys(), map};
 }
 
 }  // namespace gyre

@@ -4,19 +4,25 @@
 namespace gyre {
 namespace {
 
+ConfigKeys keys() {
+  // Biases are where they are whatever attention_bias says.
+  return decoder_keys() + window_keys() +
+         ConfigKeys{{}, {"attention_bias"}, {{"mlp_bias", "[false]"}, {"use_mrope", "[false]"}}, {}};
+}
+
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
-  ModelSpec spec = decoder_spec(config, where);
-  spec.qkv_biases = true;
-  Mapping mapping = decoder_mapping(std::move(spec));
+  Mapping mapping = decoder_mapping(decoder_spec(config, where));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");
   map_layer_norm(mapping, "mlp.norm_in", "post_attention_layernorm");
+  map_biases(mapping, {.qkv = true});
   return mapping;
 }
 
 }  // namespace
 
 Family qwen2_family() {
-  return {"qwen2", "Qwen2 and Qwen2.5", [](const nlohmann::json& config) { return is_type(config, "qwen2"); }, map};
+  return {"qwen2", "Qwen2 and Qwen2.5", [](const nlohmann::json& config) { return is_type(config, "qwen2"); }, keys(),
+          map};
 }
 
 }  // namespace gyre

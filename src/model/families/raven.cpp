@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "format/json_object.hpp"
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
@@ -18,18 +19,73 @@ Blocks blocks_of(const TensorStore& tensors) {
   return tensors.has("transformer.core_block.0.attn.q_norm.weight") ? Blocks::olmo2 : Blocks::llama;
 }
 
-std::vector<Group> groups_of(const JsonObject& object, bool huginn, float embedding_scale) {
+ConfigKeys keys() {
+  return {
+      {"block_size", "head_dim", "init_values", "intermediate_size", "mean_recurrence", "n_embd", "n_heads",
+       "n_layers_in_coda", "n_layers_in_prelude", "n_layers_in_recurrent_block", "norm_eps", "num_key_value_heads",
+       "padded_vocab_size", "qk_bias", "rope_base", "rope_parameters", "rope_scaling", "rope_theta", "tie_embeddings"},
+      // Names, training, and numbers that follow from others.
+      {"activation_checkpoint_impl", "architecture_class_name", "effective_expected_depth", "hf_config",
+       "init_orthogonal", "init_strategy", "max_position_embeddings", "mean_backprop_depth", "n_layers", "name",
+       "num_hidden_layers", "padding_multiple", "sampling_scheme", "test_time_noise_type", "vocab_size"},
+      {{"bias", "[false]"},
+       {"block_class_name", R"(["SandwichBlock"])"},
+       {"initial_state_mode", "[]", "take it out and pass --first-state instead"},
+       {"injection_type", R"(["linear"])"},
+       {"mlp_class_name", R"(["GatedMLP"])"},
+       {"nonlin_name", R"(["SiLU"])"},
+       {"norm_class_name", R"(["RMSNorm_llama"])"},
+       {"state_init", R"(["like-init"])", "set it so and pass --first-state instead"},
+       {"test_time_noise", "[0]"}},
+      {{"hidden_size", "n_embd"}, {"num_attention_heads", "n_heads"}, {"tie_word_embeddings", "tie_embeddings"}}};
+}
+
+/// The scales of init_values, of which two are read when a model runs.
+struct Scales {
+  float std = 0;
+  float embedding = 1;
+};
+
+Scales scales_of(const JsonObject& object, bool huginn, int hidden, const std::string& where) {
+  const auto width = static_cast<float>(hidden);
+  Scales scales{std::sqrt(2.0F / (5.0F * width)), huginn ? std::sqrt(width) : 1.0F};
+  if (!object.given("init_values")) return scales;
+  const JsonObject values = object.object("init_values");
+  values.allow({"std", "embed_scale", "embedding", "out_proj"});
+  scales.std = values.number("std", 0, 1e3, scales.std);
+  const float given = values.number("embed_scale", 0, 1e6, scales.embedding);
+  if (huginn && std::abs(given - scales.embedding) > 1e-3F * scales.embedding) {
+    throw Error("{}: init_values: embed_scale is {}; Huginn's is the root of n_embd, {}", where, given,
+                scales.embedding);
+  }
+  scales.embedding = given;
+  return scales;
+}
+
+std::vector<Group> groups_of(const JsonObject& object, bool huginn, const Scales& scales) {
   Group core = plain_group("core", object.integer("n_layers_in_recurrent_block", 1, kMostLoops));
   core.loops = object.integer("mean_recurrence", 1, kMostLoops);
   core.injection = Injection::linear;
   core.first_state = FirstState::noise;
-  const float hidden = static_cast<float>(object.integer("n_embd", 1, kMost));
-  float std = std::sqrt(2.0F / (5.0F * hidden));
-  if (object.has("init_values")) std = object.object("init_values").number("std", 0, 1e3, std);
-  core.noise_std = std * embedding_scale;
+  core.noise_std = scales.std * scales.embedding;
   core.exit_norm = huginn;  // ln_f stands before the coda and again after it
   return {plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops)), core,
           plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops))};
+}
+
+/// Huginn rotates by rope_base; a retrofit as the model it was made of.
+void set_rotation(ModelSpec& spec, const nlohmann::json& config, bool huginn, const std::string& where) {
+  const JsonObject object(config, where);
+  const float base = object.number("rope_base", 1, 1e12, 50000.0F);
+  spec.position = huginn ? PositionKind::rotary_adjacent : PositionKind::rotary_half;
+  spec.rotary_theta = rotary_theta(config, base, where);
+  if (object.given("rope_base") && spec.rotary_theta != base) {
+    throw Error("{}: rope_base is {}, but rope_theta is {}; the two name the same thing and have to agree", where, base,
+                spec.rotary_theta);
+  }
+  spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
+  if (huginn && !spec.rotary_divisors.empty())
+    throw Error("{}: rope_scaling is set; Huginn's rotation has none", where);
 }
 
 ModelSpec spec_of(const nlohmann::json& config, Blocks blocks, const std::string& where) {
@@ -42,30 +98,21 @@ ModelSpec spec_of(const nlohmann::json& config, Blocks blocks, const std::string
   spec.hidden_size = object.integer("n_embd", 1, kMost);
   spec.heads = object.integer("n_heads", 1, kMost);
   spec.kv_heads = object.integer("num_key_value_heads", 1, kMost, spec.heads);
-  spec.head_size = object.integer("head_dim", 1, kMost, spec.hidden_size / spec.heads);
+  spec.head_size = object.given("head_dim") ? object.integer("head_dim", 1, kMost)
+                                            : whole_head_size(spec.hidden_size, "n_embd", spec.heads, "n_heads", where);
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = spec.qk_norm_eps = object.number("norm_eps", 0, 1, 1e-6F);
-  spec.position = huginn ? PositionKind::rotary_adjacent : PositionKind::rotary_half;
-  spec.rotary_theta = rotary_theta(config, object.number("rope_base", 1, 1e12, 50000.0F), where);
-  if (!huginn) spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
-  spec.qkv_biases = object.boolean("qk_bias", huginn);
-  spec.tied_head = object.boolean("tie_embeddings", huginn);
-  switch (blocks) {
-    case Blocks::huginn:
-      spec.norm_placement = NormPlacement::sandwich;
-      spec.embedding_scale = std::sqrt(static_cast<float>(spec.hidden_size));
-      break;
-    case Blocks::llama:
-      break;
-    case Blocks::olmo2:
-      spec.norm_placement = NormPlacement::post_branch;
-      spec.qk_norm = QkNorm::full;
-      break;
+  set_rotation(spec, config, huginn, where);
+  spec.qkv_biases = object.boolean("qk_bias", true);
+  spec.tied_head = object.boolean("tie_embeddings", true);
+  if (huginn) spec.norm_placement = NormPlacement::sandwich;
+  if (blocks == Blocks::olmo2) {
+    spec.norm_placement = NormPlacement::post_branch;
+    spec.qk_norm = QkNorm::full;
   }
-  if (object.has("init_values")) {
-    spec.embedding_scale = object.object("init_values").number("embed_scale", 0, 1e6, spec.embedding_scale);
-  }
-  spec.groups = groups_of(object, huginn, spec.embedding_scale);
+  const Scales scales = scales_of(object, huginn, spec.hidden_size, where);
+  spec.embedding_scale = scales.embedding;
+  spec.groups = groups_of(object, huginn, scales);
   return spec;
 }
 
@@ -124,7 +171,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 Family raven_family() {
   return {"raven", "Huginn-0125, and Llama, TinyLlama and OLMo 2 retrofitted with recurrence",
-          [](const nlohmann::json& config) { return is_type(config, "huginn_raven"); }, map};
+          [](const nlohmann::json& config) { return is_type(config, "huginn_raven"); }, keys(), map};
 }
 
 }  // namespace gyre

@@ -34,6 +34,10 @@ def gelu_tanh(x):
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
+def gelu(x):
+    return 0.5 * x * (1.0 + np.vectorize(math.erf)(x / math.sqrt(2.0)))
+
+
 def softplus(x):
     return np.logaddexp(0.0, x)
 
@@ -83,8 +87,8 @@ def rotate_adjacent(x, cos, sin):
     return np.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1).reshape(x.shape)
 
 
-def attention(q, keys, values, positions, visible=None):
-    """Causal softmax attention.
+def attention(q, keys, values, positions, visible=None, scale=None):
+    """Causal softmax attention, scores times `scale`, by default one over the root of the heads' size.
 
     q [tokens, heads, size] at the given positions; keys, values [known, kv_heads, size], row j being position j. Query
     head h reads kv head h // (heads / kv_heads). `visible` [tokens, known] replaces the causal mask. Returns
@@ -92,7 +96,8 @@ def attention(q, keys, values, positions, visible=None):
     """
     group = q.shape[1] // keys.shape[1]
     keys, values = np.repeat(keys, group, axis=1), np.repeat(values, group, axis=1)
-    scores = np.einsum("thd,nhd->htn", q, keys) / math.sqrt(q.shape[-1])
+    scale = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale
+    scores = np.einsum("thd,nhd->htn", q, keys) * scale
     if visible is None:
         visible = np.arange(keys.shape[0])[None, :] <= np.asarray(positions)[:, None]
     scores = np.where(visible[None], scores, -np.inf)

@@ -3,10 +3,13 @@
 The published files name tensors without the `transformer.` in front and carry each layer's causal mask as `attn.bias`.
 """
 
+import math
+
 import numpy as np
 
-from .. import ops
+from .. import decoder, ops
 from ..decoder import Model
+from ..weights import normal
 
 NAME = "gpt2"
 
@@ -88,11 +91,20 @@ class Gpt2(Model):
     def linear(self, name, x):
         return x @ self.t[name + ".weight"] + self.t[name + ".bias"]
 
-    def attend(self, p, x, loop, step):
+    def score_scale(self, layer, head_size):
+        scale = 1.0 / math.sqrt(head_size) if self.config.get("scale_attn_weights", True) else 1.0
+        return scale / (layer + 1) if self.config.get("scale_attn_by_inverse_layer_idx", False) else scale
+
+    def attend(self, layer, p, x, loop, step):
         parts = np.split(self.linear(p + "c_attn", x), 3, axis=-1)
         q, k, v = (part.reshape(len(x), self.config["n_head"], -1) for part in parts)
         keys, values = step.cache.exchange(p, loop, step.positions, k, v)
-        return self.linear(p + "c_proj", ops.attention(q, keys, values, step.positions))
+        scale = self.score_scale(layer, q.shape[-1])
+        return self.linear(p + "c_proj", ops.attention(q, keys, values, step.positions, scale=scale))
+
+    def activation(self, x):
+        exact = self.config["activation_function"] == "gelu"
+        return ops.gelu(x) if exact else ops.gelu_tanh(x)
 
     def enter(self, step):
         return self.t["wte.weight"][step.ids] + self.t["wpe.weight"][step.positions]
@@ -100,13 +112,43 @@ class Gpt2(Model):
     def loop(self, state, entered, loop, step):
         for i in range(self.config["n_layer"]):
             p = f"h.{i}."
-            state = state + self.attend(p + "attn.", self.norm(p + "ln_1", state), loop, step)
-            inner = ops.gelu_tanh(self.linear(p + "mlp.c_fc", self.norm(p + "ln_2", state)))
+            state = state + self.attend(i, p + "attn.", self.norm(p + "ln_1", state), loop, step)
+            inner = self.activation(self.linear(p + "mlp.c_fc", self.norm(p + "ln_2", state)))
             state = state + self.linear(p + "mlp.c_proj", inner)
         return state
 
     def leave(self, state, step):
-        return ops.linear(self.norm("ln_f", state), self.t["wte.weight"])
+        head = "wte.weight" if self.config.get("tie_word_embeddings", True) else "lm_head.weight"
+        return ops.linear(self.norm("ln_f", state), self.t[head])
 
 
+def variants(model, ids, arrays, meaning):
+    """The same weights under other values of the switches."""
+    head = normal(f"{NAME}/untied/lm_head.weight", (model.config["vocab_size"], model.config["n_embd"]))
+    inner = 2 * model.config["n_embd"]
+    narrow = {}
+    for name, tensor in model.t.items():
+        if name.endswith("mlp.c_fc.weight") or name.endswith("mlp.c_fc.bias"):
+            tensor = tensor[..., :inner]
+        narrow[name] = tensor[:inner] if name.endswith("mlp.c_proj.weight") else tensor
+    arrays["lm_head.weight"] = head
+    meaning["lm_head.weight"] = "[vocabulary, hidden] the head of `logits.untied`"
+
+    def logits(name, text, tensors=model.t, **switches):
+        other = Gpt2(model.config | switches, tensors)
+        arrays["logits." + name] = decoder.prefill(other, ids, 1).logits
+        meaning["logits." + name] = f"[tokens, vocabulary] {text}"
+
+    logits("untied", "under tie_word_embeddings false", model.t | {"lm_head.weight": head}, tie_word_embeddings=False)
+    logits("unscaled", "under scale_attn_weights false", scale_attn_weights=False)
+    logits("by_layer", "under scale_attn_by_inverse_layer_idx true", scale_attn_by_inverse_layer_idx=True)
+    logits(
+        "unscaled_by_layer", "under both", scale_attn_weights=False, scale_attn_by_inverse_layer_idx=True
+    )
+    logits("gelu", "under activation_function gelu", activation_function="gelu")
+    logits("narrow", f"under n_inner {inner}, by the first channels of each MLP", narrow, n_inner=inner)
+    return {}
+
+
+EXTRAS = (variants,)
 MODEL = Gpt2

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .. import ops
+from .. import decoder, ops
 from ..decoder import Model
+from ..weights import normal
 
 NAME = "llama"
 SHARDS = 2
@@ -85,7 +86,9 @@ class Llama(Model):
         self.head_size = c.get("head_dim") or c["hidden_size"] // self.heads
         self.inverse = ops.frequencies(self.head_size, c["rope_theta"])
         scaling = c.get("rope_scaling")
-        if scaling:
+        if scaling and scaling["rope_type"] == "linear":
+            self.inverse = self.inverse / scaling["factor"]
+        elif scaling:
             numbers = {key: value for key, value in scaling.items() if key != "rope_type"}
             self.inverse = ops.llama3_scaled(self.inverse, **numbers)
 
@@ -132,4 +135,47 @@ class Llama(Model):
         return self.head(self.norm("model.norm", state))
 
 
+ATTENTION_MAPS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+MLP_MAPS = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+
+
+def biased(model, ids, arrays, meaning, name, maps, keep=False):
+    """logits.NAME: the same weights with biases on these maps of every layer, which are in arrays as BIAS.bias."""
+    biases = {}
+    for i in range(model.config["num_hidden_layers"]):
+        for part in maps:
+            bias = f"model.layers.{i}.{part}.bias"
+            rows = model.t[bias.removesuffix("bias") + "weight"].shape[0]
+            # as float32 holds them: the file keeps no more
+            biases[bias] = normal(f"{model.config['model_type']}/{bias}", (rows,), std=0.3).astype(np.float64)
+    if keep:
+        arrays |= biases
+        meaning |= {bias: "[rows] a bias of `logits.biases` and the like" for bias in biases}
+    arrays["logits." + name] = decoder.prefill(type(model)(model.config, model.t | biases), ids, 1).logits
+    meaning["logits." + name] = "[tokens, vocabulary] with biases on " + ", ".join(maps)
+
+
+def attention_biases(model, ids, arrays, meaning):
+    biased(model, ids, arrays, meaning, "attention_bias", ATTENTION_MAPS, keep=True)
+    return {}
+
+
+def variants(model, ids, arrays, meaning):
+    """Biases on some linear maps or all, and other rotations."""
+    biased(model, ids, arrays, meaning, "biases", ATTENTION_MAPS + MLP_MAPS, keep=True)
+    biased(model, ids, arrays, meaning, "attention_bias", ATTENTION_MAPS)
+    biased(model, ids, arrays, meaning, "mlp_bias", MLP_MAPS)
+    biased(model, ids, arrays, meaning, "qkv_bias", ATTENTION_MAPS[:3])
+
+    def rotated(name, scaling):
+        other = type(model)(model.config | {"rope_scaling": scaling}, model.t)
+        arrays["logits." + name] = decoder.prefill(other, ids, 1).logits
+        meaning["logits." + name] = f"[tokens, vocabulary] under rope_scaling {scaling}"
+
+    rotated("plain", None)
+    rotated("linear", {"rope_type": "linear", "factor": 4.0})
+    return {}
+
+
+EXTRAS = (variants,)
 MODEL = Llama

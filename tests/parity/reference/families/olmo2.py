@@ -4,6 +4,7 @@ from . import llama
 
 NAME = "olmo2"
 SCALES = llama.SCALES
+EXTRAS = (llama.attention_biases,)
 
 
 def config():

@@ -9,9 +9,11 @@ layer adds an embedding of the token to its values, gated by the first 32 channe
 feed-forward is relu(x)^2 / 2. The first state is zero here (published: state_init "like-init", random).
 """
 
+import math
+
 import numpy as np
 
-from .. import ops
+from .. import decoder, ops
 from ..stations import Stations, rotation_table
 from . import raven
 
@@ -142,7 +144,9 @@ class Parcae(Stations):
     def __init__(self, config, tensors):
         super().__init__(config, tensors, config["mean_recurrence"], config["norm_eps"])
         self.head_size = config["n_embd"] // config["num_attention_heads"]
-        self.inverse = ops.frequencies(self.head_size, config["rope_settings"]["rope_base"])
+        rope = config["rope_settings"]
+        self.inverse = ops.frequencies(self.head_size, rope["rope_base"]) / rope["rope_condense_ratio"]
+        self.scale = math.sqrt(config["n_embd"]) if config["init_strategy"] == "takase" else 1.0
         self.places = {p: place for p, place, _ in layers(config)}
 
     def attend(self, p, x, loop, step):
@@ -154,21 +158,25 @@ class Parcae(Stations):
             weight = 2.0 * ops.sigmoid(ops.linear(x[:, :32], self.t[gate]))
             v = v + weight[:, :, None] * self.t[embedding][step.ids].reshape(v.shape)
         cos, sin = ops.rotation(step.positions, self.inverse)
-        q, k = (ops.rms_norm(ops.rotate_adjacent(y, cos, sin), None, QK_EPS) for y in (q, k))
+        q, k = (ops.rotate_adjacent(y, cos, sin) for y in (q, k))
+        if self.config["qk_norm"]:
+            q, k = (ops.rms_norm(y, None, QK_EPS) for y in (q, k))
         keys, values = step.cache.exchange(p, loop, step.positions, k, v)
         return self.linear(p + "attn.c_proj", ops.attention(q, keys, values, step.positions))
 
     def feed(self, p, x):
-        return self.linear(p + "proj", 0.5 * np.maximum(self.linear(p + "fc", x), 0.0) ** 2)
+        inner = self.linear(p + "fc", x)
+        exact = self.config["nonlin_name"] == "GELU"
+        return self.linear(p + "proj", ops.gelu(inner) if exact else 0.5 * np.maximum(inner, 0.0) ** 2)
 
     def block(self, p, x, loop, step):
         x = x + self.attend(p, self.norm(p + "norm_1", x), loop, step)
         return x + self.feed(p + "mlp.", self.norm(p + "norm_2", x))
 
     def enter(self, step):
-        x = self.t["transformer.wte.weight"][step.ids]
+        x = self.t["transformer.wte.weight"][step.ids] * self.scale
         x = self.part("prelude", self.config["n_layers_in_prelude"], x, 0, step)
-        return self.norm("transformer.ln_prelude", x)
+        return self.norm("transformer.ln_prelude", x) if self.config["prelude_norm"] else x
 
     def loop(self, state, entered, loop, step):
         delta = ops.softplus(self.t["transformer.adapter.dt_bias"])
@@ -179,7 +187,27 @@ class Parcae(Stations):
     def leave(self, state, step):
         x = self.linear("transformer.C", state)
         x = self.part("coda", self.config["n_layers_in_coda"], x, 0, step)
-        return ops.linear(self.norm("transformer.ln_f", x), self.t["lm_head.weight"])
+        logits = ops.linear(self.norm("transformer.ln_f", x), self.t["lm_head.weight"])
+        cap = self.config["logit_softcap"]
+        return logits if cap is None else cap * np.tanh(logits / cap)
 
 
+def variants(model, ids, arrays, meaning):
+    """The same weights under other values of the switches, from a first state of zeros."""
+    rope = model.config["rope_settings"]
+    for name, switches in (
+        ("takase", {"init_strategy": "takase"}),
+        ("gelu", {"nonlin_name": "GELU"}),
+        ("condensed", {"rope_settings": rope | {"rope_condense_ratio": 3}}),
+        ("capped", {"logit_softcap": 1.5}),
+        ("no_prelude_norm", {"prelude_norm": False}),
+        ("no_qk_norm", {"qk_norm": False}),
+    ):
+        other = Parcae(model.config | switches, model.t)
+        arrays["logits." + name] = decoder.prefill(other, ids, 2).logits
+        meaning["logits." + name] = f"[tokens, vocabulary] after two loops under {switches}"
+    return {}
+
+
+EXTRAS = (variants,)
 MODEL = Parcae

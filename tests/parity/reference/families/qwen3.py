@@ -4,6 +4,7 @@ from . import llama
 
 NAME = "qwen3"
 SCALES = llama.SCALES
+EXTRAS = (llama.attention_biases,)
 
 
 def config():

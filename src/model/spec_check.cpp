@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/error.hpp"
+#include "model/spec.hpp"
+
+namespace gyre {
+namespace {
+
+void require_size(const char* key, int size, int most, const std::string& where) {
+  if (size >= 1 && size <= most) return;
+  throw Error("{}: {} is {}; it must lie between 1 and {}", where, key, size, most);
+}
+
+void require_finite(const char* key, float number, const std::string& where) {
+  if (!std::isfinite(number)) throw Error("{}: {} is {}; it must be a finite number", where, key, number);
+}
+
+void check_sizes(const ModelSpec& spec, const std::string& where) {
+  if (spec.head_size < 1) {
+    throw Error("{}: head_size is {}; give it, or no more heads than hidden_size", where, spec.head_size);
+  }
+  require_size("vocab_size", spec.vocab_size, kMostVocab, where);
+  require_size("context", spec.context, kMostContext, where);
+  require_size("hidden_size", spec.hidden_size, kMostWidth, where);
+  require_size("heads", spec.heads, kMostWidth, where);
+  require_size("kv_heads", spec.kv_heads, kMostWidth, where);
+  require_size("ffn_size", spec.ffn_size, kMostFfn, where);
+  if (std::int64_t{spec.heads} * spec.head_size > kMostWidth) {
+    throw Error("{}: heads ({}) times head_size ({}) is more than {}", where, spec.heads, spec.head_size, kMostWidth);
+  }
+  if (spec.heads % spec.kv_heads != 0) {
+    throw Error("{}: kv_heads ({}) must divide heads ({})", where, spec.kv_heads, spec.heads);
+  }
+}
+
+void check_rotation(const ModelSpec& spec, const std::string& where) {
+  require_finite("rotary_theta", spec.rotary_theta, where);
+  if (spec.position == PositionKind::learned) {
+    if (spec.rotary_divisors.empty()) return;
+    throw Error("{}: rotary_divisors are given, but position is \"learned\", which rotates nothing", where);
+  }
+  if (spec.head_size % 2 != 0) {
+    throw Error("{}: head_size ({}) must be even for rotary positions", where, spec.head_size);
+  }
+  if (!spec.rotary_divisors.empty() && spec.rotary_divisors.size() != static_cast<std::size_t>(spec.head_size / 2)) {
+    throw Error("{}: rotary_divisors has {} numbers; give head_size / 2 = {}", where, spec.rotary_divisors.size(),
+                spec.head_size / 2);
+  }
+  for (const float divisor : spec.rotary_divisors) {
+    if (divisor > 0 && std::isfinite(divisor)) continue;
+    throw Error("{}: rotary_divisors holds {}; each must be a positive number", where, divisor);
+  }
+}
+
+void check_norms(const ModelSpec& spec, const std::string& where) {
+  require_finite("norm_eps", spec.norm_eps, where);
+  require_finite("qk_norm_eps", spec.qk_norm_eps, where);
+  require_finite("logit_softcap", spec.logit_softcap, where);
+  require_finite("embedding_scale", spec.embedding_scale, where);
+  if (spec.norm != NormKind::layer || spec.norm_weights) return;
+  throw Error("{}: norm_weights is false, but norm is \"layer\"; leave the weights out of norms of kind \"rms\" only",
+              where);
+}
+
+void check_group(const ModelSpec& spec, const Group& group, const std::string& where) {
+  require_size("layers", group.layers, kMostLoops, where);
+  require_size("loops", group.loops, kMostLoops, where);
+  if (!(group.noise_std >= 0 && group.noise_std <= 1e6F)) {
+    throw Error("{}: noise_std is {}; it must lie between 0 and 1000000", where, group.noise_std);
+  }
+  require_finite("damping", group.damping, where);
+  for (const int layer : group.value_layers) {
+    if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
+    throw Error("{}: value_layers names layer {} of {}, or hidden_size is below {}", where, layer, group.layers,
+                kValueGateWidth);
+  }
+  if (group.first_state != FirstState::carried && group.injection == Injection::none) {
+    throw Error(
+        "{}: first_state is \"{}\" without injection, so the group would forget its input; set injection to \"add\" or "
+        "\"linear\"",
+        where, group.first_state == FirstState::zero ? "zero" : "noise");
+  }
+  if (group.first_state != FirstState::noise && group.noise_std != Group().noise_std) {
+    throw Error("{}: noise_std is given, but first_state is not \"noise\"; nothing would read it", where);
+  }
+}
+
+/// Layers, those of fast stacks included as often as they run; and once more times the loops of their groups.
+void check_depth(const ModelSpec& spec, const std::string& where) {
+  std::int64_t layers = 0;
+  std::int64_t passes = 0;
+  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
+    layers += spec.groups[g].passes();
+    passes += std::int64_t{spec.groups[g].passes()} * spec.groups[g].loops;
+    if (layers > kMostLoops) {
+      throw Error("{}: the groups pass through more than {} layers, groups[{}].fast included as often as it runs",
+                  where, kMostLoops, g);
+    }
+  }
+  if (passes > kMostPasses) {
+    throw Error("{}: layers times loops of the groups come to {}; at most {}", where, passes, kMostPasses);
+  }
+  // Each pass keeps keys and values of every position, in numbers of four bytes.
+  const double bytes = 8.0 * static_cast<double>(passes) * spec.kv_size() * spec.context;
+  if (bytes <= 0x1p62) return;
+  throw Error(
+      "{}: context ({}) times kv_heads ({}) times head_size ({}) times layers and loops ({}) is more than any "
+      "memory holds",
+      where, spec.context, spec.kv_heads, spec.head_size, passes);
+}
+
+/// Parts of a model are named by their groups, beside the embedding and the head.
+void check_names(const ModelSpec& spec, const std::string& where) {
+  std::set<std::string> names = {"embed", "head"};
+  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
+    const std::string& name = spec.groups[g].name;
+    if (names.insert(name).second) continue;
+    const bool reserved = name == "embed" || name == "head";
+    throw Error("{}: groups[{}].name is \"{}\", {}; give each group a name of its own", where, g, name,
+                reserved ? "which is the name of another part of every model" : "as is another group's");
+  }
+}
+
+}  // namespace
+
+void validate(const ModelSpec& spec, const std::string& where) {
+  check_sizes(spec, where);
+  if (spec.groups.empty()) throw Error("{}: groups is empty; name at least one group of layers", where);
+  check_rotation(spec, where);
+  check_norms(spec, where);
+  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
+    check_group(spec, spec.groups[g], fmt::format("{}: groups[{}]", where, g));
+  }
+  check_depth(spec, where);
+  check_names(spec, where);
+}
+
+}  // namespace gyre
