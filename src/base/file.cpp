@@ -19,6 +19,11 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
+/// What git leaves in place of a large file where git-lfs is not at work: a few lines of text.
+bool is_lfs_pointer(std::string_view text) {
+  return text.size() < 1024 && text.starts_with("version https://git-lfs.github.com/spec/");
+}
+
 /// A name beside `path` that no reader takes for a finished file.
 fs::path temporary_sibling(const fs::path& path) {
   return path.parent_path() / fmt::format(".{}.partial-{}", path.filename().string(), ::getpid());
@@ -65,6 +70,10 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
     data_ = static_cast<const std::byte*>(address);
   }
   ::close(descriptor);
+  if (!is_lfs_pointer(text())) return;
+  ::munmap(const_cast<std::byte*>(data_), size_);
+  throw Error("{}: a Git LFS pointer, not the file itself; fetch it with git lfs pull, or with gyre pull",
+              path.string());
 }
 
 MappedFile::~MappedFile() {
