@@ -24,6 +24,11 @@ bool is_lfs_pointer(std::string_view text) {
   return text.size() < 1024 && text.starts_with("version https://git-lfs.github.com/spec/");
 }
 
+/// What is left of a link of the Hugging Face cache where it was copied without links: the text of its target.
+bool is_text_of_link(std::string_view text) {
+  return text.size() < 1024 && text.starts_with("../../blobs/") && text.find('\n') == std::string_view::npos;
+}
+
 /// A name beside `path` that no reader takes for a finished file.
 fs::path temporary_sibling(const fs::path& path) {
   return path.parent_path() / fmt::format(".{}.partial-{}", path.filename().string(), ::getpid());
@@ -70,9 +75,14 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
     data_ = static_cast<const std::byte*>(address);
   }
   ::close(descriptor);
-  if (!is_lfs_pointer(text())) return;
+  const bool pointer = is_lfs_pointer(text());
+  if (!pointer && !is_text_of_link(text())) return;
   ::munmap(const_cast<std::byte*>(data_), size_);
-  throw Error("{}: a Git LFS pointer, not the file itself; fetch it with git lfs pull, or with gyre pull",
+  if (pointer) {
+    throw Error("{}: a Git LFS pointer, not the file itself; fetch it with git lfs pull, or with gyre pull",
+                path.string());
+  }
+  throw Error("{}: the text of a link, not the file itself; copy the folder with its links, or fetch it with gyre pull",
               path.string());
 }
 

@@ -165,7 +165,7 @@ Language of_gguf(const fs::path& path) {
 }  // namespace
 
 ChatTemplate load_chat_template(const fs::path& model, const Tokenizer& tokenizer) {
-  if (!fs::is_regular_file(model)) return ChatTemplate::load(model);
+  if (!fs::is_regular_file(model)) return ChatTemplate::load(resolve_model_path(model));
   const Gguf file(model);
   if (!file.has("tokenizer.chat_template")) {
     throw Error("{}: no chat template (key tokenizer.chat_template); give a prompt without --chat", model.string());

@@ -37,16 +37,33 @@ constexpr unsigned long kMostRetries = 10'000'000;
 constexpr unsigned int kMostRemembered = 1U << 22U;
 constexpr int kTriesPerLook = 64;
 
-/// [:punct:] of the older library that Debian has leaves the symbols out, which it holds from 6.9.9 on.
-std::string with_symbols(std::string regex) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kNewer = {
-      {{"[:punct:]", R"(\p{P}\p{S})"}, {"[:^punct:]", R"([^\p{P}\p{S}])"}}};
-  for (const auto& [older, newer] : kNewer) {
-    for (std::size_t at = regex.find(older); at != std::string::npos; at = regex.find(older, at + newer.size())) {
-      regex.replace(at, older.size(), newer);
+/// The pattern as Debian's older library has to read it: there [:punct:] leaves the symbols out, which it holds from
+/// 6.9.9 on, and \R that may be repeated misses a single line feed.
+std::string as_newer(std::string_view regex) {
+  constexpr std::string_view kPunctuation = "[:punct:]";
+  constexpr std::string_view kOthers = "[:^punct:]";
+  std::string made;
+  int classes = 0;  // that are open
+  while (!regex.empty()) {
+    std::string_view taken = regex.substr(0, regex.front() == '\\' ? 2 : 1);
+    std::string_view put = taken;
+    if (classes > 0 && regex.starts_with(kPunctuation)) {
+      taken = kPunctuation;
+      put = R"(\p{P}\p{S})";
+    } else if (classes > 0 && regex.starts_with(kOthers)) {
+      taken = kOthers;
+      put = R"([^\p{P}\p{S}])";
+    } else if (classes == 0 && taken == R"(\R)") {
+      put = R"((?>\r\n|[\n-\r\x{85}\x{2028}\x{2029}]))";
+    } else if (taken == "[") {
+      ++classes;
+    } else if (taken == "]" && classes > 0) {
+      --classes;
     }
+    made += put;
+    regex.remove_prefix(taken.size());
   }
-  return regex;
+  return made;
 }
 
 const OnigUChar* units(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
@@ -199,7 +216,7 @@ struct SplitPattern::Compiled {
 SplitPattern::SplitPattern(std::string regex, std::string_view where, SplitBehavior behavior, bool invert)
     : regex_(std::move(regex)), behavior_(behavior), invert_(invert) {
   const bool in_one_go = regex_.find("\\G") != std::string::npos;
-  compiled_ = std::make_shared<const Compiled>(Compiled{compile(with_symbols(regex_), where), in_one_go});
+  compiled_ = std::make_shared<const Compiled>(Compiled{compile(as_newer(regex_), where), in_one_go});
 }
 
 std::vector<TextRange> SplitPattern::find_all(std::string_view text) const {

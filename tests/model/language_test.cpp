@@ -282,6 +282,13 @@ TEST_F(ModelPath, AFolderWithoutAModelSaysWhatIsMissing) {
   EXPECT_THAT([&] { Model::load(folder_.path()); }, ThrowsMessage<Error>(HasSubstr("x.gguf")));
 }
 
+TEST_F(ModelPath, LinksThatWereCopiedAsTextAreCalledSo) {
+  snapshot("abc");
+  write_text_atomically(root() / "snapshots" / "abc" / "config.json", "../../blobs/0123abcd");
+  EXPECT_THAT([&] { Model::load(root()); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("abc/config.json"), HasSubstr("the text of a link"))));
+}
+
 TEST_F(ModelPath, PointersOfGitLfsAreCalledSo) {
   const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
   for (const char* name : {"m.gguf", "tokenizer.json", "config.json"}) {

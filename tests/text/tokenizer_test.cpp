@@ -241,6 +241,9 @@ TEST(SplitPattern, ReadsTheDialectOfOniguruma) {
   EXPECT_EQ(pieces_of(SplitPattern(R"(\u65e5+)", "test"), "日日x"), (Pieces{"日日", "x"}));
   EXPECT_EQ(pieces_of(SplitPattern(R"(\p{Han})", "test"), "日、a"), (Pieces{"日", "、a"}));
   EXPECT_EQ(pieces_of(SplitPattern("[[:punct:]]", "test"), "a$b!"), (Pieces{"a", "$", "b", "!"}));
+  EXPECT_EQ(pieces_of(SplitPattern("[^[:^punct:]]", "test"), "a$b!"), (Pieces{"a", "$", "b", "!"}));
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\R*)", "test"), "a\nb\r\n\nc"), (Pieces{"a", "\n", "b", "\r\n\n", "c"}));
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\\R[\R])", "test"), "x\\RRy"), (Pieces{"x", "\\RR", "y"}));
   EXPECT_EQ(error_of([] { return SplitPattern("a(", "here"); }),
             "here: the pattern does not compile: end pattern with unmatched parenthesis");
 }
