@@ -19,6 +19,16 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
+/// What git leaves in place of a large file where git-lfs is not at work: a few lines of text.
+bool is_lfs_pointer(std::string_view text) {
+  return text.size() < 1024 && text.starts_with("version https://git-lfs.github.com/spec/");
+}
+
+/// What is left of a link of the Hugging Face cache where it was copied without links: the text of its target.
+bool is_text_of_link(std::string_view text) {
+  return text.size() < 1024 && text.starts_with("../../blobs/") && text.find('\n') == std::string_view::npos;
+}
+
 /// A name beside `path` that no reader takes for a finished file.
 fs::path temporary_sibling(const fs::path& path) {
   return path.parent_path() / fmt::format(".{}.partial-{}", path.filename().string(), ::getpid());
@@ -65,6 +75,15 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
     data_ = static_cast<const std::byte*>(address);
   }
   ::close(descriptor);
+  const bool pointer = is_lfs_pointer(text());
+  if (!pointer && !is_text_of_link(text())) return;
+  ::munmap(const_cast<std::byte*>(data_), size_);
+  if (pointer) {
+    throw Error("{}: a Git LFS pointer, not the file itself; fetch it with git lfs pull, or with gyre pull",
+                path.string());
+  }
+  throw Error("{}: the text of a link, not the file itself; copy the folder with its links, or fetch it with gyre pull",
+              path.string());
 }
 
 MappedFile::~MappedFile() {

@@ -12,7 +12,8 @@ namespace gyre {
 /// A file mapped read-only for as long as this object lives. Moving keeps the address.
 class MappedFile {
  public:
-  /// Maps the whole of `path`. Throws Error when it is missing, not a regular file, or unreadable.
+  /// Maps the whole of `path`. Throws Error when it is missing, not a regular file, unreadable, or the pointer of a
+  /// file that Git LFS has not fetched.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "cli/commands.hpp"
+#include "model/language.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre::cli {
@@ -20,13 +22,20 @@ struct TokenizeOptions {
   std::string text;
   bool lower_case = false;
   bool surround = false;
+  bool json = false;
   bool json_lines = false;
 };
 
+/// Whether a file is a model of its own, with a tokenizer in it.
+bool is_gguf(const std::filesystem::path& file) {
+  return file.extension() == ".gguf" || MappedFile(file).text().starts_with("GGUF");
+}
+
 Tokenizer load_tokenizer(const TokenizeOptions& options) {
-  std::filesystem::path file = options.file;
-  if (std::filesystem::is_directory(file)) file /= "tokenizer.json";
+  const std::filesystem::path file = options.file;
   if (file.extension() == ".txt") return Tokenizer::load_wordpiece(file, options.lower_case);
+  if (options.lower_case) throw Error("--lower-case goes with a vocab.txt; {} says itself what it does", file.string());
+  if (std::filesystem::is_directory(file) || is_gguf(file)) return load_language(file).tokenizer;
   return Tokenizer::load(file);
 }
 
@@ -59,15 +68,24 @@ void run_lines(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   }
 }
 
-void run(const TokenizeOptions& options) {
-  const Tokenizer tokenizer = load_tokenizer(options);
-  if (options.json_lines) {
-    run_lines(options, tokenizer);
+void run_text(const TokenizeOptions& options, const Tokenizer& tokenizer) {
+  const std::vector<std::int32_t> tokens = tokens_of(tokenizer, options.text, options.surround);
+  if (options.json) {
+    std::vector<std::string> pieces;
+    for (const std::int32_t token : tokens) pieces.push_back(tokenizer.piece(token));
+    fmt::print("{}\n", line_of({{"ids", tokens}, {"pieces", pieces}, {"text", tokenizer.decode(tokens)}}));
     return;
   }
-  for (const std::int32_t token : tokens_of(tokenizer, options.text, options.surround)) {
-    fmt::print("{:>7}  {}\n", token, line_of(tokenizer.piece(token)));
+  for (const std::int32_t token : tokens) fmt::print("{:>7}  {}\n", token, line_of(tokenizer.piece(token)));
+}
+
+void run(const TokenizeOptions& options, bool has_text) {
+  if (has_text && options.json_lines) throw Error("a text and --json-lines: give one of the two");
+  if (!has_text && !options.json_lines) {
+    throw Error("no text; give one, or --json-lines for texts from standard input");
   }
+  const Tokenizer tokenizer = load_tokenizer(options);
+  options.json_lines ? run_lines(options, tokenizer) : run_text(options, tokenizer);
 }
 
 }  // namespace
@@ -75,16 +93,20 @@ void run(const TokenizeOptions& options) {
 void add_tokenize(CLI::App& program) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = program.add_subcommand("tokenize", "The tokens of a text, one a line: id and bytes");
-  command->add_option("-t,--tokenizer", options->file, "tokenizer.json, a folder that holds one, or BERT's vocab.txt")
+  command
+      ->add_option("-t,--tokenizer", options->file,
+                   "A model folder or GGUF file, a tokenizer.json by itself, or BERT's vocab.txt")
       ->required();
-  command->add_option("text", options->text, "The text");
+  CLI::Option* text = command->add_option("text", options->text, "The text");
   command->add_flag("--lower-case", options->lower_case, "With vocab.txt: the vocabulary is of lower case");
   command->add_flag("--surround", options->surround, "Add the tokens that the model wants around a text");
-  command->add_flag(
-      "--json-lines", options->json_lines,
-      "Read texts from standard input, each a line of JSON; write their ids and the text these decode to");
+  CLI::Option* json = command->add_flag("--json", options->json, "Print JSON: ids, bytes, and the text they decode to");
+  command
+      ->add_flag("--json-lines", options->json_lines,
+                 "Read texts from standard input, each a line of JSON; write their ids and the text these decode to")
+      ->excludes(json);
   command->footer("Example:\n  gyre tokenize -t models/shakespeare \"ROMEO: what light\"");
-  command->callback([options] { run(*options); });
+  command->callback([options, text] { run(*options, text->count() > 0); });
 }
 
 }  // namespace gyre::cli

@@ -196,6 +196,7 @@ Gguf::Gguf(const std::filesystem::path& path) : file_(path) {
                 file_.bytes().size());
   }
   read_metadata(reader, values);
+  refuse_part();
   place_tensors(reader, read_tensors(reader, tensors));
 }
 
@@ -206,6 +207,16 @@ void Gguf::read_metadata(Reader& reader, std::uint64_t count) {
     const auto [entry, is_new] = values_.emplace(std::move(key), value);
     if (!is_new) throw Error("{}: the key {} is there twice; the file is damaged", reader.where(), entry->first);
   }
+}
+
+void Gguf::refuse_part() const {
+  constexpr std::int64_t kMost = UINT16_MAX;
+  const std::int64_t count = integer("split.count", 0, kMost, 1);
+  if (count <= 1) return;
+  const std::int64_t number = integer("split.no", 0, kMost, 0) + 1;
+  throw Error(
+      "{}: part {} of {} of a model; gyre reads models in one file, join them: llama-gguf-split --merge PART-1 OUT",
+      path().string(), number, count);
 }
 
 std::map<std::string, std::uint64_t> Gguf::read_tensors(Reader& reader, std::uint64_t count) {

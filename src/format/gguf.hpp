@@ -27,7 +27,8 @@ enum class GgufType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, 
 /// type, or out of range. Whole numbers of every width are integers, and numbers too.
 class Gguf {
  public:
-  /// Throws Error when the file is damaged, or when a tensor is of a type that is not among those of DType.
+  /// Throws Error when the file is damaged, is one part of several, or holds a tensor of a type that is not among those
+  /// of DType.
   explicit Gguf(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
@@ -64,6 +65,8 @@ class Gguf {
   class Reader;
 
   void read_metadata(Reader& reader, std::uint64_t count);
+  /// Throws Error when the file is one of several that llama-gguf-split made of a model.
+  void refuse_part() const;
   /// Fills tensors_ but for their bytes; gives the offset of each in the data.
   std::map<std::string, std::uint64_t> read_tensors(Reader& reader, std::uint64_t count);
   void place_tensors(Reader& reader, const std::map<std::string, std::uint64_t>& offsets);

@@ -1,6 +1,7 @@
 #include "format/json_object.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/file.hpp"
 
@@ -35,6 +36,10 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
   if (nesting_of(text) > kDeepest) {
     throw Error("{}: lists and objects are nested deeper than {}; the file is damaged", where, kDeepest);
   }
+  // The library takes a zero byte for the end and leaves out what follows.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    throw Error("{}: not valid JSON near byte {}", where, zero + 1);
+  }
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& failure) {
@@ -42,6 +47,27 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
   } catch (const nlohmann::json::exception& failure) {
     throw Error("{}: not valid JSON ({})", where, failure.what());
   }
+}
+
+std::vector<std::string> repeated_key(std::string_view json) {
+  using Event = nlohmann::json::parse_event_t;
+  struct Object {
+    std::set<std::string> keys;
+    std::string current;
+  };
+  std::vector<Object> open;
+  std::vector<std::string> way;
+  const auto see = [&](int /*depth*/, Event event, nlohmann::json& parsed) {
+    if (event == Event::object_start) open.emplace_back();
+    if (event == Event::object_end) open.pop_back();
+    if (event != Event::key || !way.empty()) return true;
+    open.back().current = parsed.get<std::string>();
+    if (open.back().keys.insert(open.back().current).second) return true;
+    for (const Object& object : open) way.push_back(object.current);
+    return true;
+  };
+  if (nlohmann::json::parse(json, see).is_discarded()) way.clear();  // never: it was valid
+  return way;
 }
 
 nlohmann::json load_json(const std::filesystem::path& file) {

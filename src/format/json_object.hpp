@@ -7,14 +7,18 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 
 namespace gyre {
 
 /// Parses JSON. Throws Error with `where` and the place of the mistake, or when lists and objects are nested deeper
-/// than anybody writes them.
+/// than anybody writes them. Of a key that an object holds twice the last value counts, as in Python.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
+/// The way to the first key of valid JSON that stands in its object already: the keys of the objects around it, and it.
+/// Empty when there is none.
+std::vector<std::string> repeated_key(std::string_view json);
 /// Reads and parses a JSON file. Throws Error with the file and the place of the mistake.
 nlohmann::json load_json(const std::filesystem::path& file);
 

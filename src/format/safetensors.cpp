@@ -1,6 +1,7 @@
 #include "format/safetensors.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +18,21 @@ namespace {
 
 constexpr DType kDTypes[] = {DType::f32, DType::f16, DType::bf16};
 constexpr std::uint64_t kHeaderLengthBytes = 8;
+/// The reference library reads no larger ones.
+constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
+constexpr std::string_view kMetadata = "__metadata__";
+
+/// The types that the format has, and the bits of one number.
+struct StoredType {
+  std::string_view name;
+  std::uint64_t bits;
+};
+constexpr std::array<StoredType, 22> kStoredTypes = {{
+    {"BOOL", 8},    {"F4", 4},          {"F6_E2M3", 6},     {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},
+    {"F8_E5M2", 8}, {"F8_E4M3", 8},     {"F8_E8M0", 8},     {"I16", 16},    {"U16", 16}, {"F16", 16},
+    {"BF16", 16},   {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I32", 32},    {"U32", 32}, {"F32", 32},
+    {"C64", 64},    {"F64", 64},        {"I64", 64},        {"U64", 64},
+}};
 
 std::uint64_t header_length(std::span<const std::byte> bytes, const std::string& where) {
   if (bytes.size() < kHeaderLengthBytes) {
@@ -24,6 +40,9 @@ std::uint64_t header_length(std::span<const std::byte> bytes, const std::string&
   }
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof length);
+  if (length > kMostHeaderBytes && length <= bytes.size() - kHeaderLengthBytes) {
+    throw Error("{}: its header has {} bytes; the most are {}", where, length, kMostHeaderBytes);
+  }
   if (length > bytes.size() - kHeaderLengthBytes) {
     throw Error("{}: not a safetensors file, or cut short (its header claims {} bytes of {})", where, length,
                 bytes.size());
@@ -38,8 +57,24 @@ nlohmann::json parse_header(std::string_view text, const std::string& where) {
   } catch (const Error&) {
     header = nullptr;  // one message serves bytes that are not JSON and JSON that is no object
   }
-  if (header.is_object()) return header;
-  throw Error("{}: not a safetensors file (its header is not a JSON object)", where);
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (!header.is_object() || text[first] != '{') {
+    throw Error("{}: not a safetensors file (its header is not a JSON object)", where);
+  }
+  if (const std::vector<std::string> way = repeated_key(text); !way.empty()) {
+    const std::string what = way.front() == kMetadata ? way.front() : "tensor " + way.front();
+    if (way.size() == 1) throw Error("{}: {} is there twice; the file is damaged", where, what);
+    throw Error("{}: {}: the key \"{}\" is there twice; the file is damaged", where, what, way.back());
+  }
+  return header;
+}
+
+/// Texts by names, for people; nothing that gyre needs.
+void check_metadata(const nlohmann::json& json, const std::string& where) {
+  if (json.is_null()) return;
+  const std::string here = fmt::format("{}: {}", where, kMetadata);
+  const JsonObject metadata(json, here);
+  for (const auto& entry : json.items()) static_cast<void>(metadata.text(entry.key()));
 }
 
 std::vector<std::int64_t> parse_shape(const JsonObject& entry, const std::string& where) {
@@ -67,8 +102,24 @@ struct Entry {
   std::span<const std::byte> bytes;
 };
 
+/// That a tensor is of a type of the format, and of as many bytes as its shape asks for.
+void check_size(const Entry& entry, const std::string& where) {
+  const auto* const type = std::find_if(kStoredTypes.begin(), kStoredTypes.end(),
+                                        [&](const StoredType& known) { return known.name == entry.dtype; });
+  if (type == kStoredTypes.end()) {
+    throw Error("{}: dtype is \"{}\", which safetensors has not got; the file is damaged", where, entry.dtype);
+  }
+  std::uint64_t bits = 0;
+  const bool wraps = __builtin_mul_overflow(elements_of(entry.shape), type->bits, &bits);
+  if (wraps || bits % 8 != 0 || bits / 8 != entry.bytes.size()) {
+    throw Error("{}: {} bytes do not fit shape {} of {}", where, entry.bytes.size(), describe_shape(entry.shape),
+                entry.dtype);
+  }
+}
+
 Entry parse_entry(const nlohmann::json& json, std::span<const std::byte> data, const std::string& where) {
   const JsonObject object(json, where);
+  object.allow({"dtype", "shape", "data_offsets"});
   Entry entry{object.text("dtype"), parse_shape(object, where), {}};
   const nlohmann::json& offsets = object.array("data_offsets");
   if (offsets.size() != 2 || !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned()) {
@@ -81,15 +132,25 @@ Entry parse_entry(const nlohmann::json& json, std::span<const std::byte> data, c
                 end, data.size());
   }
   entry.bytes = data.subspan(begin, end - begin);
+  check_size(entry, where);
   return entry;
 }
 
-TensorView view(Entry entry, DType dtype, const std::string& where) {
-  if (byte_size(dtype, elements_of(entry.shape)) != entry.bytes.size()) {
-    throw Error("{}: {} bytes do not fit shape {} of {}", where, entry.bytes.size(), describe_shape(entry.shape),
-                entry.dtype);
+/// That every byte belongs to a tensor, so that no two readers see different numbers in one file.
+void refuse_unclaimed_bytes(std::vector<StoredTensor> tensors, std::span<const std::byte> data,
+                            const std::string& where) {
+  std::sort(tensors.begin(), tensors.end(),
+            [](const auto& a, const auto& b) { return a.bytes.data() < b.bytes.data(); });
+  const std::byte* end = data.data();
+  for (const StoredTensor& tensor : tensors) {
+    if (tensor.bytes.data() > end) {
+      throw Error("{}: the {} bytes before tensor {} belong to no tensor; the file is damaged", where,
+                  tensor.bytes.data() - end, *tensor.name);
+    }
+    end = std::max(end, tensor.bytes.data() + tensor.bytes.size());
   }
-  return {dtype, std::move(entry.shape), entry.bytes};
+  const auto left = data.data() + data.size() - end;
+  if (left > 0) throw Error("{}: the last {} bytes belong to no tensor; the file is damaged", where, left);
 }
 
 }  // namespace
@@ -102,17 +163,21 @@ Safetensors::Safetensors(const std::filesystem::path& path) : file_(path) {
   const std::span<const std::byte> data = bytes.subspan(kHeaderLengthBytes + length);
   std::vector<StoredTensor> stored;
   for (const auto& [name, json] : header.items()) {
-    if (name == "__metadata__") continue;
+    if (name == kMetadata) {
+      check_metadata(json, where);
+      continue;
+    }
     const std::string entry_where = fmt::format("{}: tensor {}", where, name);
     Entry entry = parse_entry(json, data, entry_where);
     const std::optional<DType> dtype = find_dtype(entry.dtype);
     const std::span<const std::byte> entry_bytes = entry.bytes;
     const std::string& kept_name =
-        dtype ? tensors_.emplace(name, view(std::move(entry), *dtype, entry_where)).first->first
+        dtype ? tensors_.emplace(name, TensorView{*dtype, std::move(entry.shape), entry_bytes}).first->first
               : unsupported_.emplace(name, std::move(entry.dtype)).first->first;
     stored.push_back({entry_bytes, &kept_name});
   }
-  refuse_shared_bytes(std::move(stored), where);
+  refuse_shared_bytes(stored, where);
+  refuse_unclaimed_bytes(std::move(stored), data, where);
 }
 
 const TensorView& Safetensors::at(const std::string& name) const {
@@ -125,7 +190,7 @@ const TensorView& Safetensors::at(const std::string& name) const {
 
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  header["__metadata__"] = {{"format", "pt"}};
+  header[kMetadata] = {{"format", "pt"}};
   std::size_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     if (!find_dtype(name_of(tensor.dtype))) {

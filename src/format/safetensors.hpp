@@ -12,8 +12,9 @@
 namespace gyre {
 
 /// A mapped safetensors file (github.com/huggingface/safetensors): a length, a JSON header, the data. Every offset and
-/// size of the header is checked against the file before anything is read. A tensor of a type that gyre does not read
-/// (I64, BOOL, …) does no harm as long as nobody asks for it.
+/// size of the header is checked against the file before anything is read, and what the reference library refuses is
+/// refused: keys that are there twice, bytes that belong to no tensor or to two, sizes that do not fit, unknown types.
+/// A tensor of a type that gyre does not read (I64, BOOL, …) does no harm as long as nobody asks for it.
 class Safetensors {
  public:
   explicit Safetensors(const std::filesystem::path& path);

@@ -8,6 +8,7 @@
 #include "format/json_object.hpp"
 #include "model/families.hpp"
 #include "model/gguf_model.hpp"
+#include "model/model_path.hpp"
 
 namespace gyre {
 namespace {
@@ -42,7 +43,8 @@ Model::Model(std::filesystem::path path, std::string family, Mapping mapping, Te
   bind();
 }
 
-Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+Model Model::load(const std::filesystem::path& given, const LoadOptions& options) {
+  const std::filesystem::path path = resolve_model_path(given);
   if (std::filesystem::is_regular_file(path)) {
     TensorStore store{Gguf(path)};
     const Gguf& file = *store.gguf();
@@ -51,11 +53,7 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
     std::string family = file.text("general.architecture");
     return {path, std::move(family), std::move(mapping), std::move(store), options};
   }
-  if (!std::filesystem::is_directory(path)) {
-    throw Error(
-        "{}: not there; a model is a GGUF file, or a folder with config.json, model.safetensors and tokenizer.json",
-        path.string());
-  }
+  require_model_file(path, "config.json");
   const std::filesystem::path config_file = path / "config.json";
   const nlohmann::json config = load_json(config_file);
   if (is_own(config)) {

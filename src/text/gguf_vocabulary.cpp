@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
+#include "text/end_tokens.hpp"
 #include "text/tokenizer_file.hpp"
 #include "text/utf8.hpp"
 
@@ -23,6 +24,7 @@ struct PreRule {
   std::vector<std::string_view> names;
   std::vector<std::string_view> patterns;
   bool ignore_merges = false;
+  bool add_bos = false;
 };
 
 constexpr std::string_view kDigit = R"(\p{N})";
@@ -37,13 +39,16 @@ const std::vector<PreRule>& pre_rules() {
   static const std::vector<PreRule> rules = {
       {{"default", ""}, {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
       {{"gpt-2", "phi-2", "mpt", "olmo", "jais", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "jina-v2-code",
-        "jina-v1-en", "roberta-bpe", "gigachat", "trillion"},
+        "jina-v1-en", "roberta-bpe", "gigachat", "trillion", "a.x-4.0", "mellum", "modern-bert", "exaone4"},
        {kGpt2Pattern}},
       {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}, {kDigit, kGpt2Pattern}},
-      {{"llama-bpe", "llama3", "llama-v3", "falcon3"}, {kLlama3}, true},
+      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
+       {kLlama3},
+       true,
+       true},
       {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {kLlama3}},
-      {{"qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez"}, {kQwen2}},
-      {{"tekken"}, {kTekken}, true},
+      {{"qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "kormo", "f2llmv2"}, {kQwen2}},
+      {{"tekken"}, {kTekken}, true, true},
   };
   return rules;
 }
@@ -57,7 +62,9 @@ const PreRule& pre_rule(const std::string& name, const std::string& where) {
 
 class GgufReader {
  public:
-  GgufReader(const GgufVocabulary& given, const std::string& where) : given_(given), where_(where) {}
+  /// `asked` is the file's own, with open keys; `given` has none.
+  GgufReader(const GgufVocabulary& asked, const GgufVocabulary& given, const std::string& where)
+      : asked_(asked), given_(given), where_(where) {}
 
   Tokenizer read() {
     check_sizes();
@@ -106,17 +113,29 @@ class GgufReader {
     };
     check_id("bos_token_id", given_.bos);
     check_id("eos_token_id", given_.eos);
+    check_id("seperator_token_id", given_.sep);
     check_id("unknown_token_id", given_.unknown);
-    if (given_.add_bos && given_.bos < 0) {
-      throw Error("{}: tokenizer.ggml.add_bos_token is true, but bos_token_id is missing; give it", where_);
+  }
+
+  /// The token that a text begins or ends with, if it does; `asked` is whether the file says so itself.
+  [[nodiscard]] std::vector<std::int32_t> around(bool wanted, std::optional<bool> asked, std::string_view key,
+                                                 int id) const {
+    if (!wanted) return {};
+    if (id >= 0) return {id};
+    if (asked) {
+      throw Error("{}: tokenizer.ggml.add_{}_token is true, but tokenizer.ggml.{}_token_id is missing; give it", where_,
+                  key, key);
     }
+    throw Error("{}: tokenizer.ggml.{}_token_id is missing, and texts of the model \"{}\" ({}) are given that token",
+                where_, key, given_.model, given_.pre);
   }
 
   void add_special_tokens() {
     for (std::size_t i = 0; i < given_.tokens.size(); ++i) {
       const int type = type_of(i);
       // Placeholders (unused) are never looked for, nor do they come out of merging: ids_ does not hold them.
-      const bool wanted = type == kControl || type == kUserDefined || type == kUnknown;
+      const bool wanted = type == kControl || type == kUserDefined || type == kUnknown ||
+                          (type == kNormal && names_end_token(given_.tokens[i]));
       if (!wanted || given_.tokens[i].empty()) continue;
       AddedToken token;
       token.id = static_cast<std::int32_t>(i);
@@ -127,18 +146,10 @@ class GgufReader {
     }
   }
 
-  void add_bos() {
-    if (!given_.add_bos) return;
-    const std::string& name = given_.tokens[static_cast<std::size_t>(given_.bos)];
-    const Json token = {{"SpecialToken", {{"id", name}, {"type_id", 0}}}};
-    const auto text = [](const char* id, int type) { return Json{{"Sequence", {{"id", id}, {"type_id", type}}}}; };
-    const Json known = {{"id", name}, {"ids", {given_.bos}}, {"tokens", {name}}};
-    parts_.stages.post_processor = Json{
-        {"type", "TemplateProcessing"},
-        {"single", {token, text("A", 0)}},
-        {"pair", {token, text("A", 0), token, text("B", 1)}},
-        {"special_tokens",
-         {{name, known}}}}.dump();
+  void surround() {
+    const SurroundingTokens tokens{around(*given_.add_bos, asked_.add_bos, "bos", given_.bos),
+                                   around(*given_.add_eos, asked_.add_eos, "eos", given_.eos)};
+    parts_.stages.post_processor = post_processor_text(tokens, parts_.names);
   }
 
   [[nodiscard]] std::int32_t known_id(std::string_view name, std::size_t merge) const {
@@ -239,15 +250,32 @@ class GgufReader {
         throw Error("{}: tokenizer.ggml.tokens[{}]: \"{}\" is there twice; remove one", where_, i, name);
       }
     }
-    add_bert_stages(parts_, true, where_);
+    add_bert_stages(parts_, given_.lower_case, where_);
+    surround_word_pieces();
+  }
+
+  /// The stages put "[CLS]" and "[SEP]" around a text by name; keys may say otherwise.
+  void surround_word_pieces() {
+    SurroundingTokens& tokens = parts_.surrounding;
+    if (given_.bos >= 0) tokens.prefix = {given_.bos};
+    if (given_.sep >= 0) tokens.suffix = {given_.sep};
+    if (!*given_.add_bos) tokens.prefix.clear();
+    if (!*given_.add_sep) tokens.suffix.clear();
+    if (asked_.add_bos.value_or(false) && tokens.prefix.empty()) tokens.prefix = around(true, true, "bos", -1);
+    if (asked_.add_sep.value_or(false) && tokens.suffix.empty()) {
+      throw Error("{}: tokenizer.ggml.add_sep_token is true, but tokenizer.ggml.seperator_token_id is missing; give it",
+                  where_);
+    }
+    parts_.stages.post_processor = post_processor_text(tokens, parts_.names);
   }
 
   void finish() {
     add_special_tokens();
-    add_bos();
+    surround();
     read_stages(parts_, where_);
   }
 
+  const GgufVocabulary& asked_;
   const GgufVocabulary& given_;
   const std::string& where_;
   TokenizerParts parts_;
@@ -266,8 +294,25 @@ std::vector<std::string> gguf_pre_names() {
   return names;
 }
 
+GgufVocabulary gguf_defaults(GgufVocabulary vocabulary, const std::string& where) {
+  const auto id = [&](int& known, int usual) {
+    if (known == -1 && usual < static_cast<int>(vocabulary.tokens.size())) known = usual;
+  };
+  if (vocabulary.model == "llama") {
+    id(vocabulary.bos, 1);
+    id(vocabulary.eos, 2);
+    id(vocabulary.unknown, 0);
+  }
+  const bool byte_level = vocabulary.model == "gpt2";
+  if (!vocabulary.add_bos) vocabulary.add_bos = !byte_level || pre_rule(vocabulary.pre, where).add_bos;
+  if (!vocabulary.add_eos) vocabulary.add_eos = false;
+  if (!vocabulary.add_sep) vocabulary.add_sep = vocabulary.model == "bert";
+  return vocabulary;
+}
+
 Tokenizer from_gguf_vocabulary(const GgufVocabulary& vocabulary, const std::string& where) {
-  return GgufReader(vocabulary, where).read();
+  const GgufVocabulary known = gguf_defaults(vocabulary, where);
+  return GgufReader(vocabulary, known, where).read();
 }
 
 }  // namespace gyre

@@ -1,5 +1,6 @@
 #include "text/post_processor.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "text/stage_json.hpp"
@@ -97,6 +98,27 @@ SurroundingTokens read_post_processor(const nlohmann::json& json, const std::str
     reader.read_step(json, where);
   }
   return reader.take();
+}
+
+std::string post_processor_text(const SurroundingTokens& tokens, const std::vector<std::string>& names) {
+  if (tokens.prefix.empty() && tokens.suffix.empty()) return "null";
+  Json known = Json::object();
+  const auto surrounded = [&](const char* text, int type) {
+    Json items = Json::array();
+    const auto add = [&](std::int32_t id) {
+      const std::string& name = names[static_cast<std::size_t>(id)];
+      items.push_back({{"SpecialToken", {{"id", name}, {"type_id", type}}}});
+      known[name] = {{"id", name}, {"ids", {id}}, {"tokens", {name}}};
+    };
+    std::for_each(tokens.prefix.begin(), tokens.prefix.end(), add);
+    items.push_back({{"Sequence", {{"id", text}, {"type_id", type}}}});
+    std::for_each(tokens.suffix.begin(), tokens.suffix.end(), add);
+    return items;
+  };
+  const Json single = surrounded("A", 0);
+  Json pair = single;
+  for (const Json& item : surrounded("B", 1)) pair.push_back(item);
+  return Json{{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", known}}.dump();
 }
 
 }  // namespace gyre

@@ -18,4 +18,8 @@ struct SurroundingTokens {
 /// with `where` on an unknown type or key.
 SurroundingTokens read_post_processor(const nlohmann::json& json, const std::string& where, std::size_t vocabulary);
 
+/// The text of a part "post_processor" that puts these tokens around a text, and around both of a pair. `names` are
+/// those of the vocabulary, by id.
+std::string post_processor_text(const SurroundingTokens& tokens, const std::vector<std::string>& names);
+
 }  // namespace gyre

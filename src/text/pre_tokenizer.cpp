@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "text/byte_level.hpp"
 #include "text/growth.hpp"
 #include "text/stage_json.hpp"
 #include "text/unicode.hpp"
@@ -40,6 +41,31 @@ void split_characters(std::string_view text, Wanted wanted, SplitBehavior behavi
   }
   if (done < text.size()) ranges.push_back({done, text.size(), false});
   append_pieces(text, ranges, behavior, pieces);
+}
+
+enum class Kind { space, word, other };
+
+Kind kind_of(char32_t character) {
+  if (is_white_space(character)) return Kind::space;
+  return is_word_character(character) ? Kind::word : Kind::other;
+}
+
+void split_whitespace(std::string_view text, std::vector<std::string_view>& pieces) {
+  std::size_t begin = 0;
+  Kind kind = Kind::space;  // of the characters from `begin` on
+  const auto finish = [&](std::size_t end) {
+    if (kind != Kind::space && end > begin) pieces.push_back(text.substr(begin, end - begin));
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Step step = read_utf8(text.substr(at));
+    if (const Kind now = kind_of(step.code_point); now != kind) {
+      finish(at);
+      begin = at;
+      kind = now;
+    }
+    at += step.length;
+  }
+  finish(text.size());
 }
 
 /// `text` with every space as the mark, and the mark before it unless it is there.
@@ -79,12 +105,24 @@ bool PreTokenizer::keeps_text() const {
 }
 
 void PreTokenizer::read_step(const nlohmann::json& json, const std::string& where) {
-  if (byte_level_) throw Error("{}: nothing may follow ByteLevel; remove it", where);
+  if (byte_level_ && !spelled_) {
+    steps_.emplace_back(Spell{});
+    spelled_ = true;
+  }
   const JsonObject step(json, where);
   const std::string type = step.text("type");
   if (type == "ByteLevel") return read_byte_level(json, where);
   if (type == "Metaspace") return read_metaspace(json, where);
   if (type == "Split") return read_split(json, where);
+  if (read_simple_step(json, type, where)) return;
+  throw Error(
+      "{}: the type \"{}\" is not supported; choose one of ByteLevel, Split, Digits, Metaspace, Punctuation, "
+      "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence",
+      where, type);
+}
+
+bool PreTokenizer::read_simple_step(const nlohmann::json& json, const std::string& type, const std::string& where) {
+  const JsonObject step(json, where);
   if (type == "Digits") {
     step.allow({"type", "individual_digits"});
     const bool each = step.boolean("individual_digits", false);
@@ -103,13 +141,11 @@ void PreTokenizer::read_step(const nlohmann::json& json, const std::string& wher
     steps_.emplace_back(SplitCharacters{is_white_space, SplitBehavior::removed});
   } else if (type == "Whitespace") {
     step.allow({"type"});
-    steps_.emplace_back(SplitPattern(R"(\w+|[^\w\s]+)", where, SplitBehavior::removed, true));
+    steps_.emplace_back(Whitespace{});
   } else {
-    throw Error(
-        "{}: the type \"{}\" is not supported; choose one of ByteLevel, Split, Digits, Metaspace, Punctuation, "
-        "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence",
-        where, type);
+    return false;
   }
+  return true;
 }
 
 void PreTokenizer::read_byte_level(const nlohmann::json& json, const std::string& where) {
@@ -118,6 +154,7 @@ void PreTokenizer::read_byte_level(const nlohmann::json& json, const std::string
   if (step.boolean("add_prefix_space", true)) steps_.emplace_back(PrefixSpace{});
   if (step.boolean("use_regex", true)) steps_.emplace_back(SplitPattern(std::string(kGpt2Pattern), where));
   byte_level_ = true;
+  spelled_ = false;
 }
 
 void PreTokenizer::read_metaspace(const nlohmann::json& json, const std::string& where) {
@@ -125,6 +162,10 @@ void PreTokenizer::read_metaspace(const nlohmann::json& json, const std::string&
   step.allow({"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
   Metaspace metaspace{{}, Metaspace::Prepend::always, step.boolean("split", true)};
   append_utf8(metaspace.mark, require_character(step, where, "replacement"));
+  if (byte_level_ && !from_byte_level(metaspace.mark)) {
+    throw Error("{}: Metaspace behind ByteLevel is not supported with the mark \"{}\", which no byte is spelled with",
+                where, metaspace.mark);
+  }
   using Prepend = Metaspace::Prepend;
   constexpr std::array<EnumName<Prepend>, 3> kSchemes = {
       {{Prepend::always, "always"}, {Prepend::first, "first"}, {Prepend::never, "never"}}};
@@ -163,10 +204,14 @@ Words PreTokenizer::cut(std::string_view text, bool at_start) const {
         pattern->split(word, finer);
       } else if (const auto* characters = std::get_if<SplitCharacters>(&step)) {
         split_characters(word, characters->wanted, characters->behavior, finer);
+      } else if (std::holds_alternative<Whitespace>(step)) {
+        split_whitespace(word, finer);
+      } else if (std::holds_alternative<Spell>(step)) {
+        finer.push_back(keep(to_byte_level(word)));
       } else if (const auto* metaspace = std::get_if<Metaspace>(&step)) {
-        using Prepend = Metaspace::Prepend;
-        const bool prepend = metaspace->prepend == Prepend::always || (metaspace->prepend == Prepend::first && first);
-        const std::string_view marked = keep(with_mark(word, metaspace->mark, prepend));
+        const bool mark_first = metaspace->prepend == Metaspace::Prepend::always ||
+                                (metaspace->prepend == Metaspace::Prepend::first && first);
+        const std::string_view marked = keep(with_mark(word, metaspace->mark, mark_first));
         const char32_t mark = read_utf8(metaspace->mark).code_point;
         const auto is_mark = [&](char32_t character) { return metaspace->split && character == mark; };
         split_characters(marked, is_mark, SplitBehavior::merged_with_next, finer);
@@ -176,6 +221,9 @@ Words PreTokenizer::cut(std::string_view text, bool at_start) const {
       first = false;
     }
     words.words = std::move(finer);
+  }
+  if (spelled_) {
+    for (std::string_view& word : words.words) word = keep(*from_byte_level(word));
   }
   return words;
 }

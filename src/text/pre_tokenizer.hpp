@@ -28,7 +28,8 @@ class PreTokenizer {
   [[nodiscard]] bool byte_level() const { return byte_level_; }
   /// Joined, the words are always the text again.
   [[nodiscard]] bool keeps_text() const;
-  /// Cuts `text`, which must be valid UTF-8 and outlive the words. `at_start`: nothing stands before it.
+  /// Cuts `text`, which must be valid UTF-8 and outlive the words; steps behind ByteLevel may cut inside a character.
+  /// `at_start`: nothing stands before it.
   [[nodiscard]] Words cut(std::string_view text, bool at_start) const;
 
  private:
@@ -38,21 +39,27 @@ class PreTokenizer {
     SplitBehavior behavior;
   };
   struct PrefixSpace {};
+  /// Runs of word characters, and of what is neither such nor white space.
+  struct Whitespace {};
+  /// Spells words in the byte-level alphabet: what comes after ByteLevel sees them so.
+  struct Spell {};
   struct Metaspace {
     enum class Prepend { always, first, never };
     std::string mark;
     Prepend prepend;
     bool split;
   };
-  using Step = std::variant<SplitPattern, SplitCharacters, PrefixSpace, Metaspace>;
+  using Step = std::variant<SplitPattern, SplitCharacters, PrefixSpace, Whitespace, Spell, Metaspace>;
 
   void read_step(const nlohmann::json& json, const std::string& where);
+  bool read_simple_step(const nlohmann::json& json, const std::string& type, const std::string& where);
   void read_byte_level(const nlohmann::json& json, const std::string& where);
   void read_metaspace(const nlohmann::json& json, const std::string& where);
   void read_split(const nlohmann::json& json, const std::string& where);
 
   std::vector<Step> steps_;
   bool byte_level_ = false;
+  bool spelled_ = false;  ///< the steps leave words in the byte-level alphabet; cut() undoes it
 };
 
 }  // namespace gyre

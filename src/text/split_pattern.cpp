@@ -1,12 +1,13 @@
 #include "text/split_pattern.hpp"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include <oniguruma.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
-#include <iterator>
+#include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.hpp"
@@ -15,87 +16,147 @@
 namespace gyre {
 namespace {
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeMatch {
-  void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }
-};
-struct FreeContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-using Code = std::unique_ptr<pcre2_code, FreeCode>;
-using MatchData = std::unique_ptr<pcre2_match_data, FreeMatch>;
-using MatchContext = std::unique_ptr<pcre2_match_context, FreeContext>;
+using Clock = std::chrono::steady_clock;
 
-/// The interpreter may remember its way through a text in so much memory; it would take 20 GB by itself.
-constexpr std::uint32_t kMostHeapKib = 16 * 1024;
+struct FreeRegex {
+  void operator()(OnigRegex regex) const { onig_free(regex); }
+};
+struct FreeRegion {
+  void operator()(OnigRegion* region) const { onig_region_free(region, 1); }
+};
+struct FreeLimits {
+  void operator()(OnigMatchParam* limits) const { onig_free_match_param(limits); }
+};
+using Regex = std::unique_ptr<std::remove_pointer_t<OnigRegex>, FreeRegex>;
+using Region = std::unique_ptr<OnigRegion, FreeRegion>;
+using Limits = std::unique_ptr<OnigMatchParam, FreeLimits>;
 
-PCRE2_SPTR units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
+/// What one match may go back over, and remember at a time (40 bytes each). Oniguruma's own limit is the former too; it
+/// has none for the latter.
+constexpr unsigned long kMostRetries = 10'000'000;
+constexpr unsigned int kMostRemembered = 1U << 22U;
+constexpr int kTriesPerLook = 64;
 
-std::string pcre_message(int code) {
-  std::array<PCRE2_UCHAR, 256> buffer{};
-  pcre2_get_error_message(code, buffer.data(), buffer.size());
-  return reinterpret_cast<const char*>(buffer.data());
+/// The pattern as Debian's older library has to read it: there [:punct:] leaves the symbols out, which it holds from
+/// 6.9.9 on, and \R that may be repeated misses a single line feed.
+std::string as_newer(std::string_view regex) {
+  constexpr std::string_view kPunctuation = "[:punct:]";
+  constexpr std::string_view kOthers = "[:^punct:]";
+  std::string made;
+  int classes = 0;  // that are open
+  while (!regex.empty()) {
+    std::string_view taken = regex.substr(0, regex.front() == '\\' ? 2 : 1);
+    std::string_view put = taken;
+    if (classes > 0 && regex.starts_with(kPunctuation)) {
+      taken = kPunctuation;
+      put = R"(\p{P}\p{S})";
+    } else if (classes > 0 && regex.starts_with(kOthers)) {
+      taken = kOthers;
+      put = R"([^\p{P}\p{S}])";
+    } else if (classes == 0 && taken == R"(\R)") {
+      put = R"((?>\r\n|[\n-\r\x{85}\x{2028}\x{2029}]))";
+    } else if (taken == "[") {
+      ++classes;
+    } else if (taken == "]" && classes > 0) {
+      --classes;
+    }
+    made += put;
+    regex.remove_prefix(taken.size());
+  }
+  return made;
 }
 
-/// U+180E was a space until Unicode 6.3 and PCRE2's \s still matches it. Texts that hold it are cut with a pattern that
-/// names the property White_Space in full; the short form is faster.
-constexpr std::string_view kFormerSpace = "\u180E";
-constexpr std::string_view kWhiteSpace = R"(\t-\r\x{85}\p{Z})";
+const OnigUChar* units(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
 
-std::string with_exact_space(std::string_view regex) {
-  std::string exact;
-  bool in_class = false;
-  for (std::size_t at = 0; at < regex.size(); ++at) {
-    const std::string_view two = regex.substr(at, 2);
-    if (two.front() == '[') in_class = true;
-    if (two.front() == ']') in_class = false;
-    if (two.front() != '\\' || two.size() < 2) {
-      exact += two.front();
-      continue;
-    }
-    ++at;
-    if (two == "\\s") {
-      exact += in_class ? std::string(kWhiteSpace) : "[" + std::string(kWhiteSpace) + "]";
-    } else if (two == "\\S" && !in_class) {
-      exact += "[^" + std::string(kWhiteSpace) + "]";
-    } else {
-      exact += two;
+Regex compile(const std::string& regex, std::string_view where) {
+  static std::mutex mutex;  // the library keeps tables of its own, which it fills while it compiles
+  const std::lock_guard lock(mutex);
+  static const int ready = [] {
+    std::array<OnigEncoding, 1> encodings = {ONIG_ENCODING_UTF8};
+    return onig_initialize(encodings.data(), static_cast<int>(encodings.size()));
+  }();
+  OnigRegex made = nullptr;
+  OnigErrorInfo info{};
+  const int result = ready != ONIG_NORMAL ? ready
+                                          : onig_new(&made, units(regex), units(regex) + regex.size(), ONIG_OPTION_NONE,
+                                                     ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
+  if (result == ONIG_NORMAL) return Regex(made);
+  std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> message{};
+  const int length = onig_error_code_to_str(message.data(), result, &info);
+  throw Error("{}: the pattern does not compile: {}", where,
+              std::string_view(reinterpret_cast<const char*>(message.data()), static_cast<std::size_t>(length)));
+}
+
+/// Goes through one text from match to match, and gives up on a pattern that takes beyond all measure for it: an
+/// untrusted file may hold one that never ends. It tries one place after the other, so that it can look at the clock
+/// between them; most patterns match wherever they are tried.
+class Search {
+ public:
+  Search(OnigRegex regex, std::string_view text, bool in_one_go)
+      : regex_(regex),
+        text_(text),
+        in_one_go_(in_one_go),
+        region_(onig_region_new()),
+        limits_(onig_new_match_param()),
+        // A thousand times what patterns take.
+        deadline_(Clock::now() + std::chrono::seconds(10) + std::chrono::microseconds(10) * text.size()) {
+    if (!region_ || !limits_) throw std::bad_alloc();
+    onig_initialize_match_param(limits_.get());
+    onig_set_retry_limit_in_match_of_match_param(limits_.get(), kMostRetries);
+    onig_set_match_stack_limit_size_of_match_param(limits_.get(), kMostRemembered);
+  }
+
+  /// The first match at or after `start`; false when there is none.
+  bool find(std::size_t start, TextRange& range) {
+    if (in_one_go_) return search(start) && found(range);
+    for (std::size_t at = start;;) {
+      if (matches(at)) return found(range);
+      if (at == text_.size()) return false;
+      at += read_utf8(text_.substr(at)).length;
     }
   }
-  return exact;
-}
 
-Code compile(const std::string& regex, std::string_view where) {
-  int failure = 0;
-  PCRE2_SIZE offset = 0;
-  // In the dialect of these files ^ and $ match at every line.
-  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
-  Code code(pcre2_compile(units(regex), regex.size(), kOptions, &failure, &offset, nullptr));
-  if (!code) {
-    throw Error("{}: the pattern does not compile near character {}: {}", where, offset, pcre_message(failure));
+ private:
+  bool matches(std::size_t at) {
+    if (++tries_ % kTriesPerLook == 0 && Clock::now() > deadline_) refuse("it takes too long");
+    const OnigUChar* const begin = units(text_);
+    return is_match(onig_match_with_param(regex_, begin, begin + text_.size(), begin + at, region_.get(),
+                                          ONIG_OPTION_NONE, limits_.get()));
   }
-  // Without a just-in-time compiler for this processor the interpreter gives the same matches, only later.
-  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
-  return code;
-}
 
-/// Finds the first match at or after `start`; false when there is none.
-bool find_match(const pcre2_code* code, pcre2_match_data* data, pcre2_match_context* context, std::string_view text,
-                std::size_t start, TextRange& range) {
-  const auto match = [&](std::uint32_t extra) {
-    return pcre2_match(code, units(text), text.size(), start, PCRE2_NO_UTF_CHECK | extra, data, context);
-  };
-  int result = match(0);
-  // The interpreter keeps its stack on the heap, so it finishes where compiled code has run out of room.
-  if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = match(PCRE2_NO_JIT);
-  if (result == PCRE2_ERROR_NOMATCH) return false;
-  if (result < 0) throw Error("the pre-tokenizer pattern gave up: {}; use a simpler pattern", pcre_message(result));
-  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data);
-  range = {offsets[0], std::max(offsets[0], offsets[1]), true};
-  return true;
-}
+  bool search(std::size_t start) {
+    const OnigUChar* const begin = units(text_);
+    const OnigUChar* const end = begin + text_.size();
+    onig_set_retry_limit_in_search_of_match_param(limits_.get(), 2 * kMostRetries);
+    return is_match(
+        onig_search_with_param(regex_, begin, end, begin + start, end, region_.get(), ONIG_OPTION_NONE, limits_.get()));
+  }
+
+  bool found(TextRange& range) const {
+    range = {static_cast<std::size_t>(*region_->beg), static_cast<std::size_t>(*region_->end), true};
+    return true;
+  }
+
+  static bool is_match(int result) {
+    if (result >= 0) return true;
+    if (result == ONIG_MISMATCH) return false;
+    std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> message{};
+    const int length = onig_error_code_to_str(message.data(), result);
+    refuse({reinterpret_cast<const char*>(message.data()), static_cast<std::size_t>(length)});
+  }
+
+  [[noreturn]] static void refuse(std::string_view why) {
+    throw Error("the pre-tokenizer pattern gave up: {}; use a simpler pattern", why);
+  }
+
+  OnigRegex regex_;
+  std::string_view text_;
+  bool in_one_go_;
+  Region region_;
+  Limits limits_;
+  Clock::time_point deadline_;
+  int tries_ = 0;
+};
 
 /// Joins ranges: whether one goes into the one before is for `joins(range, previous range was a match)` to say.
 template <typename Iterator, typename Joins>
@@ -148,41 +209,33 @@ void append_pieces(std::string_view text, const std::vector<TextRange>& ranges, 
 }
 
 struct SplitPattern::Compiled {
-  Code code;
-  Code exact;  // nothing when the pattern names no space
+  Regex regex;
+  bool in_one_go;  ///< \G is the place where a search began, so that it cannot be taken up anew further on
 };
 
 SplitPattern::SplitPattern(std::string regex, std::string_view where, SplitBehavior behavior, bool invert)
     : regex_(std::move(regex)), behavior_(behavior), invert_(invert) {
-  if (regex_.find("&&") != std::string::npos) {
-    throw Error("{}: the pattern holds \"&&\", the intersection of classes, which is not supported; write it out",
-                where);
-  }
-  Compiled compiled{compile(regex_, where), nullptr};
-  if (const std::string exact = with_exact_space(regex_); exact != regex_) compiled.exact = compile(exact, where);
-  compiled_ = std::make_shared<const Compiled>(std::move(compiled));
+  const bool in_one_go = regex_.find("\\G") != std::string::npos;
+  compiled_ = std::make_shared<const Compiled>(Compiled{compile(as_newer(regex_), where), in_one_go});
 }
 
 std::vector<TextRange> SplitPattern::find_all(std::string_view text) const {
-  const bool exact = compiled_->exact && text.find(kFormerSpace) != std::string_view::npos;
-  const pcre2_code* code = exact ? compiled_->exact.get() : compiled_->code.get();
-  const MatchData data(pcre2_match_data_create_from_pattern(code, nullptr));
-  const MatchContext context(pcre2_match_context_create(nullptr));
-  pcre2_set_heap_limit(context.get(), kMostHeapKib);
+  if (text.empty()) return {};
+  Search search(compiled_->regex.get(), text, compiled_->in_one_go);
   std::vector<TextRange> ranges;
   std::size_t done = 0;
   std::size_t start = 0;
   TextRange range{};
-  while (start < text.size() && find_match(code, data.get(), context.get(), text, start, range)) {
-    range.begin = std::max(range.begin, done);  // \K may move it back
+  while (start <= text.size() && search.find(start, range)) {
+    // A match of nothing cuts too, unless the match before it ended there; then the search moves on by a character.
+    if (range.end == range.begin && range.end == done && !ranges.empty()) {
+      start = range.end + (range.end < text.size() ? read_utf8(text.substr(range.end)).length : 1);
+      continue;
+    }
     if (range.begin > done) ranges.push_back({done, range.begin, invert_});
-    range.end = std::max(range.end, range.begin);
-    range.is_match = !invert_;
-    ranges.push_back(range);
+    ranges.push_back({range.begin, range.end, !invert_});
     done = range.end;
-    start = std::max(start, range.end);
-    // A match of nothing still cuts, but the search has to move on by a character.
-    if (range.end == range.begin && start < text.size()) start += read_utf8(text.substr(start)).length;
+    start = range.end;
   }
   if (done < text.size()) ranges.push_back({done, text.size(), invert_});
   return ranges;

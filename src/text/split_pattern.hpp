@@ -29,16 +29,18 @@ enum class SplitBehavior { isolated, removed, contiguous, merged_with_previous, 
 void append_pieces(std::string_view text, const std::vector<TextRange>& ranges, SplitBehavior behavior,
                    std::vector<std::string_view>& pieces);
 
-/// A regular expression that cuts text. Copies share the compiled expression; one object may serve many threads.
+/// A regular expression of Oniguruma, in the dialect of the Python package `tokenizers`, that cuts text. Copies share
+/// the compiled expression; one object may serve many threads.
 class SplitPattern {
  public:
-  /// Throws Error with `where` when `regex` does not compile, or needs what PCRE2 lacks.
+  /// Throws Error with `where` when `regex`, which must be valid UTF-8, does not compile.
   SplitPattern(std::string regex, std::string_view where, SplitBehavior behavior = SplitBehavior::isolated,
                bool invert = false);
 
   [[nodiscard]] const std::string& regex() const { return regex_; }
   [[nodiscard]] SplitBehavior behavior() const { return behavior_; }
   /// Appends the pieces of `text`, which must be valid UTF-8. With the behavior `isolated` they join to the text.
+  /// Throws Error when the pattern goes back over the text too often, or takes too long.
   void split(std::string_view text, std::vector<std::string_view>& pieces) const;
   /// `text` with every match replaced by `content`. Throws Error when it grows beyond `growth`.
   [[nodiscard]] std::string replace(std::string_view text, std::string_view content, const Growth& growth) const;

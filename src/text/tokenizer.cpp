@@ -70,12 +70,12 @@ TokenizerParts byte_level_parts(const std::vector<std::string>& pieces) {
 
 Tokenizer::Tokenizer(TokenizerParts parts)
     : parts_(std::move(parts)),
-      added_(added_tokens(false)),
-      added_normalized_(added_tokens(true)),
+      added_(added_tokens_of(false)),
+      added_normalized_(added_tokens_of(true)),
       pieces_(parts_.names),
       model_(make_model()) {}
 
-std::vector<AddedToken> Tokenizer::added_tokens(bool normalized) const {
+std::vector<AddedToken> Tokenizer::added_tokens_of(bool normalized) const {
   std::vector<AddedToken> tokens;
   for (const AddedToken& token : parts_.added) {
     if (token.normalized != normalized) continue;
@@ -154,6 +154,12 @@ Tokenizer Tokenizer::parse(std::string_view json_text, const std::string& where)
 }
 void Tokenizer::save(const std::filesystem::path& path) const { write_text_atomically(path, file_text()); }
 std::string Tokenizer::file_text() const { return tokenizer_file_text(parts_); }
+
+Tokenizer Tokenizer::with_surrounding(SurroundingTokens tokens) && {
+  parts_.stages.post_processor = post_processor_text(tokens, parts_.names);
+  parts_.surrounding = std::move(tokens);
+  return std::move(*this);
+}
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   require_utf8(text, "text");

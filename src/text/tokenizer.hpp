@@ -45,12 +45,18 @@ class Tokenizer {
   [[nodiscard]] const std::vector<std::int32_t>& prefix_tokens() const { return parts_.surrounding.prefix; }
   /// And what after it.
   [[nodiscard]] const std::vector<std::int32_t>& suffix_tokens() const { return parts_.surrounding.suffix; }
+  /// The same tokenizer with other tokens around a text; their ids lie in the vocabulary.
+  [[nodiscard]] Tokenizer with_surrounding(SurroundingTokens tokens) &&;
   /// The text of the tokens, taken as a whole: a space that a tokenizer puts before each text is gone again. Bytes that
   /// are no character stay bytes in a byte-level vocabulary, and become U+FFFD otherwise.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> tokens) const;
   /// The bytes that one token stands for inside a text. Throws Error when there is no such token.
   [[nodiscard]] const std::string& piece(std::int32_t token) const;
   [[nodiscard]] int size() const { return static_cast<int>(pieces_.size()); }
+  /// The tokens by id, spelled as in the file.
+  [[nodiscard]] const std::vector<std::string>& names() const { return parts_.names; }
+  /// The tokens that are looked for in a text as a whole, in order of id.
+  [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return parts_.added; }
   /// The id of an added token such as "<|endoftext|>".
   [[nodiscard]] std::optional<std::int32_t> added_token(std::string_view content) const;
 
@@ -61,7 +67,7 @@ class Tokenizer {
   void encode_words(std::string_view section, bool at_start, std::string_view text,
                     std::vector<std::int32_t>& tokens) const;
   void encode_word(std::string_view word, std::string_view text, std::vector<std::int32_t>& tokens) const;
-  [[nodiscard]] std::vector<AddedToken> added_tokens(bool normalized) const;
+  [[nodiscard]] std::vector<AddedToken> added_tokens_of(bool normalized) const;
   [[nodiscard]] Model make_model();
 
   TokenizerParts parts_;

@@ -101,8 +101,14 @@ bool is_control(char32_t character) {
 }
 
 bool is_word_character(char32_t character) {
-  if (category_between(character, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_ND)) return true;
-  return category_of(character) == UTF8PROC_CATEGORY_PC;
+  if (category_between(character, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_NL)) return true;  // L, M, Nd, Nl
+  // The letters in circles and squares, which are symbols by category and Alphabetic all the same.
+  constexpr std::array<std::pair<char32_t, char32_t>, 4> kEnclosed = {
+      {{0x24B6, 0x24E9}, {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}}};
+  const bool enclosed = std::any_of(kEnclosed.begin(), kEnclosed.end(), [&](const auto& range) {
+    return character >= range.first && character <= range.second;
+  });
+  return enclosed || character == U'\u200C' || character == U'\u200D' || category_of(character) == UTF8PROC_CATEGORY_PC;
 }
 
 bool is_bert_ideograph(char32_t character) {

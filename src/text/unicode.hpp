@@ -26,7 +26,7 @@ bool is_nonspacing_mark(char32_t character);
 bool is_mark(char32_t character);
 /// General categories Cc, Cf and Co.
 bool is_control(char32_t character);
-/// What \w matches: letters, marks, decimal digits, connectors.
+/// What \w matches (UTS #18): Alphabetic, marks, decimal digits, connectors, and the joiners U+200C and U+200D.
 bool is_word_character(char32_t character);
 /// The ideographs that BERT makes words of their own.
 bool is_bert_ideograph(char32_t character);

@@ -87,9 +87,9 @@ TEST_F(BadInput, AForeignFileAsWeights) {
 
 TEST_F(BadInput, WeightsOfAnotherType) {
   std::string bytes = read_text(weights());
-  bytes.replace(bytes.find("\"F32\""), 5, "\"I64\"");
+  bytes.replace(bytes.find("\"F32\""), 5, "\"I32\"");
   write_text_atomically(weights(), bytes);
-  expect_generate_mistake({"model.safetensors", "tensor", "I64", "F32, F16 and BF16"});
+  expect_generate_mistake({"model.safetensors", "tensor", "I32", "F32, F16 and BF16"});
 }
 
 TEST_F(BadInput, WeightsOfAnotherShape) {

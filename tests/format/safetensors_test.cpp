@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <map>
 
 #include "base/error.hpp"
 #include "base/half.hpp"
@@ -186,6 +187,114 @@ TEST_F(SafetensorsFile, BlockFormatsAreNotWritten) {
       },
       ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("tensor w"), HasSubstr("Q8_0"))));
   EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(SafetensorsFile, KeysThatAreThereTwiceAreRefused) {
+  const std::string w = R"("w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
+  write_header("{" + w + "," + w + "}", 8);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("tensor w is there twice")));
+  write_header("{" + w + R"(,"w":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})", 16);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("tensor w is there twice")));
+  write_header(R"({"v":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"w":{"dtype":"F32","shape":[1],"shape":[2],)"
+               R"("data_offsets":[0,8]}})",
+               8);
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(HasSubstr("tensor w: the key \"shape\" is there twice")));
+  write_header(R"({"__metadata__":{"a":"1","a":"2"},)" + w + "}", 8);
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(HasSubstr("__metadata__: the key \"a\" is there twice")));
+  write_header(R"({"__metadata__":{},"__metadata__":{},)" + w + "}", 8);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("__metadata__ is there twice")));
+}
+
+TEST_F(SafetensorsFile, BytesThatBelongToNoTensorAreRefused) {
+  const std::string w = R"("w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
+  write_header("{" + w + "}", 9);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("the last 1 bytes belong to no tensor")));
+  write_header("{}", 4);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("the last 4 bytes belong to no tensor")));
+  write_header("{" + w + R"(,"v":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}})", 16);
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(HasSubstr("the 4 bytes before tensor v belong to no tensor")));
+  write_header(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12);
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(HasSubstr("the 4 bytes before tensor w belong to no tensor")));
+}
+
+TEST_F(SafetensorsFile, TensorsMayStandInAnyOrderInTheHeader) {
+  write_header(R"( {"a":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"b":{"dtype":"I64","shape":[],)"
+               R"("data_offsets":[0,8]},"c":{"dtype":"F32","shape":[0],"data_offsets":[12,12]},"__metadata__":null}  )",
+               12);
+  const Safetensors file(path());
+  EXPECT_EQ(file.tensors().size(), 2U);
+  EXPECT_EQ(file.at("a").bytes.data(), file.file_bytes().data() + file.file_bytes().size() - 4);
+}
+
+TEST_F(SafetensorsFile, SizesAndTypesOfEveryTensorAreChecked) {
+  expect_refused(R"("dtype":"I64","shape":[1],"data_offsets":[0,16])", "16 bytes do not fit shape [1] of I64");
+  expect_refused(R"("dtype":"F4","shape":[3],"data_offsets":[0,16])", "do not fit");
+  expect_refused(R"("dtype":"F33","shape":[4],"data_offsets":[0,16])", "dtype is \"F33\"");
+  expect_refused(R"("dtype":"U64","shape":[576460752303423488,4],"data_offsets":[0,16])", "no size");
+  expect_refused(R"("dtype":"U64","shape":[1099511627776,4194304],"data_offsets":[0,0])", "do not fit");
+  expect_refused(R"("dtype":"F32","shape":[4],"data_offsets":[0,16],"scale":2)", "unknown key \"scale\"");
+  for (const auto& [type, size] : std::map<std::string, std::size_t>{{"BOOL", 4},
+                                                                     {"F4", 2},
+                                                                     {"F6_E2M3", 3},
+                                                                     {"F6_E3M2", 3},
+                                                                     {"U8", 4},
+                                                                     {"I8", 4},
+                                                                     {"F8_E5M2", 4},
+                                                                     {"F8_E4M3", 4},
+                                                                     {"F8_E8M0", 4},
+                                                                     {"I16", 8},
+                                                                     {"U16", 8},
+                                                                     {"I32", 16},
+                                                                     {"U32", 16},
+                                                                     {"C64", 32},
+                                                                     {"F64", 32},
+                                                                     {"I64", 32},
+                                                                     {"U64", 32},
+                                                                     {"F8_E4M3FNUZ", 4},
+                                                                     {"F8_E5M2FNUZ", 4}}) {
+    write_header(R"({"w":{"dtype":")" + type + R"(","shape":[4],"data_offsets":[0,)" + std::to_string(size) + "]}}",
+                 size);
+    EXPECT_EQ(Safetensors(path()).unsupported().at("w"), type);
+  }
+}
+
+TEST_F(SafetensorsFile, MetadataIsTexts) {
+  write_header(R"({"__metadata__":{"format":1}})", 0);
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("__metadata__"), HasSubstr("format"))));
+  write_header(R"({"__metadata__":[]})", 0);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("__metadata__")));
+  write_header(R"({"__metadata__":{"format":"pt"}})", 0);
+  EXPECT_TRUE(Safetensors(path()).tensors().empty());
+}
+
+TEST_F(SafetensorsFile, WhatFollowsAZeroByteOrAByteOrderMarkIsNoHeader) {
+  write_header(std::string("{}\0{}", 5), 0);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("not a safetensors file")));
+  write_header("\xEF\xBB\xBF{}", 0);
+  EXPECT_THAT([&] { Safetensors{path()}; }, ThrowsMessage<Error>(HasSubstr("not a safetensors file")));
+}
+
+TEST_F(SafetensorsFile, AHeaderBeyondTheLimitOfTheReferenceIsRefused) {
+  write_header("{}", 0);
+  const std::uint64_t length = 100'000'001;
+  std::string bytes(8, '\0');
+  std::memcpy(bytes.data(), &length, 8);
+  write(bytes);
+  std::filesystem::resize_file(path(), 8 + length);  // sparse
+  EXPECT_THAT([&] { Safetensors{path()}; },
+              ThrowsMessage<Error>(HasSubstr("its header has 100000001 bytes; the most are 100000000")));
+}
+
+TEST_F(SafetensorsFile, ThePointerOfGitLfsIsCalledSo) {
+  write("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n");
+  EXPECT_THAT(
+      [&] { Safetensors{path()}; },
+      ThrowsMessage<Error>(AllOf(HasSubstr(path().string()), HasSubstr("Git LFS pointer"), HasSubstr("git lfs pull"))));
 }
 
 TEST_F(SafetensorsFile, ATensorThatIsNoObjectIsNamed) {

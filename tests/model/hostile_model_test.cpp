@@ -85,6 +85,7 @@ TEST_F(HostileModel, TypesOfTokensThatNoIntegerHoldsAreNamed) {
   write_gguf(gguf(),
              std::vector<GgufEntry>{{"tokenizer.ggml.model", std::string("gpt2")},
                                     {"tokenizer.ggml.tokens", std::vector<std::string>{"a", "b"}},
+                                    {"tokenizer.ggml.merges", std::vector<std::string>{}},
                                     {"tokenizer.ggml.token_type", std::vector<float>{1.0F, 1e30F}}},
              {});
   EXPECT_THAT([&] { load_language(gguf()); }, ThrowsMessage<Error>(HasSubstr("tokenizer.ggml.token_type[1]")));

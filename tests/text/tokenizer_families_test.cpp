@@ -161,7 +161,9 @@ TEST(GgufVocabulary, TheNameOfThePreTokenizerSaysHowDigitsAreCut) {
   const std::vector<std::pair<std::string, std::size_t>> expected = {{"gpt-2", 1}, {"smollm", 3}, {"llama-bpe", 1},
                                                                      {"qwen2", 3}, {"olmo", 1},   {"default", 1}};
   for (const auto& [pre, count] : expected) {
-    const Tokenizer tokenizer = from_gguf_vocabulary(byte_pairs(pre), "m.gguf");
+    GgufVocabulary vocabulary = byte_pairs(pre);
+    vocabulary.add_bos = false;
+    const Tokenizer tokenizer = from_gguf_vocabulary(vocabulary, "m.gguf");
     EXPECT_EQ(tokenizer.encode("123").size(), count) << pre;
     EXPECT_EQ(tokenizer.encode("a<|end|>").size(), 2U) << pre;
     EXPECT_EQ(tokenizer.decode(tokenizer.encode("It's 123 caf\u00e9\n\n")), "It's 123 caf\u00e9\n\n") << pre;
@@ -175,6 +177,59 @@ TEST(GgufVocabulary, BertTokensAreTurnedBackIntoThoseOfVocabTxt) {
   vocabulary.types = {3, 3, 3, 3, 1, 1, 1};
   const Tokenizer tokenizer = from_gguf_vocabulary(vocabulary, "m.gguf");
   EXPECT_EQ(surrounded(tokenizer, "UNaffable aff"), (Tokens{2, 4, 5, 6, 1, 3}));
+}
+
+TEST(GgufVocabulary, WhatStandsAroundATextFollowsThePreTokenizerUnlessKeysSaySo) {
+  const auto around = [](GgufVocabulary vocabulary) {
+    vocabulary.bos = 4;
+    vocabulary.eos = 5;
+    return surrounded(from_gguf_vocabulary(vocabulary, "m.gguf"), "123");
+  };
+  const Tokens plain = from_gguf_vocabulary(byte_pairs("gpt-2"), "m.gguf").encode("123");
+  ASSERT_EQ(plain.size(), 1U);
+  for (const char* pre :
+       {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"}) {
+    EXPECT_EQ(around(byte_pairs(pre)), (Tokens{4, plain[0]})) << pre;
+  }
+  EXPECT_EQ(around(byte_pairs("tekken")).front(), 4);
+  for (const char* pre : {"gpt-2", "qwen2", "smollm", "dbrx", "default"})
+    EXPECT_NE(around(byte_pairs(pre)).front(), 4) << pre;
+  GgufVocabulary vocabulary = byte_pairs("llama-bpe");
+  vocabulary.add_bos = false;
+  vocabulary.add_eos = true;
+  EXPECT_EQ(around(vocabulary), (Tokens{plain[0], 5}));
+}
+
+TEST(GgufVocabulary, SentencePiecesWithoutKeysHaveTheIdsOfLlama) {
+  GgufVocabulary vocabulary = sentence_pieces();
+  vocabulary.add_bos.reset();
+  vocabulary.bos = vocabulary.eos = vocabulary.unknown = -1;
+  const GgufVocabulary known = gguf_defaults(vocabulary, "m.gguf");
+  EXPECT_EQ((std::vector<int>{known.bos, known.eos, known.unknown}), (std::vector<int>{1, 2, 0}));
+  EXPECT_TRUE(*known.add_bos);
+  EXPECT_FALSE(*known.add_eos);
+  EXPECT_EQ(from_gguf_vocabulary(vocabulary, "m.gguf").prefix_tokens(), (Tokens{1}));
+  EXPECT_EQ(from_gguf_vocabulary(vocabulary, "m.gguf").suffix_tokens(), Tokens{});
+  vocabulary.tokens.resize(1);
+  vocabulary.scores.resize(1);
+  vocabulary.types.resize(1);
+  EXPECT_EQ(gguf_defaults(vocabulary, "m.gguf").bos, -1);  // there is no such token
+}
+
+TEST(GgufVocabulary, BertKeysOverrideWhatItsNamesSay) {
+  GgufVocabulary vocabulary;
+  vocabulary.model = "bert";
+  vocabulary.tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2581un", "aff", "able"};
+  vocabulary.types = {3, 3, 3, 3, 1, 1, 1};
+  vocabulary.bos = 5;
+  vocabulary.sep = 6;
+  EXPECT_EQ(surrounded(from_gguf_vocabulary(vocabulary, "m.gguf"), "un"), (Tokens{5, 4, 6}));
+  vocabulary.add_bos = false;
+  EXPECT_EQ(surrounded(from_gguf_vocabulary(vocabulary, "m.gguf"), "UN"), (Tokens{4, 6}));
+  vocabulary.add_sep = false;
+  EXPECT_EQ(surrounded(from_gguf_vocabulary(vocabulary, "m.gguf"), "un"), (Tokens{4}));
+  vocabulary.lower_case = false;
+  EXPECT_EQ(surrounded(from_gguf_vocabulary(vocabulary, "m.gguf"), "UN"), (Tokens{1}));
 }
 
 TEST(GgufVocabulary, WhatIsBrokenIsNamed) {
@@ -211,7 +266,13 @@ TEST(GgufVocabulary, WhatIsBrokenIsNamed) {
   EXPECT_EQ(changed([](auto& v) { v.tokens[0] = "\xFF"; }).substr(0, 45),
             "m.gguf: tokenizer.ggml.tokens[0]: byte 0xff a");
   EXPECT_EQ(changed([](auto& v) { v.add_bos = true; }),
-            "m.gguf: tokenizer.ggml.add_bos_token is true, but bos_token_id is missing; give it");
+            "m.gguf: tokenizer.ggml.add_bos_token is true, but tokenizer.ggml.bos_token_id is missing; give it");
+  EXPECT_EQ(changed([](auto& v) { v.add_eos = true; }),
+            "m.gguf: tokenizer.ggml.add_eos_token is true, but tokenizer.ggml.eos_token_id is missing; give it");
+  EXPECT_EQ(
+      changed([](auto& v) { v.pre = "llama-bpe"; }),
+      "m.gguf: tokenizer.ggml.bos_token_id is missing, and texts of the model \"gpt2\" (llama-bpe) are given that "
+      "token");
 }
 
 }  // namespace

@@ -235,15 +235,43 @@ TEST(SplitPattern, AFormerSpaceIsNoSpace) {
   EXPECT_EQ(pieces_of(SplitPattern(R"([^\s]+|\s)", "test"), "a\u180Eb c"), (Pieces{"a\u180Eb", " ", "c"}));
 }
 
-TEST(SplitPattern, ClassIntersectionIsRefusedByName) {
-  EXPECT_EQ(error_of([] { return SplitPattern("[a-z&&[^b]]", "here"); }).substr(0, 32),
-            "here: the pattern holds \"&&\", th");
+TEST(SplitPattern, ReadsTheDialectOfOniguruma) {
+  EXPECT_EQ(pieces_of(SplitPattern("[a-z&&[^b]]+", "test"), "xbbay"), (Pieces{"x", "bb", "ay"}));
+  EXPECT_EQ(pieces_of(SplitPattern("a{,2}b", "test"), "aaab"), (Pieces{"a", "aab"}));
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\u65e5+)", "test"), "日日x"), (Pieces{"日日", "x"}));
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\p{Han})", "test"), "日、a"), (Pieces{"日", "、a"}));
+  EXPECT_EQ(pieces_of(SplitPattern("[[:punct:]]", "test"), "a$b!"), (Pieces{"a", "$", "b", "!"}));
+  EXPECT_EQ(pieces_of(SplitPattern("[^[:^punct:]]", "test"), "a$b!"), (Pieces{"a", "$", "b", "!"}));
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\R*)", "test"), "a\nb\r\n\nc"), (Pieces{"a", "\n", "b", "\r\n\n", "c"}));
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\\R[\R])", "test"), "x\\RRy"), (Pieces{"x", "\\RR", "y"}));
+  EXPECT_EQ(error_of([] { return SplitPattern("a(", "here"); }),
+            "here: the pattern does not compile: end pattern with unmatched parenthesis");
+}
+
+TEST(SplitPattern, AMatchIsFoundHoweverFarItIsAndHoweverOftenTheSearchGoesBack) {
+  const std::string far(100'000, 'x');
+  EXPECT_EQ(pieces_of(SplitPattern("ab", "test"), far + "ab" + far), (Pieces{far, "ab", far}));
+  const std::string spaces(30'000, ' ');
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\s*\n|\s+)", "test"), "a" + spaces + "b"), (Pieces{"a", spaces, "b"}));
+  EXPECT_EQ(pieces_of(SplitPattern("\u00e9+$", "test"), far + "\u00e9\u00e9"), (Pieces{far, "\u00e9\u00e9"}));
+}
+
+TEST(SplitPattern, WhereASearchBeganIsTheStartOfTheText) {
+  const std::string far(3000, 'x');
+  EXPECT_EQ(pieces_of(SplitPattern(R"(\Gx|b)", "test"), "a" + far + "b"), (Pieces{"a" + far, "b"}));
+}
+
+TEST(SplitPattern, AMatchOfNothingCutsButNotRightBehindAnother) {
+  EXPECT_EQ(pieces_of(SplitPattern("x*", "test"), "axxb"), (Pieces{"a", "xx", "b"}));
+  // At the end too, where it joins nothing but parts what is merged.
+  EXPECT_EQ(pieces_of(SplitPattern("(?=b)", "test", SplitBehavior::merged_with_previous), "abab"),
+            (Pieces{"a", "ba", "b"}));
 }
 
 TEST(SplitPattern, APatternThatNeverEndsIsAnError) {
-  const SplitPattern pattern("(?:(?:a+)+)+$", "test");
+  const SplitPattern pattern("(?:a|aa)+bc", "test");
   const std::string text(200, 'a');
-  EXPECT_THROW(static_cast<void>(pieces_of(pattern, text + "b")), Error);
+  EXPECT_THROW(static_cast<void>(pieces_of(pattern, text + "b bc")), Error);
 }
 
 }  // namespace
