@@ -263,11 +263,13 @@ bool holds_names(const std::vector<std::string_view>& cells) {
 
 /// Whether a line gives units to the names above it: "1/cm; counts".
 bool holds_units(const std::vector<std::string_view>& cells) {
-  return std::all_of(cells.begin(), cells.end(), [](std::string_view cell) {
-    const std::string unit = lowered(cell);
-    return unit.empty() || unit.find_first_of("([") == 0 ||
-           holds_word(unit,
-                      {"nm", "um", "cm", "1/cm", "a.u.", "a.u", "counts", "cnt", "arb", "arb.", "cps", "none", "px"});
+  constexpr auto kUnits = std::to_array<std::string_view>(
+      {"",    "nm",  "um",   "1/cm",       "cm-1", "cm^-1", "a.u.", "a.u", "au",      "counts",        "cnt",
+       "cts", "arb", "arb.", "arb. units", "cps",  "none",  "px",   "-",   "\u00b5m", "cm\u207b\u00b9"});
+  return std::all_of(cells.begin(), cells.end(), [&](std::string_view cell) {
+    std::string unit = lowered(cell);
+    std::erase_if(unit, [](char c) { return c == '(' || c == ')' || c == '[' || c == ']'; });
+    return std::find(kUnits.begin(), kUnits.end(), trimmed(unit)) != kUnits.end();
   });
 }
 
@@ -285,7 +287,7 @@ std::vector<std::string> column_names(const Table& table, const std::vector<std:
     bool of_units = false;
     for (const char separator : {table.dialect.separator, ';', '\t', ',', ' '}) {
       std::vector<std::string_view> cells = cut(text, separator);
-      if (cells.size() == table.width && used.size() < table.width) {
+      if (cells.size() == table.width) {
         std::vector<std::string_view> kept;
         for (const std::size_t column : used) kept.push_back(cells[column]);
         cells = kept;
@@ -307,7 +309,8 @@ std::vector<std::string> column_names(const Table& table, const std::vector<std:
       if (near || (known && used.size() > 2)) return names;
     }
     if (near && used.size() == 2 && (nanometres_in(text) > 0 || of_other_technique(text)) && laser_stated(text) == 0) {
-      return {as_utf8(text), ""};
+      throw RejectedSpectrum{Rejection::not_raman,
+                             fmt::format("the heading is not of Raman shifts, {}", table.quoted(line))};
     }
     near = near && of_units;
   }

@@ -288,7 +288,7 @@ Axis axis_of(const std::map<std::string, Record>& records, const Ordinates& ordi
     axis.step = (last->value - first->value) / steps;
     axis.slack = std::max(axis.slack, last->unit);
     const double off = delta ? std::abs(std::abs(delta->value) - std::abs(axis.step)) : 0;
-    if (delta && off > delta->unit + 0.01 * std::abs(axis.step)) {
+    if (delta && off > 0.5 * delta->unit + 0.01 * std::abs(axis.step)) {
       reject(Rejection::bad_numbers, fmt::format("DELTAX is {}, but {} points from FIRSTX {} to LASTX {} are {} apart",
                                                  delta->value, steps + 1, first->value, last->value, axis.step));
     }
@@ -296,7 +296,6 @@ Axis axis_of(const std::map<std::string, Record>& records, const Ordinates& ordi
   }
   if (!delta) reject(Rejection::bad_numbers, "neither FIRSTX and LASTX nor DELTAX is given");
   axis.step = delta->value;
-  axis.slack += steps * delta->unit;
   return axis;
 }
 
