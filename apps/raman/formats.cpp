@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -21,10 +20,6 @@ constexpr std::size_t kHeadingRows = 3;
 constexpr double kEmpty = std::numeric_limits<double>::quiet_NaN();
 
 bool blank(char c) { return c == ' ' || c == '\t'; }
-
-void skip_blanks(std::string_view& text) {
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-}
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -95,6 +90,9 @@ std::optional<std::vector<double>> numbers_of(std::string_view line, const Diale
     double value = kEmpty;
     if (!cell.empty()) {
       if (!is_number(cell, dialect.decimal, value)) return {};
+      // Between commas, "1,000" in quotes is rather a thousand than one.
+      const std::size_t comma = cell.find(',');
+      if (dialect.separator == ',' && comma != std::string_view::npos && cell.size() == comma + 4) return {};
       ++filled;
     }
     values.push_back(value);
@@ -418,45 +416,6 @@ void set_header(Spectrum& spectrum, const std::string& key, std::string_view val
 
 }  // namespace
 
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find_first_of("\r\n");
-  const std::string_view line = text.substr(0, end);
-  if (end == std::string_view::npos) {
-    text = {};
-    return line;
-  }
-  const bool pair = text[end] == '\r' && end + 1 < text.size() && text[end + 1] == '\n';
-  text.remove_prefix(end + (pair ? 2 : 1));
-  return line;
-}
-
-bool take_number(std::string_view& text, double& value) {
-  std::string_view rest = text;
-  skip_blanks(rest);
-  if (rest.starts_with('+')) rest.remove_prefix(1);
-  if (rest.empty() || rest.front() == '+') return false;
-  const auto [stop, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-  if (failure != std::errc() && failure != std::errc::result_out_of_range) return false;
-  const std::string_view taken = rest.substr(0, static_cast<std::size_t>(stop - rest.data()));
-  if (failure == std::errc::result_out_of_range) {
-    value = taken.find_last_of('-') > 0 && taken.find_last_of('-') < taken.size() ? 0 : HUGE_VAL;
-  }
-  rest.remove_prefix(taken.size());
-  // Fortran's double exponent, which from_chars stops at.
-  if (!rest.empty() && (rest.front() == 'D' || rest.front() == 'd')) {
-    std::string_view exponent = rest.substr(1);
-    if (exponent.starts_with('+')) exponent.remove_prefix(1);
-    int power = 0;
-    const auto [end, bad] = std::from_chars(exponent.data(), exponent.data() + exponent.size(), power);
-    if (bad == std::errc() && std::abs(power) <= 300) {
-      value *= std::pow(10.0, power);
-      rest = exponent.substr(static_cast<std::size_t>(end - exponent.data()));
-    }
-  }
-  text = rest;
-  return true;
-}
-
 Spectrum read_rruff(std::string_view text) {
   Spectrum spectrum;
   std::string_view body = text;
@@ -478,6 +437,10 @@ Spectrum read_rruff(std::string_view text) {
                                                                table.width, table.quoted(table.rows[table.first]))};
   }
   require_mostly_rows(table, {}, kWanted);
+  if (table.rows.empty() && table.others.size() >= kFewestPoints) {
+    throw RejectedSpectrum{Rejection::bad_numbers,
+                           fmt::format("no line is {}, the first is {}", kWanted, table.quoted(table.others.front()))};
+  }
   for (std::size_t row = table.first; row < table.rows.size(); ++row) {
     spectrum.shifts.push_back(table.cell(row, 0));
     spectrum.intensities.push_back(table.cell(row, 1));

@@ -24,11 +24,4 @@ Spectrum read_columns(std::string_view text);
 /// The reader that fits what the bytes of a file look like. Throws RejectedSpectrum.
 Spectrum read_spectrum(std::string_view bytes);
 
-/// One line of `text`, which is shortened by it; without the line's end, "\n", "\r\n" or "\r".
-std::string_view take_line(std::string_view& text);
-
-/// Reads a number at the start of `text`, after blanks, and shortens it by both. Returns false when there is none.
-/// Forms of spreadsheets and Fortran are known: "+1.5", "1.5D-3".
-bool take_number(std::string_view& text, double& value);
-
 }  // namespace gyre::raman

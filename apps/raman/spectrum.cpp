@@ -145,6 +145,45 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kWhite) - begin + 1);
 }
 
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = text.find_first_of("\r\n");
+  const std::string_view line = text.substr(0, end);
+  if (end == std::string_view::npos) {
+    text = {};
+    return line;
+  }
+  const bool pair = text[end] == '\r' && end + 1 < text.size() && text[end + 1] == '\n';
+  text.remove_prefix(end + (pair ? 2 : 1));
+  return line;
+}
+
+bool take_number(std::string_view& text, double& value) {
+  std::string_view rest = text;
+  while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
+  if (rest.starts_with('+')) rest.remove_prefix(1);
+  if (rest.empty() || rest.front() == '+') return false;
+  const auto [stop, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+  if (failure != std::errc() && failure != std::errc::result_out_of_range) return false;
+  const std::string_view taken = rest.substr(0, static_cast<std::size_t>(stop - rest.data()));
+  if (failure == std::errc::result_out_of_range) {
+    value = taken.find_last_of('-') > 0 && taken.find_last_of('-') < taken.size() ? 0 : HUGE_VAL;
+  }
+  rest.remove_prefix(taken.size());
+  // Fortran's double exponent, which from_chars stops at.
+  if (!rest.empty() && (rest.front() == 'D' || rest.front() == 'd')) {
+    std::string_view exponent = rest.substr(1);
+    if (exponent.starts_with('+')) exponent.remove_prefix(1);
+    int power = 0;
+    const auto [end, bad] = std::from_chars(exponent.data(), exponent.data() + exponent.size(), power);
+    if (bad == std::errc() && std::abs(power) <= 300) {
+      value *= std::pow(10.0, power);
+      rest = exponent.substr(static_cast<std::size_t>(end - exponent.data()));
+    }
+  }
+  text = rest;
+  return true;
+}
+
 std::string lowered(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });

@@ -79,6 +79,13 @@ bool holds(std::string_view text, std::initializer_list<std::string_view> parts)
 /// `text` without white space at both ends.
 std::string_view trimmed(std::string_view text);
 
+/// One line of `text`, which is shortened by it; without the line's end, "\n", "\r\n" or "\r".
+std::string_view take_line(std::string_view& text);
+
+/// Reads a number at the start of `text`, after blanks, and shortens it by both. Returns false when there is none.
+/// Forms of spreadsheets and Fortran are known: "+1.5", "1.5D-3".
+bool take_number(std::string_view& text, double& value);
+
 /// `text` in small letters, ASCII alone.
 std::string lowered(std::string_view text);
 

@@ -332,6 +332,10 @@ TEST(Columns, HaveOneDecimalMark) {
               HasSubstr("bad_numbers: 40 of 40 data lines"));
   EXPECT_THAT(reading_of(table("", [](int i) { return fmt::format("{},5;{}.5", i, band(i)); })),
               HasSubstr("bad_numbers"));
+  EXPECT_EQ(reading_of(table("", [](int i) { return fmt::format("\"{},0\",\"{},00\"", 100 + i, band(i)); })), kForty);
+  EXPECT_THAT(reading_of(table("", [](int i) { return fmt::format("\"1,{:03}\",{}", i, band(i)); })),
+              HasSubstr("bad_numbers"));
+  EXPECT_THAT(reading_of(table("", [](int) { return "words, and more of them"; })), HasSubstr("unknown_format"));
 }
 
 TEST(RruffText, IsReadWithDecimalCommasAndRefusedWithThreeColumns) {
@@ -340,6 +344,8 @@ TEST(RruffText, IsReadWithDecimalCommasAndRefusedWithThreeColumns) {
       reading_of(table(header(), [](int i) { return fmt::format("{}, {}, 0.5", 100 + i, band(i)); }));
   EXPECT_THAT(three, HasSubstr("bad_numbers: 3 columns"));
   EXPECT_THAT(three, HasSubstr("line 8: \"100, 50, 0.5\""));
+  EXPECT_THAT(reading_of(table(header(), [](int) { return "a, b"; })),
+              HasSubstr("bad_numbers: no line is a pair of numbers, the first is line 8"));
   EXPECT_THAT(reading_of(header() + "1.000,5;3\n1.001,5;3\n"), HasSubstr("bad_numbers: 2 of 2 data lines"));
 }
 
