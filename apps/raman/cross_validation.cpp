@@ -142,15 +142,18 @@ std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol p
 }
 
 std::string fingerprint(const Dataset& data, const RunSettings& settings) {
-  std::string all = fmt::format("{}\n{}\n{}\n", settings.config.dump(), settings.folds, settings.seed);
+  const Examples& examples = data.examples;
+  std::string all = fmt::format("{}\n{}\n{}\n{} {} {}\n", settings.config.dump(), settings.folds, settings.seed,
+                                examples.size(), examples.points, examples.grid_step);
+  all += nlohmann::json({data.countries, data.minerals, data.specimens})
+             .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   const auto add = [&all](const auto& values) {
     const auto bytes = std::as_bytes(std::span(values));
     all.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   };
-  add(data.examples.inputs);
-  add(data.examples.labels);
-  add(data.examples.mineral);
-  for (const std::string& specimen : data.specimens) all += specimen + "\n";
+  add(examples.inputs);
+  add(examples.labels);
+  add(examples.mineral);
   return sha256(std::as_bytes(std::span(all)));
 }
 
@@ -171,6 +174,11 @@ void claim_folder(const Dataset& data, const RunSettings& settings) {
                   settings.out.string());
     }
     return;
+  }
+  for (const char* folder : {"folds", "fit"}) {
+    if (!fs::is_directory(settings.out / folder) || fs::is_empty(settings.out / folder)) continue;
+    throw Error("--out: {} holds {} of a run, but no run.json that says which; give another folder",
+                settings.out.string(), folder);
   }
   const nlohmann::json run = {
       {"fingerprint", print}, {"config", settings.config}, {"folds", settings.folds}, {"seed", settings.seed}};

@@ -3,21 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
-#include <charconv>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
 
 namespace gyre::raman {
 namespace {
 
 /// More bad lines than this share of the data lines, and the file is not understood.
 constexpr double kBadLineShare = 0.02;
+/// So few rows ahead of a gap are numbers in a heading.
+constexpr std::size_t kHeadingRows = 3;
+constexpr double kEmpty = std::numeric_limits<double>::quiet_NaN();
 
 bool blank(char c) { return c == ' ' || c == '\t'; }
-
-void skip_blanks(std::string_view& text) {
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-}
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -25,27 +27,376 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-/// "shift separator intensity", and nothing else but white space. Further columns are refused unless `more`.
-bool take_pair(std::string_view line, std::string_view separators, bool more, Spectrum& into) {
-  double shift = 0;
-  double intensity = 0;
-  if (!take_number(line, shift)) return false;
-  skip_blanks(line);
-  if (!line.empty() && separators.find(line.front()) != std::string_view::npos) line.remove_prefix(1);
-  if (!take_number(line, intensity)) return false;
-  skip_blanks(line);
-  const bool end = line.empty() || (more && separators.find(line.front()) != std::string_view::npos);
-  if (!end) return false;
-  into.shifts.push_back(shift);
-  into.intensities.push_back(intensity);
+/// How the lines of a table are cut and how its numbers are written.
+struct Dialect {
+  char separator;  ///< ' ': any run of blanks; '_': a comma with blanks behind it
+  char decimal;
+};
+
+/// Of those that read the same number of lines the first is taken.
+constexpr std::array<Dialect, 9> kDialects = {
+    {{';', '.'}, {';', ','}, {'\t', '.'}, {'\t', ','}, {'_', ','}, {',', '.'}, {' ', '.'}, {' ', ','}, {',', ','}}};
+
+bool separates(std::string_view line, std::size_t at, char separator) {
+  if (separator == ' ') return blank(line[at]);
+  if (separator == '_') return line[at] == ',' && at + 1 < line.size() && blank(line[at + 1]);
+  return line[at] == separator;
+}
+
+std::string_view unquoted(std::string_view cell) {
+  const bool quoted = cell.size() >= 2 && cell.front() == '"' && cell.back() == '"';
+  return quoted ? trimmed(cell.substr(1, cell.size() - 2)) : cell;
+}
+
+std::vector<std::string_view> cut(std::string_view line, char separator) {
+  std::vector<std::string_view> cells;
+  std::size_t begin = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i <= line.size(); ++i) {
+    if (i < line.size() && line[i] == '"') quoted = !quoted;
+    if (i < line.size() && (quoted || !separates(line, i, separator))) continue;
+    const std::string_view cell = unquoted(trimmed(line.substr(begin, i - begin)));
+    if (separator != ' ' || !cell.empty()) cells.push_back(cell);
+    begin = i + 1;
+  }
+  return cells;
+}
+
+bool is_number(std::string_view cell, char decimal, double& value) {
+  std::string with_point;
+  if (decimal == ',') {
+    if (cell.find('.') != std::string_view::npos) return false;
+    const std::size_t comma = cell.find(',');
+    if (comma != std::string_view::npos) {
+      const auto digit = [&](std::size_t i) {
+        return i < cell.size() && std::isdigit(static_cast<unsigned char>(cell[i])) != 0;
+      };
+      if (comma == 0 || !digit(comma - 1) || !digit(comma + 1)) return false;
+      with_point = cell;
+      with_point[comma] = '.';
+      cell = with_point;
+    }
+  }
+  if (!take_number(cell, value) || !cell.empty()) return false;
+  if (std::isnan(value)) value = HUGE_VAL;  // not finite all the same, and no empty cell
   return true;
 }
 
-void require_mostly_numbers(std::size_t good, std::size_t bad, const std::string& first_bad) {
-  if (static_cast<double>(bad) <= kBadLineShare * static_cast<double>(good + bad)) return;
+/// The numbers of a line with NaN for empty cells; none when a cell is something else or fewer than two hold numbers.
+std::optional<std::vector<double>> numbers_of(std::string_view line, const Dialect& dialect) {
+  std::vector<double> values;
+  std::size_t filled = 0;
+  for (const std::string_view cell : cut(line, dialect.separator)) {
+    double value = kEmpty;
+    if (!cell.empty()) {
+      if (!is_number(cell, dialect.decimal, value)) return {};
+      // Between commas, "1,000" in quotes is rather a thousand than one.
+      const std::size_t comma = cell.find(',');
+      if (dialect.separator == ',' && comma != std::string_view::npos && cell.size() == comma + 4) return {};
+      ++filled;
+    }
+    values.push_back(value);
+  }
+  if (filled < 2) return {};
+  return values;
+}
+
+/// Whether a line consists of numbers and what stands between them.
+bool looks_like_numbers(std::string_view line) {
+  return line.find_first_of("0123456789") != std::string_view::npos &&
+         line.find_first_not_of("0123456789+-.,;eEdD \t\"") == std::string_view::npos;
+}
+
+/// A text as rows of numbers and what stands between them.
+struct Table {
+  std::vector<std::string_view> lines;  ///< all of the text
+  Dialect dialect{',', '.'};
+  std::size_t width = 0;            ///< cells of a row; 0: no line holds two numbers
+  std::vector<double> cells;        ///< [rows, width]; NaN for an empty cell
+  std::vector<std::size_t> rows;    ///< the line of each row, counted from 0
+  std::vector<std::size_t> others;  ///< lines that are neither rows, empty nor comments
+  std::size_t first = 0;            ///< the first row that is no part of a heading
+
+  [[nodiscard]] double cell(std::size_t row, std::size_t column) const { return cells[row * width + column]; }
+  /// A line for a message: its number from 1 and its beginning.
+  [[nodiscard]] std::string quoted(std::size_t line) const {
+    constexpr std::size_t kShown = 60;
+    return fmt::format("line {}: \"{}\"", line + 1, as_utf8(trimmed(lines[line])).substr(0, kShown));
+  }
+};
+
+/// Chooses the dialect that reads most of the lines of numbers, and the width that most of them have.
+void choose_dialect(Table& table, const std::vector<std::size_t>& of_numbers) {
+  constexpr std::size_t kSample = 400;
+  const std::size_t stride = of_numbers.size() / kSample + 1;
+  std::size_t most = 0;
+  for (const Dialect& dialect : kDialects) {
+    std::map<std::size_t, std::size_t> widths;
+    std::size_t good = 0;
+    for (std::size_t i = 0; i < of_numbers.size(); i += stride) {
+      const auto numbers = numbers_of(table.lines[of_numbers[i]], dialect);
+      if (!numbers) continue;
+      ++good;
+      ++widths[numbers->size()];
+    }
+    if (good <= most) continue;
+    most = good;
+    table.dialect = dialect;
+    table.width = std::max_element(widths.begin(), widths.end(), [](const auto& a, const auto& b) {
+                    return a.second < b.second;
+                  })->first;
+  }
+}
+
+/// Rows ahead of a gap that are few, with more rows behind it, are numbers of a heading. Empty lines are gaps unless
+/// they stand between all rows.
+void leave_out_heading(Table& table) {
+  const auto& rows = table.rows;
+  std::vector<std::size_t> gaps;  // rows that something stands ahead of
+  std::size_t empty = 0;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i] == rows[i - 1] + 1) continue;
+    gaps.push_back(i);
+    empty += rows[i] == rows[i - 1] + 2 && trimmed(table.lines[rows[i - 1] + 1]).empty() ? 1 : 0;
+  }
+  if (2 * empty > rows.size()) return;
+  gaps.push_back(rows.size());
+  std::size_t longest = 0;
+  for (std::size_t g = 0; g < gaps.size(); ++g) longest = std::max(longest, gaps[g] - (g == 0 ? 0 : gaps[g - 1]));
+  if (longest <= kHeadingRows) return;
+  for (std::size_t g = 0; gaps[g] - table.first <= kHeadingRows; ++g) table.first = gaps[g];
+}
+
+/// Reads the lines of numbers as most of them can be. Lines that begin with # are comments.
+Table read_table(std::string_view text) {
+  Table table;
+  std::vector<std::size_t> of_numbers;
+  while (!text.empty()) {
+    table.lines.push_back(take_line(text));
+    const std::string_view line = trimmed(table.lines.back());
+    if (line.empty() || line.front() == '#') continue;
+    const bool number = std::string_view("0123456789+-.\"").find(line.front()) != std::string_view::npos;
+    if (number || line.front() == ';' || line.front() == ',') of_numbers.push_back(table.lines.size() - 1);
+  }
+  choose_dialect(table, of_numbers);
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < table.lines.size(); ++i) {
+    const std::string_view line = trimmed(table.lines[i]);
+    const bool number = next < of_numbers.size() && of_numbers[next] == i;
+    if (number) ++next;
+    if (line.empty() || line.front() == '#') continue;
+    const auto numbers = number ? numbers_of(table.lines[i], table.dialect) : std::nullopt;
+    if (!numbers || numbers->size() != table.width) {
+      table.others.push_back(i);
+      continue;
+    }
+    table.rows.push_back(i);
+    table.cells.insert(table.cells.end(), numbers->begin(), numbers->end());
+  }
+  leave_out_heading(table);
+  return table;
+}
+
+/// Refuses a table with too many lines that should have been rows: all that are not below the first row, lines of
+/// numbers above it when they are many, and `more`.
+void require_mostly_rows(const Table& table, const std::vector<std::size_t>& more, std::string_view what) {
+  std::vector<std::size_t> above;
+  std::vector<std::size_t> bad = more;
+  for (const std::size_t line : table.others) {
+    if (!table.rows.empty() && line > table.rows[table.first])
+      bad.push_back(line);
+    else if (looks_like_numbers(table.lines[line]))
+      above.push_back(line);
+  }
+  if (table.rows.empty() || above.size() > kHeadingRows) bad.insert(bad.end(), above.begin(), above.end());
+  const std::size_t all = table.rows.size() - table.first + bad.size() - more.size();
+  if (bad.empty() || static_cast<double>(bad.size()) <= kBadLineShare * static_cast<double>(all)) return;
   throw RejectedSpectrum{Rejection::bad_numbers,
-                         fmt::format("{} of {} data lines are not a pair of numbers, the first \"{}\"", bad, good + bad,
-                                     first_bad.substr(0, 60))};
+                         fmt::format("{} of {} data lines are not {}, the first is {}", bad.size(), all, what,
+                                     table.quoted(*std::min_element(bad.begin(), bad.end())))};
+}
+
+/// What a column holds, by its name.
+enum class Quantity { unnamed, shift, wavenumber, wavelength, index, intensity, corrected, aside, foreign };
+
+Quantity quantity_of(std::string_view cell) {
+  const std::string name = lowered(as_utf8(cell));
+  if (of_other_technique(name)) return Quantity::foreign;
+  if (holds(name, {"dark sub", "dark-sub", "darksub", "dark_sub", "corrected", "processed"}))
+    return Quantity::corrected;
+  if (holds(name, {"dark", "reference", "background", "baseline", "error", "sigma", "std", "fehler", "uncert",
+                   "deviation", "irradiance", "time"})) {
+    return Quantity::aside;
+  }
+  if (holds(name, {"intens", "count", "signal", "cps", "raw", "a.u.", "arb", "amplitude"}) || holds_word(name, {"y"})) {
+    return Quantity::intensity;
+  }
+  const bool per_centimetre = holds(name, {"cm-1", "cm^-1", "1/cm", "cm\u207b", "cm\u2212", "cm^{-1}", "rcm"});
+  const bool shift = holds(name, {"shift", "verschiebung", "d\u00e9calage", "desplaz", "spostam"});
+  if (shift && !per_centimetre && holds_word(name, {"nm"})) return Quantity::foreign;
+  if (shift || name == "raman") return Quantity::shift;
+  if (nanometres_in(name) > 0) return Quantity::wavelength;
+  if (per_centimetre || name == "wave" || name == "#wave" ||
+      holds(name, {"wavenumber", "wave number", "wellenzahl", "nombre d'onde", "mero de onda", "numero d'onda"})) {
+    return Quantity::wavenumber;
+  }
+  if (holds(name, {"pixel", "index", "channel"}) || holds_word(name, {"point", "no", "nr", "row", "id"}) ||
+      name == "#") {
+    return Quantity::index;
+  }
+  return Quantity::unnamed;
+}
+
+/// A line of names or units: no cell begins as a number does, but "1/cm".
+bool holds_names(const std::vector<std::string_view>& cells) {
+  bool letters = false;
+  for (const std::string_view cell : cells) {
+    const bool digit = !cell.empty() && std::isdigit(static_cast<unsigned char>(cell.front())) != 0;
+    if (digit && !cell.starts_with("1/")) return false;
+    letters = letters ||
+              std::any_of(cell.begin(), cell.end(), [](unsigned char c) { return std::isalpha(c) != 0 || c >= 0x80; });
+  }
+  return letters;
+}
+
+/// Whether a line gives units to the names above it: "1/cm; counts".
+bool holds_units(const std::vector<std::string_view>& cells) {
+  constexpr auto kUnits = std::to_array<std::string_view>(
+      {"",    "nm",  "um",   "1/cm",       "cm-1", "cm^-1", "a.u.", "a.u", "au",      "counts",        "cnt",
+       "cts", "arb", "arb.", "arb. units", "cps",  "none",  "px",   "-",   "\u00b5m", "cm\u207b\u00b9"});
+  return std::all_of(cells.begin(), cells.end(), [&](std::string_view cell) {
+    std::string unit = lowered(cell);
+    std::erase_if(unit, [](char c) { return c == '(' || c == ')' || c == '[' || c == ']'; });
+    return std::find(kUnits.begin(), kUnits.end(), trimmed(unit)) != kUnits.end();
+  });
+}
+
+/// The names of the columns `used`; empty ones where the lines above the rows do not tell.
+std::vector<std::string> column_names(const Table& table, const std::vector<std::size_t>& used) {
+  std::vector<std::string> units(used.size());
+  bool near = true;  // only numbers, units and empty lines stand between this line and the rows
+  for (std::size_t line = table.rows[table.first]; line-- > 0;) {
+    std::string_view text = trimmed(table.lines[line]);
+    const bool letters = std::any_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
+    if (!letters || looks_like_numbers(text)) continue;
+    if (text.starts_with('#') && text.find_first_not_of("# \t") != std::string_view::npos) {
+      text.remove_prefix(text.find_first_not_of("# \t"));
+    }
+    bool of_units = false;
+    for (const char separator : {table.dialect.separator, ';', '\t', ',', ' '}) {
+      std::vector<std::string_view> cells = cut(text, separator);
+      if (cells.size() == table.width) {
+        std::vector<std::string_view> kept;
+        for (const std::size_t column : used) kept.push_back(cells[column]);
+        cells = kept;
+      } else {
+        std::erase_if(cells, [](std::string_view cell) { return cell.empty(); });
+      }
+      if (cells.size() != used.size() || !holds_names(cells)) continue;
+      std::vector<std::string> names;
+      bool known = false;
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        known = known || quantity_of(cells[i]) != Quantity::unnamed;
+        names.push_back(as_utf8(cells[i]) + (units[i].empty() ? "" : " " + units[i]));
+      }
+      if (near && holds_units(cells) && line > 0) {
+        units = names;
+        of_units = true;
+        break;
+      }
+      if (near || (known && used.size() > 2)) return names;
+    }
+    if (near && used.size() == 2 && (nanometres_in(text) > 0 || of_other_technique(text)) && laser_stated(text) == 0) {
+      throw RejectedSpectrum{Rejection::not_raman,
+                             fmt::format("the heading is not of Raman shifts, {}", table.quoted(line))};
+    }
+    near = near && of_units;
+  }
+  return units;
+}
+
+[[noreturn]] void reject_columns(const std::vector<std::string>& names, std::string_view why) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + (name.empty() ? "(unnamed)" : name);
+  throw RejectedSpectrum{Rejection::unclear_columns,
+                         fmt::format("{}; the {} columns are: {}", why, names.size(), list.substr(0, 200))};
+}
+
+/// Where shift and intensity stand.
+struct Columns {
+  std::size_t x;
+  std::size_t y;
+  double nanometres;  ///< of one unit of x when it is a wavelength; 0: it is a shift
+  std::string x_name;
+};
+
+/// The only column of the first of these quantities that occurs; none when there is no such.
+std::optional<std::size_t> only(const std::vector<Quantity>& have, std::initializer_list<Quantity> wanted,
+                                const std::vector<std::string>& names, std::string_view what) {
+  for (const Quantity quantity : wanted) {
+    const auto count = std::count(have.begin(), have.end(), quantity);
+    if (count > 1) reject_columns(names, fmt::format("more than one column may be {}", what));
+    if (count == 1) return static_cast<std::size_t>(std::find(have.begin(), have.end(), quantity) - have.begin());
+  }
+  return {};
+}
+
+Columns choose_columns(const Table& table) {
+  std::vector<std::size_t> used;
+  for (std::size_t c = 0; c < table.width; ++c) {
+    bool empty = true;
+    for (std::size_t row = table.first; empty && row < table.rows.size(); ++row) empty = std::isnan(table.cell(row, c));
+    if (!empty) used.push_back(c);
+  }
+  const std::vector<std::string> names = column_names(table, used);
+  std::vector<Quantity> have;
+  for (const std::string& name : names) have.push_back(quantity_of(name));
+  const bool foreign = std::count(have.begin(), have.end(), Quantity::foreign) > 0;
+  using Q = Quantity;
+  auto x = only(have, {Q::shift, Q::wavenumber, Q::wavelength}, names, "the shift");
+  auto y = only(have, {Q::corrected, Q::intensity}, names, "the intensity");
+  if (foreign && (used.size() == 2 || !x || !y)) {
+    throw RejectedSpectrum{Rejection::not_raman,
+                           fmt::format("the columns are {}, which no Raman spectrum has", fmt::join(names, ", "))};
+  }
+  if (used.size() == 2) {
+    if (!x) x = y && *y == 0 ? 1 : 0;
+    const Q kind = have[*x];
+    if (kind == Q::index || kind == Q::aside || kind == Q::intensity) reject_columns(names, "no column holds shifts");
+    y = 1 - *x;
+  }
+  if (x && !y) y = only(have, {Q::unnamed}, names, "the intensity");
+  if (!x || !y || *x == *y) reject_columns(names, "which columns are shift and intensity is not told");
+  const double nanometres = have[*x] == Q::wavelength ? nanometres_in(names[*x]) : 0;
+  return {used[*x], used[*y], nanometres, names[*x]};
+}
+
+/// The rows with the longest run of shifts that go one way; `left` receives the lines of the others.
+std::pair<std::size_t, std::size_t> longest_run(const Table& table, const std::vector<std::size_t>& rows, std::size_t x,
+                                                std::vector<std::size_t>& left) {
+  std::size_t best = 0;
+  std::size_t best_end = std::min<std::size_t>(rows.size(), 1);
+  std::size_t begin = 0;
+  int way = 0;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const double step = table.cell(rows[i], x) - table.cell(rows[i - 1], x);
+    const int turn = step > 0 ? 1 : (step < 0 ? -1 : 0);
+    if (turn != 0 && way != 0 && turn != way) {
+      begin = i - 1;  // the point at which it turns may belong to what follows
+      way = turn;
+    } else if (turn != 0) {
+      way = turn;
+    }
+    if (i + 1 - begin > best_end - best) {
+      best = begin;
+      best_end = i + 1;
+    }
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // A lone pair ahead of the run is part of a heading.
+    if ((i < best && best > 1) || i >= best_end) left.push_back(table.rows[rows[i]]);
+  }
+  return {best, best_end};
 }
 
 void set_header(Spectrum& spectrum, const std::string& key, std::string_view value) {
@@ -58,118 +409,90 @@ void set_header(Spectrum& spectrum, const std::string& key, std::string_view val
     spectrum.locality = std::move(text);
   else if (key == "STATUS")
     spectrum.status = std::move(text);
-  else if (key.find("LASER") != std::string::npos || key.find("WAVELENGTH") != std::string::npos) {
-    std::string_view number = text;
-    double laser = 0;
-    if (take_number(number, laser) && laser > 100 && laser < 3000) spectrum.laser = laser;
-  }
-}
-
-/// Values between semicolons or tabs may have a decimal comma: "1,5;20,25".
-std::string with_points(std::string_view line) {
-  std::string text(line);
-  std::replace(text.begin(), text.end(), ',', '.');
-  return text;
+  else if (const double laser = laser_stated(fmt::format("laser {} {}", key, text));
+           laser > 0 && (key.find("LASER") != std::string::npos || key.find("WAVELENGTH") != std::string::npos))
+    spectrum.laser = laser;
 }
 
 }  // namespace
 
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find_first_of("\r\n");
-  const std::string_view line = text.substr(0, end);
-  if (end == std::string_view::npos) {
-    text = {};
-    return line;
-  }
-  const bool pair = text[end] == '\r' && end + 1 < text.size() && text[end + 1] == '\n';
-  text.remove_prefix(end + (pair ? 2 : 1));
-  return line;
-}
-
-bool take_number(std::string_view& text, double& value) {
-  std::string_view rest = text;
-  skip_blanks(rest);
-  if (rest.starts_with('+')) rest.remove_prefix(1);
-  if (rest.empty() || rest.front() == '+') return false;
-  const auto [stop, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-  if (failure != std::errc() && failure != std::errc::result_out_of_range) return false;
-  const std::string_view taken = rest.substr(0, static_cast<std::size_t>(stop - rest.data()));
-  if (failure == std::errc::result_out_of_range) {
-    value = taken.find_last_of('-') > 0 && taken.find_last_of('-') < taken.size() ? 0 : HUGE_VAL;
-  }
-  rest.remove_prefix(taken.size());
-  // Fortran's double exponent, which from_chars stops at.
-  if (!rest.empty() && (rest.front() == 'D' || rest.front() == 'd')) {
-    std::string_view exponent = rest.substr(1);
-    if (exponent.starts_with('+')) exponent.remove_prefix(1);
-    int power = 0;
-    const auto [end, bad] = std::from_chars(exponent.data(), exponent.data() + exponent.size(), power);
-    if (bad == std::errc() && std::abs(power) <= 300) {
-      value *= std::pow(10.0, power);
-      rest = exponent.substr(static_cast<std::size_t>(end - exponent.data()));
-    }
-  }
-  text = rest;
-  return true;
-}
-
 Spectrum read_rruff(std::string_view text) {
   Spectrum spectrum;
-  std::size_t bad = 0;
-  std::string first_bad;
-  while (!text.empty()) {
-    const std::string_view line = trimmed(take_line(text));
-    if (line.empty()) continue;
-    if (line.starts_with("##")) {
-      const std::size_t equals = line.find('=');
-      const std::string key = upper(trimmed(line.substr(2, equals == std::string_view::npos ? equals : equals - 2)));
-      if (key == "END") break;
-      if (equals != std::string_view::npos) set_header(spectrum, key, line.substr(equals + 1));
-      continue;
+  std::string_view body = text;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = trimmed(take_line(rest));
+    if (!line.starts_with("##")) continue;
+    const std::size_t equals = line.find('=');
+    const std::string key = upper(trimmed(line.substr(2, equals == std::string_view::npos ? equals : equals - 2)));
+    if (key == "END") {
+      body = text.substr(0, static_cast<std::size_t>(line.data() - text.data()));
+      break;
     }
-    if (take_pair(line, ",;", false, spectrum)) continue;
-    // Ahead of the first point, a line of words is a header that ran over.
-    if (spectrum.shifts.empty()) continue;
-    if (bad++ == 0) first_bad = as_utf8(line);
+    if (equals != std::string_view::npos) set_header(spectrum, key, line.substr(equals + 1));
   }
-  require_mostly_numbers(spectrum.shifts.size(), bad, first_bad);
+  const Table table = read_table(body);
+  constexpr std::string_view kWanted = "a pair of numbers";
+  if (table.width > 2) {
+    throw RejectedSpectrum{Rejection::bad_numbers, fmt::format("{} columns stand where shift and intensity belong, {}",
+                                                               table.width, table.quoted(table.rows[table.first]))};
+  }
+  require_mostly_rows(table, {}, kWanted);
+  if (table.rows.empty() && table.others.size() >= kFewestPoints) {
+    throw RejectedSpectrum{Rejection::bad_numbers,
+                           fmt::format("no line is {}, the first is {}", kWanted, table.quoted(table.others.front()))};
+  }
+  for (std::size_t row = table.first; row < table.rows.size(); ++row) {
+    spectrum.shifts.push_back(table.cell(row, 0));
+    spectrum.intensities.push_back(table.cell(row, 1));
+  }
   settle_points(spectrum);
   return spectrum;
 }
 
 Spectrum read_columns(std::string_view text) {
-  Spectrum spectrum;
-  std::size_t bad = 0;
-  std::string first_bad;
-  while (!text.empty()) {
-    const std::string_view line = trimmed(take_line(text));
-    if (line.empty() || line.front() == '#') continue;
-    const bool decimal_comma =
-        line.find(',') != std::string_view::npos && line.find_first_of(";\t") != std::string_view::npos;
-    const bool taken =
-        decimal_comma ? take_pair(with_points(line), ";\t", true, spectrum) : take_pair(line, ",;\t", true, spectrum);
-    if (taken || spectrum.shifts.empty()) continue;
-    if (bad++ == 0) first_bad = as_utf8(line);
+  const Table table = read_table(text);
+  if (table.rows.empty()) {
+    require_mostly_rows(table, {}, "a row of numbers");
+    throw RejectedSpectrum{Rejection::unknown_format, "no line holds two numbers"};
   }
-  if (spectrum.shifts.empty()) throw RejectedSpectrum{Rejection::unknown_format, "no line holds two numbers"};
-  require_mostly_numbers(spectrum.shifts.size(), bad, first_bad);
+  const Columns columns = choose_columns(table);
+  Spectrum spectrum;
+  for (std::size_t line = 0; line < table.rows[table.first] && spectrum.laser == 0; ++line) {
+    spectrum.laser = laser_stated(table.lines[line]);
+  }
+  std::vector<std::size_t> rows;
+  for (std::size_t row = table.first; row < table.rows.size(); ++row) {
+    if (!std::isnan(table.cell(row, columns.x)) && !std::isnan(table.cell(row, columns.y))) rows.push_back(row);
+  }
+  std::vector<std::size_t> left;
+  const auto [begin, end] = longest_run(table, rows, columns.x, left);
+  require_mostly_rows(table, left, "rows of numbers whose shifts go one way");
+  for (std::size_t i = begin; i < end; ++i) {
+    spectrum.shifts.push_back(table.cell(rows[i], columns.x));
+    spectrum.intensities.push_back(table.cell(rows[i], columns.y));
+  }
+  if (columns.nanometres > 0) {
+    if (spectrum.laser == 0) {
+      throw RejectedSpectrum{Rejection::not_raman, fmt::format("the axis is a wavelength ({}), and no line above it "
+                                                               "states the laser's, so that there are no Raman shifts",
+                                                               columns.x_name)};
+    }
+    make_shifts(spectrum.shifts, columns.nanometres, spectrum.laser);
+  }
   settle_points(spectrum);
   return spectrum;
 }
 
-Spectrum read_spectrum(std::string_view text) {
-  if (text.size() > kMostBytes) {
-    throw RejectedSpectrum{Rejection::too_large, fmt::format("{} bytes; {} are the most", text.size(), kMostBytes)};
+Spectrum read_spectrum(std::string_view bytes) {
+  if (bytes.size() > kMostBytes) {
+    throw RejectedSpectrum{Rejection::too_large, fmt::format("{} bytes; {} are the most", bytes.size(), kMostBytes)};
   }
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // byte order mark
-  const std::string head = upper(text.substr(0, 4096));
+  const std::string text = text_in(bytes);
+  const std::string head = upper(std::string_view(text).substr(0, 4096));
   if (head.find("##JCAMP") != std::string::npos) return read_jcamp(text);
   if (head.find("##RRUFFID") != std::string::npos || head.find("##NAMES") != std::string::npos) return read_rruff(text);
   if (head.find("##XYDATA") != std::string::npos || head.find("##XYPOINTS") != std::string::npos) {
     return read_jcamp(text);
-  }
-  if (text.find('\0') != std::string_view::npos) {
-    throw RejectedSpectrum{Rejection::unknown_format, "it is not a text"};
   }
   return text.starts_with("##") ? read_rruff(text) : read_columns(text);
 }

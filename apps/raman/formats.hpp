@@ -8,26 +8,20 @@ namespace gyre::raman {
 
 // Readers of one file's content. Each throws RejectedSpectrum; what they return has settled points.
 
-/// RRUFF text: lines ##KEY=value, then "shift, intensity" lines, perhaps ended by ##END=.
+/// RRUFF text: lines ##KEY=value, then "shift, intensity" lines in any order, perhaps ended by ##END=.
 Spectrum read_rruff(std::string_view text);
 
 /// JCAMP-DX 4.24/5.01 (McDonald and Wilks 1988; Lampen et al. 1999): XYDATA=(X++(Y..Y)) as AFFN or in the packed,
 /// squeezed, difference and duplicate forms, XYPOINTS and PEAK TABLE=(XY..XY). A file of several blocks gives its first
-/// spectrum.
+/// spectrum. Abscissas and counts that contradict each other are refused, and so are spectra that are not Raman ones.
 Spectrum read_jcamp(std::string_view text);
 
-/// Two columns of numbers between commas, semicolons, tabs or blanks; lines of words ahead of them are headings, and
-/// lines that begin with # are comments. With semicolons or tabs a comma may be the decimal point.
+/// A table of numbers between semicolons, tabs, commas or blanks, with decimal points or commas; lines ahead of it are
+/// headings, and lines that begin with # are comments. Columns are chosen by the names above them; two columns without
+/// names are shift and intensity. Shifts go one way, up or down.
 Spectrum read_columns(std::string_view text);
 
-/// The reader that fits what the text looks like. Throws RejectedSpectrum.
-Spectrum read_spectrum(std::string_view text);
-
-/// One line of `text`, which is shortened by it; without the line's end, "\n", "\r\n" or "\r".
-std::string_view take_line(std::string_view& text);
-
-/// Reads a number at the start of `text`, after blanks, and shortens it by both. Returns false when there is none.
-/// Forms of spreadsheets and Fortran are known: "+1.5", "1.5D-3".
-bool take_number(std::string_view& text, double& value);
+/// The reader that fits what the bytes of a file look like. Throws RejectedSpectrum.
+Spectrum read_spectrum(std::string_view bytes);
 
 }  // namespace gyre::raman

@@ -33,9 +33,10 @@ class Gazetteer {
  public:
   Gazetteer();
 
-  /// The last part of the locality that is a known name as a whole decides; when none is, the longest known run of
-  /// words, the last part first. States that are no more decide only when nothing else does. Words of the locality or
-  /// of the mineral's name set synthetic and meteoritic specimens apart.
+  /// The last part of the locality that is a known name, or ends with one, decides; when none does, the longest known
+  /// run of words, the last part first. Names of two countries go by the other words ("Athens, Georgia"). States that
+  /// are no more decide only when nothing else does. Words of kind in the locality or the mineral's name, such as
+  /// "synthetic" and "meteorite", set specimens apart first, but not as parts of a place's name ("Synthesis Lane").
   [[nodiscard]] Label locate(std::string_view locality, std::string_view mineral = {}) const;
 
   [[nodiscard]] const std::vector<Country>& countries() const { return countries_; }
@@ -44,17 +45,33 @@ class Gazetteer {
 
  private:
   struct Place {
-    std::string code;  ///< empty: no single country
-    bool weak;         ///< a state that is no more
+    std::string code;      ///< empty: no single country
+    bool weak = false;     ///< a state that is no more
+    bool country = false;  ///< of the table of countries: what is called "Peru mine" is not in Peru
+  };
+  /// A name that is of another country beside any of these words.
+  struct Context {
+    std::string name;
+    std::string code;
+    std::vector<std::string> words;
+  };
+  struct Found {
+    const Place* place = nullptr;
+    std::string name;
   };
 
   void add_countries(std::string_view table);
   void add_places(std::string_view table);
   void add(std::string_view name, const Place& place);
-  [[nodiscard]] const Place* longest_run(const std::string& part, std::string& name) const;
+  /// The longest known run of the words of a plain part; those at its end alone with `at_end`.
+  [[nodiscard]] Found known_run(const std::string& part, bool at_end) const;
+  [[nodiscard]] Label place_of(std::string_view locality) const;
+  /// The country of a found name, by what else the locality says.
+  [[nodiscard]] Label settle(const Found& found, const std::string& locality) const;
 
   std::vector<Country> countries_;
   std::map<std::string, Place, std::less<>> names_;  ///< by plain name
+  std::vector<Context> contexts_;                    ///< the first that fits holds
 };
 
 }  // namespace gyre::raman

@@ -124,6 +124,13 @@ double References::usual_similarity(double share) const {
   return best[static_cast<std::size_t>(rank)];
 }
 
+void require_enough_for_sets(const Dataset& data) {
+  const std::size_t fewest = 100 / (100 - kLastPercent) - 1;
+  if (data.examples.size() >= fewest) return;
+  throw Error("{} spectra are too few to calibrate sets up to {} %; give {} or more", data.examples.size(),
+              kLastPercent, fewest);
+}
+
 void write_model(const fs::path& folder, const Dataset& data, const RunSettings& settings, const Classifier& model,
                  std::span<const FoldResult> folds) {
   const OutOfFold pool = pool_folds(data, folds);
@@ -140,6 +147,7 @@ void write_model(const fs::path& folder, const Dataset& data, const RunSettings&
   config["calibration"] = {{"temperature", calibration.temperature},
                            {"prior_weight", calibration.prior_weight},
                            {"log_prior", calibration.log_prior},
+                           {"sets", kSetMethod},
                            {"thresholds_50_to_99_percent", thresholds},
                            {"novelty_similarity", references.usual_similarity(kUnusualShare)},
                            {"spectra", pool.truth.size()}};

@@ -47,11 +47,14 @@ struct Prediction {
   std::string source;
   std::string failure;                                 ///< why there is no prediction; empty: there is one
   std::vector<std::pair<std::string, double>> ranked;  ///< country codes with probabilities, all of them
-  std::size_t set = 0;                                 ///< so many of them are the conformal set
+  std::size_t set = 0;                                 ///< so many of them are the cross-conformal set
   nlohmann::json nearest;                              ///< [specimen, mineral, country code] of the nearest reference
   double similarity = 0;
   bool far = false;  ///< less similar to anything seen than almost all spectra are
 };
+
+/// Throws Error when there are too few spectra for the thresholds that a model folder holds.
+void require_enough_for_sets(const Dataset& data);
 
 /// Writes a model folder: config.json, model.safetensors, reference.safetensors, reference.json. Calibration and
 /// thresholds come from the out-of-fold predictions.

@@ -1,5 +1,7 @@
 #include "raman/report.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string_view>
 
@@ -24,9 +26,14 @@ void replace_once(std::string& text, std::string_view placeholder, std::string_v
 
 /// JSON that can stand inside a script element.
 std::string script_json(const nlohmann::json& json) {
-  std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  for (std::size_t at = text.find('<'); at != std::string::npos; at = text.find('<', at)) {
-    text.replace(at, 1, "\\u003c");
+  // In ASCII, so that U+2028 and U+2029, which end lines of older scripts, are escaped too. The signs of markup occur
+  // in strings alone: without them no "</script>", "<!--" or "]]>" can stand there.
+  std::string text;
+  for (const char c : json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)) {
+    if (c == '<' || c == '>' || c == '&')
+      text += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else
+      text += c;
   }
   return text;
 }
@@ -34,10 +41,16 @@ std::string script_json(const nlohmann::json& json) {
 }  // namespace
 
 void require_results(const nlohmann::json& results, const std::string& where) {
-  const bool fits = results.is_object() && results.contains("protocols") && results["protocols"].is_array() &&
-                    !results["protocols"].empty() && results.contains("data") &&
-                    results["data"].contains("countries") && results["data"].contains("world") &&
-                    results["data"].contains("grid");
+  bool fits = results.is_object() && results.contains("protocols") && results["protocols"].is_array() &&
+              !results["protocols"].empty() && results.contains("data") && results["data"].contains("countries") &&
+              results["data"].contains("world") && results["data"].contains("grid");
+  constexpr auto kParts =
+      std::to_array<const char*>({"name", "specimen_in_training", "mineral_in_training", "model", "baselines", "sets",
+                                  "reliability", "countries", "confusion", "wavenumbers", "training_seconds"});
+  const auto whole = [&](const nlohmann::json& protocol) {
+    return std::all_of(kParts.begin(), kParts.end(), [&](const char* part) { return protocol.contains(part); });
+  };
+  if (fits) fits = std::all_of(results["protocols"].begin(), results["protocols"].end(), whole);
   if (!fits) throw Error("{}: it is no results.json of gyre-raman cv", where);
 }
 

@@ -87,8 +87,9 @@ nlohmann::json sets_json(const std::vector<Predictions>& predictions, double cov
     temperatures.push_back(one.calibration.temperature);
     prior_weights.push_back(one.calibration.prior_weight);
   }
-  return {{"nominal", coverage},      {"coverage", over_folds(covered)}, {"size", over_folds(sizes)},
-          {"thresholds", thresholds}, {"temperatures", temperatures},    {"prior_weights", prior_weights}};
+  return {{"method", kSetMethod},          {"nominal", coverage},      {"coverage", over_folds(covered)},
+          {"size", over_folds(sizes)},     {"thresholds", thresholds}, {"temperatures", temperatures},
+          {"prior_weights", prior_weights}};
 }
 
 /// Share of test spectra that have a spectrum of the same group among the training spectra.

@@ -22,8 +22,9 @@ OutOfFold pool_folds(const Dataset& data, std::span<const FoldResult> folds, int
 std::vector<double> shares_of(const Dataset& data, std::span<const int> truth);
 
 /// All that is said of one protocol: measures of the model and the baselines with intervals over folds, their paired
-/// differences, conformal sets, countries, confusion, reliability, wavenumbers. The calibration and the threshold of a
-/// fold come from the other folds' out-of-fold predictions, so that no test spectrum takes part in its own calibration.
+/// differences, cross-conformal sets, countries, confusion, reliability, wavenumbers. The calibration and the threshold
+/// of a fold come from the other folds' out-of-fold predictions, so that no test spectrum takes part in its own
+/// calibration.
 nlohmann::json summarise_protocol(const Dataset& data, Protocol protocol, std::span<const FoldResult> folds,
                                   double coverage);
 

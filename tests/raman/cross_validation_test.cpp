@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "format/json_object.hpp"
 #include "raman/baselines.hpp"
 #include "raman/predictor.hpp"
 #include "raman/report.hpp"
@@ -92,6 +93,50 @@ TEST_F(CrossValidation, HandsTheModelTheTrainingSideAlone) {
   EXPECT_THAT(tested, testing::Each(1));
 }
 
+TEST_F(CrossValidation, HandsTheBaselinesTheTrainingSideAndTheTestSide) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(folds);
+  const std::vector<int> dealt = assign_folds(data_.groups_of("specimen"), 4, settings_.seed);
+  for (std::size_t f = 0; f < 4; ++f) {
+    const FoldSplit split = split_fold(dealt, static_cast<int>(f));
+    const Examples training = data_.examples.subset(split.training);
+    const Examples test = data_.examples.subset(split.test);
+    EXPECT_EQ((*folds)[f].test, split.test);
+    for (const BaselineKind& kind : baseline_kinds()) {
+      const Metrics expected = measure(kind.predict(training, test), test.labels);
+      for (const auto& [name, member] : measure_names()) {
+        EXPECT_EQ((*folds)[f].baselines.at(kind.name).*member, expected.*member) << kind.name << " " << name;
+      }
+    }
+    EXPECT_EQ(backend_.seeds[f], combine_seeds(settings_.seed, f));
+  }
+}
+
+TEST_F(CrossValidation, ExplainsAFewTestSpectraOfEachCountry) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(folds);
+  const FoldResult& fold = folds->front();
+  const Examples test = data_.examples.subset(fold.test);
+  MeanBackend again;
+  const Examples& training = backend_.trained_on.front();
+  const auto model = again.fit({settings_.config, "config.json", training, scratch_ / "x", "x", 1, 1});
+  for (int c = 0; c < 3; ++c) {
+    const auto all = std::count(test.labels.begin(), test.labels.end(), c);
+    EXPECT_EQ(fold.attributed[static_cast<std::size_t>(c)], std::min<std::ptrdiff_t>(8, all));
+    std::vector<double> mean(64, 0.0);
+    int used = 0;
+    for (std::size_t i = 0; i < test.size() && used < 8; ++i) {
+      if (test.labels[i] != c) continue;
+      ++used;
+      const std::vector<float> one = model->attributions(test.input(i), std::vector<int>{c}, 1);
+      for (std::size_t k = 0; k < 64; ++k) mean[k] += std::abs(one[k]);
+    }
+    for (std::size_t k = 0; k < 64; ++k) {
+      EXPECT_NEAR(fold.attributions[static_cast<std::size_t>(c) * 64 + k], mean[k] / used, 1e-4);
+    }
+  }
+}
+
 TEST_F(CrossValidation, GoesOnWithTheFoldsThatAreMissing) {
   backend_.interrupt_at = 2;
   EXPECT_FALSE(run_folds(data_, Protocol::specimen, settings_, backend_));
@@ -108,6 +153,11 @@ TEST_F(CrossValidation, GoesOnWithTheFoldsThatAreMissing) {
   for (std::size_t f = 0; f < 4; ++f) {
     EXPECT_EQ((*resumed)[f].logits, (*at_once)[f].logits);
     EXPECT_EQ((*resumed)[f].attributions, (*at_once)[f].attributions);
+    EXPECT_EQ((*resumed)[f].attributed, (*at_once)[f].attributed);
+    EXPECT_EQ((*resumed)[f].test, (*at_once)[f].test);
+    for (const auto& [name, member] : measure_names()) {
+      EXPECT_EQ((*resumed)[f].baselines.at("linear").*member, (*at_once)[f].baselines.at("linear").*member) << name;
+    }
   }
 }
 
@@ -120,6 +170,44 @@ TEST_F(CrossValidation, RefusesAFolderOfAnotherRun) {
   other.seed = 2;
   EXPECT_THAT(message_of(data_, other), HasSubstr("another seed"));
   EXPECT_THAT(message_of(small_dataset(63), resumed), HasSubstr("other data"));
+  // All that a result depends on makes another run; the number of threads does not.
+  const std::string print = fingerprint(data_, resumed);
+  other = resumed;
+  other.folds = 5;
+  EXPECT_NE(fingerprint(data_, other), print);
+  other = resumed;
+  other.config["training"] = {{"epochs", 3}};
+  EXPECT_NE(fingerprint(data_, other), print);
+  other = resumed;
+  other.threads = 7;
+  EXPECT_EQ(fingerprint(data_, other), print);
+  const auto changed = [&](auto&& change) {
+    Dataset data = data_;
+    change(data);
+    return fingerprint(data, resumed);
+  };
+  EXPECT_NE(changed([](Dataset& data) { data.examples.inputs[5] += 1; }), print);
+  EXPECT_NE(changed([](Dataset& data) { data.examples.labels[5] ^= 1; }), print);
+  EXPECT_NE(changed([](Dataset& data) { data.examples.mineral[5] += 1; }), print);
+  EXPECT_NE(changed([](Dataset& data) { data.specimens[5] += "x"; }), print);
+  EXPECT_NE(changed([](Dataset& data) { data.countries[0] = "FI"; }), print);
+  EXPECT_NE(changed([](Dataset& data) { data.minerals[0] += "x"; }), print);
+}
+
+TEST_F(CrossValidation, WritesWhatARunDependsOn) {
+  const nlohmann::json run = load_json(settings_.out / "run.json");
+  EXPECT_EQ(run["fingerprint"], fingerprint(data_, settings_));
+  EXPECT_EQ(run["config"], settings_.config);
+  EXPECT_EQ(run["folds"], 4);
+  EXPECT_EQ(run["seed"], 1);
+}
+
+TEST_F(CrossValidation, RefusesFoldsOfWhichNothingSaysWhatTheyAre) {
+  ASSERT_TRUE(run_folds(data_, Protocol::specimen, settings_, backend_));
+  std::filesystem::remove(settings_.out / "run.json");
+  RunSettings resumed = settings_;
+  resumed.resume = true;
+  EXPECT_THAT(message_of(data_, resumed), HasSubstr("no run.json"));
 }
 
 TEST_F(CrossValidation, RefusesABrokenFold) {
@@ -161,6 +249,14 @@ TEST_F(CrossValidation, GivesAPageThatHoldsTheResultsAndNoScriptOfTheirs) {
   const std::string page = report_page(results);
   EXPECT_THAT(page, HasSubstr("\"Peru\""));
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  nlohmann::json odd = results;
+  odd["program"] = "</script> <!-- ]]> & \u2028 \u2029 \xff /*GYRE_D3*/";
+  const std::string escaped = report_page(odd);
+  EXPECT_THAT(escaped, HasSubstr(R"(\u003c/script\u003e \u003c!-- ]]\u003e \u0026 \u2028 \u2029 \ufffd /*GYRE_D3*/)"));
+  EXPECT_EQ(escaped.find("\xe2\x80\xa8"), page.find("\xe2\x80\xa8"));
+  nlohmann::json poor = results;
+  poor["protocols"][0].erase("sets");
+  EXPECT_THROW(require_results(poor, "results.json"), Error);
   EXPECT_EQ(page.find("http://"), page.find("http://www.w3.org"));  // nothing is fetched
   EXPECT_THROW(require_results(nlohmann::json::object(), "results.json"), Error);
 }

@@ -49,6 +49,19 @@ TEST(Folds, AreOfAboutTheSameSize) {
   EXPECT_LE(*most - *least, 1);
 }
 
+TEST(Folds, TakeLargeGroupsFirst) {
+  // Five, three, two, two items: 5 | 3, then 2 to the smaller (5 | 5), then 2 to the first of equals.
+  const std::vector<std::string> groups = {"c", "a", "a", "b", "a", "d", "b", "a", "c", "b", "a", "d"};
+  const std::vector<int> folds = assign_folds(groups, 2, 1);
+  const auto of = [&](const char* name) {
+    return folds[static_cast<std::size_t>(std::find(groups.begin(), groups.end(), name) - groups.begin())];
+  };
+  EXPECT_EQ(of("a"), 0);
+  EXPECT_EQ(of("b"), 1);
+  EXPECT_EQ(std::count(folds.begin(), folds.end(), 0), 7);
+  EXPECT_NE(of("c"), of("d"));
+}
+
 TEST(Folds, DependOnTheSeedAlone) {
   const std::vector<std::string> groups = some_groups(100);
   EXPECT_EQ(assign_folds(groups, 5, 3), assign_folds(groups, 5, 3));

@@ -76,6 +76,66 @@ TEST_F(Localities, SetSyntheticAndMeteoriticSpecimensApart) {
   EXPECT_EQ(code("Lavrion District slag localities, Attikí Prefecture, Greece"), "GR");
 }
 
+TEST_F(Localities, AreTerrestrialWhereAWordOfKindIsPartOfAName) {
+  EXPECT_EQ(code("Lunar Crater volcanic field, Nye County, Nevada, USA"), "US");
+  EXPECT_EQ(code("Lunar Crater, Nevada"), "US");
+  EXPECT_EQ(code("Quarry on Synthesis Lane, Ohio, USA"), "US");
+  EXPECT_EQ(code("Artificial Lake, Saxony, Germany"), "DE");
+  EXPECT_EQ(code("Ries meteorite impact crater, Bavaria, Germany"), "DE");
+  EXPECT_EQ(code("Apollo 11 mine, Kalgoorlie, Western Australia"), "AU");
+  EXPECT_EQ(code("Mount Apollo 12, Oregon"), "US");
+  EXPECT_EQ(code("Natural (not synthetic), Brazil"), "BR");
+  EXPECT_EQ(code("Lunar Flats"), "unknown");
+}
+
+TEST_F(Localities, AreOfAKindWhereTheWordSaysWhatTheSpecimenIs) {
+  EXPECT_EQ(code("Apollo 15 sample"), "meteorite");
+  EXPECT_EQ(code("Apollo 17 sample, Houston, Texas, USA"), "meteorite");
+  EXPECT_EQ(code("Lunar meteorite NWA 5000, Morocco"), "meteorite");
+  EXPECT_EQ(code("lunar highlands"), "meteorite");
+  EXPECT_EQ(code("Canyon Diablo meteorite, found near Canyon Diablo, Arizona, USA"), "meteorite");
+  EXPECT_EQ(code("meteorite from a quarry, Utah, USA"), "meteorite");
+  EXPECT_EQ(code("hydrothermal synthesis, France"), "synthetic");
+  EXPECT_EQ(code("synthesized at the University of Arizona, USA"), "synthetic");
+  EXPECT_EQ(code("Artificial"), "synthetic");
+}
+
+TEST_F(Localities, OfNamesInTwoCountriesGoByWhatStandsBesideThem) {
+  EXPECT_EQ(code("Athens, Georgia"), "US");
+  EXPECT_EQ(code("Holly Springs Georgia"), "US");
+  EXPECT_EQ(code("Graves Mountain, Lincoln Co., Georgia"), "US");
+  EXPECT_EQ(code("Racha, Georgia"), "GE");
+  EXPECT_EQ(code("Georgia"), "GE");
+  EXPECT_EQ(code("Athens, Greece"), "GR");
+  EXPECT_EQ(code("Brazzaville, Congo"), "CG");
+  EXPECT_EQ(code("Kolwezi, Congo"), "CD");
+  EXPECT_EQ(code("Republic of Congo"), "CG");
+  EXPECT_EQ(code("County Antrim, Ireland"), "GB");
+  EXPECT_EQ(code("County Clare, Ireland"), "IE");
+  EXPECT_EQ(code("Newry, N. Ireland"), "GB");
+  EXPECT_EQ(code("Allchar, Macedonia"), "MK");
+  EXPECT_EQ(code("Kavala, Macedonia"), "GR");
+}
+
+TEST_F(Localities, EndInTheStateThatDecidesOverNamesOfCountries) {
+  for (const char* text : {"Lebanon, Pennsylvania", "Jordan, Minnesota", "Carlsbad, New Mexico", "Cuba, New York",
+                           "Peru, Indiana", "Peru, southern Indiana", "Poland, Ohio", "Norway, Maine",
+                           "Franklin, New Jersey", "Wales, Alaska", "Little Switzerland, North Carolina"}) {
+    EXPECT_EQ(code(text), "US") << text;
+  }
+  EXPECT_EQ(code("Bougainville, Papua New Guinea"), "PG");
+  EXPECT_EQ(code("Bioko, Equatorial Guinea"), "GQ");
+  EXPECT_EQ(code("Guinea-Bissau"), "GW");
+  EXPECT_EQ(code("Conakry, Guinea"), "GN");
+  EXPECT_EQ(code("Agadez, Niger"), "NE");
+  EXPECT_EQ(code("Jos, Nigeria"), "NG");
+  EXPECT_EQ(code("Victoria, British Columbia"), "CA");
+  for (const char* text :
+       {"Gulf of Mexico", "Turkey Creek", "Peru mine", "New Lebanon", "Jersey", "Victoria", "Granada"}) {
+    EXPECT_EQ(code(text), "unknown") << text;
+  }
+}
+
 TEST_F(Localities, AreComparedWithoutCaseAccentsAndPunctuation) {
   EXPECT_EQ(plain_name("  Côte d'Ivoire. "), "cote divoire");
   EXPECT_EQ(plain_name("SØR-Trøndelag"), "sor trondelag");

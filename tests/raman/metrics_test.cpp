@@ -58,6 +58,39 @@ TEST(Interval, IsStudentsOverFolds) {
   EXPECT_NEAR(many.low, 2, 1e-12);
 }
 
+TEST(Interval, TakesStudentsQuantileOfItsFreedom) {
+  // Half widths of 0, 1, 0, 1 …: t · sqrt(variance / n).
+  const auto t_of = [](std::size_t n) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < n; ++i) values.push_back(static_cast<double>(i % 2));
+    const Interval interval = interval_of(values);
+    double squares = 0;
+    for (const double v : values) squares += (v - interval.mean) * (v - interval.mean);
+    const auto count = static_cast<double>(n);
+    return (interval.high - interval.mean) / std::sqrt(squares / (count - 1) / count);
+  };
+  EXPECT_NEAR(t_of(2), 12.706, 1e-9);
+  EXPECT_NEAR(t_of(4), 3.182, 1e-9);
+  EXPECT_NEAR(t_of(16), 2.131, 1e-9);
+  EXPECT_NEAR(t_of(17), 2.120, 1e-3);
+  EXPECT_NEAR(t_of(31), 2.042, 1e-3);
+  EXPECT_EQ(interval_of(std::vector<double>{0.25}).high, 0.25);
+}
+
+TEST(Softmax, DividesByTheTemperature) {
+  const Probabilities p = softmax(std::vector<float>{2, 0}, 2, 2);
+  EXPECT_NEAR(p.row(0)[0], std::exp(1) / (std::exp(1) + 1), 1e-12);
+}
+
+TEST(Calibration, DividesLogitsAndAddsTheWeighedPrior) {
+  const Calibration calibration{2, 0.5, {std::log(0.8), std::log(0.2)}};
+  const Probabilities p = calibration.apply(std::vector<float>{1, 3});
+  const double first = std::exp(0.5) * std::sqrt(0.8);
+  const double second = std::exp(1.5) * std::sqrt(0.2);
+  EXPECT_NEAR(p.row(0)[0], first / (first + second), 1e-6);
+  EXPECT_NEAR(p.row(0)[1], second / (first + second), 1e-6);
+}
+
 /// Logits and truths drawn from them at a temperature and with a prior, so that the right calibration is known.
 struct Drawn {
   std::vector<float> logits;
@@ -126,7 +159,15 @@ TEST(ConformalSets, TakeTheRankOfTheirDefinition) {
   EXPECT_THROW(conformal_threshold(probabilities, truth, 0.95), Error);
 }
 
+TEST(PredictionSet, QualityIsCountedByHand) {
+  // At 0.3: {0}, {0, 1}, {1, 0}, {1}, {0, 1}, {0, 1, 2}: the truth is missed in the fifth alone.
+  const SetQuality quality = measure_sets(kHand, kTruth, 0.3);
+  EXPECT_NEAR(quality.coverage, 5.0 / 6, 1e-12);
+  EXPECT_NEAR(quality.size, (1 + 2 + 2 + 1 + 2 + 3) / 6.0, 1e-12);
+}
+
 TEST(PredictionSet, IsOrderedAndNeverEmpty) {
+  EXPECT_EQ(prediction_set(std::vector<double>{0.25, 0.5, 0.25}, 0.25).size(), 3U);  // the threshold belongs to the set
   EXPECT_EQ(prediction_set(std::vector<double>{0.2, 0.5, 0.3}, 0.25), (std::vector<int>{1, 2}));
   EXPECT_EQ(prediction_set(std::vector<double>{0.2, 0.5, 0.3}, 0.9), (std::vector<int>{1}));
 }

@@ -102,6 +102,71 @@ TEST(Baseline, IsTakenOffAndBandsStay) {
   EXPECT_GT(preprocess(bands(0.1), config).back(), 0.5);
 }
 
+TEST(Baseline, OfSnipClipsFromTheWidestWindowToTheNarrowest) {
+  const std::vector<double> plateau = {0, 8, 8, 8, 0};
+  for (const double v : snip_baseline(plateau, 2)) EXPECT_NEAR(v, 0, 1e-9);
+  // One point each way: the shoulders come down to the mean of 0 and 8 in the double logarithm of the square root.
+  const auto squeezed = [](double y) { return std::log(std::log(std::sqrt(y + 1) + 1) + 1); };
+  const double middle = std::exp(std::exp(0.5 * (squeezed(0) + squeezed(8))) - 1) - 1;
+  const std::vector<double> narrow = snip_baseline(plateau, 1);
+  EXPECT_NEAR(narrow[0], 0, 1e-9);
+  EXPECT_NEAR(narrow[1], middle * middle - 1, 1e-9);
+  EXPECT_NEAR(narrow[2], 8, 1e-9);
+  EXPECT_NEAR(narrow[3], middle * middle - 1, 1e-9);
+}
+
+TEST(Baseline, OfAsymmetricLeastSquaresLiesBelowTheBands) {
+  // Points above it weigh p, those below 1 - p: with a small p it follows the floor.
+  std::vector<double> values(60, 1.0);
+  for (std::size_t i = 25; i < 32; ++i) values[i] = 11;
+  const std::vector<double> low = als_baseline(values, 100, 0.001, 10);
+  const std::vector<double> middle = als_baseline(values, 100, 0.5, 10);
+  EXPECT_NEAR(low[28], 1, 0.2);
+  EXPECT_GT(middle[28], 3);
+}
+
+TEST(Preprocessing, TakesItsStepsInOrderWithItsSettings) {
+  Preprocessing config;
+  config.from = 200;
+  config.to = 1200;
+  config.points = 101;
+  config.snip_width = 34;  // 3.4 points of 10 1/cm: 3
+  config.smoothing = 5;
+  config.smoothing_order = 2;
+  config.power = 0.7;
+  config.normalisation = Normalisation::snv;
+  for (const Baseline kind : {Baseline::none, Baseline::snip, Baseline::als}) {
+    config.baseline = kind;
+    Spectrum spectrum = bands(0.1, 3);
+    spectrum.intensities[650] += 9000;  // a cosmic ray
+    const std::vector<float> got = preprocess(spectrum, config);
+    normalise(spectrum.intensities, Normalisation::maximum);
+    for (double& v : spectrum.intensities) v *= 1000;
+    remove_cosmic_rays(spectrum.intensities, config.despike);
+    std::size_t first = 0;
+    std::size_t count = 0;
+    std::vector<double> values = resample(spectrum, 200, 1200, 101, first, count);
+    const std::vector<double> baseline =
+        kind == Baseline::snip ? snip_baseline(values, 3) : als_baseline(values, 1e5, 0.01, 10);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] -= kind == Baseline::none ? 0 : baseline[i];
+    values = smooth(values, 5, 2);
+    for (double& v : values) v = std::copysign(std::pow(std::abs(v), 0.7), v);
+    normalise(values, Normalisation::snv);
+    for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(got[i], values[i], 1e-5);
+  }
+}
+
+TEST(Preprocessing, NeedsATenthOfTheGrid) {
+  const auto reaching = [](double to) {
+    Spectrum spectrum = bands();
+    for (double& x : spectrum.shifts) x = 140 + (x - 100) / 1300 * to;
+    return spectrum;
+  };
+  // 512 points from 140 to 1300: 51.2 of them are a tenth.
+  EXPECT_THROW(preprocess(reaching(110), {}), RejectedSpectrum);
+  EXPECT_EQ(preprocess(reaching(125), {}).size(), 512U);
+}
+
 TEST(Smoothing, KeepsPolynomialsOfItsOrderToTheEnds) {
   std::vector<double> values;
   for (int i = 0; i < 30; ++i) values.push_back(3 - 0.5 * i + 0.1 * i * i);
@@ -127,6 +192,7 @@ TEST(Normalisation, MakesWhatItsNameSays) {
   EXPECT_NEAR(normal(Normalisation::l2)[0], 1 / std::sqrt(30.0), 1e-12);
   const std::vector<double> snv = normal(Normalisation::snv);
   EXPECT_NEAR(snv[0] + snv[1] + snv[2] + snv[3], 0, 1e-12);
+  EXPECT_NEAR(snv[2], 2.5 / std::sqrt(7.25), 1e-12);  // mean 0.5, variance (0.25 + 20.25 + 6.25 + 2.25) / 4
   EXPECT_EQ(normal(Normalisation::none)[2], 3);
 }
 
@@ -201,6 +267,68 @@ TEST(Augmentation, ShiftsByAboutItsDeviation) {
     squares += std::pow(2 * (centre / total - 256), 2) / 400;
   }
   EXPECT_NEAR(std::sqrt(squares), 10, 1.5);
+}
+
+/// The changed input for each of 400 seeds.
+std::vector<std::vector<float>> changed_inputs(const std::vector<float>& input, const Augmentation& config) {
+  std::vector<std::vector<float>> all;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    all.push_back(input);
+    augment(all.back(), 2, config, seed);
+  }
+  return all;
+}
+
+TEST(Augmentation, StretchesAboutTheMiddle) {
+  const Augmentation config{0, 0.05, 0, 0, 0, 0, 1};
+  std::vector<float> input(512, 0.0F);
+  input[400] = 1;
+  double squares = 0;
+  for (const auto& copy : changed_inputs(input, config)) {
+    double centre = 0;
+    double total = 0;
+    for (std::size_t i = 0; i < copy.size(); ++i) {
+      centre += static_cast<double>(i) * copy[i];
+      total += copy[i];
+    }
+    squares += std::pow(centre / total - 400, 2) / 400;
+  }
+  EXPECT_NEAR(std::sqrt(squares), 0.05 * (400 - 255.5), 1.2);
+}
+
+TEST(Augmentation, AddsNoiseAndABaselineOfTheirDeviationsAndScalesSmoothly) {
+  std::vector<float> peak(512, 0.0F);
+  peak[256] = 1;
+  // Off the peak: the noise's deviation is a uniform share of 0.01, so that its square is 1e-4 / 3 on average.
+  double noise = 0;
+  double baseline = 0;
+  for (const auto& copy : changed_inputs(peak, {0, 0, 0.01, 0, 0, 0, 1})) noise += double{copy[100]} * copy[100] / 400;
+  EXPECT_NEAR(noise, 1e-4 / 3, 1e-5);
+  for (const auto& copy : changed_inputs(peak, {0, 0, 0, 0.01, 0, 0, 1})) {
+    for (std::size_t i = 0; i < copy.size(); ++i) baseline += i == 256 ? 0 : double{copy[i]} * copy[i] / 511 / 400;
+  }
+  EXPECT_NEAR(baseline, 1e-4, 2.5e-5);
+  // The logarithm of the factor is a curve of this deviation.
+  double spread = 0;
+  for (const auto& copy : changed_inputs(std::vector<float>(512, 1.0F), {0, 0, 0, 0, 0.2, 0, 1})) {
+    double mean = 0;
+    for (const float v : copy) mean += std::log(v) / 512;
+    for (const float v : copy) spread += std::pow(std::log(v) - mean, 2) / 512 / 400;
+  }
+  EXPECT_NEAR(std::sqrt(spread), 0.2, 0.02);
+}
+
+TEST(Augmentation, ChangesTheShareThatItIsToldTo) {
+  std::vector<float> input(64, 1.0F);
+  int changed = 0;
+  for (const auto& copy : changed_inputs(input, {0, 0, 0.1, 0, 0, 0, 0.3})) changed += copy != input ? 1 : 0;
+  EXPECT_NEAR(changed / 400.0, 0.3, 0.07);
+}
+
+TEST(Mixup, SharesOfTheUniformDistributionHaveItsMean) {
+  double mean = 0;
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) mean += mixup_share(1, seed) / 2000;
+  EXPECT_NEAR(mean, 0.75, 0.01);  // max(u, 1 - u)
 }
 
 TEST(Mixup, SharesAreFromOneHalfToOne) {

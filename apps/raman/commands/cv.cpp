@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
@@ -22,7 +23,13 @@ struct Request {
 std::vector<Protocol> protocols_of(const std::string& text) {
   std::vector<Protocol> protocols;
   std::istringstream names(text);
-  for (std::string name; std::getline(names, name, ',');) protocols.push_back(parse_protocol(name, "--protocols"));
+  for (std::string name; std::getline(names, name, ',');) {
+    const Protocol protocol = parse_protocol(name, "--protocols");
+    if (std::find(protocols.begin(), protocols.end(), protocol) != protocols.end()) {
+      throw Error("--protocols: {} is named twice; name each once", name);
+    }
+    protocols.push_back(protocol);
+  }
   if (protocols.empty()) throw Error("--protocols is empty; give spectra, specimen, mineral");
   return protocols;
 }
@@ -49,8 +56,8 @@ void print_protocol(const nlohmann::json& protocol) {
                cell(baseline["model_minus_baseline"]["accuracy"]));
   }
   const nlohmann::json& sets = protocol["sets"];
-  fmt::print("  sets at {} %: they hold {} %, mean size {:.1f} countries\n\n", percent(sets["nominal"]),
-             cell(sets["coverage"]), sets["size"]["mean"].get<double>());
+  fmt::print("  cross-conformal sets made for {} %: they hold {} %, mean size {:.1f} countries\n\n",
+             percent(sets["nominal"]), cell(sets["coverage"]), sets["size"]["mean"].get<double>());
 }
 
 void run_cv(const Request& request) {
@@ -87,8 +94,8 @@ void add_cv(CLI::App& program) {
   add_train_flags(*command, request->train);
   command->add_option("--protocols", request->protocols, "What stays together in a fold: spectra, specimen, mineral")
       ->capture_default_str();
-  command->add_option("--coverage", request->coverage, "Share of truths that conformal sets are to hold")
-      ->check(CLI::Range(0.5, 0.99))
+  command->add_option("--coverage", request->coverage, "Share of truths that cross-conformal sets are made for")
+      ->check(number_between(0.5, 0.99))
       ->capture_default_str();
   command->add_flag("--json", request->json, "Print JSON");
   command->footer(

@@ -93,11 +93,14 @@ void run_predict(const Request& request) {
 void add_predict(CLI::App& program) {
   auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("predict", "Rank the countries that a spectrum may come from");
-  command->add_option("-m,--model", request->model, "Folder that gyre-raman train wrote")->required();
-  command->add_option("FILE", request->files, "Spectra: RRUFF text, JCAMP-DX, two columns, folders, zip archives")
-      ->required();
-  command->add_option("--coverage", request->coverage, "Share of truths that the sets are to hold")
-      ->check(CLI::Range(0.5, 0.99))
+  command->add_option("-m,--model", request->model, "Folder that gyre-raman train wrote")
+      ->required()
+      ->check(not_empty());
+  command->add_option("FILE", request->files, "Spectra: RRUFF text, JCAMP-DX, tables, folders, zip archives")
+      ->required()
+      ->check(not_empty());
+  command->add_option("--coverage", request->coverage, "Share of truths that the cross-conformal sets are made for")
+      ->check(number_between(0.5, 0.99))
       ->capture_default_str();
   command->add_option("--top", request->top, "Countries to print")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));

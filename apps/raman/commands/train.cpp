@@ -16,6 +16,7 @@ void stopped() { fmt::print(stderr, "stopped; go on with --resume\n"); }
 void run_train(const TrainFlags& flags) {
   const Backend& backend = load_backend("train");
   const PreparedRun run = prepare_run(flags, backend);
+  require_enough_for_sets(run.data);
   // Folds by specimen first: their out-of-fold predictions calibrate the model that is trained on everything.
   const auto folds = run_folds(run.data, Protocol::specimen, run.settings, backend);
   if (!folds) return stopped();

@@ -101,6 +101,38 @@ TEST_F(RamanProgram, NamesTheMistake) {
   expect_mistake({"report", (scratch_ / "config.json").string(), "--out", "page.html"}, "results.json");
 }
 
+TEST_F(RamanProgram, RefusesValuesThatAreNone) {
+  const auto expect_mistake = [](const std::vector<std::string>& arguments, const std::string& says) {
+    const ProgramRun run = run_gyre(arguments);
+    EXPECT_EQ(run.status, 2) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(says));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  };
+  const auto with = [&](const std::string& flag, const std::string& value) {
+    std::vector<std::string> arguments = words("cv", "run");
+    arguments.push_back(flag + "=" + value);
+    return arguments;
+  };
+  for (const char* value : {"nan", "inf", "1", "0.4", "0.9x", ""}) {
+    expect_mistake(with("--coverage", value), "--coverage");
+    expect_mistake({"predict", "-m", "model", "x.txt", std::string("--coverage=") + value}, "--coverage");
+  }
+  for (const char* value : {"-1", "18446744073709551616", "1.5", "nan", "", "one"}) {
+    expect_mistake(with("--seed", value), "--seed");
+  }
+  expect_mistake(with("--folds", "1"), "--folds");
+  expect_mistake(with("--protocols", "spectra,spectra"), "twice");
+  expect_mistake({"labels", "--data", ""}, "--data");
+  expect_mistake({"labels", "--data", spectra().string(), "--geocoder-cache", "x.json"}, "--geocoder");
+  expect_mistake({"predict", "-m", "", "x.txt"}, "--model");
+  const fs::path results = scratch_ / "results.json";
+  std::ofstream(results) << R"({"data": {"countries": [], "world": [], "grid": {}}, "protocols": [{"name": "specimen",
+      "specimen_in_training": 0, "mineral_in_training": 0, "model": {}, "baselines": [], "sets": {}, "reliability": [],
+      "countries": [], "confusion": [], "wavenumbers": [], "training_seconds": 1}]})";
+  expect_mistake({"report", results.string(), "--out", results.string()}, "is the file with the results");
+  EXPECT_EQ(run_gyre({"report", results.string(), "--out", (scratch_ / "page.html").string()}).status, 0);
+}
+
 TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   const ProgramRun trained = run_gyre(words("train", "run"));
   ASSERT_EQ(trained.status, 0) << trained.err;
@@ -112,6 +144,13 @@ TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   const ProgramRun json = run_gyre({"predict", "-m", model, spectra().string(), "--json", "--threads", "1"});
   ASSERT_EQ(json.status, 0) << json.err;
   EXPECT_EQ(nlohmann::json::parse(json.out)["predictions"].size(), 120U);
+  // Calibrated on folds over specimens, with what the run was given.
+  EXPECT_TRUE(fs::exists(scratch_ / "run/folds/specimen-2.json"));
+  EXPECT_FALSE(fs::exists(scratch_ / "run/folds/spectra-2.json"));
+  const nlohmann::json run = nlohmann::json::parse(read_text(scratch_ / "run/run.json"));
+  EXPECT_EQ(run["folds"], 3);
+  EXPECT_EQ(run["seed"], 1);
+  EXPECT_EQ(nlohmann::json::parse(read_text(scratch_ / "run/model/config.json"))["data_sha256"], run["fingerprint"]);
   const ProgramRun again = run_gyre(words("train", "run"));
   EXPECT_EQ(again.status, 2);
   EXPECT_THAT(again.err, HasSubstr("--resume"));
@@ -137,6 +176,15 @@ TEST_F(TrainingRamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
   };
   EXPECT_EQ(results("whole"), results("killed"));
   EXPECT_THAT(read_text((scratch_ / "whole") / "report.html"), HasSubstr("Norway"));
+  const nlohmann::json json = results("whole");
+  const nlohmann::json kept = nlohmann::json::parse(read_text(scratch_ / "whole/run.json"));
+  EXPECT_EQ(json["fingerprint"], kept["fingerprint"]);
+  EXPECT_EQ(json["config"], kept["config"]);
+  EXPECT_EQ(json["folds"], 3);
+  EXPECT_EQ(json["seed"], 1);
+  ASSERT_EQ(json["protocols"].size(), 3U);
+  for (const nlohmann::json& protocol : json["protocols"]) EXPECT_EQ(protocol["sets"]["nominal"], 0.9);
+  EXPECT_EQ(json["data"]["spectra"], 120);
 }
 
 }  // namespace
