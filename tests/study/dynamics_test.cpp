@@ -260,8 +260,32 @@ TEST_F(DynamicsOfASmallModel, FirstStatesAreThoseAskedFor) {
   EXPECT_NE(zero, one);
   options_.seed = 1;
   EXPECT_EQ(loss(), zero);
+}
+
+TEST_F(DynamicsOfASmallModel, StatesThatGoOnFromTheTokenBeforeRunTokenByToken) {
+  ModelSpec spec = small_spec();
+  spec.groups.erase(spec.groups.begin());
+  spec.groups[0].first_state = FirstState::noise;
+  spec.groups[0].noise_std = 1;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  options_.loops = spec.default_loops();
+  options_.window = 12;
+  const auto loss = [&] { return measure_dynamics(model, {{tokens_}, {}}, options_).cross_entropy; };
+  const double noise = loss();
   options_.start = NoiseStart::previous;
   EXPECT_TRUE(runs_token_by_token(options_));
+  Engine engine(model, 1);
+  Sequence sequence = engine.start(options_.loops, 12, KvPolicy{}, 1, NoiseStart::previous);
+  double sum = 0;
+  for (std::size_t t = 0; t < 10; ++t) {
+    TokenDepth depth;
+    std::vector<float> p(16);
+    log_softmax(engine.decode(sequence, tokens_[t], nullptr, depth), p);
+    sum -= static_cast<double>(p[static_cast<std::size_t>(tokens_[t + 1])]);
+  }
+  EXPECT_NEAR(loss(), sum / 10, 1e-5);
+  EXPECT_GT(std::abs(loss() - noise), 1e-4);
 }
 
 /// Measures of one token whose states are given.
