@@ -143,6 +143,91 @@ TEST_F(Measure, EvalTellsAllThatItsNumbersDependOn) {
   EXPECT_EQ(json["rows"][0]["loops_per_token"], 5);
 }
 
+/// The words of line number `line`, from 0.
+std::vector<std::string> words_of(const std::string& text, int line) {
+  std::istringstream lines(text);
+  std::string one;
+  for (int i = 0; i <= line; ++i) std::getline(lines, one);
+  std::istringstream words(one);
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
+TEST_F(Measure, TheTableOfEvalShowsWhatItsJsonSays) {
+  const std::vector<std::string> flags = {"--exit", "fixed:loops=2/1"};
+  const nlohmann::json row = eval(flags)["rows"][0];
+  const std::string table = eval_text(flags);
+  EXPECT_EQ(words_of(table, 1), (std::vector<std::string>{"exit", "CE", "nats", "95", "%", "interval", "ppl", "bits/B",
+                                                          "KL", "full", "loops/token", "ms/token"}));
+  const std::vector<std::string> words = words_of(table, 2);
+  ASSERT_EQ(words.size(), 8U);
+  const auto shown = [](const nlohmann::json& number, int digits) {
+    return fmt::format("{:.{}f}", number.get<double>(), digits);
+  };
+  EXPECT_EQ(words[0], "fixed:loops=2/1");
+  EXPECT_EQ(words[1], shown(row["cross_entropy_nats_per_token"], 4));
+  EXPECT_EQ(words[2], shown(row["cross_entropy_95"][0], 4) + "-" + shown(row["cross_entropy_95"][1], 4));
+  EXPECT_EQ(words[3], shown(row["perplexity"], 3));
+  EXPECT_EQ(words[4], shown(row["bits_per_byte"], 4));
+  EXPECT_EQ(words[5], shown(row["kl_to_full_depth_nats_per_token"], 5));
+  EXPECT_EQ(words[6], "3.000");
+}
+
+TEST_F(Measure, DepthsAreToldWithTheirReference) {
+  const ModelFolder other(noisy_spec(), 7);
+  const std::vector<std::string> flags = {"--depths", "2,4", "--reference", other.path().string()};
+  const nlohmann::json json = eval(flags);
+  EXPECT_EQ(json["reference"]["model"], other.path().string());
+  EXPECT_EQ(json["reference"]["sha256"], sha256(MappedFile(other.path() / "model.safetensors").bytes()));
+  EXPECT_EQ(json["reference"]["kv_type"], "f32");
+  EXPECT_EQ(json["reference"]["number_types"]["weights"], nlohmann::json({"f32"}));
+  ASSERT_EQ(json["depths"].size(), 2U);
+  const nlohmann::json& row = json["depths"][1];
+  EXPECT_EQ(row["loops"], 4);
+  EXPECT_EQ(row["tokens"], 160);
+  const std::string table = eval_text(flags);
+  const std::vector<std::string> words = words_of(table, 3);
+  ASSERT_EQ(words.size(), 7U);
+  const auto shown = [](double number, int digits) { return fmt::format("{:.{}f}", number, digits); };
+  EXPECT_EQ(words[0], "4");
+  EXPECT_EQ(words[1], shown(row["cross_entropy_nats_per_token"].get<double>(), 4));
+  EXPECT_EQ(words[3], shown(std::exp(row["cross_entropy_nats_per_token"].get<double>()), 3));
+  EXPECT_EQ(words[4], shown(row["reference_cross_entropy_nats_per_token"].get<double>(), 4));
+  EXPECT_EQ(words[5], shown(row["kl_to_reference_nats_per_token"].get<double>(), 5));
+  EXPECT_EQ(words[6], shown(100 * row["same_choice"].get<double>(), 2));
+  const nlohmann::json own = eval({"--depths", "3", "--reference", model()})["depths"][0];
+  EXPECT_EQ(own["same_choice"], 1);
+  EXPECT_EQ(own["kl_to_reference_nats_per_token"], 0);
+  EXPECT_EQ(own["cross_entropy_nats_per_token"], own["reference_cross_entropy_nats_per_token"]);
+}
+
+TEST_F(Measure, AccuracyIsTheShareOfRightAnswers) {
+  // What the model answers is found by asking it every letter.
+  std::string right;
+  for (const char letter : std::string(" abcdefghijklmno")) {
+    const std::string answer(1, letter);
+    write_text_atomically(file("e.jsonl"), nlohmann::json({{"prompt", "ab"}, {"answer", answer}}).dump());
+    const nlohmann::json json =
+        nlohmann::json::parse(output({"eval", "-m", model(), "--examples", file("e.jsonl"), "--json"}));
+    const double accuracy = json["rows"][0]["levels"][0]["accuracy"];
+    if (accuracy == 1) right = answer;
+  }
+  ASSERT_FALSE(right.empty());
+  const std::string wrong = right == "a" ? "b" : "a";
+  std::string lines;
+  for (const std::string& answer : {right, wrong, wrong, wrong}) {
+    lines += nlohmann::json({{"prompt", "ab"}, {"answer", answer}, {"level", 3}}).dump() + "\n";
+  }
+  write_text_atomically(file("e.jsonl"), lines);
+  const std::vector<std::string> flags = {"eval", "-m", model(), "--examples", file("e.jsonl")};
+  std::vector<std::string> as_json = flags;
+  as_json.emplace_back("--json");
+  const nlohmann::json levels = nlohmann::json::parse(output(as_json))["rows"][0]["levels"];
+  EXPECT_EQ(levels[0]["level"], 3);
+  EXPECT_EQ(levels[0]["accuracy"], 0.25);
+  EXPECT_EQ(levels[0]["examples"], 4);
+  EXPECT_EQ(words_of(output(flags), 2), (std::vector<std::string>{"3", "4", "25.0", "7.00"}));
+}
+
 TEST_F(Measure, EvalScoresThePartAskedFor) {
   // 160 characters.
   const auto tokens = [&](std::vector<std::string> flags) { return eval(std::move(flags))["rows"][0]["tokens"]; };
@@ -237,6 +322,27 @@ TEST_F(Measure, BenchTellsAllThatItsNumbersDependOn) {
   EXPECT_EQ(json["generation"]["loops_per_token"], 4);
 }
 
+TEST_F(Measure, TheFiguresOfBenchFollowFromItsRounds) {
+  const nlohmann::json json = nlohmann::json::parse(output(
+      {"bench", "-m", model(), "-p", "4", "-n", "3", "--batch", "2", "--rounds", "3", "--threads", "1", "--json"}));
+  for (const char* work : {"prompt", "generation"}) {
+    std::vector<double> rounds = json[work]["rounds"];
+    std::sort(rounds.begin(), rounds.end());
+    EXPECT_EQ(json[work]["tokens_per_second"], rounds[1]) << work;
+  }
+  const nlohmann::json& generation = json["generation"];
+  EXPECT_EQ(generation["exit"], "none");
+  EXPECT_EQ(generation["loops_per_token"], 7);
+  const double speed = generation["tokens_per_second"];
+  // One layer, one of 4 loops, two of 3, one.
+  EXPECT_NEAR(generation["layer_passes_per_second"].get<double>() / speed, 12, 1e-9);
+  const nlohmann::json& ceiling = generation["ceiling"];
+  const double bound = ceiling["bound_tokens_per_second"];
+  EXPECT_NEAR(ceiling["read_bytes_per_second"].get<double>() / ceiling["weight_bytes_per_token"].get<double>() / bound,
+              1, 1e-9);
+  EXPECT_NEAR(ceiling["share_of_bound"].get<double>() * bound * 2 / speed, 1, 1e-9);
+}
+
 /// What a shell makes of a command whose first word is gyre.
 int run_command(const std::string& command) {
   const std::string program = GYRE_BINARY;
@@ -256,7 +362,7 @@ TEST_F(Measure, TheCommandThatAStudyPrintsDoesItAgain) {
   const std::vector<std::vector<std::string>> flags = {
       {},
       {"--tokens", "30", "--split", "validation", "--validation-share", "0.3"},
-      {"--window", "7", "--loops", "2/3", "--seed", "9", "--threads", "2"},
+      {"--window", "7", "--loops", "2/3", "--seed", "9", "--threads", "1"},
       {"--kv", "last", "--kv-type", "q8_0", "--weights", "bf16"},
       {"--first-state", "zero"},
       {"--kv", "latest:ring=2"}};
@@ -307,6 +413,10 @@ TEST_F(Measure, AStudyTellsTheTypesItRanIn) {
   EXPECT_FALSE(settings.contains("dtype"));
   EXPECT_EQ(json["text"]["file"], text());
   EXPECT_EQ(json["text"]["tokens"], 20);
+  EXPECT_EQ(json["text"]["window"], 24);
+  EXPECT_EQ(json["text"]["split"], "all");
+  EXPECT_EQ(json["text"]["validation_share"], 0.1);
+  EXPECT_EQ(json["settings"]["loops"], nlohmann::json({1, 4, 3, 1}));
   EXPECT_EQ(json["text"]["begins_with"], nlohmann::json({"<s>"}));
   EXPECT_EQ(json["checkpoints"][0]["model_hash"], sha256(MappedFile(folder_.path() / "model.safetensors").bytes()));
 }

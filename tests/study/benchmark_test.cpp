@@ -64,6 +64,11 @@ TEST_F(Benchmark, DecodesFromTheFirstStatesAskedFor) {
     return benchmark(engine, options, [](std::int64_t, std::int64_t) {}).loops_per_token;
   };
   EXPECT_NE(loops(NoiseStart::zero), loops(NoiseStart::noise));
+  // Its tokens are drawn from the seed.
+  const double one = loops(NoiseStart::zero);
+  EXPECT_EQ(loops(NoiseStart::zero), one);
+  options.seed = 2;
+  EXPECT_NE(loops(NoiseStart::zero), one);
 }
 
 }  // namespace

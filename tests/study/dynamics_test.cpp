@@ -132,6 +132,20 @@ TEST_F(DynamicsOfASmallModel, TrajectoriesPassThroughEveryLoopOfTheFirstWindow) 
   ASSERT_EQ(dynamics.trajectories.size(), 2U);  // there is no position 100
   EXPECT_EQ(dynamics.trajectories[1].position, 5);
   EXPECT_EQ(dynamics.trajectories[1].points.size(), 2U + 5 + 4 + 2);
+  const Trajectory& path = dynamics.trajectories[1];
+  double along = 0;
+  double across = 0;
+  for (const TrajectoryPoint& point : path.points) {
+    along += point.x * point.x;
+    across += point.y * point.y;
+  }
+  EXPECT_GT(along, across);
+  EXPECT_NEAR(across / along, path.explained_second / path.explained_first, 1e-6);
+  EXPECT_EQ(path.points[0].group, 0);
+  EXPECT_EQ(path.points[0].loop, 0);
+  EXPECT_EQ(path.points[2].group, 1);
+  EXPECT_EQ(path.points[6].loop, 4);
+  EXPECT_EQ(path.points.back().group, 3);
   EXPECT_GE(dynamics.trajectories[0].explained_first, dynamics.trajectories[0].explained_second);
   EXPECT_LE(dynamics.trajectories[0].explained_first + dynamics.trajectories[0].explained_second, 1 + 1e-9);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "base/error.hpp"
 #include "engine/probabilities.hpp"
@@ -310,6 +311,39 @@ TEST_F(Evaluation, LogitsThatAreNotFiniteNameTheirToken) {
   }
 }
 
+TEST_F(Evaluation, DrawsAreOthersOnEveryWindowAndForEveryExample) {
+  options_.window = 1;  // a window is a draw
+  tokens_.resize(60);
+  const RuleResult row = evaluate({"random:weights=1/1/1/1"}).at(0);
+  for (const double count : row.depths[0].counts) EXPECT_GT(count, 0);
+  options_.window = 8;
+  std::vector<Example> examples;
+  for (int level = 0; level < 30; ++level) examples.push_back({"a", "b", level, ""});
+  std::set<double> loops;
+  for (const LevelResult& level : answer(examples, "random:weights=1/1/1/1")) loops.insert(level.loops_per_token);
+  EXPECT_GT(loops.size(), 3U);
+}
+
+TEST_F(Evaluation, ProgressCountsTheWindowsOfBothPasses) {
+  tokens_.resize(41);  // five windows
+  std::vector<std::int64_t> told;
+  const auto hear = [&](std::int64_t done, std::int64_t total) {
+    told.push_back(done);
+    EXPECT_EQ(total, 10);
+  };
+  evaluate_text(model_, tokenizer_, text(41), rules({"fixed:loops=1", "random:like=1"}), options_, hear);
+  EXPECT_EQ(told, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+}
+
+TEST_F(Evaluation, OnlyRulesThatAreMeasuredInTheSecondPassWaitForIt) {
+  // A rule that is like another has the other's depth on every token when that is one.
+  const std::vector<RuleResult> rows = evaluate({"random:like=2", "fixed:loops=2/3", "prefill", "random:like=3"});
+  EXPECT_EQ(rows[0].loops_per_token, 5);
+  EXPECT_EQ(rows[3].loops_per_token, 7);
+  EXPECT_EQ(rows[0].score.cross_entropy, rows[1].score.cross_entropy);
+  EXPECT_EQ(rows[0].score.kl, rows[1].score.kl);
+}
+
 TEST(OrderOfRules, BeginsWithAnotherOnEveryWindow) {
   EXPECT_EQ(order_of_rules(3, 0), (std::vector<std::size_t>{0, 1, 2}));
   EXPECT_EQ(order_of_rules(3, 1), (std::vector<std::size_t>{1, 2, 0}));
@@ -401,6 +435,26 @@ TEST_F(Evaluation, AnswersAreCountedByLevel) {
   EXPECT_EQ(levels[2].examples, 3);
   EXPECT_EQ(levels[2].loops_per_token, 7);
   EXPECT_EQ(answer(examples, "fixed:loops=1")[2].loops_per_token, 2);
+}
+
+TEST_F(Evaluation, AnAnswerIsRightWhenAllOfItsTokensAre) {
+  Engine engine(model_, 1);
+  Sequence sequence = engine.start(options_.loops, 8, KvPolicy{}, 1);
+  std::vector<std::int32_t> said;
+  std::vector<std::int32_t> next = tokenizer_.encode("abc");
+  for (int i = 0; i < 3; ++i) {
+    said.push_back(static_cast<std::int32_t>(likeliest(engine.prefill(sequence, next, Engine::Logits::last))));
+    next = {said.back()};
+  }
+  std::vector<Example> examples = {{"abc", tokenizer_.decode(said), 0, ""}};
+  for (std::size_t wrong = 0; wrong < 3; ++wrong) {
+    std::vector<std::int32_t> other = said;
+    other[wrong] = (other[wrong] + 1) % 16;
+    examples.push_back({"abc", tokenizer_.decode(other), static_cast<int>(wrong) + 1, ""});
+  }
+  const std::vector<LevelResult> levels = answer(examples, "fixed");
+  EXPECT_EQ(levels[0].right, 1);
+  for (std::size_t wrong = 1; wrong <= 3; ++wrong) EXPECT_EQ(levels[wrong].right, 0) << wrong;
 }
 
 TEST_F(Evaluation, AnExampleLongerThanTheWindowIsRefused) {
