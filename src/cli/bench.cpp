@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
+#include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "engine/cost.hpp"
 #include "study/benchmark.hpp"
@@ -71,8 +72,9 @@ void print_speed(const std::string& work, const std::vector<double>& speeds) {
 
 nlohmann::json result_json(const Request& request, const Model& model, const BenchmarkResult& result) {
   const BenchmarkOptions& options = request.bench;
-  nlohmann::json json = provenance(request.run, model);
+  nlohmann::json json = measured_provenance(request.run, model);
   json["batch"] = options.batch;
+  json["rounds"] = options.rounds;
   if (options.prompt > 0) {
     json["prompt"] = speeds_json(result.prompt);
     json["prompt"]["tokens"] = options.prompt;
@@ -109,7 +111,7 @@ void print_result(const Request& request, const Model& model, const BenchmarkRes
     json["machine"] = machine_json(*ceilings);
   }
   if (request.run.json) {
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   fmt::print("{}: weights {}, loops {}, {} threads, {} kernels\n", request.run.model, model.weight_type(),
@@ -131,6 +133,7 @@ void run(Request& request) {
   BenchmarkOptions& options = request.bench;
   options.loops = loops_of(request.run, spec);
   options.kv_policy = kv_policy_of(request.run);
+  options.start = parse_noise_start(request.run.first_state, "--first-state");
   options.seed = request.run.seed;
   if (std::max(options.prompt, options.tokens + 1) > spec.context) {
     throw Error("--prompt and --tokens: {} and {} do not fit the context of {}", options.prompt, options.tokens,
@@ -177,10 +180,8 @@ void add_bench(CLI::App& program) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->footer(
-      "Random tokens, every token at full depth unless --exit says otherwise. The bound is what the processor reads "
-      "per second of a block as large "
-      "as\n"
-      "the weights, over what a token reads.\n"
+      "Random tokens, every token at full depth unless --exit says otherwise. The bound is what the processor\n"
+      "reads per second of a block as large as the weights, over what a token reads.\n"
       "Examples:\n"
       "  gyre bench -m model.gguf\n"
       "  gyre bench -m model.gguf --ceilings\n"

@@ -8,10 +8,13 @@
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
+#include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
 #include "study/depth_evaluation.hpp"
 #include "study/evaluation.hpp"
+#include "study/number_types.hpp"
+#include "study/statistics.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -47,16 +50,29 @@ nlohmann::json vectors_json(const DepthVectors& vectors) {
 
 nlohmann::json row_json(const RuleResult& row) {
   return {{"exit", row.rule},
-          {"tokens", row.tokens},
-          {"cross_entropy_nats_per_token", row.cross_entropy},
-          {"cross_entropy_95", {row.cross_entropy_low, row.cross_entropy_high}},
-          {"perplexity", row.perplexity},
-          {"bits_per_byte", row.bits_per_byte},
-          {"kl_to_full_depth_nats_per_token", row.kl_to_full},
+          {"tokens", row.score.tokens},
+          {"cross_entropy_nats_per_token", row.score.cross_entropy},
+          {"cross_entropy_95", {row.score.cross_entropy_low, row.score.cross_entropy_high}},
+          {"perplexity", row.score.perplexity},
+          {"bits_per_byte", row.score.bits_per_byte},
+          {"kl_to_full_depth_nats_per_token", row.score.kl},
           {"loops_per_token", row.loops_per_token},
-          {"milliseconds_per_token", row.milliseconds_per_token},
+          {"milliseconds_per_token", row.score.milliseconds_per_token},
           {"depths", depths_json(row.depths)},
           {"depth_vectors", vectors_json(row.depth_vectors)}};
+}
+
+/// An interval as the tables show it.
+std::string interval_text(const TextScore& score) {
+  if (!std::isfinite(score.cross_entropy_low)) return "of one window";
+  return fmt::format("{:.4f}-{:.4f}", score.cross_entropy_low, score.cross_entropy_high);
+}
+
+void print_prefix(const Tokenizer& tokenizer) {
+  if (tokenizer.prefix_tokens().empty()) return;
+  fmt::print("every window begins with");
+  for (const std::int32_t token : tokenizer.prefix_tokens()) fmt::print(" {}", tokenizer.piece(token));
+  fmt::print("\n");
 }
 
 void print_rows(const std::vector<RuleResult>& rows) {
@@ -65,70 +81,72 @@ void print_rows(const std::vector<RuleResult>& rows) {
   fmt::print("{:{}}  {:>9} {:>17} {:>8} {:>8} {:>9} {:>11} {:>9}\n", "exit", width, "CE nats", "95 % interval", "ppl",
              "bits/B", "KL full", "loops/token", "ms/token");
   for (const RuleResult& row : rows) {
-    fmt::print("{:{}}  {:9.4f} {:>17} {:8.3f} {:8.4f} {:9.5f} {:11.3f} {:9.3f}\n", row.rule, width, row.cross_entropy,
-               fmt::format("{:.4f}-{:.4f}", row.cross_entropy_low, row.cross_entropy_high), row.perplexity,
-               row.bits_per_byte, row.kl_to_full, row.loops_per_token, row.milliseconds_per_token);
+    fmt::print("{:{}}  {:9.4f} {:>17} {:8.3f} {:8.4f} {:9.5f} {:11.3f} {:9.3f}\n", row.rule, width,
+               row.score.cross_entropy, interval_text(row.score), row.score.perplexity, row.score.bits_per_byte,
+               row.score.kl, row.loops_per_token, row.score.milliseconds_per_token);
   }
 }
 
-std::vector<std::int32_t> text_tokens(const Request& request, const Tokenizer& tokenizer) {
+MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
   const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
-  return tokens_of(request.text, tokenizer, most);
+  return measured_text(request.text, tokenizer, most);
 }
 
 /// What a result on a text depends on.
-nlohmann::json text_json(const Request& request, const Model& model, const EvaluationOptions& options) {
-  nlohmann::json json = provenance(request.run, model);
-  json["text"] = request.text.file;
-  json["split"] = request.text.split;
+nlohmann::json text_json(const Request& request, const Model& model, const Tokenizer& tokenizer,
+                         const MeasuredText& text, const EvaluationOptions& options) {
+  nlohmann::json json = measured_provenance(request.run, model);
+  add_text(json, request.text, text);
+  add_prefix(json, tokenizer);
+  json["max_tokens"] = request.most_tokens > 0 ? nlohmann::json(request.most_tokens) : nlohmann::json(nullptr);
   json["window_tokens"] = options.window;
   json["score_from"] = options.score_from;
+  json["intervals"] = {{"method", "bootstrap over windows"}, {"resamples", kResamples}, {"seed", kResamplingSeed}};
   return json;
 }
 
 void run_text(const Request& request, const Model& model, const Tokenizer& tokenizer,
               const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
-  const std::vector<std::int32_t> tokens = text_tokens(request, tokenizer);
+  const MeasuredText text = text_of(request, tokenizer);
   std::vector<RuleResult> rows;
   {
     Progress progress("eval", 1, "windows");
-    rows = rules.empty() ? std::vector{evaluate_prefill(model, tokenizer, tokens, options, show(progress))}
-                         : evaluate_text(model, tokenizer, tokens, rules, options, show(progress));
+    rows = evaluate_text(model, tokenizer, text, rules, options, show(progress));
   }
   if (!request.run.json) {
+    print_prefix(tokenizer);
     print_rows(rows);
     return;
   }
-  nlohmann::json json = text_json(request, model, options);
+  nlohmann::json json = text_json(request, model, tokenizer, text, options);
   json["rows"] = nlohmann::json::array();
   for (const RuleResult& row : rows) json["rows"].push_back(row_json(row));
-  fmt::print("{}\n", json.dump(2));
+  print_json(json);
 }
 
 void print_depths(const std::vector<DepthQuality>& rows, bool reference) {
   fmt::print("{:>5} {:>9} {:>17} {:>8}", "loops", "CE nats", "95 % interval", "ppl");
   fmt::print("{}\n", reference ? fmt::format(" {:>9} {:>9} {:>13}", "reference", "KL nats", "same choice %") : "");
   for (const DepthQuality& row : rows) {
-    fmt::print("{:5} {:9.4f} {:>17} {:8.3f}", row.loops, row.cross_entropy,
-               fmt::format("{:.4f}-{:.4f}", row.cross_entropy_low, row.cross_entropy_high),
-               std::exp(row.cross_entropy));
+    const TextScore& score = row.score;
+    fmt::print("{:5} {:9.4f} {:>17} {:8.3f}", row.loops, score.cross_entropy, interval_text(score), score.perplexity);
     if (reference) {
-      fmt::print(" {:9.4f} {:9.5f} {:13.2f}", row.reference_cross_entropy, row.kl_to_reference,
-                 100.0 * row.same_choice);
+      fmt::print(" {:9.4f} {:9.5f} {:13.2f}", score.reference_cross_entropy, score.kl, 100.0 * score.same_choice);
     }
     fmt::print("\n");
   }
 }
 
 nlohmann::json depth_json(const DepthQuality& row, bool reference) {
+  const TextScore& score = row.score;
   nlohmann::json json = {{"loops", row.loops},
-                         {"tokens", row.tokens},
-                         {"cross_entropy_nats_per_token", row.cross_entropy},
-                         {"cross_entropy_95", {row.cross_entropy_low, row.cross_entropy_high}}};
+                         {"tokens", score.tokens},
+                         {"cross_entropy_nats_per_token", score.cross_entropy},
+                         {"cross_entropy_95", {score.cross_entropy_low, score.cross_entropy_high}}};
   if (reference) {
-    json["reference_cross_entropy_nats_per_token"] = row.reference_cross_entropy;
-    json["kl_to_reference_nats_per_token"] = row.kl_to_reference;
-    json["same_choice"] = row.same_choice;
+    json["reference_cross_entropy_nats_per_token"] = score.reference_cross_entropy;
+    json["kl_to_reference_nats_per_token"] = score.kl;
+    json["same_choice"] = score.same_choice;
   }
   return json;
 }
@@ -139,30 +157,39 @@ std::vector<int> depths_of(const Request& request, const EvaluationOptions& opti
   if (request.depths.empty()) return {deepest};
   for (const int depth : request.depths) {
     if (depth > deepest) throw Error("--depths: {} is more than {}, the most loops of a group", depth, deepest);
+    if (std::count(request.depths.begin(), request.depths.end(), depth) > 1) {
+      throw Error("--depths: {} is there twice", depth);
+    }
   }
   return request.depths;
 }
 
 void run_depths(const Request& request, const Model& model, const Tokenizer& tokenizer,
                 const EvaluationOptions& options) {
-  const std::vector<std::int32_t> tokens = text_tokens(request, tokenizer);
+  const MeasuredText text = text_of(request, tokenizer);
   const std::vector<int> depths = depths_of(request, options);
   std::optional<Model> reference;
   if (!request.reference.empty()) reference = load_model(request.reference, request.run.layer_loops);
   std::vector<DepthQuality> rows;
   {
     Progress progress("eval", 1, "windows");
-    rows = evaluate_depths(model, reference ? &*reference : nullptr, tokens, depths, options, show(progress));
+    rows = evaluate_depths(model, reference ? &*reference : nullptr, text, depths, options, show(progress));
   }
   if (!request.run.json) {
+    print_prefix(tokenizer);
     print_depths(rows, reference.has_value());
     return;
   }
-  nlohmann::json json = text_json(request, model, options);
-  if (reference) json["reference"] = {{"model", request.reference}, {"sha256", reference->hash()}};
+  nlohmann::json json = text_json(request, model, tokenizer, text, options);
+  if (reference) {
+    json["reference"] = {{"model", request.reference},
+                         {"sha256", reference->hash()},
+                         {"number_types", number_types(*reference)},
+                         {"kv_type", "f32"}};
+  }
   json["depths"] = nlohmann::json::array();
   for (const DepthQuality& row : rows) json["depths"].push_back(depth_json(row, reference.has_value()));
-  fmt::print("{}\n", json.dump(2));
+  print_json(json);
 }
 
 void run_examples(const Request& request, const Model& model, const Tokenizer& tokenizer,
@@ -174,8 +201,10 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
     rows = evaluate_examples(model, tokenizer, examples, rules, options, show(progress));
   }
   if (request.run.json) {
-    nlohmann::json json = provenance(request.run, model);
+    nlohmann::json json = measured_provenance(request.run, model);
     json["examples"] = request.examples;
+    json["window_tokens"] = options.window;
+    add_prefix(json, tokenizer);
     json["rows"] = nlohmann::json::array();
     for (const ExamplesResult& row : rows) {
       nlohmann::json levels = nlohmann::json::array();
@@ -188,7 +217,7 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
       json["rows"].push_back(
           {{"exit", row.rule}, {"milliseconds_per_token", row.milliseconds_per_token}, {"levels", levels}});
     }
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   for (const ExamplesResult& row : rows) {
@@ -202,6 +231,17 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
   }
 }
 
+/// Examples have none of what these flags speak of.
+void refuse_flags_of_texts(const Request& request) {
+  const auto refuse = [](bool given, std::string_view flag) {
+    if (given) throw Error("{}: only a --text is scored so; leave it out with --examples", flag);
+  };
+  refuse(std::count(request.exits.begin(), request.exits.end(), kAtOnce) > 0, "--exit prefill");
+  refuse(request.score_from > 0, "--score-from");
+  refuse(request.most_tokens > 0, "--max-tokens");
+  refuse(request.text.split != "all", "--split");
+}
+
 void run(const Request& request) {
   if (request.text.file.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
   const bool by_depth = !request.depths.empty() || !request.reference.empty();
@@ -209,8 +249,9 @@ void run(const Request& request) {
     throw Error("eval: --depths and --reference score a --text at fixed depths; leave --exit and --examples out");
   }
   std::vector<ExitChoice> rules;
-  for (const std::string& text : request.exits) rules.push_back(parse_exit(text));
-  if (rules.empty() && request.text.file.empty()) rules.push_back(parse_exit("fixed"));
+  for (const std::string& text : request.exits) rules.push_back(text == kAtOnce ? at_once() : parse_exit(text));
+  if (rules.empty()) rules.push_back(request.text.file.empty() ? parse_exit("fixed") : at_once());
+  if (!request.examples.empty()) refuse_flags_of_texts(request);
   const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
   const Tokenizer tokenizer = load_language(model.path()).tokenizer;
   EvaluationOptions options;
@@ -239,7 +280,7 @@ void add_eval(CLI::App& program) {
   command->add_option("--examples", request->examples, "JSON lines {prompt, answer, level}: accuracy by level");
   command
       ->add_option("--window", request->window,
-                   "Tokens that share a context (default: the model's context, at most 1024)")
+                   "Positions that share a context (default: the model's context, at most 1024)")
       ->check(CLI::Range(2, 1 << 20));
   command->add_option("--score-from", request->score_from, "Positions of each window before this one are context only")
       ->check(CLI::NonNegativeNumber)
@@ -248,7 +289,8 @@ void add_eval(CLI::App& program) {
       ->check(CLI::Range(2, 1 << 30));
   command->add_option(
       "--exit", request->exits,
-      "Exit rule (give several to compare them in one run; default: prefill for --text, fixed for --examples)");
+      "Exit rule, or prefill: full depth, each window at once (give several to compare them in one run; default: "
+      "prefill for --text, fixed for --examples)");
   command->add_option("--depths", request->depths, "Score the text at these numbers of loops, as in 1,2,4,8")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
@@ -258,8 +300,11 @@ void add_eval(CLI::App& program) {
   command->footer(
       exit_help() +
       "Without --exit a text is scored at full depth, each window put in at once as a prompt is: the fast way\n"
-      "to a perplexity. That row is named prefill; its ms/token is a window's time spread over its tokens.\n"
+      "to a perplexity. That row is named prefill; its ms/token is a window's time spread over its tokens, and\n"
+      "--kv last, latest:ring, latest:run and latest:anchor and --first-state previous change nothing inside it.\n"
       "Else ms/token is the time of a decoding step. With several threads, windows run side by side.\n"
+      "Every window begins with the tokens that begin every text of the model (as generate puts them before a\n"
+      "prompt); they count as positions and are not scored. Each file of a folder is a text of its own.\n"
       "Examples:\n"
       "  gyre eval -m smollm2.gguf --text wiki.txt --window 512 --score-from 256\n"
       "  gyre eval -m models/shakespeare --text input.txt --split validation\n"

@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstdlib>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
+#include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
+#include "study/study_files.hpp"
+#include "study/windows.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -19,18 +22,15 @@ namespace fs = std::filesystem;
 
 struct Request {
   std::vector<std::string> models;
-  LoopFlags layer_loops;
+  RunOptions run;  ///< all of it but the model
   TextOptions text;
+  int window = 0;
   int tokens = 4096;
-  std::string loops;
-  int threads = 0;
-  std::uint64_t seed = 1;
   std::string out = "study.html";
-  bool json = false;
-  std::string command;
 };
 
-/// Models in the order of their training steps; a folder of checkpoints stands for all of them.
+/// The models given, a folder of checkpoints standing for all of them. In the order of their training steps when all
+/// names tell one, else as they were given.
 std::vector<fs::path> models_of(const Request& request) {
   std::vector<fs::path> models;
   for (const std::string& given : request.models) {
@@ -47,97 +47,139 @@ std::vector<fs::path> models_of(const Request& request) {
     std::sort(inside.begin(), inside.end());
     models.insert(models.end(), inside.begin(), inside.end());
   }
+  if (std::all_of(models.begin(), models.end(), [](const fs::path& model) { return step_of(model).has_value(); })) {
+    std::stable_sort(models.begin(), models.end(),
+                     [](const fs::path& a, const fs::path& b) { return step_of(a) < step_of(b); });
+  }
   return models;
 }
 
-/// The number at the end of a checkpoint's name ("step-001500"), or 0.
-int step_of(const fs::path& path) {
-  const std::string name = path.filename().string();
-  const std::size_t begin = name.find_last_not_of("0123456789") + 1;
-  int step = 0;
-  std::from_chars(name.data() + begin, name.data() + name.size(), step);
-  return step;
+/// The command that does this study again, with every flag that its numbers depend on.
+std::string command_of(const Request& request, int window, int threads) {
+  std::string command;
+  if (const char* isa = std::getenv("GYRE_ISA"); isa != nullptr) command = "GYRE_ISA=" + shell_word(isa) + " ";
+  command += "gyre study";
+  const auto add = [&](std::string_view flag, const auto& value) {
+    command += fmt::format(" {} {}", flag, shell_word(fmt::format("{}", value)));
+  };
+  for (const std::string& model : request.models) add("-m", model);
+  add("--text", request.text.file);
+  add("--split", request.text.split);
+  add("--validation-share", request.text.validation_share);
+  add("--tokens", request.tokens);
+  add("--window", window);
+  if (!request.run.loops.empty()) add("--loops", request.run.loops);
+  if (!request.run.layer_loops.runs.empty()) {
+    add("--loop", request.run.layer_loops.runs);
+    add("--damping", request.run.layer_loops.damping);
+  }
+  if (!request.run.weights.empty()) add("--weights", request.run.weights);
+  add("--kv", request.run.kv_policy);
+  add("--kv-type", request.run.kv_type);
+  add("--first-state", request.run.first_state);
+  add("--threads", threads);
+  add("--seed", request.run.seed);
+  add("--out", request.out);
+  return command;
 }
 
-DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, std::size_t tokens) {
-  DynamicsOptions options;
-  options.loops = request.loops.empty() ? spec.default_loops() : parse_loops(request.loops, spec, "--loops");
-  options.window = std::min(spec.context, kDefaultWindow);
-  options.seed = request.seed;
-  RunOptions run;
-  run.threads = request.threads;
-  options.threads = thread_count(run);
-  const int window = std::min(options.window, static_cast<int>(tokens) - 1);
+Model load(const Request& request, const fs::path& path) {
+  return load_model(path.string(), request.run.layer_loops, request.run.weights);
+}
+
+DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, const MeasuredText& text) {
   constexpr int kTrajectories = 8;
-  for (int i = 1; i <= kTrajectories; ++i) options.trajectory_positions.push_back((window - 1) * i / kTrajectories);
+  DynamicsOptions options;
+  options.loops = loops_of(request.run, spec);
+  options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
+  if (options.window > spec.context) {
+    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
+  }
+  options.kv_policy = kv_policy_of(request.run);
+  options.start = parse_noise_start(request.run.first_state, "--first-state");
+  options.seed = request.run.seed;
+  options.threads = thread_count(request.run);
+  const Window first = cut_windows(text, spec, {options.window, 0}).front();
+  options.trajectory_positions = trajectory_positions(static_cast<int>(first.scored()), kTrajectories);
   return options;
 }
 
-/// Found out before the work, not after it.
-void check_out(const fs::path& out) {
-  const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
-  if (!fs::is_directory(folder)) throw Error("--out: there is no folder {}; make it first", folder.string());
-  if (fs::exists(out) && !fs::is_regular_file(out)) throw Error("--out: {} is not a file", out.string());
+/// `tokens` to measure; without a prefix the first one only stands before the others.
+MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
+  const auto most = static_cast<std::size_t>(request.tokens) + (tokenizer.prefix_tokens().empty() ? 1 : 0);
+  return measured_text(request.text, tokenizer, most);
+}
+
+std::vector<StudiedCheckpoint> measure(const Request& request, const std::vector<fs::path>& paths,
+                                       const ModelSpec& spec, const MeasuredText& text,
+                                       const DynamicsOptions& options) {
+  std::int64_t each = 0;
+  for (const Window& window : cut_windows(text, spec, {options.window, 0})) {
+    each += static_cast<std::int64_t>(window.scored());
+  }
+  Progress progress("study", each * static_cast<std::int64_t>(paths.size()), "tokens");
+  progress.update(0);
+  std::vector<StudiedCheckpoint> checkpoints;
+  for (const fs::path& path : paths) {
+    const Model model = load(request, path);
+    if (model.spec() != spec) {
+      throw Error("--model: {} and {} are different models; a study across training needs one run", path.string(),
+                  paths.front().string());
+    }
+    const std::int64_t before = each * static_cast<std::int64_t>(checkpoints.size());
+    Dynamics dynamics =
+        measure_dynamics(model, text, options, [&](std::int64_t measured) { progress.update(before + measured); });
+    checkpoints.push_back({path.string(), step_of(path), model.hash(), std::move(dynamics)});
+  }
+  return checkpoints;
+}
+
+StudySubject subject_of(const Request& request, const Model& model, const Tokenizer& tokenizer,
+                        const MeasuredText& text, const DynamicsOptions& options) {
+  StudySubject subject{model.spec(), model.parameter_count(), tokenizer, options.loops, {}, {}, {}, {}};
+  add_text(subject.text, request.text, text);
+  add_prefix(subject.text, tokenizer);
+  subject.text["file"] = subject.text["text"];
+  subject.text.erase("text");
+  subject.text["window"] = options.window;
+  subject.text["unit"] = tokenizer.size() < 256 ? "characters" : "tokens";
+  subject.settings = measured_provenance(request.run, model);
+  // These are told of every checkpoint.
+  for (const char* key : {"model", "model_sha256", "program"}) subject.settings.erase(key);
+  subject.settings["token_by_token"] = runs_token_by_token(options);
+  subject.program = "gyre " GYRE_VERSION;
+  subject.command = command_of(request, options.window, options.threads);
+  return subject;
+}
+
+void print_findings(const ModelSpec& spec, const std::vector<StudiedCheckpoint>& checkpoints) {
+  for (const Finding& finding : findings_of(spec, checkpoints)) {
+    fmt::print("{} — {}\n  paper: {}\n  here:  {}\n", finding.title, name_of(finding.verdict), finding.paper,
+               finding.here);
+  }
 }
 
 void run(const Request& request) {
-  check_out(request.out);
   const std::vector<fs::path> paths = models_of(request);
-  const Model first = load_model(paths.front(), request.layer_loops);
+  std::vector<fs::path> inputs = paths;
+  inputs.emplace_back(request.text.file);
+  const StudyFiles files = study_files(request.out, inputs);
+  const Model first = load(request, paths.front());
   if (first.spec().looped_groups().empty())
     throw Error("--model: {} has no looped group; loop some of its layers with --loop", paths.front().string());
   const Tokenizer tokenizer = load_language(first.path()).tokenizer;
-  const auto most = static_cast<std::size_t>(request.tokens) + 1;  // the last one is only a target
-  const std::vector<std::int32_t> tokens = tokens_of(request.text, tokenizer, most);
-  const DynamicsOptions options = dynamics_options(request, first.spec(), tokens.size());
+  const MeasuredText text = text_of(request, tokenizer);
+  const DynamicsOptions options = dynamics_options(request, first.spec(), text);
+  const std::vector<StudiedCheckpoint> checkpoints = measure(request, paths, first.spec(), text, options);
 
-  std::vector<StudiedCheckpoint> checkpoints;
-  {
-    const auto each = static_cast<std::int64_t>(tokens.size()) - 1;  // the last token is only a target
-    Progress progress("study", each * static_cast<std::int64_t>(paths.size()), "tokens");
-    progress.update(0);
-    for (const fs::path& path : paths) {
-      const Model model = load_model(path, request.layer_loops);
-      if (model.spec() != first.spec()) {
-        throw Error("--model: {} and {} are different models; a study across training needs one run", path.string(),
-                    paths.front().string());
-      }
-      const std::int64_t before = each * static_cast<std::int64_t>(checkpoints.size());
-      Dynamics dynamics =
-          measure_dynamics(model, tokens, options, [&](std::int64_t measured) { progress.update(before + measured); });
-      checkpoints.push_back({path.string(), step_of(path), model.hash().substr(0, 16), std::move(dynamics)});
-    }
-  }
-  const StudySubject subject{first.spec(),
-                             first.parameter_count(),
-                             tokenizer,
-                             tokens,
-                             request.text.file,
-                             request.text.split,
-                             options.window,
-                             options.loops,
-                             request.seed,
-                             options.threads,
-                             std::string(kernels().name),
-                             "gyre " GYRE_VERSION,
-                             request.command};
-  nlohmann::json study = study_json(subject, checkpoints);
-  write_text_atomically(request.out, study_page(study));
-  study["measures"] = token_measures_json(checkpoints);
-  const fs::path data = fs::path(request.out).replace_extension(".json");
-  write_text_atomically(data, study.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  if (request.json) {
-    study.erase("measures");
-    fmt::print("{}\n", study.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-    return;
-  }
-  for (const Finding& finding : findings_of(subject, checkpoints)) {
-    const char* verdict = finding.holds == Finding::Holds::yes  ? "holds"
-                          : finding.holds == Finding::Holds::no ? "does not hold"
-                                                                : "open";
-    fmt::print("{} — {}\n  paper: {}\n  here:  {}\n", finding.title, verdict, finding.paper, finding.here);
-  }
-  fmt::print("\npage {}\ndata {}\n", request.out, data.string());
+  nlohmann::json study = study_json(subject_of(request, first, tokenizer, text, options), checkpoints);
+  write_text_atomically(files.page, study_page(study));
+  nlohmann::json data = study;
+  data["measures"] = token_measures_json(checkpoints);
+  write_text_atomically(files.data, data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (request.run.json) return print_json(study);
+  print_findings(first.spec(), checkpoints);
+  fmt::print("\npage {}\ndata {}\n", files.page.string(), files.data.string());
 }
 
 }  // namespace
@@ -145,32 +187,30 @@ void run(const Request& request) {
 void add_study(CLI::App& program) {
   auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("study", "Measure the latent dynamics of a looped model and draw them");
+  add_run_options(*command, request->run);
+  command->remove_option(command->get_option("--model"));  // several here, or folders of them
   command->add_option("-m,--model", request->models, "Model folder, or a folder of checkpoints; several make a series")
       ->required();
-  add_loop_flags(*command, request->layer_loops);
   add_text_options(*command, request->text);
   command->get_option("--text")->required();
   command->add_option("--tokens", request->tokens, "Tokens to measure")
       ->check(CLI::Range(2, 1 << 24))
       ->capture_default_str();
-  command->add_option("--loops", request->loops, "Loops: one count for every looped group, or one each as in 4/8/4");
-  command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
-  command->add_option("--seed", request->seed, "Seed of noise in first states")->capture_default_str();
-  command->add_option("--out", request->out, "Page to write; the numbers go beside it as .json")->capture_default_str();
-  command->add_flag("--json", request->json, "Print the summary as JSON");
+  command
+      ->add_option("--window", request->window,
+                   "Positions that share a context (default: the model's context, at most 1024)")
+      ->check(CLI::Range(2, 1 << 20));
+  command->add_option("--out", request->out, "Page to write; the numbers go beside it as .json")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->capture_default_str();
   command->footer(
+      "Every window begins with the tokens that begin every text of the model, and goes in at once as a prompt does;\n"
+      "under --kv last, latest:ring, latest:run and latest:anchor and with --first-state previous, which a prompt\n"
+      "would not show, token by token. Each file of a folder is a text of its own.\n"
       "Examples:\n"
       "  gyre study -m models/shakespeare --text input.txt --split validation --out study.html\n"
       "  gyre study -m runs/shakespeare/checkpoints --text input.txt --split validation --loops 8");
-  command->callback([request] {
-    request->command = "gyre study";
-    for (const std::string& model : request->models) request->command += " -m " + model;
-    request->command +=
-        fmt::format(" --text {} --split {} --tokens {}", request->text.file, request->text.split, request->tokens);
-    if (!request->loops.empty()) request->command += " --loops " + request->loops;
-    if (!request->layer_loops.runs.empty()) request->command += " --loop " + request->layer_loops.runs;
-    run(*request);
-  });
+  command->callback([request] { run(*request); });
 }
 
 }  // namespace gyre::cli

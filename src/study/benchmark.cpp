@@ -1,17 +1,13 @@
 #include "study/benchmark.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/interrupt.hpp"
 #include "base/random.hpp"
+#include "study/stopwatch.hpp"
 
 namespace gyre {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 std::vector<std::int32_t> random_tokens(Random& random, int count, const ModelSpec& spec) {
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(count));
@@ -23,10 +19,10 @@ std::vector<std::int32_t> random_tokens(Random& random, int count, const ModelSp
 
 double time_prompt(Engine& engine, const BenchmarkOptions& options, Random& random) {
   const std::vector<std::int32_t> tokens = random_tokens(random, options.prompt, engine.model().spec());
-  Sequence sequence = engine.start(options.loops, options.prompt, options.kv_policy, options.seed);
-  const auto begin = Clock::now();
+  Sequence sequence = engine.start(options.loops, options.prompt, options.kv_policy, options.seed, options.start);
+  const Stopwatch watch;
   engine.prefill(sequence, tokens, Engine::Logits::last);
-  return options.prompt / seconds_since(begin);
+  return options.prompt / watch.seconds();
 }
 
 /// Sequences that hold one token, as rows of a batch; each asks a rule of its own.
@@ -35,7 +31,8 @@ struct Decoding {
     const ModelSpec& spec = engine.model().spec();
     const auto rows = static_cast<std::size_t>(options.batch);
     for (std::size_t s = 0; s < rows; ++s) {
-      sequences.push_back(engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed));
+      sequences.push_back(
+          engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed, options.start));
       if (options.exit) exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, s);
     }
     for (std::size_t s = 0; s < rows; ++s) {
@@ -55,7 +52,7 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
   const ModelSpec& spec = engine.model().spec();
   const std::vector<int> looped = spec.looped_groups();
   Decoding decoding(engine, options, random);
-  const auto begin = Clock::now();
+  const Stopwatch watch;
   for (int t = 0; t < options.tokens; ++t) {
     require_not_interrupted();
     for (DecodeRow& row : decoding.batch) row.token = random_tokens(random, 1, spec).front();
@@ -64,7 +61,7 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
       for (const int group : looped) loops += row.depth.loops[static_cast<std::size_t>(group)];
     }
   }
-  return options.batch * options.tokens / seconds_since(begin);
+  return options.batch * options.tokens / watch.seconds();
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ namespace gyre {
 struct BenchmarkOptions {
   std::vector<int> loops;  ///< per group
   KvPolicy kv_policy;
+  NoiseStart start = NoiseStart::noise;
   int prompt = 512;                ///< tokens given at once; 0: none
   int tokens = 128;                ///< tokens decoded one after the other; 0: none
   int batch = 1;                   ///< sequences that are decoded together

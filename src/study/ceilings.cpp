@@ -1,7 +1,6 @@
 #include "study/ceilings.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -11,15 +10,12 @@
 #include "kernels/kernels.hpp"
 #include "model/weights.hpp"
 #include "study/statistics.hpp"
+#include "study/stopwatch.hpp"
 
 namespace gyre {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kTries = 9;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 double operations_per_second(const Peak& peak, ThreadPool& pool) {
   if (peak.run == nullptr) return 0;
@@ -27,9 +23,9 @@ double operations_per_second(const Peak& peak, ThreadPool& pool) {
   std::vector<double> speeds;
   for (int attempt = 0; attempt <= kTries; ++attempt) {
     require_not_interrupted();
-    const auto begin = Clock::now();
+    const Stopwatch watch;
     pool.run([&](int /*part*/) { peak.run(kRounds); });
-    speeds.push_back(peak.operations * static_cast<double>(kRounds) * pool.size() / seconds_since(begin));
+    speeds.push_back(peak.operations * static_cast<double>(kRounds) * pool.size() / watch.seconds());
   }
   speeds.erase(speeds.begin());  // a core takes a while to reach its speed
   return median(std::move(speeds));
@@ -72,9 +68,9 @@ double read_bandwidth(std::span<const std::span<const std::byte>> memory, int th
   std::vector<double> speeds;
   for (int attempt = 0; attempt <= kTries; ++attempt) {
     require_not_interrupted();
-    const auto begin = Clock::now();
+    const Stopwatch watch;
     pool.run(read);
-    speeds.push_back(static_cast<double>(bytes * repeats) / seconds_since(begin));
+    speeds.push_back(static_cast<double>(bytes * repeats) / watch.seconds());
   }
   speeds.erase(speeds.begin());
   return median(std::move(speeds));

@@ -8,17 +8,10 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "study/measured_text.hpp"
+#include "study/statistics.hpp"
 
 namespace gyre {
-
-/// One measure over all tokens, and the share of it that readers ask for first.
-struct Spread {
-  double mean = 0;
-  double p10 = 0;
-  double p50 = 0;
-  double p90 = 0;
-};
-Spread spread_of(std::vector<double> values);
 
 /// Measures of one loop of one group, one number a token. Definitions: arXiv 2509.23314 (x^(k) the state after k loops,
 /// Δ^(k) = x^(k) − x^(k−1)); see docs/measures.md.
@@ -34,6 +27,14 @@ struct LoopMeasures {
   std::vector<double> lens_kl;       ///< KL(last loop of the group ‖ this loop), nats
   std::vector<double> lens_flip;     ///< 1 where the argmax differs from the loop before; empty at loop 1
 };
+
+/// Adds one token's path through a group to loops[k - 1]: states[k] is its state after k loops. A cosine with a step of
+/// length 0 is NaN.
+void add_steps(std::span<const std::span<const float>> states, std::span<LoopMeasures> loops);
+
+/// ‖next − end‖ / mean of `steps`: how far a hand-off moves a state against the steps before it. NaN when
+/// there were none of any length.
+double drift_ratio(std::span<const float> end, std::span<const float> next, std::span<const double> steps);
 
 struct GroupMeasures {
   int group = 0;
@@ -52,7 +53,7 @@ struct TrajectoryPoint {
   double y = 0;
 };
 struct Trajectory {
-  int position = 0;
+  int position = 0;  ///< among the measured ones, from 0
   std::vector<TrajectoryPoint> points;
   double explained_first = 0;  ///< share of variance along x
   double explained_second = 0;
@@ -60,22 +61,33 @@ struct Trajectory {
 
 struct DynamicsOptions {
   std::vector<int> loops;
-  int window = 0;
+  int window = 0;  ///< positions that share a context, the prefix included
+  KvPolicy kv_policy;
+  NoiseStart start = NoiseStart::noise;
   std::uint64_t seed = 1;
   int threads = 1;
-  std::vector<int> trajectory_positions;  ///< within the first window
+  std::vector<int> trajectory_positions;  ///< among the measured positions of the first window
 };
+
+/// Whether a prompt that goes in at once differs from one that goes in token by token: under policies where a token
+/// reads other loops of earlier ones than its own, and for states that start from those of the token before.
+bool runs_token_by_token(const DynamicsOptions& options);
+
+/// At most `most` places among `measured` positions, evenly spaced, the last one among them, each once.
+std::vector<int> trajectory_positions(int measured, int most);
 
 struct Dynamics {
   std::vector<GroupMeasures> groups;  ///< looped groups only
   std::vector<Trajectory> trajectories;
   double cross_entropy = 0;  ///< of the model's output at full depth, nats/token
   std::int64_t tokens = 0;
+  std::vector<std::int32_t> inputs;  ///< what stood at each measured position
 };
 
-/// Runs the text through the model at full depth, window by window, and measures every looped group. `progress` hears
-/// of the tokens done after every window.
-Dynamics measure_dynamics(const Model& model, std::span<const std::int32_t> tokens, const DynamicsOptions& options,
+/// Runs the text through the model at full depth, window by window, and measures every looped group at every position
+/// that predicts a token of the text. A window goes in at once, unless runs_token_by_token(). `progress` hears of the
+/// tokens done after every window. Throws Error when logits are not finite, naming the token.
+Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const DynamicsOptions& options,
                           const std::function<void(std::int64_t tokens)>& progress = {});
 
 }  // namespace gyre

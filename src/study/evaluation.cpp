@@ -1,35 +1,19 @@
 #include "study/evaluation.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <map>
-#include <numbers>
-#include <numeric>
 
-#include "base/error.hpp"
 #include "base/interrupt.hpp"
-#include "engine/probabilities.hpp"
 #include "study/jobs.hpp"
-#include "study/statistics.hpp"
+#include "study/stopwatch.hpp"
 #include "study/windows.hpp"
 
 namespace gyre {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-/// Counts of one rule on one window or example.
+/// Counts of one rule on one window.
 struct Tally {
-  double cross_entropy = 0;
-  double kl = 0;
-  double bytes = 0;
-  double milliseconds = 0;
-  std::int64_t tokens = 0;
+  ScoreSums sums;
   std::map<std::vector<int>, double> depths;  ///< tokens by their loops in every group
 };
 
@@ -38,32 +22,34 @@ class TextEvaluation {
   TextEvaluation(const Model& model, const Tokenizer& tokenizer, const EvaluationOptions& options)
       : model_(model), tokenizer_(tokenizer), options_(options) {}
 
-  /// Log-probabilities at full depth, [n, vocabulary].
+  /// Log-probabilities at full depth, [n, vocabulary], token by token.
   std::vector<float> full_depth(Engine& engine, const Window& window) const {
     Sequence sequence = start(engine);
-    const std::span<const float> logits = engine.prefill(sequence, window.inputs, Engine::Logits::all);
-    std::vector<float> log_probabilities(logits.size());
+    const std::span<const std::int32_t> inputs = window.inputs();
     const std::size_t vocabulary = vocabulary_size();
-    for (std::size_t t = 0; t < window.inputs.size(); ++t) {
-      log_softmax(logits.subspan(t * vocabulary, vocabulary),
-                  std::span(log_probabilities).subspan(t * vocabulary, vocabulary));
+    std::vector<float> full(inputs.size() * vocabulary);
+    TokenDepth depth;
+    for (std::size_t t = 0; t < inputs.size(); ++t) {
+      require_not_interrupted();
+      log_probabilities(engine.decode(sequence, inputs[t], nullptr, depth),
+                        std::span(full).subspan(t * vocabulary, vocabulary), window.place_of_target(t));
     }
-    return log_probabilities;
+    return full;
   }
 
   /// The window at once, at full depth.
   Tally run_at_once(Engine& engine, const Window& window) const {
     Sequence sequence = start(engine);
-    const std::size_t n = window.inputs.size();
-    const auto begin = Clock::now();
-    const std::span<const float> logits = engine.prefill(sequence, window.inputs, Engine::Logits::all);
-    const double milliseconds = milliseconds_since(begin);
-    std::vector<float> log_probabilities(vocabulary_size());
+    const std::size_t n = window.inputs().size();
+    const Stopwatch watch;
+    const std::span<const float> logits = engine.prefill(sequence, window.inputs(), Engine::Logits::all);
+    const double milliseconds = watch.milliseconds();
+    std::vector<float> log_p(vocabulary_size());
     Tally tally;
-    for (auto t = static_cast<std::size_t>(options_.score_from); t < n; ++t) {
-      log_softmax(logits.subspan(t * log_probabilities.size(), log_probabilities.size()), log_probabilities);
-      score(window.targets[t], log_probabilities, {options_.loops, {}}, tally);
-      tally.milliseconds += milliseconds / static_cast<double>(n);
+    for (std::size_t t = window.first; t < n; ++t) {
+      log_probabilities(logits.subspan(t * log_p.size(), log_p.size()), log_p, window.place_of_target(t));
+      score(window.targets()[t], log_p, {options_.loops, {}}, tally);
+      tally.sums.milliseconds += milliseconds / static_cast<double>(n);
     }
     return tally;
   }
@@ -72,30 +58,29 @@ class TextEvaluation {
   Tally run(Engine& engine, const Window& window, BoundedExit& exit, std::span<const float> full) const {
     Sequence sequence = start(engine);
     const std::size_t vocabulary = vocabulary_size();
-    std::vector<float> log_probabilities(vocabulary);
+    std::vector<float> log_p(vocabulary);
     Tally tally;
     TokenDepth depth;
-    for (std::size_t t = 0; t < window.inputs.size(); ++t) {
+    for (std::size_t t = 0; t < window.inputs().size(); ++t) {
       require_not_interrupted();
-      const auto begin = Clock::now();
-      const std::span<const float> logits = engine.decode(sequence, window.inputs[t], &exit, depth);
-      const double milliseconds = milliseconds_since(begin);
-      if (static_cast<int>(t) < options_.score_from) continue;
-      tally.milliseconds += milliseconds;
-      log_softmax(logits, log_probabilities);
-      score(window.targets[t], log_probabilities, depth, tally);
-      tally.kl += kl_divergence(full.subspan(t * vocabulary, vocabulary), log_probabilities);
+      const Stopwatch watch;
+      const std::span<const float> logits = engine.decode(sequence, window.inputs()[t], &exit, depth);
+      const double milliseconds = watch.milliseconds();
+      if (t < window.first) continue;
+      tally.sums.milliseconds += milliseconds;
+      log_probabilities(logits, log_p, window.place_of_target(t));
+      const std::int32_t target = window.targets()[t];
+      score(target, log_p, depth, tally);
+      tally.sums.compare(target, full.subspan(t * vocabulary, vocabulary), log_p);
     }
     return tally;
   }
 
  private:
-  void score(std::int32_t target, std::span<const float> log_probabilities, const TokenDepth& depth,
-             Tally& tally) const {
-    tally.cross_entropy -= static_cast<double>(log_probabilities[static_cast<std::size_t>(target)]);
-    tally.bytes += static_cast<double>(tokenizer_.piece(target).size());
+  void score(std::int32_t target, std::span<const float> log_p, const TokenDepth& depth, Tally& tally) const {
+    tally.sums.add(target, log_p);
+    tally.sums.bytes += static_cast<double>(tokenizer_.piece(target).size());
     tally.depths[depth.loops] += 1;
-    ++tally.tokens;
   }
 
   [[nodiscard]] std::size_t vocabulary_size() const { return static_cast<std::size_t>(model_.spec().vocab_size); }
@@ -142,62 +127,60 @@ std::vector<DepthHistogram> histograms_of(const DepthVectors& vectors, const std
 
 RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies, const ModelSpec& spec,
                      const std::vector<int>& loops) {
-  RuleResult result;
-  result.rule = rule;
-  result.depth_vectors = depths_of(tallies, spec);
+  std::vector<ScoreSums> sums;
+  for (const Tally& tally : tallies) sums.push_back(tally.sums);
+  RuleResult result{rule, score_of(sums), 0, {}, depths_of(tallies, spec)};
   result.depths = histograms_of(result.depth_vectors, loops);
-  std::vector<double> losses;
-  std::vector<double> tokens;
-  double bytes = 0;
-  for (const Tally& tally : tallies) {
-    losses.push_back(tally.cross_entropy);
-    tokens.push_back(static_cast<double>(tally.tokens));
-    result.tokens += tally.tokens;
-    result.kl_to_full += tally.kl;
-    result.milliseconds_per_token += tally.milliseconds;
-    bytes += tally.bytes;
-  }
-  const auto count = static_cast<double>(result.tokens);
-  const double total_loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  result.cross_entropy = total_loss / count;
-  const Interval interval = bootstrap_ratio(losses, tokens, 1);
-  result.cross_entropy_low = interval.low;
-  result.cross_entropy_high = interval.high;
-  result.perplexity = std::exp(result.cross_entropy);
-  result.bits_per_byte = total_loss / std::numbers::ln2 / bytes;
-  result.kl_to_full /= count;
-  result.milliseconds_per_token /= count;
-  for (const DepthHistogram& histogram : result.depths) {
-    for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
-      result.loops_per_token += histogram.counts[i] * static_cast<double>(i + 1) / count;
-    }
-  }
+  result.loops_per_token = loops_per_token(result.depths, result.score.tokens);
   return result;
 }
 
 bool needs_another_rule(const ExitChoice& rule) { return rule.options.contains("like"); }
+bool is_at_once(const ExitChoice& rule) { return rule.kind == kAtOnce; }
 
 }  // namespace
 
-std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer,
-                                      std::span<const std::int32_t> tokens, std::span<const ExitChoice> rules,
-                                      const EvaluationOptions& options, const ProgressSink& progress) {
-  const std::vector<Window> windows = cut_windows(tokens, model.spec(), options);
-  check_rules(rules, {model.spec(), options.loops, {}});
+ExitChoice at_once() { return {std::string(kAtOnce), std::string(kAtOnce), {}}; }
+
+std::vector<std::size_t> order_of_rules(std::size_t rules, std::size_t window) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < rules; ++i) order.push_back((i + window) % rules);
+  return order;
+}
+
+double loops_per_token(std::span<const DepthHistogram> depths, std::int64_t tokens) {
+  double loops = 0;
+  for (const DepthHistogram& depth : depths) {
+    for (std::size_t i = 0; i < depth.counts.size(); ++i) loops += depth.counts[i] * static_cast<double>(i + 1);
+  }
+  return loops / static_cast<double>(tokens);
+}
+
+std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer, const MeasuredText& text,
+                                      std::span<const ExitChoice> rules, const EvaluationOptions& options,
+                                      const ProgressSink& progress) {
+  const std::vector<Window> windows = cut_windows(text, model.spec(), {options.window, options.score_from});
+  for (const ExitChoice& rule : rules) {
+    if (!is_at_once(rule) && rule_to_be_like(rule, rules) == 0) BoundedExit(rule, {model.spec(), options.loops, {}});
+  }
   const TextEvaluation evaluation(model, tokenizer, options);
   std::vector<std::vector<Tally>> tallies(rules.size(), std::vector<Tally>(windows.size()));
   std::vector<DepthVectors> measured(rules.size());
 
+  const bool any_decoded = !std::all_of(rules.begin(), rules.end(), is_at_once);
   const bool second_pass = std::any_of(rules.begin(), rules.end(), needs_another_rule);
   const auto total = static_cast<std::int64_t>(windows.size()) * (second_pass ? 2 : 1);
   for (const bool second : {false, true}) {
     if (second && !second_pass) break;
     const ExitContext context{model.spec(), options.loops, second ? measured : decltype(measured){}};
     const auto job = [&](Engine& engine, std::size_t w) {
-      const std::vector<float> full = evaluation.full_depth(engine, windows[w]);
-      for (std::size_t i = 0; i < rules.size(); ++i) {
-        const std::size_t r = (i + w) % rules.size();  // every rule is first on some windows
+      const std::vector<float> full = any_decoded ? evaluation.full_depth(engine, windows[w]) : std::vector<float>{};
+      for (const std::size_t r : order_of_rules(rules.size(), w)) {
         if (needs_another_rule(rules[r]) != second) continue;
+        if (is_at_once(rules[r])) {
+          tallies[r][w] = evaluation.run_at_once(engine, windows[w]);
+          continue;
+        }
         BoundedExit exit(rules[r], context, w);
         tallies[r][w] = evaluation.run(engine, windows[w], exit, full);
       }
@@ -212,16 +195,6 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
     results.push_back(summarise(rules[r].text, tallies[r], model.spec(), options.loops));
   }
   return results;
-}
-
-RuleResult evaluate_prefill(const Model& model, const Tokenizer& tokenizer, std::span<const std::int32_t> tokens,
-                            const EvaluationOptions& options, const ProgressSink& progress) {
-  const std::vector<Window> windows = cut_windows(tokens, model.spec(), options);
-  const TextEvaluation evaluation(model, tokenizer, options);
-  std::vector<Tally> tallies(windows.size());
-  const auto job = [&](Engine& engine, std::size_t w) { tallies[w] = evaluation.run_at_once(engine, windows[w]); };
-  run_jobs(model, windows.size(), options.threads, job, progress, {0, static_cast<std::int64_t>(windows.size())});
-  return summarise("prefill", tallies, model.spec(), options.loops);
 }
 
 }  // namespace gyre

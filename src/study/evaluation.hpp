@@ -4,9 +4,12 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "study/measured_text.hpp"
+#include "study/scores.hpp"
 #include "text/examples.hpp"
 #include "text/tokenizer.hpp"
 
@@ -17,40 +20,40 @@ struct EvaluationOptions {
   KvPolicy kv_policy;
   NoiseStart start = NoiseStart::noise;
   std::uint64_t seed = 1;
-  int window = 0;      ///< tokens that share a context; each window starts afresh
+  int window = 0;      ///< positions that share a context, the prefix included; each window starts afresh
   int score_from = 0;  ///< positions of a window before this one are context only
   int threads = 1;     ///< windows run side by side, each on one thread
 };
 
-/// What happened under one exit rule.
+/// What happened under one exit rule. The score's KL is KL(full depth ‖ rule).
 struct RuleResult {
   std::string rule;
-  std::int64_t tokens = 0;
-  double cross_entropy = 0;      ///< nats/token of what the rule's own logits predict
-  double cross_entropy_low = 0;  ///< 95 % interval, bootstrap over windows
-  double cross_entropy_high = 0;
-  double perplexity = 0;
-  double bits_per_byte = 0;
-  double kl_to_full = 0;       ///< KL(full depth ‖ rule), nats/token
-  double loops_per_token = 0;  ///< over the looped groups together
-  double milliseconds_per_token = 0;
+  TextScore score;
+  double loops_per_token = 0;          ///< over the looped groups together
   std::vector<DepthHistogram> depths;  ///< of the looped groups
   DepthVectors depth_vectors;          ///< the same, all looped groups of a token together
 };
 
+/// The row that is no exit rule: full depth, each window put in at once as a prompt is. Its milliseconds are those of a
+/// window spread over its tokens.
+inline constexpr std::string_view kAtOnce = "prefill";
+ExitChoice at_once();
+
 /// Called after every finished piece of work with the share done so far.
 using ProgressSink = std::function<void(std::int64_t done, std::int64_t total)>;
 
-/// Decodes `tokens` token by token under each rule, window by window, the rules in turn on each window so that the
-/// machine's moods fall on all alike. Rules that need the histogram of another (random:like=N) run afterwards.
-std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer,
-                                      std::span<const std::int32_t> tokens, std::span<const ExitChoice> rules,
-                                      const EvaluationOptions& options, const ProgressSink& progress);
+/// Decodes a text token by token under each rule, window by window, the rules in turn on each window so that the
+/// machine's moods fall on all alike. Rules that need the histogram of another (random:like=N) run afterwards. Full
+/// depth, which every rule is compared with, runs as the rules do: token by token under the same KV policy.
+std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& tokenizer, const MeasuredText& text,
+                                      std::span<const ExitChoice> rules, const EvaluationOptions& options,
+                                      const ProgressSink& progress);
 
-/// Quality at full depth alone: each window goes in at once, as a prompt does, and its logits are scored. One row named
-/// "prefill"; its milliseconds are those of a window spread over its tokens.
-RuleResult evaluate_prefill(const Model& model, const Tokenizer& tokenizer, std::span<const std::int32_t> tokens,
-                            const EvaluationOptions& options, const ProgressSink& progress);
+/// The rules in the order in which window number `window` meets them: every rule is first on some windows.
+std::vector<std::size_t> order_of_rules(std::size_t rules, std::size_t window);
+
+/// Mean of the loops that the histograms count for `tokens` tokens, over their groups together.
+double loops_per_token(std::span<const DepthHistogram> depths, std::int64_t tokens);
 
 /// Accuracy and depth at one level of difficulty (level -1: all).
 struct LevelResult {
@@ -65,7 +68,19 @@ struct ExamplesResult {
   double milliseconds_per_token = 0;
 };
 
-/// Answers examples greedily; every token, those of the prompt too, obeys the rule.
+/// What one rule made of one example.
+struct ExampleOutcome {
+  int level = 0;
+  bool right = false;
+  double answer_loops = 0;  ///< over the looped groups, of the passes that chose the answer
+  double answer_tokens = 0;
+  double tokens = 0;  ///< that were run
+  double milliseconds = 0;
+};
+ExamplesResult summarise_examples(const std::string& rule, std::span<const ExampleOutcome> outcomes);
+
+/// Answers examples greedily, each behind what begins every text of the model; every token, those of the prompt too,
+/// obeys the rule.
 std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenizer& tokenizer,
                                               std::span<const Example> examples, std::span<const ExitChoice> rules,
                                               const EvaluationOptions& options, const ProgressSink& progress);

@@ -1,66 +1,72 @@
 #include <algorithm>
-#include <chrono>
+#include <cmath>
 #include <map>
 
+#include "base/error.hpp"
 #include "study/evaluation.hpp"
 #include "study/jobs.hpp"
+#include "study/stopwatch.hpp"
 
 namespace gyre {
 namespace {
-
-/// What one rule made of one example.
-struct Outcome {
-  bool right = false;
-  double answer_loops = 0;  ///< over the looped groups, of the passes that chose the answer
-  double answer_tokens = 0;
-  double tokens = 0;
-  double milliseconds = 0;
-};
 
 class ExampleEvaluation {
  public:
   ExampleEvaluation(const Model& model, const Tokenizer& tokenizer, const EvaluationOptions& options)
       : looped_(model.spec().looped_groups()), tokenizer_(tokenizer), options_(options) {}
 
-  Outcome answer(Engine& engine, const Example& example, BoundedExit& exit) const {
-    using Clock = std::chrono::steady_clock;
-    const std::vector<std::int32_t> prompt = tokenizer_.encode(example.prompt);
+  ExampleOutcome answer(Engine& engine, const Example& example, BoundedExit& exit) const {
+    std::vector<std::int32_t> prompt = tokenizer_.prefix_tokens();
+    const std::vector<std::int32_t> question = tokenizer_.encode(example.prompt);
     const std::vector<std::int32_t> wanted = tokenizer_.encode(example.answer);
+    prompt.insert(prompt.end(), question.begin(), question.end());
+    if (prompt.empty() || wanted.empty()) {
+      throw Error("--examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",
+                  prompt.empty() ? example.prompt : example.answer);
+    }
     Sequence sequence =
         engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed, options_.start);
-    Outcome outcome;
+    ExampleOutcome outcome;
+    outcome.level = example.level;
     outcome.right = true;
     TokenDepth depth;
-    const auto begin = Clock::now();
+    const Stopwatch watch;
     for (std::size_t t = 0; t + 1 < prompt.size(); ++t) engine.decode(sequence, prompt[t], &exit, depth);
     std::int32_t token = prompt.back();
     for (const std::int32_t right : wanted) {
       const std::span<const float> logits = engine.decode(sequence, token, &exit, depth);
-      token = static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+      token = choice(logits, example);
       outcome.right = outcome.right && token == right;
       for (const int group : looped_) outcome.answer_loops += depth.loops[static_cast<std::size_t>(group)];
       outcome.answer_tokens += 1;
     }
-    outcome.milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    outcome.milliseconds = watch.milliseconds();
     outcome.tokens = static_cast<double>(prompt.size() + wanted.size() - 1);
     return outcome;
   }
 
  private:
+  static std::int32_t choice(std::span<const float> logits, const Example& example) {
+    if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); })) {
+      throw Error("--examples: the logits behind \"{}\" are not finite", example.prompt);
+    }
+    return static_cast<std::int32_t>(likeliest(logits));
+  }
+
   std::vector<int> looped_;
   const Tokenizer& tokenizer_;
   const EvaluationOptions& options_;
 };
 
-ExamplesResult summarise(const std::string& rule, std::span<const Example> examples,
-                         std::span<const Outcome> outcomes) {
+}  // namespace
+
+ExamplesResult summarise_examples(const std::string& rule, std::span<const ExampleOutcome> outcomes) {
   constexpr int kAll = -1;
   std::map<int, LevelResult> levels;
   double milliseconds = 0;
   double tokens = 0;
-  for (std::size_t e = 0; e < examples.size(); ++e) {
-    const Outcome& outcome = outcomes[e];
-    for (const int number : {examples[e].level, kAll}) {
+  for (const ExampleOutcome& outcome : outcomes) {
+    for (const int number : {outcome.level, kAll}) {
       LevelResult& level = levels[number];
       level.level = number;
       level.examples += 1;
@@ -79,15 +85,13 @@ ExamplesResult summarise(const std::string& rule, std::span<const Example> examp
   return result;
 }
 
-}  // namespace
-
 std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenizer& tokenizer,
                                               std::span<const Example> examples, std::span<const ExitChoice> rules,
                                               const EvaluationOptions& options, const ProgressSink& progress) {
   const ExitContext context{model.spec(), options.loops, {}};
   check_rules(rules, context);
   const ExampleEvaluation evaluation(model, tokenizer, options);
-  std::vector<std::vector<Outcome>> outcomes(rules.size(), std::vector<Outcome>(examples.size()));
+  std::vector<std::vector<ExampleOutcome>> outcomes(rules.size(), std::vector<ExampleOutcome>(examples.size()));
   const auto job = [&](Engine& engine, std::size_t e) {
     for (std::size_t r = 0; r < rules.size(); ++r) {
       BoundedExit exit(rules[r], context, e);
@@ -97,7 +101,7 @@ std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenize
   run_jobs(model, examples.size(), options.threads, job, progress, {0, static_cast<std::int64_t>(examples.size())});
 
   std::vector<ExamplesResult> results;
-  for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise(rules[r].text, examples, outcomes[r]));
+  for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise_examples(rules[r].text, outcomes[r]));
   return results;
 }
 

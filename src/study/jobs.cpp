@@ -1,20 +1,43 @@
 #include "study/jobs.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <thread>
+#include <system_error>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 
 namespace gyre {
 
+void run_on_threads(int threads, const std::function<void()>& work, const ThreadStarter& start) {
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const std::function<void()> guarded = [&] {
+    try {
+      work();
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> workers;
+  workers.reserve(static_cast<std::size_t>(std::max(0, threads - 1)));
+  try {
+    for (int i = 1; i < threads; ++i) workers.push_back(start ? start(guarded) : std::thread(guarded));
+  } catch (const std::system_error&) {  // those that run do the work of the others
+  }
+  guarded();
+  for (std::thread& worker : workers) worker.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
 void run_jobs(const Model& model, std::size_t count, int threads, const std::function<void(Engine&, std::size_t)>& job,
               const ProgressSink& progress, JobCount jobs) {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
-  std::exception_ptr failure;
   std::mutex mutex;
   std::int64_t done = jobs.done_before;
   const auto work = [&] {
@@ -26,15 +49,11 @@ void run_jobs(const Model& model, std::size_t count, int threads, const std::fun
         if (progress) progress(++done, jobs.total);
       }
     } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!failed.exchange(true)) failure = std::current_exception();
+      failed = true;
+      throw;
     }
   };
-  std::vector<std::thread> workers;
-  for (int i = 1; i < threads; ++i) workers.emplace_back(work);
-  work();
-  for (std::thread& worker : workers) worker.join();
-  if (failure) std::rethrow_exception(failure);
+  run_on_threads(threads, work);
   require_not_interrupted();
 }
 

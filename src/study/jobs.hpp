@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <thread>
 
 #include "engine/engine.hpp"
 #include "study/evaluation.hpp"
@@ -14,6 +15,11 @@ struct JobCount {
   std::int64_t done_before = 0;
   std::int64_t total = 0;
 };
+
+/// Runs `work` on `threads` threads, the calling one among them, and waits for all. Threads that the system does not
+/// give are done without: `start` may throw std::system_error. Rethrows the first mistake of `work`.
+using ThreadStarter = std::function<std::thread(const std::function<void()>& work)>;
+void run_on_threads(int threads, const std::function<void()>& work, const ThreadStarter& start = {});
 
 /// Runs job(engine, index) for index = 0 … count - 1 on `threads` threads, each with a one-thread engine of its own.
 /// Rethrows the first mistake; throws Error when the user interrupts.

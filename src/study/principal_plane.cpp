@@ -18,7 +18,8 @@ PrincipalPlane principal_plane(std::span<const float> points, std::size_t size) 
   const auto coordinates = [&](Eigen::Index from_last, std::vector<double>& out) {
     const Eigen::Index i = rows - 1 - from_last;
     const double value = std::max(values(i), 0.0);
-    const Eigen::VectorXd column = solver.eigenvectors().col(i) * std::sqrt(value);
+    Eigen::VectorXd column = solver.eigenvectors().col(i) * std::sqrt(value);
+    if (column(rows - 1) < column(0)) column = -column;  // an eigenvector may point either way
     out.assign(column.data(), column.data() + rows);
     return value / total;
   };

@@ -13,7 +13,7 @@ struct PrincipalPlane {
   double explained_second = 0;
 };
 
-/// `points` holds rows of `size` floats, at least two.
+/// Each axis points from the first point towards the last. `points` holds rows of `size` floats, at least two.
 PrincipalPlane principal_plane(std::span<const float> points, std::size_t size);
 
 }  // namespace gyre

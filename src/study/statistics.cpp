@@ -1,6 +1,8 @@
 #include "study/statistics.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
 
 #include "base/random.hpp"
 
@@ -17,9 +19,15 @@ double quantile(std::span<double> values, double q) {
 
 double median(std::vector<double> values) { return quantile(values, 0.5); }
 
+Spread spread_of(std::vector<double> values) {
+  if (values.empty()) return {};
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  return {mean, quantile(values, 0.1), quantile(values, 0.5), quantile(values, 0.9)};
+}
+
 Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators, std::uint64_t seed) {
-  constexpr int kResamples = 1000;
-  if (numerators.empty()) return {};
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  if (numerators.size() < 2) return {kUnknown, kUnknown};
   Random random(seed);
   std::vector<double> ratios;
   for (int i = 0; i < kResamples; ++i) {

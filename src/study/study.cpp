@@ -13,14 +13,21 @@ constexpr std::size_t kHeatTokens = 96;
 constexpr int kContextBefore = 40;  ///< bytes of text shown before a token
 
 /// Few digits make the files small; nothing here is known to more than five.
-double rounded(double value) {
-  if (!std::isfinite(value)) return 0;
+nlohmann::json rounded(double value) {
+  if (!std::isfinite(value)) return nullptr;
   return std::strtod(fmt::format("{:.5g}", value).c_str(), nullptr);
 }
 
+/// Over the tokens where the measure is defined.
+std::vector<double> defined(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return !std::isfinite(value); });
+  return values;
+}
+
 nlohmann::json spread_json(const std::vector<double>& values) {
-  if (values.empty()) return nullptr;
-  const Spread spread = spread_of(values);
+  const std::vector<double> there = defined(values);
+  if (there.empty()) return nullptr;
+  const Spread spread = spread_of(there);
   return {{"mean", rounded(spread.mean)},
           {"p10", rounded(spread.p10)},
           {"p50", rounded(spread.p50)},
@@ -28,7 +35,8 @@ nlohmann::json spread_json(const std::vector<double>& values) {
 }
 
 nlohmann::json mean_json(const std::vector<double>& values) {
-  return values.empty() ? nlohmann::json(nullptr) : nlohmann::json(rounded(spread_of(values).mean));
+  const std::vector<double> there = defined(values);
+  return there.empty() ? nlohmann::json(nullptr) : rounded(spread_of(there).mean);
 }
 
 nlohmann::json loop_json(const LoopMeasures& loop, int number) {
@@ -56,16 +64,17 @@ nlohmann::json group_json(const GroupMeasures& measures, const StudySubject& sub
           {"loops_data", std::move(loops)}, {"drift_to_loop", spread_json(measures.drift_to_loop)}};
 }
 
-std::string text_before(const StudySubject& subject, int position) {
+std::string text_before(const StudySubject& subject, std::span<const std::int32_t> inputs, int position) {
   std::string text;
   for (int t = position - 1; t >= 0 && static_cast<int>(text.size()) < kContextBefore; --t) {
-    text.insert(0, subject.tokenizer.piece(subject.tokens[static_cast<std::size_t>(t)]));
+    text.insert(0, subject.tokenizer.piece(inputs[static_cast<std::size_t>(t)]));
   }
   return text;
 }
 
 nlohmann::json trajectories_json(const StudiedCheckpoint& checkpoint, const StudySubject& subject) {
   nlohmann::json tokens = nlohmann::json::array();
+  const std::span<const std::int32_t> inputs = checkpoint.dynamics.inputs;
   for (const Trajectory& trajectory : checkpoint.dynamics.trajectories) {
     nlohmann::json points = nlohmann::json::array();
     for (const TrajectoryPoint& point : trajectory.points) {
@@ -74,8 +83,8 @@ nlohmann::json trajectories_json(const StudiedCheckpoint& checkpoint, const Stud
     }
     tokens.push_back(
         {{"position", trajectory.position},
-         {"token", subject.tokenizer.piece(subject.tokens[static_cast<std::size_t>(trajectory.position)])},
-         {"before", text_before(subject, trajectory.position)},
+         {"token", subject.tokenizer.piece(inputs[static_cast<std::size_t>(trajectory.position)])},
+         {"before", text_before(subject, inputs, trajectory.position)},
          {"explained_variance", {rounded(trajectory.explained_first), rounded(trajectory.explained_second)}},
          {"points", std::move(points)}});
   }
@@ -85,7 +94,7 @@ nlohmann::json trajectories_json(const StudiedCheckpoint& checkpoint, const Stud
 nlohmann::json heat_json(const StudiedCheckpoint& checkpoint, const StudySubject& subject) {
   const std::size_t count = std::min(kHeatTokens, static_cast<std::size_t>(checkpoint.dynamics.tokens));
   nlohmann::json tokens = nlohmann::json::array();
-  for (std::size_t t = 0; t < count; ++t) tokens.push_back(subject.tokenizer.piece(subject.tokens[t]));
+  for (std::size_t t = 0; t < count; ++t) tokens.push_back(subject.tokenizer.piece(checkpoint.dynamics.inputs[t]));
   nlohmann::json groups = nlohmann::json::array();
   for (const GroupMeasures& measures : checkpoint.dynamics.groups) {
     nlohmann::json rows = nlohmann::json::array();
@@ -105,7 +114,7 @@ nlohmann::json checkpoint_json(const StudiedCheckpoint& checkpoint, const StudyS
   nlohmann::json groups = nlohmann::json::array();
   for (const GroupMeasures& measures : checkpoint.dynamics.groups) groups.push_back(group_json(measures, subject));
   return {{"path", checkpoint.path},
-          {"step", checkpoint.step > 0 ? nlohmann::json(checkpoint.step) : nlohmann::json(nullptr)},
+          {"step", checkpoint.step ? nlohmann::json(*checkpoint.step) : nlohmann::json(nullptr)},
           {"model_hash", checkpoint.model_hash},
           {"ce", rounded(checkpoint.dynamics.cross_entropy)},
           {"groups", std::move(groups)},
@@ -127,53 +136,56 @@ nlohmann::json model_json(const StudySubject& subject) {
           {"groups", std::move(groups)}};
 }
 
-nlohmann::json findings_json(const std::vector<Finding>& findings) {
+nlohmann::json evidence_json(const std::vector<Evidence>& evidence) {
   nlohmann::json json = nlohmann::json::array();
-  for (const Finding& finding : findings) {
-    const nlohmann::json holds = finding.holds == Finding::Holds::unclear
-                                     ? nlohmann::json(nullptr)
-                                     : nlohmann::json(finding.holds == Finding::Holds::yes);
-    json.push_back({{"id", finding.id},
-                    {"title", finding.title},
-                    {"paper", finding.paper},
-                    {"here", finding.here},
-                    {"holds", holds}});
+  for (const Evidence& one : evidence) {
+    json.push_back({{"group", one.group},
+                    {"value", rounded(one.value)},
+                    {one.beyond ? "more_than" : "least", rounded(one.least)},
+                    {"most", rounded(one.most)},
+                    {"tokens", one.tokens}});
   }
   return json;
 }
 
-std::vector<double> rounded_all(const std::vector<double>& values) {
-  std::vector<double> result;
-  result.reserve(values.size());
+nlohmann::json rounded_all(const std::vector<double>& values) {
+  nlohmann::json result = nlohmann::json::array();
   for (const double value : values) result.push_back(rounded(value));
   return result;
 }
 
 }  // namespace
 
+nlohmann::json findings_json(const std::vector<Finding>& findings) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const Finding& finding : findings) {
+    const nlohmann::json holds = finding.verdict == Verdict::unclear
+                                     ? nlohmann::json(nullptr)
+                                     : nlohmann::json(finding.verdict == Verdict::holds);
+    json.push_back({{"id", finding.id},
+                    {"title", finding.title},
+                    {"paper", finding.paper},
+                    {"here", finding.here},
+                    {"verdict", name_of(finding.verdict)},
+                    {"holds", holds},
+                    {"evidence", evidence_json(finding.evidence)}});
+  }
+  return json;
+}
+
 nlohmann::json study_json(const StudySubject& subject, const std::vector<StudiedCheckpoint>& checkpoints) {
   nlohmann::json all = nlohmann::json::array();
   for (const StudiedCheckpoint& checkpoint : checkpoints) all.push_back(checkpoint_json(checkpoint, subject));
-  const bool characters = subject.tokenizer.size() < 256;
+  nlohmann::json text = subject.text;
+  text["tokens"] = checkpoints.back().dynamics.tokens;
   return {{"program", subject.program},
           {"command", subject.command},
           {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
-          {"text",
-           {{"file", subject.text_file},
-            {"split", subject.split},
-            {"tokens", checkpoints.back().dynamics.tokens},
-            {"window", subject.window},
-            {"unit", characters ? "characters" : "tokens"}}},
-          {"settings",
-           {{"kv_policy", "latest"},
-            {"dtype", "F32"},
-            {"threads", subject.threads},
-            {"isa", subject.isa},
-            {"seed", subject.seed},
-            {"loops", subject.loops}}},
+          {"text", std::move(text)},
+          {"settings", subject.settings},
           {"model", model_json(subject)},
           {"checkpoints", std::move(all)},
-          {"findings", findings_json(findings_of(subject, checkpoints))}};
+          {"findings", findings_json(findings_of(subject.spec, checkpoints))}};
 }
 
 nlohmann::json token_measures_json(const std::vector<StudiedCheckpoint>& checkpoints) {

@@ -19,21 +19,29 @@ std::string read_utf8(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::string read_corpus(const std::filesystem::path& file_or_folder) {
+std::vector<std::string> read_documents(const std::filesystem::path& file_or_folder) {
   namespace fs = std::filesystem;
-  std::string text;
+  std::vector<fs::path> files = {file_or_folder};
   if (fs::is_directory(file_or_folder)) {
-    std::vector<fs::path> files;
+    files.clear();
     for (const auto& entry : fs::recursive_directory_iterator(file_or_folder)) {
       if (entry.is_regular_file() && entry.path().extension() == ".txt") files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
     if (files.empty()) throw Error("{}: no *.txt file in this folder", file_or_folder.string());
-    for (const fs::path& file : files) text += read_utf8(file);
-  } else {
-    text = read_utf8(file_or_folder);
   }
-  if (text.empty()) throw Error("{}: the text is empty", file_or_folder.string());
+  std::vector<std::string> documents;
+  for (const fs::path& file : files) {
+    std::string text = read_utf8(file);
+    if (!text.empty()) documents.push_back(std::move(text));
+  }
+  if (documents.empty()) throw Error("{}: the text is empty", file_or_folder.string());
+  return documents;
+}
+
+std::string read_corpus(const std::filesystem::path& file_or_folder) {
+  std::string text;
+  for (const std::string& document : read_documents(file_or_folder)) text += document;
   return text;
 }
 

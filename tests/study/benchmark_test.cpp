@@ -45,5 +45,31 @@ TEST_F(Benchmark, CountsTheLoopsOfItsTokens) {
   EXPECT_EQ(measure("fixed:loops=2").loops_per_token, 2 + 2);
 }
 
+TEST_F(Benchmark, DecodesFromTheFirstStatesAskedFor) {
+  // A group that starts from its last state, or from zero, moves otherwise than one that starts from strong noise.
+  ModelSpec spec = small_spec();
+  spec.groups[1].first_state = FirstState::noise;
+  spec.groups[1].noise_std = 30;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  BenchmarkOptions options;
+  options.loops = spec.default_loops();
+  options.prompt = 0;
+  options.tokens = 8;
+  options.rounds = 2;
+  options.exit = parse_exit("step:tau=0.5");
+  Engine engine(model, 1);
+  const auto loops = [&](NoiseStart start) {
+    options.start = start;
+    return benchmark(engine, options, [](std::int64_t, std::int64_t) {}).loops_per_token;
+  };
+  EXPECT_NE(loops(NoiseStart::zero), loops(NoiseStart::noise));
+  // Its tokens are drawn from the seed.
+  const double one = loops(NoiseStart::zero);
+  EXPECT_EQ(loops(NoiseStart::zero), one);
+  options.seed = 2;
+  EXPECT_NE(loops(NoiseStart::zero), one);
+}
+
 }  // namespace
 }  // namespace gyre

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -68,7 +69,7 @@ class DynamicsOfASmallModel : public ::testing::Test {
 };
 
 TEST_F(DynamicsOfASmallModel, MeasuresAreWhatTheStatesSay) {
-  const Dynamics dynamics = measure_dynamics(model_, tokens_, options_);
+  const Dynamics dynamics = measure_dynamics(model_, {{tokens_}, {}}, options_);
   EXPECT_EQ(dynamics.tokens, 10);
   ASSERT_EQ(dynamics.groups.size(), 2U);
   // The third token of the second window: number 8 of all.
@@ -112,7 +113,7 @@ TEST_F(DynamicsOfASmallModel, MeasuresAreWhatTheStatesSay) {
 }
 
 TEST_F(DynamicsOfASmallModel, TheCrossEntropyIsThatOfEveryWindowsPrompt) {
-  const Dynamics dynamics = measure_dynamics(model_, tokens_, options_);
+  const Dynamics dynamics = measure_dynamics(model_, {{tokens_}, {}}, options_);
   double sum = 0;
   for (const auto& [begin, count] : std::vector<std::pair<std::size_t, std::size_t>>{{0, 6}, {6, 4}}) {
     trace(std::span(tokens_).subspan(begin, count), 0);
@@ -127,10 +128,24 @@ TEST_F(DynamicsOfASmallModel, TheCrossEntropyIsThatOfEveryWindowsPrompt) {
 
 TEST_F(DynamicsOfASmallModel, TrajectoriesPassThroughEveryLoopOfTheFirstWindow) {
   options_.trajectory_positions = {0, 5, 100};
-  const Dynamics dynamics = measure_dynamics(model_, tokens_, options_);
+  const Dynamics dynamics = measure_dynamics(model_, {{tokens_}, {}}, options_);
   ASSERT_EQ(dynamics.trajectories.size(), 2U);  // there is no position 100
   EXPECT_EQ(dynamics.trajectories[1].position, 5);
   EXPECT_EQ(dynamics.trajectories[1].points.size(), 2U + 5 + 4 + 2);
+  const Trajectory& path = dynamics.trajectories[1];
+  double along = 0;
+  double across = 0;
+  for (const TrajectoryPoint& point : path.points) {
+    along += point.x * point.x;
+    across += point.y * point.y;
+  }
+  EXPECT_GT(along, across);
+  EXPECT_NEAR(across / along, path.explained_second / path.explained_first, 1e-6);
+  EXPECT_EQ(path.points[0].group, 0);
+  EXPECT_EQ(path.points[0].loop, 0);
+  EXPECT_EQ(path.points[2].group, 1);
+  EXPECT_EQ(path.points[6].loop, 4);
+  EXPECT_EQ(path.points.back().group, 3);
   EXPECT_GE(dynamics.trajectories[0].explained_first, dynamics.trajectories[0].explained_second);
   EXPECT_LE(dynamics.trajectories[0].explained_first + dynamics.trajectories[0].explained_second, 1 + 1e-9);
 }
@@ -144,7 +159,7 @@ TEST_F(DynamicsOfASmallModel, ManyWindowsAreDecodedInPartsWithoutMixingTokens) {
   std::vector<std::int32_t> tokens;
   for (int i = 0; i < 71; ++i) tokens.push_back(i * 7 % 16);
   options_.window = 80;
-  const Dynamics dynamics = measure_dynamics(model, tokens, options_);
+  const Dynamics dynamics = measure_dynamics(model, {{tokens}, {}}, options_);
   Engine engine(model, 1);
   Sequence sequence = engine.start(options_.loops, 80, KvPolicy{}, 1);
   std::vector<float> states;
@@ -161,14 +176,173 @@ TEST_F(DynamicsOfASmallModel, ManyWindowsAreDecodedInPartsWithoutMixingTokens) {
 }
 
 TEST_F(DynamicsOfASmallModel, ATextWithNothingToPredictIsRefused) {
-  EXPECT_THROW(measure_dynamics(model_, std::span(tokens_).first(1), options_), Error);
+  EXPECT_THROW(measure_dynamics(model_, {{{3}}, {}}, options_), Error);
 }
 
 TEST_F(DynamicsOfASmallModel, ATargetOutsideTheVocabularyIsRefused) {
   // The last token of a window is only a target and never runs.
   const std::vector<std::int32_t> tokens = {1, 2, 16};
-  EXPECT_THAT([&] { measure_dynamics(model_, tokens, options_); },
-              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("outside the vocabulary")));
+  EXPECT_THAT(
+      [&] {
+        measure_dynamics(model_, {{tokens}, {}}, options_);
+      },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("outside the vocabulary")));
+}
+
+TEST_F(DynamicsOfASmallModel, FlipsAreChangesOfTheLikeliestTokenFromTheLoopBefore) {
+  const Dynamics dynamics = measure_dynamics(model_, {{tokens_}, {}}, options_);
+  double flips = 0;
+  for (const GroupMeasures& measures : dynamics.groups) {
+    for (std::size_t t = 0; t < 6; ++t) {
+      const auto states = trace(std::span(tokens_).first(6), t);
+      for (int k = 2; k <= options_.loops[static_cast<std::size_t>(measures.group)]; ++k) {
+        const auto choice = [&](int loop) {
+          const std::vector<float> p = decoded(states.at({measures.group, loop}));
+          return std::max_element(p.begin(), p.end()) - p.begin();
+        };
+        const double flip = choice(k) == choice(k - 1) ? 0 : 1;
+        EXPECT_EQ(measures.loops[static_cast<std::size_t>(k - 1)].lens_flip[t], flip);
+        flips += flip;
+      }
+    }
+  }
+  EXPECT_GT(flips, 0);
+  EXPECT_LT(flips, 30);
+}
+
+TEST_F(DynamicsOfASmallModel, PositionsOfAPrefixAreNotMeasuredButThatBeforeTheText) {
+  // <a> <b> 3 7 1 15: the states that predict the text are those of b, 3, 7 and 1.
+  const std::vector<std::int32_t> text = {3, 7, 1, 15};
+  const Dynamics begun = measure_dynamics(model_, {{text}, {8, 9}}, options_);
+  const Dynamics whole = measure_dynamics(model_, {{{8, 9, 3, 7, 1, 15}}, {}}, options_);
+  EXPECT_EQ(begun.tokens, 4);
+  EXPECT_EQ(begun.inputs, (std::vector<std::int32_t>{9, 3, 7, 1}));
+  EXPECT_EQ(whole.inputs, (std::vector<std::int32_t>{8, 9, 3, 7, 1}));
+  for (std::size_t t = 0; t < 4; ++t) {
+    EXPECT_EQ(begun.groups[0].loops[2].step[t], whole.groups[0].loops[2].step[t + 1]);
+    EXPECT_EQ(begun.groups[0].drift_to_loop[t], whole.groups[0].drift_to_loop[t + 1]);
+    EXPECT_EQ(begun.groups[1].loops[1].lens_loss[t], whole.groups[1].loops[1].lens_loss[t + 1]);
+  }
+  options_.trajectory_positions = {1};
+  const double begun_x = measure_dynamics(model_, {{text}, {8, 9}}, options_).trajectories.at(0).points[3].x;
+  options_.trajectory_positions = {2};
+  EXPECT_EQ(measure_dynamics(model_, {{{8, 9, 3, 7, 1, 15}}, {}}, options_).trajectories.at(0).points[3].x, begun_x);
+}
+
+TEST_F(DynamicsOfASmallModel, PoliciesThatAPromptWouldNotShowRunTokenByToken) {
+  const auto loss = [&](const char* policy) {
+    options_.kv_policy = parse_kv_policy(policy, "test");
+    return measure_dynamics(model_, {{tokens_}, {}}, options_).cross_entropy;
+  };
+  const double latest = loss("latest");
+  EXPECT_FALSE(runs_token_by_token(options_));
+  for (const char* policy : {"last", "latest:ring=2", "latest:run=2", "latest:anchor=1"}) {
+    const double own = loss(policy);
+    EXPECT_TRUE(runs_token_by_token(options_));
+    EXPECT_GT(std::abs(own - latest), 1e-4) << policy;
+    // What decoding at full depth says.
+    double sum = 0;
+    for (const std::size_t begin : {0U, 6U}) {
+      Sequence sequence = engine_.start(options_.loops, 6, options_.kv_policy, 1);
+      for (std::size_t t = begin; t < std::min<std::size_t>(begin + 6, 10); ++t) {
+        TokenDepth depth;
+        std::vector<float> p(16);
+        log_softmax(engine_.decode(sequence, tokens_[t], nullptr, depth), p);
+        sum -= static_cast<double>(p[static_cast<std::size_t>(tokens_[t + 1])]);
+      }
+    }
+    EXPECT_NEAR(own, sum / 10, 1e-5) << policy;
+  }
+  EXPECT_NEAR(loss("full"), latest, 1e-9);
+  options_.kv_policy = {};
+  options_.kv_policy.type = KvType::q8_0;
+  EXPECT_NE(measure_dynamics(model_, {{tokens_}, {}}, options_).cross_entropy, latest);
+}
+
+TEST_F(DynamicsOfASmallModel, FirstStatesAreThoseAskedFor) {
+  ModelSpec spec = small_spec();
+  spec.groups[1].first_state = FirstState::noise;
+  spec.groups[1].noise_std = 1;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  const auto loss = [&] { return measure_dynamics(model, {{tokens_}, {}}, options_).cross_entropy; };
+  const double one = loss();
+  options_.seed = 2;
+  EXPECT_NE(loss(), one);
+  options_.start = NoiseStart::zero;
+  const double zero = loss();
+  EXPECT_NE(zero, one);
+  options_.seed = 1;
+  EXPECT_EQ(loss(), zero);
+}
+
+TEST_F(DynamicsOfASmallModel, StatesThatGoOnFromTheTokenBeforeRunTokenByToken) {
+  ModelSpec spec = small_spec();
+  spec.groups.erase(spec.groups.begin());
+  spec.groups[0].first_state = FirstState::noise;
+  spec.groups[0].noise_std = 1;
+  const ModelFolder folder(spec);
+  const Model model = Model::load(folder.path());
+  options_.loops = spec.default_loops();
+  options_.window = 12;
+  const auto loss = [&] { return measure_dynamics(model, {{tokens_}, {}}, options_).cross_entropy; };
+  const double noise = loss();
+  options_.start = NoiseStart::previous;
+  EXPECT_TRUE(runs_token_by_token(options_));
+  Engine engine(model, 1);
+  Sequence sequence = engine.start(options_.loops, 12, KvPolicy{}, 1, NoiseStart::previous);
+  double sum = 0;
+  for (std::size_t t = 0; t < 10; ++t) {
+    TokenDepth depth;
+    std::vector<float> p(16);
+    log_softmax(engine.decode(sequence, tokens_[t], nullptr, depth), p);
+    sum -= static_cast<double>(p[static_cast<std::size_t>(tokens_[t + 1])]);
+  }
+  EXPECT_NEAR(loss(), sum / 10, 1e-5);
+  EXPECT_GT(std::abs(loss() - noise), 1e-4);
+}
+
+/// Measures of one token whose states are given.
+std::vector<LoopMeasures> steps_of(const std::vector<std::vector<float>>& states) {
+  std::vector<LoopMeasures> loops(states.size() - 1);
+  const std::vector<std::span<const float>> path(states.begin(), states.end());
+  add_steps(path, loops);
+  return loops;
+}
+
+TEST(AddSteps, ByHand) {
+  // Steps (3, 4) and (0, 1) and (0, -2).
+  const std::vector<LoopMeasures> loops = steps_of({{0, 0}, {3, 4}, {3, 5}, {3, 3}});
+  EXPECT_DOUBLE_EQ(loops[0].step.at(0), 5);
+  EXPECT_DOUBLE_EQ(loops[0].relative_step.at(0), 1);
+  EXPECT_DOUBLE_EQ(loops[1].step.at(0), 1);
+  EXPECT_DOUBLE_EQ(loops[1].relative_step.at(0), 1 / std::sqrt(34.0));
+  EXPECT_DOUBLE_EQ(loops[1].cosine.at(0), 0.8);
+  EXPECT_DOUBLE_EQ(loops[1].acceleration.at(0), std::sqrt(18.0));
+  EXPECT_DOUBLE_EQ(loops[1].normalised_acceleration.at(0), std::sqrt(18.0) / 6);
+  EXPECT_DOUBLE_EQ(loops[2].step.at(0), 2);
+  EXPECT_DOUBLE_EQ(loops[2].cosine.at(0), -1);
+  EXPECT_DOUBLE_EQ(loops[2].acceleration.at(0), 3);
+  EXPECT_DOUBLE_EQ(loops[2].normalised_acceleration.at(0), 1);
+}
+
+TEST(AddSteps, StepsOfNoLengthHaveNoAngle) {
+  const std::vector<LoopMeasures> loops = steps_of({{0, 0}, {3, 4}, {3, 4}, {3, 5}});
+  EXPECT_EQ(loops[1].step.at(0), 0);
+  EXPECT_TRUE(std::isnan(loops[1].cosine.at(0)));
+  EXPECT_TRUE(std::isnan(loops[2].cosine.at(0)));
+  EXPECT_DOUBLE_EQ(loops[1].acceleration.at(0), 5);
+}
+
+TEST(DriftRatio, IsTheHandOffOverTheMeanStep) {
+  EXPECT_DOUBLE_EQ(drift_ratio(std::vector<float>{1, 2}, std::vector<float>{4, 6}, std::vector<double>{1, 2, 3}), 2.5);
+  EXPECT_TRUE(std::isnan(drift_ratio(std::vector<float>{1}, std::vector<float>{4}, std::vector<double>{0, 0})));
+}
+
+TEST(TrajectoryPositions, AreSpreadAndEachOnce) {
+  EXPECT_EQ(trajectory_positions(81, 8), (std::vector<int>{10, 20, 30, 40, 50, 60, 70, 80}));
+  EXPECT_EQ(trajectory_positions(3, 8), (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(trajectory_positions(1, 8), (std::vector<int>{0}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -78,12 +79,56 @@ TEST(BootstrapRatio, HoldsTheRatioAndNarrowsWithMoreData) {
   EXPECT_GT(interval_of(30), interval_of(300));
 }
 
-TEST(BootstrapRatio, OfOneWindowIsItsRatio) {
+TEST(BootstrapRatio, OfFewerThanTwoWindowsIsUnknown) {
   const std::vector<double> loss = {6};
   const std::vector<double> tokens = {3};
   const Interval interval = bootstrap_ratio(loss, tokens, 1);
-  EXPECT_EQ(interval.low, 2);
-  EXPECT_EQ(interval.high, 2);
+  EXPECT_TRUE(std::isnan(interval.low));
+  EXPECT_TRUE(std::isnan(interval.high));
+  EXPECT_TRUE(std::isnan(bootstrap_ratio({}, {}, 1).low));
+}
+
+TEST(BootstrapRatio, LeavesATwentiethOutsideHalfOnEitherSide) {
+  // Of ten windows of one token with losses 0 or 1, three with 1, a resample's mean is binomial(10, 0.3) / 10:
+  // P(0) = 0.028 and P(more than 6) = 0.0106, P(6) = 0.037. So the ends are 0 and 0.6.
+  const std::vector<double> losses = {1, 1, 1, 0, 0, 0, 0, 0, 0, 0};
+  const std::vector<double> tokens(10, 1.0);
+  const Interval interval = bootstrap_ratio(losses, tokens);
+  EXPECT_DOUBLE_EQ(interval.low, 0);
+  EXPECT_DOUBLE_EQ(interval.high, 0.6);
+}
+
+TEST(BootstrapRatio, IsThatOfItsSeed) {
+  std::vector<double> losses;
+  std::vector<double> tokens;
+  for (int i = 0; i < 40; ++i) {
+    losses.push_back(i * i % 17);
+    tokens.push_back(1 + i % 3);
+  }
+  // The same, written down once more.
+  const auto resampled = [&](std::uint64_t seed) {
+    Random random(seed);
+    std::vector<double> ratios;
+    for (int i = 0; i < 1000; ++i) {
+      double above = 0;
+      double below = 0;
+      for (std::size_t j = 0; j < 40; ++j) {
+        const std::size_t pick = random.below(40);
+        above += losses[pick];
+        below += tokens[pick];
+      }
+      ratios.push_back(above / below);
+    }
+    std::sort(ratios.begin(), ratios.end());
+    // Shares 0.025 and 0.975 of 999 gaps between 1000 numbers.
+    return Interval{ratios[24] + 0.975 * (ratios[25] - ratios[24]), ratios[974] + 0.025 * (ratios[975] - ratios[974])};
+  };
+  for (const std::uint64_t seed : {1U, 2U}) {
+    EXPECT_NEAR(bootstrap_ratio(losses, tokens, seed).low, resampled(seed).low, 1e-9);
+    EXPECT_NEAR(bootstrap_ratio(losses, tokens, seed).high, resampled(seed).high, 1e-9);
+  }
+  EXPECT_NE(resampled(1).low, resampled(2).low);
+  EXPECT_EQ(bootstrap_ratio(losses, tokens).low, bootstrap_ratio(losses, tokens, 1).low);
 }
 
 TEST(PrincipalPlane, FindsThePlaneOfItsPoints) {
@@ -103,11 +148,23 @@ TEST(PrincipalPlane, FindsThePlaneOfItsPoints) {
   ASSERT_EQ(plane.x.size(), 12U);
   EXPECT_NEAR(plane.explained_first, 0.9, 1e-5);
   EXPECT_NEAR(plane.explained_second, 0.1, 1e-5);
-  const double x_sign = plane.x[0] > 0 ? 1 : -1;  // an axis may point either way
-  const double y_sign = plane.y[3] > 0 ? 1 : -1;
+  // Axes point from the first point to the last, whose x is less and whose y is less than the first's.
+  const double x_sign = -1;
+  const double y_sign = -1;
   for (std::size_t i = 0; i < 12; ++i) {
     EXPECT_NEAR(x_sign * plane.x[i], along[i], 1e-4);
     EXPECT_NEAR(y_sign * plane.y[i], across[i], 1e-4);
+  }
+}
+
+TEST(PrincipalPlane, PointsFromTheFirstPointToTheLast) {
+  const std::vector<float> forth = {0, 0, 1, 1, 2, 0, 5, 1};
+  std::vector<float> back;
+  for (const std::size_t i : {3U, 2U, 1U, 0U}) back.insert(back.end(), {forth[2 * i], forth[2 * i + 1]});
+  for (const std::vector<float>& points : {forth, back}) {
+    const PrincipalPlane plane = principal_plane(points, 2);
+    EXPECT_GT(plane.x[3], plane.x[0] + 4);
+    EXPECT_GE(plane.y[3], plane.y[0]);
   }
 }
 

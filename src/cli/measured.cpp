@@ -1,0 +1,39 @@
+#include "cli/measured.hpp"
+
+#include <fmt/format.h>
+
+#include "study/number_types.hpp"
+#include "text/corpus.hpp"
+
+namespace gyre::cli {
+
+MeasuredText measured_text(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most) {
+  return tokenise_documents(part_of_documents(read_documents(options.file), options.split, options.validation_share),
+                            tokenizer, most);
+}
+
+void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredText& text) {
+  json["text"] = options.file;
+  json["split"] = options.split;
+  json["validation_share"] = options.validation_share;
+  json["documents"] = text.documents.size();
+}
+
+void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer) {
+  json["begins_with"] = nlohmann::json::array();
+  for (const std::int32_t token : tokenizer.prefix_tokens()) json["begins_with"].push_back(tokenizer.piece(token));
+  json["begins_with_ids"] = tokenizer.prefix_tokens();
+}
+
+nlohmann::json measured_provenance(const RunOptions& options, const Model& model) {
+  nlohmann::json json = provenance(options, model);
+  json["number_types"] = number_types(model);
+  json.erase("compute_dtype");  // number_types tells it for prompts and for decoding
+  return json;
+}
+
+void print_json(const nlohmann::json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+}  // namespace gyre::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+
+#include "cli/options.hpp"
+#include "study/measured_text.hpp"
+#include "text/tokenizer.hpp"
+
+namespace gyre::cli {
+
+/// The text that the flags name: each file a document of its own. At most `most` tokens.
+MeasuredText measured_text(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most);
+
+/// Adds what a measurement on it depends on.
+void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredText& text);
+
+/// Adds what begins every text and window: ids, and as text.
+void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer);
+
+/// provenance() with the types of numbers that the model is computed with.
+nlohmann::json measured_provenance(const RunOptions& options, const Model& model);
+
+/// On stdout. Numbers that are not finite are null; bytes that are no UTF-8 become U+FFFD.
+void print_json(const nlohmann::json& json);
+
+}  // namespace gyre::cli

@@ -1,0 +1,51 @@
+#include "study/number_types.hpp"
+
+#include <set>
+
+#include "kernels/kernels.hpp"
+
+namespace gyre {
+namespace {
+
+struct Types {
+  std::set<std::string> weights;
+  std::set<std::string> prompt;
+  std::set<std::string> decoding;
+
+  void add(const Linear& linear) {
+    constexpr std::size_t kPromptRows = 1024;
+    if (!linear.there()) return;
+    const WeightType type = linear.weight.type;
+    weights.emplace(name_of(type));
+    prompt.insert(activation_type(type, kPromptRows, linear.in()));
+    decoding.insert(activation_type(type, 1, linear.in()));
+  }
+  void add(const Layer& layer) {
+    for (const Linear* linear : {&layer.qkv, &layer.value_gate, &layer.out, &layer.gate, &layer.up, &layer.down}) {
+      add(*linear);
+    }
+  }
+};
+
+}  // namespace
+
+std::string activation_type(WeightType type, std::size_t rows, std::size_t columns) {
+  if (kernels().takes_halves(type, rows, columns)) return "bf16";
+  return is_coded(type) ? "int8" : "f32";
+}
+
+nlohmann::json number_types(const Model& model) {
+  Types types;
+  for (const GroupWeights& group : model.groups()) {
+    for (const Layer& layer : group.fast.layers) types.add(layer);
+    for (const Layer& layer : group.layers) types.add(layer);
+    types.add(group.inject);
+    types.add(group.exit);
+  }
+  types.add(model.head());
+  return {{"weights", types.weights},
+          {"activations_in_prompts", types.prompt},
+          {"activations_in_decoding", types.decoding}};
+}
+
+}  // namespace gyre
