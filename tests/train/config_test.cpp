@@ -127,5 +127,15 @@ TEST(TrainingPlan, TakesEveryKeyThatTheTrainableModelComputes) {
   for (const auto& [path, value] : keys) EXPECT_EQ(message_for(path, value), "no error") << path;
 }
 
+TEST(TrainingPlan, IsReadFromEveryConfigOfTheProject) {
+  int plans = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(GYRE_TEST_DIR "/../configs")) {
+    if (entry.path().filename() == "raman.json") continue;  // of gyre-raman
+    EXPECT_NO_THROW(load_plan(entry.path())) << entry.path();
+    ++plans;
+  }
+  EXPECT_GE(plans, 7);
+}
+
 }  // namespace
 }  // namespace gyre
