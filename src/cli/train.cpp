@@ -22,10 +22,16 @@ void add_train(CLI::App& program) {
   command->add_option("--data", request->data, "Text file, folder of *.txt, or JSON lines of prompts and answers")
       ->required();
   command->add_option("--out", request->out, "Folder for the model, checkpoints and metrics")->required();
-  command->add_flag("--resume", request->resume, "Go on from the latest checkpoint in --out");
+  command->add_flag(
+      "--resume", request->resume,
+      "Go on from the latest checkpoint in --out, which must be of the same run: the same model, data and "
+      "training settings. Free to change: training.steps (--steps), evaluate_*, checkpoint_*, "
+      "export_bf16, the model's name, and --threads");
   command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
   command->add_option("--steps", request->steps, "Steps in place of the config's count; the schedule is fitted to them")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--json", request->json,
+                    "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");
   command->footer(
       "Examples:\n"
       "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare\n"

@@ -1,12 +1,47 @@
 #include "text/examples.hpp"
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "format/json_object.hpp"
 
 namespace gyre {
+namespace {
+
+/// How many of `prompts` different ones validate.
+std::size_t held_out(std::size_t prompts, double share) {
+  if (share <= 0 || prompts < 2) return 0;
+  const auto rounded = static_cast<std::size_t>(share * static_cast<double>(prompts) + 0.5);
+  return std::clamp<std::size_t>(rounded, 1, prompts - 1);
+}
+
+/// The prompts that validate.
+std::set<std::string_view> validation_prompts(const std::vector<Example>& examples, double share) {
+  std::unordered_map<std::string_view, int> level_of;
+  for (const Example& example : examples) level_of.try_emplace(example.prompt, example.level);
+  std::map<int, std::vector<std::pair<std::string, std::string_view>>> ranked;  // by hash, per level
+  for (const auto& [prompt, level] : level_of) {
+    ranked[level].emplace_back(sha256(std::as_bytes(std::span(prompt))), prompt);
+  }
+  std::set<std::string_view> chosen;
+  for (auto& [level, prompts] : ranked) {
+    std::sort(prompts.begin(), prompts.end());
+    prompts.resize(held_out(prompts.size(), share));
+    for (const auto& [hash, prompt] : prompts) chosen.insert(prompt);
+  }
+  return chosen;
+}
+
+}  // namespace
 
 std::vector<Example> read_examples(const std::filesystem::path& file) {
   const MappedFile mapped(file);
@@ -26,6 +61,20 @@ std::vector<Example> read_examples(const std::filesystem::path& file) {
   }
   if (examples.empty()) throw Error("{}: no examples", file.string());
   return examples;
+}
+
+ExampleSplit split_examples(const std::vector<Example>& examples, double share) {
+  const std::set<std::string_view> chosen = validation_prompts(examples, share);
+  std::set<std::tuple<std::string_view, std::string_view, std::string_view>> seen;
+  ExampleSplit split;
+  for (const Example& example : examples) {
+    if (!chosen.contains(example.prompt)) {
+      split.training.push_back(example);
+    } else if (seen.emplace(example.prompt, example.answer, example.labels).second) {
+      split.validation.push_back(example);
+    }
+  }
+  return split;
 }
 
 }  // namespace gyre

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "train/divergence.hpp"
+
 namespace gyre {
 namespace {
 
@@ -30,6 +32,14 @@ void update_range(const UpdateRule& rule, float* p, const float* g, float* m, fl
   }
 }
 
+/// The Euclidean norm of a gradient. One that f32 cannot hold counts as not finite: the squares that the optimiser
+/// keeps could not hold it either.
+double finite_norm(const torch::Tensor& gradient, const std::string& name, int step) {
+  const auto norm = gradient.norm().item<double>();
+  require_finite(norm, "the gradient of " + name, step);
+  return norm;
+}
+
 }  // namespace
 
 AdamW::AdamW(const Parameters& model, const OptimiserConfig& config) : config_(config) {
@@ -44,7 +54,7 @@ double AdamW::update(const Parameters& model, double learning_rate, int step) {
   double squares = 0;
   for (const Slot& slot : slots_) {
     const torch::Tensor& gradient = model.parameter(slot.name).grad();
-    if (gradient.defined()) squares += std::pow(gradient.norm().item<double>(), 2);
+    if (gradient.defined()) squares += std::pow(finite_norm(gradient, slot.name, step), 2);
   }
   const double norm = std::sqrt(squares);
   const double scale = config_.clip > 0 && norm > config_.clip ? config_.clip / norm : 1.0;

@@ -23,7 +23,8 @@ class AdamW {
   AdamW(const Parameters& model, const OptimiserConfig& config);
 
   /// Scales all gradients down to a global norm of at most config.clip, updates every parameter, and clears the
-  /// gradients. Returns the norm before scaling. `step` counts from 1.
+  /// gradients. Returns the norm before scaling. `step` counts from 1. Throws Error, before anything has changed, when
+  /// a gradient is not finite.
   double update(const Parameters& model, double learning_rate, int step);
 
   /// In the order of the model's names; a checkpoint restores them.

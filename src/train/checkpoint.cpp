@@ -30,6 +30,13 @@ void write_model_files(const fs::path& folder, const TorchModel& model, const To
   tokenizer.save(folder / "tokenizer.json");
 }
 
+/// Numbers that are not finite must not replace a checkpoint or a model that is whole.
+void require_finite(const torch::Tensor& tensor, const std::string& name, const fs::path& file) {
+  if (tensor.isfinite().all().item<bool>()) return;
+  throw Error("{}: {} is not finite and is not written; what was saved before is whole; lower training.learning_rate",
+              file.string(), name);
+}
+
 /// A checkpoint that holds more than the model asks for is of another model.
 void refuse_strangers(const Safetensors& file, const Parameters& model) {
   const std::vector<std::string>& names = model.names();
@@ -58,6 +65,7 @@ void write_parameters(const fs::path& file, const Parameters& model, DType dtype
   const auto type = dtype == DType::bf16 ? torch::kBFloat16 : torch::kFloat;
   for (const std::string& name : model.names()) {
     kept.push_back(model.parameter(name).detach().to(type).contiguous());
+    require_finite(kept.back(), name, file);
     views.push_back(view_of(name, kept.back()));
   }
   write_safetensors(file, views);
@@ -72,14 +80,19 @@ void read_parameters(const fs::path& file, const Parameters& model) {
   }
 }
 
-void write_optimiser(const fs::path& folder, AdamW& optimiser, int step) {
+void write_optimiser(const fs::path& folder, AdamW& optimiser, int step, const nlohmann::json& settings) {
+  const fs::path file = folder / "optimizer.safetensors";
   std::vector<NamedTensor> views;
   for (const AdamW::Slot& slot : optimiser.slots()) {
+    require_finite(slot.first, slot.name + ".first", file);
+    require_finite(slot.second, slot.name + ".second", file);
     views.push_back(view_of(slot.name + ".first", slot.first));
     views.push_back(view_of(slot.name + ".second", slot.second));
   }
-  write_safetensors(folder / "optimizer.safetensors", views);
-  write_text_atomically(folder / "training_state.json", nlohmann::json{{"step", step}}.dump(2) + "\n");
+  write_safetensors(file, views);
+  nlohmann::json state = {{"step", step}};
+  if (!settings.is_null()) state["run"] = settings;
+  write_text_atomically(folder / "training_state.json", state.dump(2) + "\n");
 }
 
 void write_model_folder(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
@@ -89,17 +102,24 @@ void write_model_folder(const fs::path& folder, const TorchModel& model, const T
 }
 
 void write_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& optimiser, const Tokenizer& tokenizer,
-                      const nlohmann::json& config, int step) {
+                      const nlohmann::json& config, int step, const nlohmann::json& settings) {
   write_folder_atomically(folder, [&](const fs::path& temporary) {
     write_model_files(temporary, model, tokenizer, config, DType::f32);
-    write_optimiser(temporary, optimiser, step);
+    write_optimiser(temporary, optimiser, step, settings);
   });
 }
 
+CheckpointState read_state(const fs::path& folder) {
+  const fs::path file = folder / "training_state.json";
+  nlohmann::json json = load_json(file);
+  const JsonObject state(json, file.string());
+  const int step = state.integer("step", 0, 1'000'000'000);
+  if (state.has("run")) static_cast<void>(state.object("run"));
+  return {step, json.value("run", nlohmann::json())};
+}
+
 int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& optimiser) {
-  const fs::path state_file = folder / "training_state.json";
-  const nlohmann::json state = load_json(state_file);
-  const int step = JsonObject(state, state_file.string()).integer("step", 0, 1'000'000'000);
+  const int step = read_state(folder).step;
   read_parameters(folder / "model.safetensors", model);
   const Safetensors moments(folder / "optimizer.safetensors");
   for (AdamW::Slot& slot : optimiser.slots()) {

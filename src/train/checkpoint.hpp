@@ -15,20 +15,30 @@ namespace gyre {
 void write_model_folder(const std::filesystem::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
                         const nlohmann::json& config, DType dtype);
 
-/// A model folder in f32 with the optimiser's state beside it, from which training goes on exactly.
+/// A model folder in f32 with the optimiser's state beside it, from which training goes on exactly. `settings` says of
+/// which run it is (train/run_settings.hpp). Throws Error, and leaves what was there, when a number is not finite.
 void write_checkpoint(const std::filesystem::path& folder, const TorchModel& model, AdamW& optimiser,
-                      const Tokenizer& tokenizer, const nlohmann::json& config, int step);
+                      const Tokenizer& tokenizer, const nlohmann::json& config, int step,
+                      const nlohmann::json& settings = {});
+
+/// training_state.json of a checkpoint.
+struct CheckpointState {
+  int step = 0;
+  nlohmann::json settings;  ///< of the run; null in checkpoints of programs that did not keep them
+};
+CheckpointState read_state(const std::filesystem::path& folder);
 
 /// Restores parameters and optimiser. Returns the step. Throws Error when the checkpoint is of another model.
 int read_checkpoint(const std::filesystem::path& folder, const Parameters& model, AdamW& optimiser);
 
 // The parts of a checkpoint, for models that are kept in another kind of folder.
 
-/// The parameters as one safetensors file.
+/// The parameters as one safetensors file. Throws Error when one is not finite.
 void write_parameters(const std::filesystem::path& file, const Parameters& model, DType dtype);
 /// Throws Error when the file holds other tensors than the model, or others than F32.
 void read_parameters(const std::filesystem::path& file, const Parameters& model);
 /// optimizer.safetensors and training_state.json.
-void write_optimiser(const std::filesystem::path& folder, AdamW& optimiser, int step);
+void write_optimiser(const std::filesystem::path& folder, AdamW& optimiser, int step,
+                     const nlohmann::json& settings = {});
 
 }  // namespace gyre

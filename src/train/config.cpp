@@ -15,18 +15,23 @@ constexpr EnumName<Precision> kPrecisions[] = {{Precision::f32, "f32"}, {Precisi
 
 constexpr int kMany = 1'000'000'000;
 
+/// The list under `key`, of items for which `fits` holds; none when the key is not there.
 template <typename T>
-std::vector<T> list_of(const JsonObject& object, std::string_view key, const std::string& where) {
+std::vector<T> list_of(const JsonObject& object, std::string_view key, const std::string& where,
+                       bool (*fits)(const nlohmann::json&)) {
   std::vector<T> values;
   if (!object.has(key)) return values;
   for (const nlohmann::json& item : object.array(key)) {
-    try {
-      values.push_back(item.get<T>());
-    } catch (const nlohmann::json::exception&) {
-      throw Error("{}: {} holds {}, which does not belong there", where, key, item.dump());
-    }
+    if (!fits(item)) throw Error("{}: {} holds {}, which does not belong there", where, key, item.dump());
+    values.push_back(item.get<T>());
   }
   return values;
+}
+
+bool is_text(const nlohmann::json& item) { return item.is_string(); }
+
+bool is_step(const nlohmann::json& item) {
+  return item.is_number_unsigned() && item.get<std::uint64_t>() >= 1 && item.get<std::uint64_t>() <= kMany;
 }
 
 void read_loops(const JsonObject& object, TrainConfig& config) {
@@ -36,29 +41,45 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.backprop_loops = object.integer("backprop_loops", 0, 4096, config.backprop_loops);
 }
 
-/// Switches that the engine has for published models and the trainable model has not.
-void require_trainable(const ModelSpec& spec, const std::string& where) {
-  const auto refuse = [&](bool set, const char* key) {
-    if (set) throw Error("{}: {} is a switch of published models; training does not know it", where, key);
-  };
-  refuse(spec.qk_norm != QkNorm::none, "qk_norm");
-  refuse(spec.embedding_norm, "embedding_norm");
-  refuse(!spec.rotary_divisors.empty(), "rotary_divisors");
-  refuse(spec.qkv_biases, "qkv_biases");
-  refuse(!spec.norm_weights, "norm_weights");
-  refuse(spec.attention_gate, "attention_gate");
-  refuse(spec.prefix_lm, "prefix_lm");
-  refuse(spec.logit_softcap > 0, "logit_softcap");
+/// What of a spec the trainable model computes; everything else as it is by default.
+ModelSpec trainable_part(const ModelSpec& spec) {
+  ModelSpec part;
+  part.name = spec.name;
+  part.vocab_size = spec.vocab_size;
+  part.context = spec.context;
+  part.hidden_size = spec.hidden_size;
+  part.heads = spec.heads;
+  part.kv_heads = spec.kv_heads;
+  part.head_size = spec.head_size;
+  part.ffn_size = spec.ffn_size;
+  part.norm = spec.norm;
+  part.norm_placement = spec.norm_placement;
+  part.norm_eps = spec.norm_eps;
+  part.final_norm = spec.final_norm;
+  part.qk_norm_eps = spec.qk_norm_eps;  // read by nothing without qk_norm
+  part.position = spec.position;
+  part.rotary_theta = spec.rotary_theta;
+  part.mlp = spec.mlp;
+  part.biases = spec.biases;
+  part.tied_head = spec.tied_head;
+  part.embedding_scale = spec.embedding_scale;
   for (const Group& group : spec.groups) {
-    refuse(group.injection == Injection::decay, "injection decay");
-    refuse(group.fast.there(), "fast");
-    refuse(group.loop_norm, "loop_norm");
-    refuse(group.exit_norm, "exit_norm");
-    refuse(group.exit_linear, "exit_linear");
-    refuse(group.exit_gate, "exit_gate");
-    refuse(group.damping != 1.0F, "damping");
-    refuse(!group.value_layers.empty(), "value_layers");
+    Group& known = part.groups.emplace_back(plain_group(group.name, group.layers));
+    known.loops = group.loops;
+    known.injection = group.injection == Injection::decay ? Injection::none : group.injection;
+    known.first_state = group.first_state;
+    known.noise_std = group.noise_std;
   }
+  return part;
+}
+
+/// Refuses the switches that the engine has for published models and the trainable model has not.
+void require_trainable(const ModelSpec& spec, const std::string& where) {
+  const ModelSpec part = trainable_part(spec);
+  if (part == spec) return;
+  const nlohmann::json difference = nlohmann::json::diff(to_json(part), to_json(spec));
+  const std::string key = difference.empty() ? "a key" : difference[0].at("path").get<std::string>().substr(1);
+  throw Error("{}: {} is a switch of published models; training does not know it", where, key);
 }
 
 }  // namespace
@@ -95,11 +116,35 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
   read_optimiser(object, config);
   config.evaluate_every = object.integer("evaluate_every", 1, kMany, config.evaluate_every);
   config.evaluate_windows = object.integer("evaluate_windows", 1, kMany, config.evaluate_windows);
-  config.evaluate_loops = list_of<std::string>(object, "evaluate_loops", where);
+  config.evaluate_loops = list_of<std::string>(object, "evaluate_loops", where, is_text);
   config.checkpoint_every = object.integer("checkpoint_every", 1, kMany, config.checkpoint_every);
-  config.checkpoint_at = list_of<int>(object, "checkpoint_at", where);
+  config.checkpoint_at = list_of<int>(object, "checkpoint_at", where, is_step);
   config.export_bf16 = object.boolean("export_bf16", config.export_bf16);
   return config;
+}
+
+nlohmann::json to_json(const TrainConfig& config) {
+  nlohmann::json json = {{"vocabulary", name_of<VocabularyKind>(kVocabularies, config.vocabulary)},
+                         {"bpe_size", config.bpe_size},
+                         {"layout", name_of<DataLayout>(kLayouts, config.layout)},
+                         {"validation_share", config.validation_share},
+                         {"batch", config.batch},
+                         {"sequence", config.sequence},
+                         {"seed", config.seed},
+                         {"precision", name_of<Precision>(kPrecisions, config.precision)},
+                         {"dropout", config.dropout},
+                         {"loop_sampling", name_of<LoopSampling>(kSamplings, config.loop_sampling)},
+                         {"loop_sigma", config.loop_sigma},
+                         {"max_loops", config.max_loops},
+                         {"backprop_loops", config.backprop_loops},
+                         {"evaluate_every", config.evaluate_every},
+                         {"evaluate_windows", config.evaluate_windows},
+                         {"evaluate_loops", config.evaluate_loops},
+                         {"checkpoint_every", config.checkpoint_every},
+                         {"checkpoint_at", config.checkpoint_at},
+                         {"export_bf16", config.export_bf16}};
+  json.update(to_json(static_cast<const OptimiserConfig&>(config)));
+  return json;
 }
 
 TrainingPlan load_plan(const std::filesystem::path& config) {

@@ -24,7 +24,8 @@ struct TrainConfig : OptimiserConfig {
   VocabularyKind vocabulary = VocabularyKind::characters;
   int bpe_size = 4096;
   DataLayout layout = DataLayout::text;
-  float validation_share = 0.1F;  ///< the last part of the text, never trained on
+  /// Never trained on: the last part of a text; of examples so many of the different prompts (split_examples).
+  float validation_share = 0.1F;
 
   int batch = 16;
   int sequence = 256;  ///< tokens of a training window
@@ -48,6 +49,8 @@ struct TrainConfig : OptimiserConfig {
 
 /// The "training" object of a config file; `where` leads every message.
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where);
+/// Every key with its value, those that a file leaves out too.
+nlohmann::json to_json(const TrainConfig& config);
 
 /// A model and how to train it, from one file. The vocabulary size may be absent from the file (0 here): the tokenizer
 /// decides it.

@@ -105,13 +105,16 @@ TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config
   tokens_.push_back(std::move(tokens));
 }
 
-TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample> examples)
-    : config_(config), examples_(std::move(examples)) {
-  training_examples_ =
-      static_cast<std::size_t>(static_cast<double>(examples_.size()) * (1.0 - config.validation_share));
-  if (training_examples_ == 0 || training_examples_ == examples_.size()) {
-    throw Error("--data: {} examples leave none for training or for validation", examples_.size());
+TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample> training,
+                           std::vector<AnswerExample> validation)
+    : config_(config), examples_(std::move(training)), training_examples_(examples_.size()) {
+  if (examples_.empty() || validation.empty()) {
+    throw Error(
+        "--data: {} examples for training and {} for validation; give more prompts, or another "
+        "training.validation_share",
+        examples_.size(), validation.size());
   }
+  examples_.insert(examples_.end(), validation.begin(), validation.end());
   for (const AnswerExample& example : examples_) {
     if (example.inputs.size() > static_cast<std::size_t>(config.sequence)) {
       throw Error("--data: an example has {} tokens; training.sequence allows {}", example.inputs.size() + 1,
@@ -168,27 +171,23 @@ Batch TrainingData::training_batch(std::uint64_t seed, int step) const {
 }
 
 std::vector<Batch> TrainingData::validation_batches() const {
+  const bool text = !tokens_.empty();
+  const std::int64_t whole = text ? (tokens_[0].validation_size() - 1) / config_.sequence
+                                  : static_cast<std::int64_t>(examples_.size() - training_examples_);
+  const std::int64_t count = std::min<std::int64_t>(whole, config_.evaluate_windows);
   std::vector<Batch> batches;
-  const auto most = static_cast<std::int64_t>(config_.evaluate_windows);
-  if (!tokens_.empty()) {
-    const std::int64_t whole = (tokens_[0].validation_size() - 1) / config_.sequence;
-    const std::int64_t count = std::min(whole, most);
-    for (std::int64_t first = 0; first < count; first += config_.batch) {
-      std::vector<std::int64_t> begins;
-      for (std::int64_t i = first; i < std::min<std::int64_t>(count, first + config_.batch); ++i) {
-        begins.push_back(tokens_[0].training_size() + i * whole / count * config_.sequence);
-      }
-      batches.push_back(windows(begins));
-    }
-    return batches;
-  }
-  const std::size_t end = std::min(examples_.size(), training_examples_ + static_cast<std::size_t>(most));
-  for (std::size_t first = training_examples_; first < end; first += static_cast<std::size_t>(config_.batch)) {
+  for (std::int64_t first = 0; first < count; first += config_.batch) {
+    std::vector<std::int64_t> begins;
     std::vector<std::size_t> indices;
-    for (std::size_t i = first; i < std::min(end, first + static_cast<std::size_t>(config_.batch)); ++i) {
-      indices.push_back(i);
+    for (std::int64_t i = first; i < std::min<std::int64_t>(count, first + config_.batch); ++i) {
+      const std::int64_t place = i * whole / count;
+      if (text) {
+        begins.push_back(tokens_[0].training_size() + place * config_.sequence);
+      } else {
+        indices.push_back(training_examples_ + static_cast<std::size_t>(place));
+      }
     }
-    batches.push_back(rows_of(indices));
+    batches.push_back(text ? windows(begins) : rows_of(indices));
   }
   return batches;
 }

@@ -58,10 +58,11 @@ AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer)
 class TrainingData {
  public:
   TrainingData(const TrainConfig& config, TokenFile tokens);
-  TrainingData(const TrainConfig& config, std::vector<AnswerExample> examples);
+  /// Throws Error when either part is empty, or an example is longer than training.sequence allows.
+  TrainingData(const TrainConfig& config, std::vector<AnswerExample> training, std::vector<AnswerExample> validation);
 
   [[nodiscard]] Batch training_batch(std::uint64_t seed, int step) const;
-  /// Windows of the validation part, spread evenly; at most training.evaluate_windows rows in all.
+  /// Windows (or examples) of the validation part, spread evenly; at most training.evaluate_windows rows in all.
   [[nodiscard]] std::vector<Batch> validation_batches() const;
   [[nodiscard]] std::int64_t training_tokens() const;
 
@@ -70,8 +71,8 @@ class TrainingData {
   [[nodiscard]] Batch rows_of(std::span<const std::size_t> indices) const;
 
   TrainConfig config_;
-  std::vector<TokenFile> tokens_;  ///< none or one
-  std::vector<AnswerExample> examples_;
+  std::vector<TokenFile> tokens_;        ///< none or one
+  std::vector<AnswerExample> examples_;  ///< those for training, then those for validation
   std::size_t training_examples_ = 0;
 };
 

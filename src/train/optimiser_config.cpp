@@ -26,6 +26,20 @@ void read_optimiser(const JsonObject& object, OptimiserConfig& config) {
   config.floor = object.number("floor", 0, 1, config.floor);
 }
 
+nlohmann::json to_json(const OptimiserConfig& config) {
+  return {{"steps", config.steps},
+          {"learning_rate", config.learning_rate},
+          {"weight_decay", config.weight_decay},
+          {"beta1", config.beta1},
+          {"beta2", config.beta2},
+          {"epsilon", config.epsilon},
+          {"clip", config.clip},
+          {"schedule", name_of<Schedule>(kSchedules, config.schedule)},
+          {"warmup", config.warmup},
+          {"decay_share", config.decay_share},
+          {"floor", config.floor}};
+}
+
 double learning_rate_at(const OptimiserConfig& config, int step) {
   const double top = config.learning_rate;
   if (step <= config.warmup) return top * step / config.warmup;

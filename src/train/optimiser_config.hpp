@@ -24,6 +24,9 @@ struct OptimiserConfig {
 /// Reads every key but "steps"; those that are not there keep their values.
 void read_optimiser(const JsonObject& object, OptimiserConfig& config);
 
+/// Every key with its value, "steps" among them.
+nlohmann::json to_json(const OptimiserConfig& config);
+
 /// Learning rate of a step (counted from 1).
 double learning_rate_at(const OptimiserConfig& config, int step);
 

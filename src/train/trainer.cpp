@@ -3,15 +3,14 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-#include <cmath>
+#include <optional>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
-#include "text/corpus.hpp"
-#include "text/examples.hpp"
 #include "train/checkpoint.hpp"
-#include "train/data.hpp"
+#include "train/prepared_data.hpp"
+#include "train/run_settings.hpp"
 #include "train/schedule.hpp"
 #include "train/training_loop.hpp"
 
@@ -24,45 +23,6 @@ using torch::Tensor;
 constexpr std::uint64_t kNoiseStream = 0x6e6f697365ULL;
 constexpr std::uint64_t kDropoutStream = 0x64726f70ULL;
 
-Tokenizer make_tokenizer(const TrainConfig& config, std::string_view all, std::string_view training) {
-  switch (config.vocabulary) {
-    case VocabularyKind::bytes:
-      return Tokenizer::bytes();
-    case VocabularyKind::characters:
-      return Tokenizer::characters(all);
-    case VocabularyKind::bpe:
-      return Tokenizer::train_bpe(training, config.bpe_size);
-  }
-  return Tokenizer::bytes();
-}
-
-struct PreparedData {
-  Tokenizer tokenizer;
-  TrainingData data;
-};
-
-PreparedData prepare_text(const TrainConfig& config, const TrainRequest& request) {
-  const std::string text = read_corpus(request.data);
-  const TextSplit split = split_text(text, config.validation_share);
-  const fs::path saved = request.out / "tokenizer.json";
-  Tokenizer tokenizer =
-      request.resume && fs::exists(saved) ? Tokenizer::load(saved) : make_tokenizer(config, text, split.training);
-  tokenizer.save(saved);
-  const fs::path tokens = request.out / "tokens.bin";
-  TokenFile::write(tokens, tokenizer, split.training, split.validation);
-  return {std::move(tokenizer), TrainingData(config, TokenFile(tokens))};
-}
-
-PreparedData prepare_answers(const TrainConfig& config, const TrainRequest& request) {
-  const std::vector<Example> examples = read_examples(request.data);
-  std::string all;
-  for (const Example& example : examples) all += example.prompt + example.answer;
-  Tokenizer tokenizer = make_tokenizer(config, all, all);
-  std::vector<AnswerExample> encoded;
-  for (const Example& example : examples) encoded.push_back(encode_example(example, tokenizer));
-  return {std::move(tokenizer), TrainingData(config, std::move(encoded))};
-}
-
 Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
   return torch::tensor(ids, torch::kLong).view({batch.rows, batch.columns});
 }
@@ -70,13 +30,15 @@ Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
 /// One training run: the state that lives from step to step.
 class Run : public TrainingTask {
  public:
-  Run(const TrainRequest& request, const TrainingPlan& plan, PreparedData prepared)
+  Run(const TrainRequest& request, const TrainingPlan& plan, const Tokenizer& tokenizer, TrainingData data,
+      nlohmann::json settings)
       : request_(request),
         plan_(plan),
         config_(plan.training),
-        tokenizer_(std::move(prepared.tokenizer)),
-        data_(std::move(prepared.data)),
-        spec_(spec_of(plan, tokenizer_.size())),
+        tokenizer_(tokenizer),
+        data_(std::move(data)),
+        settings_(std::move(settings)),
+        spec_(spec_of(plan, tokenizer.size())),
         model_(spec_, config_.seed),
         optimiser_(model_, config_),
         validation_(data_.validation_batches()) {
@@ -86,18 +48,13 @@ class Run : public TrainingTask {
     depths_.emplace_back("default", spec_.default_loops());
   }
 
-  void resume() {
-    const auto latest = latest_checkpoint(request_.out / "checkpoints");
-    if (!latest) {
-      fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request_.out.string());
-      return;
-    }
-    step_ = read_checkpoint(*latest, model_, optimiser_);
-    fmt::print(stderr, "resuming from {}\n", latest->string());
+  void resume(const fs::path& checkpoint) {
+    step_ = read_checkpoint(checkpoint, model_, optimiser_);
+    fmt::print(stderr, "resuming from {}\n", checkpoint.string());
   }
 
   bool go() {
-    MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_);
+    MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
     announce();
     const TrainingLoop loop{"train", config_.steps, config_.evaluate_every, config_.checkpoint_every,
                             config_.checkpoint_at};
@@ -138,6 +95,8 @@ class Run : public TrainingTask {
       losses[name] = sum / count;
       text += fmt::format("  {} loops {:.4f}", name, sum / count);
     }
+    // The weights of this step have not met a loss yet: a checkpoint of them waits for this one.
+    require_finite_loss(losses["default"].get<double>(), step);
     progress.clear();
     fmt::print(stderr, "step {:6}  validation loss (nats/token){}\n", step, text);
     log.write({{"step", step}, {"validation", losses}});
@@ -145,7 +104,7 @@ class Run : public TrainingTask {
 
   void save_checkpoint(int step) override {
     write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step), model_, optimiser_, tokenizer_, plan_.json,
-                     step);
+                     step, settings_);
   }
 
  private:
@@ -181,19 +140,26 @@ class Run : public TrainingTask {
   bool finish() {
     if (step_ < config_.steps) {
       fmt::print(stderr, "stopped at step {}; go on with --resume\n", step_);
+      if (request_.json) print_result({{"stopped_at", step_}});
       return false;
     }
     const fs::path folder = request_.out / "model";
     write_model_folder(folder, model_, tokenizer_, plan_.json, config_.export_bf16 ? DType::bf16 : DType::f32);
     fmt::print(stderr, "wrote {}\n", folder.string());
+    if (request_.json) print_result({{"model", folder.string()}, {"steps", step_}});
     return true;
+  }
+
+  static void print_result(const nlohmann::json& result) {
+    fmt::print("{}\n", nlohmann::json{{"result", result}}.dump());
   }
 
   const TrainRequest& request_;
   const TrainingPlan& plan_;
   TrainConfig config_;
-  Tokenizer tokenizer_;
+  const Tokenizer& tokenizer_;
   TrainingData data_;
+  nlohmann::json settings_;
   ModelSpec spec_;
   TorchModel model_;
   AdamW optimiser_;
@@ -202,17 +168,58 @@ class Run : public TrainingTask {
   int step_ = 0;
 };
 
+/// The checkpoint to go on from, if any. Throws Error when OUT holds a run and no resuming was asked for, or a finished
+/// model that would be lost.
+std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
+  auto latest = latest_checkpoint(request.out / "checkpoints");
+  if (latest && !request.resume) {
+    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder",
+                request.out.string());
+  }
+  if (!latest && fs::exists(request.out / "model")) {
+    throw Error("--out: {} is there, and no checkpoint to go on from; give another folder",
+                (request.out / "model").string());
+  }
+  if (!latest && request.resume) {
+    fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
+  }
+  return latest;
+}
+
+/// Throws Error when `checkpoint` is of another run than `settings`.
+void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& settings) {
+  CheckpointState state = read_state(checkpoint);
+  nlohmann::json now = settings;
+  if (state.settings.is_null()) {
+    const fs::path config = checkpoint / "config.json";
+    state.settings = settings_of_config(load_json(config), config.string());
+    now.erase("data_sha256");
+    now.erase("tokenizer_sha256");
+    fmt::print(stderr, "{} does not say of which data it is; its config.json is compared, the data are not\n",
+               checkpoint.string());
+  }
+  for (const SettingChange& change : require_same_run(state.settings, now, checkpoint.string(), state.step)) {
+    fmt::print(stderr, "--resume: {} was {} and is {} from here on\n", change.key, change.before, change.now);
+  }
+}
+
 }  // namespace
 
 bool train(const TrainRequest& request) {
   at::set_num_threads(request.threads > 0 ? request.threads : static_cast<int>(std::thread::hardware_concurrency()));
   TrainingPlan plan = load_plan(request.config);
   if (request.steps > 0) plan.training.steps = request.steps;
+  const std::optional<fs::path> checkpoint = checkpoint_to_resume(request);
+  const SourceData source = read_source(request.data, plan.training);
+  const Tokenizer tokenizer =
+      checkpoint ? Tokenizer::load(*checkpoint / "tokenizer.json") : make_tokenizer(plan.training, source);
+  nlohmann::json settings =
+      run_settings(spec_of(plan, tokenizer.size()), plan.training, source.digest, digest_of(tokenizer));
+  if (checkpoint) require_own_checkpoint(*checkpoint, settings);
   make_run_folder(request.out, request.resume);
-  PreparedData prepared = plan.training.layout == DataLayout::text ? prepare_text(plan.training, request)
-                                                                   : prepare_answers(plan.training, request);
-  Run run(request, plan, std::move(prepared));
-  if (request.resume) run.resume();
+  if (plan.training.layout == DataLayout::text) tokenizer.save(request.out / "tokenizer.json");
+  Run run(request, plan, tokenizer, encode_source(plan.training, source, tokenizer, request.out), std::move(settings));
+  if (checkpoint) run.resume(*checkpoint);
   return run.go();
 }
 

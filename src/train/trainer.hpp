@@ -11,12 +11,14 @@ struct TrainRequest {
   std::filesystem::path data;  ///< a text file, a folder of *.txt, or JSON lines for the answers layout
   std::filesystem::path out;
   bool resume = false;
-  int threads = 0;  ///< 0: all cores
-  int steps = 0;    ///< in place of the config's count, schedule and all; 0: as the config says
+  int threads = 0;    ///< 0: all cores
+  int steps = 0;      ///< in place of the config's count, schedule and all; 0: as the config says
+  bool json = false;  ///< each line of metrics.jsonl, and a last one of the result, on standard output too
 };
 
 /// Trains and leaves OUT/model (the final model), OUT/checkpoints/step-N, OUT/metrics.jsonl and OUT/tokens.bin.
-/// Throws Error for every mistake of the user. Returns false when the user interrupted; what was trained is saved.
+/// Throws Error for every mistake of the user, before it writes anything where the mistake is in what was asked for.
+/// Returns false when the user interrupted; what was trained is saved.
 bool train(const TrainRequest& request);
 
 }  // namespace gyre

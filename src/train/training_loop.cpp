@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/interrupt.hpp"
+#include "train/divergence.hpp"
 #include "train/run_folder.hpp"
 
 namespace gyre {
@@ -30,7 +31,7 @@ void log_step(const TrainingLoop& loop, nlohmann::json row, double rate, Metrics
 
 }  // namespace
 
-MetricsLog::MetricsLog(fs::path file, bool resume, int step) : file_(std::move(file)) {
+MetricsLog::MetricsLog(fs::path file, bool resume, int step, bool print) : file_(std::move(file)), print_(print) {
   std::string kept;
   if (resume && fs::exists(file_)) {
     std::ifstream lines(file_);
@@ -44,8 +45,10 @@ MetricsLog::MetricsLog(fs::path file, bool resume, int step) : file_(std::move(f
 }
 
 void MetricsLog::write(const nlohmann::json& line) {
-  out_ << line.dump() << '\n' << std::flush;
+  const std::string text = line.dump();
+  out_ << text << '\n' << std::flush;
   if (!out_) throw Error("cannot write {}; free some space and --resume", file_.string());
+  if (print_) fmt::print("{}\n", text);
 }
 
 int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTask& task) {
@@ -74,23 +77,17 @@ int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTa
   return step;
 }
 
-void require_finite_loss(double loss, int step) {
-  if (std::isfinite(loss)) return;
-  throw Error(
-      "training diverged at step {} (loss is {}); lower training.learning_rate or raise training.warmup, "
-      "and resume from the last checkpoint",
-      step, loss);
-}
+void require_finite_loss(double loss, int step) { require_finite(loss, "the loss", step); }
 
 void make_run_folder(const fs::path& out, bool resume) {
+  if (!resume && latest_checkpoint(out / "checkpoints")) {
+    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder", out.string());
+  }
   std::error_code failure;
   fs::create_directories(out / "checkpoints", failure);
   if (failure) throw Error("--out: cannot make {}: {}", out.string(), failure.message());
   remove_unfinished(out);
   remove_unfinished(out / "checkpoints");
-  if (!resume && latest_checkpoint(out / "checkpoints")) {
-    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder", out.string());
-  }
 }
 
 }  // namespace gyre

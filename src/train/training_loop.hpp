@@ -14,7 +14,8 @@ namespace gyre {
 class MetricsLog {
  public:
   /// Begins the file, or goes on with it: lines of steps after `step` go, since a resumed run repeats those steps.
-  MetricsLog(std::filesystem::path file, bool resume, int step);
+  /// `print`: each line goes to standard output too.
+  MetricsLog(std::filesystem::path file, bool resume, int step, bool print = false);
 
   /// Throws Error when the line cannot be written.
   void write(const nlohmann::json& line);
@@ -22,6 +23,7 @@ class MetricsLog {
  private:
   std::filesystem::path file_;
   std::ofstream out_;
+  bool print_;
 };
 
 /// What the training loop asks of whoever trains a model.

@@ -1,9 +1,11 @@
 #include "train/adamw.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "base/error.hpp"
 #include "train/config.hpp"
 #include "train/small_spec.hpp"
 #include "train/torch_model.hpp"
@@ -100,6 +102,56 @@ TEST_F(AdamWUpdate, LeavesParametersWithoutAGradientAlone) {
   const Tensor before = embedding.detach().clone();
   EXPECT_EQ(optimiser.update(model_, 0.1, 1), 0);
   EXPECT_TRUE(torch::equal(embedding, before));
+}
+
+// One number, first step: both means are corrected to the gradient itself, so the step is the rate: 1 - 0.1 · 0.5 · 1 -
+// 0.1 · 1 = 0.85 for a matrix, which decays, and 1 - 0.1 = 0.9 for a vector, which does not.
+TEST_F(AdamWUpdate, MovesByTheRateInItsFirstStepAndDecaysNoVector) {
+  TrainConfig config;
+  config.weight_decay = 0.5F;
+  config.clip = 0;
+  AdamW optimiser(model_, config);
+  for (const std::string& name : model_.names()) {
+    Tensor parameter = model_.parameter(name);
+    const torch::NoGradGuard no_gradient;
+    parameter.fill_(1);
+    parameter.mutable_grad() = torch::full(parameter.sizes(), 3.0F);
+  }
+  optimiser.update(model_, 0.1, 1);
+  for (const std::string& name : model_.names()) {
+    const Tensor& parameter = model_.parameter(name);
+    const double expected = parameter.dim() == 1 ? 0.9 : 0.85;
+    EXPECT_LE((parameter.detach() - expected).abs().max().item<double>(), 1e-6) << name;
+  }
+  for (const AdamW::Slot& slot : optimiser.slots()) {
+    EXPECT_LE((slot.first - 0.1 * 3).abs().max().item<double>(), 1e-6) << slot.name;
+    EXPECT_LE((slot.second - 0.05 * 9).abs().max().item<double>(), 1e-6) << slot.name;
+  }
+}
+
+TEST_F(AdamWUpdate, ChangesNothingWhenAGradientIsNotFinite) {
+  for (const float bad : {NAN, INFINITY, -INFINITY, 1e30F}) {  // the square of 1e30 is beyond f32
+    AdamW optimiser(model_, TrainConfig{});
+    set_gradients(1.0);
+    std::map<std::string, Tensor> before;
+    for (const std::string& name : model_.names()) before[name] = model_.parameter(name).detach().clone();
+    const std::string last = model_.names().back();
+    Tensor parameter = model_.parameter(last);
+    parameter.mutable_grad().view({-1})[2] = bad;
+    try {
+      optimiser.update(model_, 0.1, 17);
+      ADD_FAILURE() << "no error for " << bad;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("step 17"), testing::HasSubstr(last)));
+    }
+    for (const std::string& name : model_.names()) {
+      EXPECT_TRUE(torch::equal(model_.parameter(name), before[name])) << name;
+    }
+    for (const AdamW::Slot& slot : optimiser.slots()) {
+      EXPECT_EQ(slot.first.abs().max().item<double>(), 0) << slot.name;
+      EXPECT_EQ(slot.second.abs().max().item<double>(), 0) << slot.name;
+    }
+  }
 }
 
 }  // namespace

@@ -227,6 +227,62 @@ TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesTheOldOneInPlace) {
   EXPECT_EQ(names_in(scratch.path()), std::vector<std::string>{"step-000001"});
 }
 
+TEST(Checkpoint, KeepsTheSettingsOfItsRun) {
+  const ScratchFolder scratch;
+  Trained written(small_spec(), 1);
+  const nlohmann::json settings = {{"training", {{"batch", 3}}}};
+  write_checkpoint(scratch / "step-000007", written.model, written.optimiser, letters(), nlohmann::json::object(), 7,
+                   settings);
+  EXPECT_EQ(read_state(scratch / "step-000007").step, 7);
+  EXPECT_EQ(read_state(scratch / "step-000007").settings, settings);
+  written.write(scratch / "step-000008", 8);
+  EXPECT_TRUE(read_state(scratch / "step-000008").settings.is_null());
+}
+
+// Going back to it would be of no use, and the one before must stay.
+TEST(Checkpoint, OfNumbersThatAreNotFiniteIsNotWritten) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch / "step-000001";
+  Trained good(small_spec(), 1);
+  good.write(folder, 1);
+  for (const float bad : {NAN, INFINITY}) {
+    for (const std::string place : {"parameter", "first", "second"}) {
+      Trained broken(small_spec(), 2);
+      const torch::NoGradGuard no_gradient;
+      AdamW::Slot& slot = broken.optimiser.slots().at(1);
+      torch::Tensor target = place == "parameter" ? broken.model.parameter(slot.name)
+                             : place == "first"   ? slot.first
+                                                  : slot.second;
+      target.view({-1})[0] = bad;
+      try {
+        broken.write(folder, 2);
+        ADD_FAILURE() << "no error for " << place;
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr(slot.name)) << place;
+      }
+      Trained read(small_spec(), 3);
+      EXPECT_EQ(read_checkpoint(folder, read.model, read.optimiser), 1);
+      expect_equal(good, read);
+    }
+  }
+  EXPECT_EQ(names_in(scratch.path()), std::vector<std::string>{"step-000001"});
+}
+
+// 3.4e38 is a number of f32, and infinity in bf16.
+TEST(ModelFolder, InBf16RefusesWhatWouldBecomeInfinite) {
+  const ScratchFolder scratch;
+  Trained written(small_spec(), 1);
+  const torch::NoGradGuard no_gradient;
+  torch::Tensor embedding = written.model.parameter("embed.weight");
+  embedding.view({-1})[0] = 3.4e38F;
+  const auto write = [&](DType type) {
+    write_model_folder(scratch / "model", written.model, letters(), nlohmann::json::object(), type);
+  };
+  EXPECT_THROW(write(DType::bf16), Error);
+  EXPECT_FALSE(fs::exists(scratch / "model"));
+  EXPECT_NO_THROW(write(DType::f32));
+}
+
 TEST(ModelFolder, InBf16HoldsTheRoundedParameters) {
   const ScratchFolder scratch;
   Trained written(small_spec(), 1);

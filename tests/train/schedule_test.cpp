@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "train/small_spec.hpp"
 
@@ -63,6 +64,23 @@ TEST(LearningRate, StaysFlatInTheStablePhaseThenFallsLinearly) {
   EXPECT_NEAR(learning_rate_at(config, 900), 0.5 * (0.02 + 0.002), 1e-6);
 }
 
+// By hand: 10 steps, warmup 2, a top of 1 and a floor of 0.2. Cosine: 0.2 + 0.4 (1 + cos(pi (s - 2) / 8)).
+TEST(LearningRate, OfEachStepByHand) {
+  TrainConfig config;
+  config.steps = 10;
+  config.warmup = 2;
+  config.learning_rate = 1.0F;
+  config.floor = 0.2F;
+  config.decay_share = 0.4F;
+  config.schedule = Schedule::cosine;
+  const double cosine[] = {0.5, 1, 0.969552, 0.882843, 0.753073, 0.6, 0.446927, 0.317157, 0.230448, 0.2};
+  for (int step = 1; step <= 10; ++step) EXPECT_NEAR(learning_rate_at(config, step), cosine[step - 1], 1e-6) << step;
+  EXPECT_NEAR(learning_rate_at(config, 15), 0.2, 1e-6);
+  config.schedule = Schedule::warmup_stable_decay;
+  const double stable[] = {0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2};
+  for (int step = 1; step <= 10; ++step) EXPECT_NEAR(learning_rate_at(config, step), stable[step - 1], 1e-6) << step;
+}
+
 ModelSpec three_groups() {
   ModelSpec spec = small_spec();
   spec.groups = {{"prelude", 1, 1, Injection::none, FirstState::carried, 1.0F},
@@ -101,6 +119,42 @@ TEST(SampleLoops, DrawsHaveTheDefaultAsTheirMeanAndNeverSkipAGroup) {
     EXPECT_NEAR(sum_a / kSteps, 4, 0.2) << "sigma " << sigma;
     EXPECT_NEAR(sum_b / kSteps, 9, 0.45) << "sigma " << sigma;
   }
+}
+
+// 1 + Poisson(L) with L lognormal of mean m - 1 has the variance (m - 1) + (m - 1)² (exp(σ²) - 1).
+TEST(SampleLoops, DrawsHaveTheVarianceOfPoissonLognormal) {
+  for (const float sigma : {0.0F, 0.5F}) {
+    TrainConfig config = sampled();
+    config.loop_sigma = sigma;
+    constexpr int kSteps = 8000;
+    double sum = 0;
+    double squares = 0;
+    for (int step = 1; step <= kSteps; ++step) {
+      const double count = sample_loops(three_groups(), config, step)[2];
+      sum += count;
+      squares += count * count;
+    }
+    const double mean = sum / kSteps;
+    const double expected = 8 + 64 * (std::exp(static_cast<double>(sigma) * sigma) - 1);
+    EXPECT_NEAR(squares / kSteps - mean * mean, expected, 0.12 * expected) << "sigma " << sigma;
+  }
+}
+
+TEST(SampleLoops, AreDrawnForEachGroupByItself) {
+  ModelSpec spec = three_groups();
+  spec.groups[1].loops = spec.groups[2].loops = 6;
+  int same = 0;
+  constexpr int kSteps = 400;
+  double a = 0, b = 0, both = 0;
+  for (int step = 1; step <= kSteps; ++step) {
+    const std::vector<int> loops = sample_loops(spec, sampled(), step);
+    same += loops[1] == loops[2] ? 1 : 0;
+    a += loops[1];
+    b += loops[2];
+    both += loops[1] * loops[2];
+  }
+  EXPECT_LT(same, kSteps / 4);
+  EXPECT_NEAR(both / kSteps, a / kSteps * (b / kSteps), 2.5);  // uncorrelated
 }
 
 // exp(-mean) is zero in f64 from a mean of 746 on; a config may ask for 4096 loops.

@@ -1,0 +1,141 @@
+#include "train/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/error.hpp"
+#include "scratch_folder.hpp"
+#include "train/small_spec.hpp"
+
+namespace gyre {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+/// Every key of "training" with a value that is not its default.
+json every_key() {
+  return json::parse(R"({
+    "vocabulary": "bpe", "bpe_size": 300, "layout": "answers", "validation_share": 0.25, "steps": 7, "batch": 3,
+    "sequence": 9, "seed": 5, "precision": "f32", "dropout": 0.5, "loop_sampling": "poisson_lognormal",
+    "loop_sigma": 0.75, "max_loops": 6, "backprop_loops": 2, "learning_rate": 0.5, "weight_decay": 0.125,
+    "beta1": 0.5, "beta2": 0.75, "epsilon": 0.0625, "clip": 2.0, "schedule": "warmup_stable_decay", "warmup": 4,
+    "decay_share": 0.5, "floor": 0.25, "evaluate_every": 11, "evaluate_windows": 12, "evaluate_loops": ["1", "4"],
+    "checkpoint_every": 13, "checkpoint_at": [2, 5], "export_bf16": true
+  })");
+}
+
+TEST(TrainConfig, IsReadAndWrittenKeyByKey) {
+  const json keys = every_key();
+  EXPECT_EQ(to_json(parse_train_config(keys, "x")), keys);
+  const json defaults = to_json(TrainConfig());
+  EXPECT_EQ(defaults.size(), keys.size());
+  EXPECT_EQ(to_json(parse_train_config(json::object(), "x")), defaults);
+  for (const auto& [key, value] : keys.items()) {
+    EXPECT_NE(defaults.at(key), value) << key;
+    json expected = defaults;
+    expected[key] = value;
+    EXPECT_EQ(to_json(parse_train_config({{key, value}}, "x")), expected) << key;
+  }
+}
+
+TEST(TrainConfig, TakesEachValueFromItsKey) {
+  const TrainConfig config = parse_train_config(every_key(), "x");
+  EXPECT_EQ(config.vocabulary, VocabularyKind::bpe);
+  EXPECT_EQ(config.layout, DataLayout::answers);
+  EXPECT_EQ(config.precision, Precision::f32);
+  EXPECT_EQ(config.loop_sampling, LoopSampling::poisson_lognormal);
+  EXPECT_EQ(config.schedule, Schedule::warmup_stable_decay);
+  EXPECT_EQ(config.beta1, 0.5F);
+  EXPECT_EQ(config.beta2, 0.75F);
+  EXPECT_EQ(config.epsilon, 0.0625F);
+  EXPECT_EQ(config.weight_decay, 0.125F);
+  EXPECT_EQ(config.clip, 2.0F);
+  EXPECT_EQ(config.floor, 0.25F);
+  EXPECT_EQ(config.decay_share, 0.5F);
+  EXPECT_EQ(config.warmup, 4);
+  EXPECT_EQ(config.backprop_loops, 2);
+  EXPECT_EQ(config.max_loops, 6);
+  EXPECT_EQ(config.validation_share, 0.25F);
+}
+
+TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
+  for (const json& step : {json(1.5), json(true), json(0), json(-3), json("3"), json(2'000'000'000)}) {
+    EXPECT_THROW(parse_train_config({{"checkpoint_at", {step}}}, "x"), Error) << step;
+  }
+  EXPECT_THROW(parse_train_config({{"evaluate_loops", {3}}}, "x"), Error);
+}
+
+TEST(TrainConfig, RefusesNumbersThatAreNotFiniteOrOutOfRange) {
+  const ScratchFolder scratch;
+  for (const std::string key : {"learning_rate", "validation_share", "clip", "loop_sigma", "dropout"}) {
+    for (const std::string value : {"NaN", "Infinity", "-Infinity", "1e999", "1e39", "-0.5", "\"nan\"", "null"}) {
+      json config = to_json(small_spec());
+      config["training"] = json::object();
+      std::string text = config.dump();
+      text.insert(text.find("\"training\":{") + 12, "\"" + key + "\":" + value);
+      std::ofstream(scratch / "config.json") << text;
+      EXPECT_THROW(load_plan(scratch / "config.json"), Error) << key << " " << value;
+    }
+  }
+}
+
+/// What is said of a spec whose JSON is changed at `path`.
+std::string message_for(const std::string& path, const json& value) {
+  TrainingPlan plan{to_json(small_spec()), {}, "config.json"};
+  plan.training.sequence = 8;
+  plan.json[json::json_pointer(path)] = value;
+  try {
+    spec_of(plan, 11);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(TrainingPlan, RefusesByNameWhatTheTrainableModelDoesNotCompute) {
+  const std::vector<std::pair<std::string, json>> switches = {{"/qk_norm", "head"},
+                                                              {"/embedding_norm", true},
+                                                              {"/rotary_divisors", {1, 2, 3}},
+                                                              {"/qkv_biases", true},
+                                                              {"/norm_weights", false},
+                                                              {"/attention_gate", true},
+                                                              {"/prefix_lm", true},
+                                                              {"/logit_softcap", 30},
+                                                              {"/groups/1/injection", "decay"},
+                                                              {"/groups/1/fast", {{"layers", 1}}},
+                                                              {"/groups/1/loop_norm", true},
+                                                              {"/groups/1/exit_norm", true},
+                                                              {"/groups/1/exit_linear", true},
+                                                              {"/groups/1/exit_gate", true},
+                                                              {"/groups/1/damping", 0.5}};
+  for (const auto& [path, value] : switches) {
+    const std::string message = message_for(path, value);
+    EXPECT_THAT(message, HasSubstr("training does not know it")) << path;
+    EXPECT_THAT(message, HasSubstr(path.substr(path.rfind('/') + 1))) << path;
+  }
+}
+
+TEST(TrainingPlan, TakesEveryKeyThatTheTrainableModelComputes) {
+  const std::vector<std::pair<std::string, json>> keys = {
+      {"/norm", "layer"},       {"/norm_placement", "sandwich"}, {"/norm_eps", 0.5}, {"/final_norm", false},
+      {"/position", "learned"}, {"/rotary_theta", 500},          {"/mlp", "gelu"},   {"/biases", true},
+      {"/tied_head", false},    {"/embedding_scale", 2},         {"/context", 9},    {"/groups/1/injection", "linear"},
+      {"/groups/1/loops", 9},   {"/groups/1/noise_std", 2}};
+  for (const auto& [path, value] : keys) EXPECT_EQ(message_for(path, value), "no error") << path;
+}
+
+TEST(TrainingPlan, IsReadFromEveryConfigOfTheProject) {
+  int plans = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(GYRE_TEST_DIR "/../configs")) {
+    if (entry.path().filename() == "raman.json") continue;  // of gyre-raman
+    EXPECT_NO_THROW(load_plan(entry.path())) << entry.path();
+    ++plans;
+  }
+  EXPECT_GE(plans, 7);
+}
+
+}  // namespace
+}  // namespace gyre
