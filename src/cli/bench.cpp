@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
+#include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
@@ -165,19 +166,19 @@ void add_bench(CLI::App& program) {
       program.add_subcommand("bench", "Tokens per second of prompts and of decoding, and what bounds them");
   add_run_options(*command, request->run);
   command->add_option("-p,--prompt", request->bench.prompt, "Tokens of the prompt; 0: none")
-      ->check(CLI::Range(0, 1 << 20))
+      ->check(whole_number(0, 1 << 20))
       ->capture_default_str();
   command->add_option("-n,--tokens", request->bench.tokens, "Tokens to decode; 0: none")
-      ->check(CLI::Range(0, 1 << 20))
+      ->check(whole_number(0, 1 << 20))
       ->capture_default_str();
   command->add_option("--batch", request->bench.batch, "Sequences that are decoded together")
-      ->check(CLI::Range(1, 1024))
+      ->check(whole_number(1, 1024))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule of the decoded tokens (default: full depth, no rule asked)");
   command->add_flag("--ceilings", request->ceilings,
                     "Also measure what the processor can read and multiply at most (about 5 s)");
   command->add_option("--rounds", request->bench.rounds, "Rounds; the figure is their median")
-      ->check(CLI::Range(1, 1000))
+      ->check(whole_number(1, 1000))
       ->capture_default_str();
   command->footer(
       "Random tokens, every token at full depth unless --exit says otherwise. The bound is what the processor\n"

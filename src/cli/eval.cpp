@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
+#include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
@@ -281,19 +282,19 @@ void add_eval(CLI::App& program) {
   command
       ->add_option("--window", request->window,
                    "Positions that share a context (default: the model's context, at most 1024)")
-      ->check(CLI::Range(2, 1 << 20));
+      ->check(whole_number(2, 1 << 20));
   command->add_option("--score-from", request->score_from, "Positions of each window before this one are context only")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->capture_default_str();
   command->add_option("--max-tokens", request->most_tokens, "Evaluate no more than so many tokens")
-      ->check(CLI::Range(2, 1 << 30));
+      ->check(whole_number(2, 1 << 30));
   command->add_option(
       "--exit", request->exits,
       "Exit rule, or prefill: full depth, each window at once (give several to compare them in one run; default: "
       "prefill for --text, fixed for --examples)");
   command->add_option("--depths", request->depths, "Score the text at these numbers of loops, as in 1,2,4,8")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command->add_option(
       "--reference", request->reference,
       "The same model in another type (keys and values in f32): how far apart the two are at each depth");

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
+#include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
@@ -194,12 +195,12 @@ void add_study(CLI::App& program) {
   add_text_options(*command, request->text);
   command->get_option("--text")->required();
   command->add_option("--tokens", request->tokens, "Tokens to measure")
-      ->check(CLI::Range(2, 1 << 24))
+      ->check(whole_number(2, 1 << 24))
       ->capture_default_str();
   command
       ->add_option("--window", request->window,
                    "Positions that share a context (default: the model's context, at most 1024)")
-      ->check(CLI::Range(2, 1 << 20));
+      ->check(whole_number(2, 1 << 20));
   command->add_option("--out", request->out, "Page to write; the numbers go beside it as .json")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->capture_default_str();

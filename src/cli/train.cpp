@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "base/module.hpp"
+#include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "train/trainer.hpp"
 
@@ -27,9 +28,9 @@ void add_train(CLI::App& program) {
       "Go on from the latest checkpoint in --out, which must be of the same run: the same model, data and "
       "training settings. Free to change: training.steps (--steps), evaluate_*, checkpoint_*, "
       "export_bf16, the model's name, and --threads");
-  command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
+  add_threads_option(*command, request->threads);
   command->add_option("--steps", request->steps, "Steps in place of the config's count; the schedule is fitted to them")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command->add_flag("--json", request->json,
                     "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");
   command->footer(

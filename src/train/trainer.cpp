@@ -4,9 +4,9 @@
 #include <torch/torch.h>
 
 #include <optional>
-#include <thread>
 
 #include "base/error.hpp"
+#include "base/processors.hpp"
 #include "base/progress.hpp"
 #include "train/checkpoint.hpp"
 #include "train/prepared_data.hpp"
@@ -206,7 +206,7 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
 }  // namespace
 
 bool train(const TrainRequest& request) {
-  at::set_num_threads(request.threads > 0 ? request.threads : static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(request.threads > 0 ? request.threads : usable_processors());
   TrainingPlan plan = load_plan(request.config);
   if (request.steps > 0) plan.training.steps = request.steps;
   const std::optional<fs::path> checkpoint = checkpoint_to_resume(request);

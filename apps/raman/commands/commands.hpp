@@ -11,13 +11,6 @@
 
 namespace gyre::raman {
 
-// Checks of values, for CLI11. Each names the mend.
-/// A number within the bounds; NaN is none.
-CLI::Validator number_between(double least, double most);
-/// A whole number from 0 to 2^64 - 1.
-CLI::Validator seed_number();
-CLI::Validator not_empty();
-
 /// The flags of every command that reads labelled spectra.
 struct DataFlags {
   std::vector<std::string> data;

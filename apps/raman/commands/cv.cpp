@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "cli/checks.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/report.hpp"
 #include "raman/summary.hpp"
@@ -95,7 +96,7 @@ void add_cv(CLI::App& program) {
   command->add_option("--protocols", request->protocols, "What stays together in a fold: spectra, specimen, mineral")
       ->capture_default_str();
   command->add_option("--coverage", request->coverage, "Share of truths that cross-conformal sets are made for")
-      ->check(number_between(0.5, 0.99))
+      ->check(cli::number(0.5, 0.99))
       ->capture_default_str();
   command->add_flag("--json", request->json, "Print JSON");
   command->footer(

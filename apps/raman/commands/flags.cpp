@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
-#include <charconv>
-#include <limits>
 #include <set>
 
 #include "base/error.hpp"
 #include "base/module.hpp"
 #include "base/progress.hpp"
+#include "cli/checks.hpp"
 #include "format/json_object.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/geocoder.hpp"
@@ -41,43 +40,16 @@ std::map<std::string, std::string> ask_geocoder(const DataFlags& flags, const Co
 
 }  // namespace
 
-CLI::Validator number_between(double least, double most) {
-  return {[least, most](std::string& text) -> std::string {
-            std::string_view rest = text;
-            double value = 0;
-            const auto [stop, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-            const bool whole = failure == std::errc() && stop == rest.data() + rest.size();
-            if (whole && value >= least && value <= most) return {};
-            return fmt::format("\"{}\" is not a number from {} to {}", text, least, most);
-          },
-          fmt::format("{} … {}", least, most)};
-}
-
-CLI::Validator seed_number() {
-  return {[](std::string& text) -> std::string {
-            std::uint64_t value = 0;
-            const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-            if (failure == std::errc() && stop == text.data() + text.size()) return {};
-            return fmt::format("\"{}\" is no seed; give a whole number from 0 to {}", text,
-                               std::numeric_limits<std::uint64_t>::max());
-          },
-          ""};
-}
-
-CLI::Validator not_empty() {
-  return {[](std::string& text) -> std::string { return text.empty() ? "it is empty; give a value" : ""; }, ""};
-}
-
 void add_data_flags(CLI::App& command, DataFlags& flags) {
   command.add_option("--data", flags.data, "Spectra: files, folders, zip archives of rruff.info")
       ->required()
-      ->check(not_empty());
+      ->check(cli::some_text());
   CLI::Option* geocoder =
       command.add_option("--geocoder", flags.geocoder,
                          "Ask a server for localities that the tables do not tell: nominatim=URL or photon=URL");
-  geocoder->check(not_empty());
+  geocoder->check(cli::some_text());
   command.add_option("--geocoder-cache", flags.geocoder_cache, "File that keeps the server's answers (JSON)")
-      ->check(not_empty())
+      ->check(cli::some_text())
       ->needs(geocoder);
 }
 
@@ -85,14 +57,16 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   add_data_flags(command, flags.data);
   command.add_option("--config", flags.config, "Preprocessing, model and training settings (JSON)")
       ->required()
-      ->check(not_empty());
-  command.add_option("--out", flags.out, "Folder for results, checkpoints and metrics")->required()->check(not_empty());
+      ->check(cli::some_text());
+  command.add_option("--out", flags.out, "Folder for results, checkpoints and metrics")
+      ->required()
+      ->check(cli::some_text());
   command.add_flag("--resume", flags.resume, "Go on with the run in --out");
   command.add_option("--folds", flags.folds, "Folds of the cross-validation")
-      ->check(CLI::Range(2, 100))
+      ->check(cli::whole_number(2, 100))
       ->capture_default_str();
-  command.add_option("--seed", flags.seed, "Seed of every draw")->check(seed_number())->capture_default_str();
-  command.add_option("--threads", flags.threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
+  command.add_option("--seed", flags.seed, "Seed of every draw")->check(cli::seed_number())->capture_default_str();
+  cli::add_threads_option(command, flags.threads);
 }
 
 LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "cli/checks.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/predictor.hpp"
 
@@ -95,15 +96,15 @@ void add_predict(CLI::App& program) {
   CLI::App* command = program.add_subcommand("predict", "Rank the countries that a spectrum may come from");
   command->add_option("-m,--model", request->model, "Folder that gyre-raman train wrote")
       ->required()
-      ->check(not_empty());
+      ->check(cli::some_text());
   command->add_option("FILE", request->files, "Spectra: RRUFF text, JCAMP-DX, tables, folders, zip archives")
       ->required()
-      ->check(not_empty());
+      ->check(cli::some_text());
   command->add_option("--coverage", request->coverage, "Share of truths that the cross-conformal sets are made for")
-      ->check(number_between(0.5, 0.99))
+      ->check(cli::number(0.5, 0.99))
       ->capture_default_str();
-  command->add_option("--top", request->top, "Countries to print")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--threads", request->threads, "Threads (default: all cores)")->check(CLI::Range(1, 1024));
+  command->add_option("--top", request->top, "Countries to print")->check(cli::whole_number(1))->capture_default_str();
+  cli::add_threads_option(*command, request->threads);
   command->add_flag("--json", request->json, "Print JSON");
   command->callback([request] { run_predict(*request); });
 }

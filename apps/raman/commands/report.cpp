@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "cli/checks.hpp"
 #include "format/json_object.hpp"
 #include "raman/commands/commands.hpp"
 
@@ -23,8 +24,10 @@ struct Request {
 void add_report(CLI::App& program) {
   auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("report", "Write the page of a cross-validation anew");
-  command->add_option("RESULTS", request->results, "results.json of gyre-raman cv")->required()->check(not_empty());
-  command->add_option("--out", request->out, "The page (HTML)")->required()->check(not_empty());
+  command->add_option("RESULTS", request->results, "results.json of gyre-raman cv")
+      ->required()
+      ->check(cli::some_text());
+  command->add_option("--out", request->out, "The page (HTML)")->required()->check(cli::some_text());
   command->callback([request] {
     const nlohmann::json results = load_json(request->results);
     require_results(results, request->results);

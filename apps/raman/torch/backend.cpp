@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <thread>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/processors.hpp"
 #include "base/random.hpp"
 #include "raman/torch/convnext.hpp"
 #include "train/adamw.hpp"
@@ -28,9 +28,7 @@ constexpr std::uint64_t kMixStream = 0x6d6978ULL;
 constexpr std::uint64_t kDropStream = 0x64726f70ULL;
 constexpr std::int64_t kInferenceRows = 64;
 
-void use_threads(int threads) {
-  at::set_num_threads(threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()));
-}
+void use_threads(int threads) { at::set_num_threads(threads > 0 ? threads : usable_processors()); }
 
 /// A view of `inputs` as rows; the caller keeps it alive.
 Tensor rows_of(std::span<const float> inputs, int points) {
