@@ -70,7 +70,7 @@ class Measure : public ::testing::Test {
 TEST_F(Measure, EvalBeginsWindowsAsGenerateBeginsPrompts) {
   write_text_atomically(file("plain.txt"), "abcdefgh");
   write_text_atomically(file("begun.txt"), "<s>abcdefgh");
-  nlohmann::json results[2];
+  std::vector<nlohmann::json> results(2);
   for (const bool begun : {false, true}) {
     const std::string name = file(begun ? "begun.txt" : "plain.txt");
     results[begun ? 1 : 0] = nlohmann::json::parse(output({"eval", "-m", model(), "--text", name, "--json"}));
