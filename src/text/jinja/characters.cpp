@@ -99,27 +99,31 @@ std::size_t line_end(std::string_view text) {
   return ends ? step.length : 0;
 }
 
+/// It looks at what it drops and one character more: the lexer strips what is left of a template again and again.
 template <typename Drop>
 std::string_view strip_while(std::string_view text, bool left, bool right, const Drop& drop) {
-  std::size_t first = text.size();
-  std::size_t last = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const Utf8Step step = read_utf8(text.substr(at));
-    if (!drop(text.substr(at, step.length), step.code_point)) {
-      first = std::min(first, at);
-      last = at + step.length;
-    }
-    at += step.length;
+  while (left && !text.empty()) {
+    const Utf8Step step = read_utf8(text);
+    if (!drop(text.substr(0, step.length), step.code_point)) break;
+    text.remove_prefix(step.length);
   }
-  if (last == 0) return left || right ? std::string_view() : text;
-  if (!left) first = 0;
-  if (!right) last = text.size();
-  return text.substr(first, last - first);
+  while (right && !text.empty()) {
+    const std::string_view last = text.substr(last_character(text));
+    if (!drop(last, read_utf8(last).code_point)) break;
+    text.remove_suffix(last.size());
+  }
+  return text;
 }
 
 }  // namespace
 
 std::size_t first_character(std::string_view text) { return read_utf8(text).length; }
+
+std::size_t last_character(std::string_view text) {
+  std::size_t at = text.size() - 1;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
+  return at;
+}
 
 std::size_t count_characters(std::string_view text) {
   return static_cast<std::size_t>(

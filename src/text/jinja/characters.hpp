@@ -13,6 +13,8 @@ namespace gyre::jinja {
 
 /// Bytes of the character at the start of `text`, which must not be empty.
 std::size_t first_character(std::string_view text);
+/// Where the last character of `text` begins, which must not be empty.
+std::size_t last_character(std::string_view text);
 std::size_t count_characters(std::string_view text);
 /// Where the character of that number begins; the length of the text behind its end.
 std::size_t byte_of_character(std::string_view text, std::size_t character);

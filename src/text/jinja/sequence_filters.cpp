@@ -75,8 +75,7 @@ Value reverse(Interpreter& interpreter, const Value& input, const Arguments& arg
   if (input.is_text()) {
     std::string text;
     for (std::string_view rest = input.text(); !rest.empty();) {
-      std::size_t at = rest.size() - 1;
-      while ((static_cast<unsigned char>(rest[at]) & 0xC0U) == 0x80U) --at;
+      const std::size_t at = last_character(rest);
       text += rest.substr(at);
       rest.remove_suffix(rest.size() - at);
     }
