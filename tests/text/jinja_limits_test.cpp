@@ -70,6 +70,23 @@ TEST(JinjaLimits, StepsTextsAndListsEnd) {
   EXPECT_TRUE(says(outcome("{{ '{:9999}{:99999}'.format(1, 2) }}"), "more than 4 digits"));
 }
 
+TEST(JinjaLimits, LongTextsAndSharedKeysCostWhatTheyTake) {
+  const std::string long_text = "{% set a = 'a' * 2000000 %}{% set b = 'a' * 900000 ~ 'b' %}";
+  EXPECT_EQ(outcome(long_text + "{{ b in a }}{{ a.find(b) }}{{ a.rfind('b' ~ a[:900000]) }}{{ (a ~ b).find(b) }}"),
+            "False-1-12000000");
+  for (const char* use :
+       {"a|length", "a is string", "a.strip('b') is string", "a.startswith('b')", "a[5:6]", "a == b", "'b' in a"}) {
+    EXPECT_TRUE(says(outcome(long_text + "{% for i in range(99999) %}{% if " + use + " %}{% endif %}{% endfor %}"),
+                     "the template is stopped"))
+        << use;
+  }
+  EXPECT_TRUE(
+      says(outcome("{% set ns = namespace(x=(1,)) %}{% for i in range(60) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}"
+                   "{{ {ns.x: 1} }}"),
+           "more than 64 parts"));
+  EXPECT_EQ(outcome("{{ {(1, (2, 'a')): 'x'}[(1, (2, 'a'))] }}"), "x");
+}
+
 TEST(JinjaLimits, ValuesLieOnlySoDeepInOneAnother) {
   EXPECT_TRUE(
       says(outcome("{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}"),

@@ -215,6 +215,7 @@ TEST(Jinja, MethodsOfTextAndDicts) {
             "3None['b', 'a', 'items']110");
   EXPECT_EQ(render("{{ 'ß'.upper() }}{{ 'ΑΣ'.lower() }}{{ \"it's\".title() }}{{ '12'.isdigit() }}{{ 'a1'.isalpha() }}"),
             "SSαςIt'STrueFalse");
+  EXPECT_EQ(render("{{ 'ᾳ ﬁ ŉ'.upper() }}|{{ 'ᾲ ﬁ ŉ ǆ'.title() }}"), "ΑΙ FI ʼN|Ὰͅ Fi ʼN ǅ");
 }
 
 TEST(Jinja, MistakesAreNamedWithTheirLine) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "text/unicode.hpp"
 #include "text/utf8.hpp"
@@ -33,34 +34,44 @@ bool has_long_upper(char32_t c) {
          (c >= 0xFB13 && c <= 0xFB17);
 }
 
+bool is_cased(char32_t c) { return is_upper(c) || is_lower(c) || is_title(c); }
+
+/// The upper case of a character that has several: that of its parts, or of the first letter among them alone for a
+/// title. Greek letters keep their accents in one character; the iota below them goes behind.
+void append_long(std::string& out, char32_t c, bool whole) {
+  std::string text;
+  bool done = false;
+  bool iota = false;
+  for (const char32_t part : code_points(normalize(utf8_of(c), NormalForm::nfkd))) {
+    if (part == 0x345) {
+      iota = true;
+      continue;
+    }
+    append_utf8(text, whole || !done ? simple_upper(part) : part);
+    done = done || is_cased(part);
+  }
+  out += iota ? normalize(text, NormalForm::nfc) + utf8_of(whole ? 0x399 : 0x345) : text;
+}
+
 void append_upper(std::string& out, char32_t c) {
   if (c == 0xDF) {
     out += "SS";
   } else if (has_long_upper(c)) {
-    for (const char32_t part : code_points(normalize(utf8_of(c), NormalForm::nfkd))) {
-      append_utf8(out, simple_upper(part));
-    }
+    append_long(out, c, true);
   } else {
     append_utf8(out, simple_upper(c));
   }
 }
 
 void append_title(std::string& out, char32_t c) {
-  const bool greek_iota = c >= 0x1F80 && c <= 0x1FFC;
   if (c == 0xDF) {
     out += "Ss";
-  } else if (has_long_upper(c) && !(greek_iota && simple_title(c) != c) && !is_title(c)) {
-    bool first = true;
-    for (const char32_t part : code_points(normalize(utf8_of(c), NormalForm::nfkd))) {
-      append_utf8(out,
-                  std::exchange(first, false) || is_mark(part) ? (part == 0x345 ? part : simple_title(part)) : part);
-    }
+  } else if (has_long_upper(c) && simple_title(c) == c && !is_title(c)) {
+    append_long(out, c, false);
   } else {
     append_utf8(out, simple_title(c));
   }
 }
-
-bool is_cased(char32_t c) { return is_upper(c) || is_lower(c) || is_title(c); }
 
 /// What the final form of sigma looks through: marks, modifiers and the signs inside words.
 bool is_case_ignorable(char32_t c) {
@@ -162,7 +173,6 @@ bool is_digit(char32_t c) {
          c == 0x24FF || (c >= 0x2776 && c <= 0x277E) || (c >= 0x2780 && c <= 0x2788) || (c >= 0x278A && c <= 0x2792);
 }
 
-bool is_numeric_character(char32_t c) { return is_numeric(c); }
 bool is_alphanumeric(char32_t c) { return is_alphabetic(c) || is_numeric(c); }
 
 bool is_printable(char32_t c) {
@@ -239,6 +249,32 @@ bool is_in_case(std::string_view text, bool upper) {
   return cased;
 }
 
+std::size_t find_text(std::string_view text, std::string_view needle, std::size_t from) {
+  constexpr std::size_t kShort = 16;
+  if (needle.size() <= kShort) return text.find(needle, from);
+  if (text.size() < needle.size()) return std::string_view::npos;
+  // After Knuth, Morris and Pratt: how much of the needle still fits when its next character does not.
+  std::vector<std::uint32_t> fits(needle.size());
+  for (std::size_t i = 1, length = 0; i < needle.size(); ++i) {
+    while (length > 0 && needle[i] != needle[length]) length = fits[length - 1];
+    if (needle[i] == needle[length]) ++length;
+    fits[i] = static_cast<std::uint32_t>(length);
+  }
+  for (std::size_t i = from, length = 0; i < text.size(); ++i) {
+    while (length > 0 && text[i] != needle[length]) length = fits[length - 1];
+    if (text[i] == needle[length]) ++length;
+    if (length == needle.size()) return i + 1 - length;
+  }
+  return std::string_view::npos;
+}
+
+std::size_t find_last_text(std::string_view text, std::string_view needle) {
+  const std::string backwards(text.rbegin(), text.rend());
+  const std::string end_first(needle.rbegin(), needle.rend());
+  const std::size_t found = find_text(backwards, end_first);
+  return found == std::string_view::npos ? found : text.size() - found - needle.size();
+}
+
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, Integer most, Budget& budget) {
   std::string out;
   const auto add = [&](std::string_view part) {
@@ -247,7 +283,7 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
   };
   std::size_t at = 0;
   for (Integer count = 0; most < 0 || count < most; ++count) {
-    const std::size_t found = old.empty() ? at : text.find(old, at);
+    const std::size_t found = old.empty() ? at : find_text(text, old, at);
     if (found == std::string_view::npos) break;
     add(text.substr(at, found - at));
     add(with);

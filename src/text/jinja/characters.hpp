@@ -27,8 +27,6 @@ bool is_alphabetic(char32_t character);
 bool is_decimal(char32_t character);
 /// str.isdigit: decimals, and superscripts and the like.
 bool is_digit(char32_t character);
-/// str.isnumeric.
-bool is_numeric_character(char32_t character);
 bool is_alphanumeric(char32_t character);
 /// str.isprintable.
 bool is_printable(char32_t character);
@@ -50,6 +48,10 @@ bool is_in_case(std::string_view text, bool upper);
 std::string_view strip(std::string_view text, bool left, bool right);
 /// Without characters of `characters` at its ends.
 std::string_view strip(std::string_view text, std::string_view characters, bool left, bool right);
+/// Where `needle` is in `text` from byte `from` on, or npos. Long needles take no longer than reading both.
+std::size_t find_text(std::string_view text, std::string_view needle, std::size_t from = 0);
+/// Where it is last.
+std::size_t find_last_text(std::string_view text, std::string_view needle);
 /// str.replace: the first `most` places of `old`, all when `most` is negative.
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, Integer most, Budget& budget);
 /// str.splitlines.

@@ -103,7 +103,7 @@ bool contains(const Value& hay, const Value& needle, Budget& budget) {
       throw Failure("'in <string>' requires string as left operand, not {}", needle.type());
     }
     budget.step(hay.text().size() / 64);
-    return hay.text().find(needle.text()) != std::string::npos;
+    return find_text(hay.text(), needle.text()) != std::string::npos;
   }
   if (hay.is_dict()) return hay.dict().find(needle) != nullptr;
   if (hay.is_undefined()) return false;

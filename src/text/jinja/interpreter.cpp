@@ -37,14 +37,14 @@ Value Interpreter::call(const Value& called, const Arguments& arguments) {
 }
 
 Value Interpreter::filter(std::string_view name, const Value& input, const Arguments& arguments) {
-  budget_.step();
+  budget_.step(input.is_text() ? 1 + input.text().size() / 64 : 1);
   const Filter found = find_filter(name);
   if (found == nullptr) throw Failure("{}", unknown_filter(name));
   return found(*this, input, arguments);
 }
 
 bool Interpreter::test(std::string_view name, const Value& input, const Arguments& arguments) {
-  budget_.step();
+  budget_.step(input.is_text() ? 1 + input.text().size() / 64 : 1);
   const Test found = find_test(name);
   if (found == nullptr) throw Failure("{}", unknown_test(name));
   return found(*this, input, arguments);
@@ -164,6 +164,7 @@ Arguments Interpreter::arguments_of(const CallArguments& arguments) {
   if (!more.is_dict()) throw Failure("what stands behind ** must be a mapping, not {}", more.type());
   for (const auto& [key, value] : more.dict().entries()) {
     if (!key.is_text()) throw Failure("keywords must be strings");
+    budget_.step(made.named.size());
     for (const auto& [name, other] : made.named) {
       if (name == key.text()) throw Failure("the argument \"{}\" is given twice", name);
     }

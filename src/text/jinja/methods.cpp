@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "text/jinja/interpreter.hpp"
+
 namespace gyre::jinja {
 namespace {
 
@@ -19,6 +21,7 @@ class BoundMethod : public Object {
     constexpr std::array<std::string_view, 4> kWithKeywords = {"split", "rsplit", "splitlines", "format"};
     const bool takes_keywords = std::find(kWithKeywords.begin(), kWithKeywords.end(), name_) != kWithKeywords.end();
     if (!takes_keywords && !arguments.named.empty()) throw Failure("{}() takes no keyword arguments", name_);
+    if (self_.is_text()) interpreter.budget().step(self_.text().size() / 64);
     return method_(interpreter, self_, arguments);
   }
 
@@ -50,9 +53,9 @@ bool has(Names names, std::string_view name) { return std::find(names.begin(), n
 
 /// What Python has and this has not.
 bool is_python_attribute(const Value& self, std::string_view name) {
-  constexpr std::array<std::string_view, 9> kText = {"casefold",   "encode",       "expandtabs",
-                                                     "format_map", "isidentifier", "istitle",
-                                                     "maketrans",  "translate",    "unescape"};
+  constexpr std::array<std::string_view, 10> kText = {"isnumeric",  "casefold",     "encode",  "expandtabs",
+                                                      "format_map", "isidentifier", "istitle", "maketrans",
+                                                      "translate",  "unescape"};
   constexpr std::array<std::string_view, 4> kMarkup = {"striptags", "escape", "join", "format"};
   constexpr std::array<std::string_view, 11> kNumber = {"real",       "imag",       "numerator",       "denominator",
                                                         "bit_length", "bit_count",  "to_bytes",        "from_bytes",

@@ -13,8 +13,10 @@ namespace gyre::jinja {
 namespace {
 
 /// What an item is compared by; letters of both cases are one unless the case matters.
-Value in_case(const Value& value, bool case_sensitive) {
-  return value.is_text() && !case_sensitive ? Value::text(lower(value.text())) : value;
+Value in_case(Interpreter& interpreter, const Value& value, bool case_sensitive) {
+  if (!value.is_text() || case_sensitive) return value;
+  interpreter.budget().text(value.text().size());
+  return Value::text(lower(value.text()));
 }
 
 struct Keyed {
@@ -36,12 +38,12 @@ std::vector<Value> sorted(std::vector<Keyed> keyed, bool reversed, Budget& budge
 Value multiple_key(Interpreter& interpreter, const Value& item, const Value& attribute, bool case_sensitive) {
   std::vector<Value> parts;
   if (!attribute.is_text()) {
-    parts.push_back(in_case(attribute_path(interpreter, item, attribute), case_sensitive));
+    parts.push_back(in_case(interpreter, attribute_path(interpreter, item, attribute), case_sensitive));
   } else {
     for (std::string_view rest = attribute.text(); true;) {
       const std::size_t end = std::min(rest.find(','), rest.size());
       const Value path = Value::text(std::string(rest.substr(0, end)));
-      parts.push_back(in_case(attribute_path(interpreter, item, path), case_sensitive));
+      parts.push_back(in_case(interpreter, attribute_path(interpreter, item, path), case_sensitive));
       if (end == rest.size()) break;
       rest.remove_prefix(end + 1);
     }
@@ -67,8 +69,8 @@ Value dict_sort(Interpreter& interpreter, const Value& input, const Arguments& a
   if (!input.is_dict()) throw Failure("dictsort needs a mapping, not {}", input.type());
   std::vector<Keyed> keyed;
   for (const auto& [key, value] : input.dict().entries()) {
-    keyed.push_back(
-        {in_case(by == "key" ? key : value, given.flag(0, false)), Value::list({key, value}, Value::Form::tuple)});
+    keyed.push_back({in_case(interpreter, by == "key" ? key : value, given.flag(0, false)),
+                     Value::list({key, value}, Value::Form::tuple)});
   }
   interpreter.budget().items(keyed.size());
   return Value::list(sorted(std::move(keyed), given.flag(2, false), interpreter.budget()));
@@ -79,7 +81,7 @@ Value unique(Interpreter& interpreter, const Value& input, const Arguments& argu
   Dict seen;
   std::vector<Value> kept;
   for (Value& item : items_of(input, interpreter.budget())) {
-    Value key = in_case(attribute_path(interpreter, item, given[1]), given.flag(0, false));
+    Value key = in_case(interpreter, attribute_path(interpreter, item, given[1]), given.flag(0, false));
     if (!key.is_text()) interpreter.budget().step(seen.size());  // such keys are looked for one by one
     if (seen.find(key) != nullptr) continue;
     seen.set(std::move(key), Value());
@@ -95,7 +97,7 @@ Value extreme(Interpreter& interpreter, const Value& input, const Arguments& arg
   Value found_key;
   bool first = true;
   for (const Value& item : items_of(input, interpreter.budget())) {
-    Value key = in_case(attribute_path(interpreter, item, given[1]), given.flag(0, false));
+    Value key = in_case(interpreter, attribute_path(interpreter, item, given[1]), given.flag(0, false));
     const bool better = std::exchange(first, false) || (largest ? less(found_key, key, interpreter.budget())
                                                                 : less(key, found_key, interpreter.budget()));
     if (!better) continue;
@@ -109,7 +111,7 @@ Value group_by(Interpreter& interpreter, const Value& input, const Arguments& ar
   const Parameters given("groupby", arguments, {"attribute", "default", "case_sensitive"}, 1);
   const Value* otherwise = given[1].is_none() ? nullptr : &given[1];
   const auto plain_key = [&](const Value& item) { return attribute_path(interpreter, item, given[0], otherwise); };
-  const auto key = [&](const Value& item) { return in_case(plain_key(item), given.flag(2, false)); };
+  const auto key = [&](const Value& item) { return in_case(interpreter, plain_key(item), given.flag(2, false)); };
   std::vector<Keyed> keyed;
   for (Value& item : items_of(input, interpreter.budget())) keyed.push_back({key(item), std::move(item)});
   const std::vector<Value> items = sorted(std::move(keyed), false, interpreter.budget());

@@ -57,9 +57,14 @@ bool has_places(const Value& value) {
 
 std::optional<Value> plain_item(const Value& value, const Value& key, Budget& budget) {
   if (value.is_dict()) {
-    const bool hashable = !key.is_dict() && !key.is_list(Value::Form::list);
-    const Value* found = hashable ? value.dict().find(key) : nullptr;
-    return found == nullptr ? std::nullopt : std::optional(*found);
+    try {
+      const Value* found = value.dict().find(key);
+      return found == nullptr ? std::nullopt : std::optional(*found);
+    } catch (const LimitReached&) {
+      throw;
+    } catch (const Failure&) {
+      return std::nullopt;  // what cannot be a key is none of the keys
+    }
   }
   if (has_places(value) && key.is_whole()) return at_place(value, key.whole(), budget);
   return std::nullopt;

@@ -175,7 +175,7 @@ Value is_upper_text(Interpreter& /*interpreter*/, const Value& self, const Argum
 }  // namespace
 
 std::span<const MethodRow> text_form_methods() {
-  static constexpr std::array<MethodRow, 27> kRows = {{{"upper", upper_of},
+  static constexpr std::array<MethodRow, 26> kRows = {{{"upper", upper_of},
                                                        {"lower", lower_of},
                                                        {"title", title_of},
                                                        {"capitalize", capitalized},
@@ -195,7 +195,6 @@ std::span<const MethodRow> text_form_methods() {
                                                        {"isalpha", all_are<is_alphabetic>},
                                                        {"isdigit", all_are<is_digit>},
                                                        {"isdecimal", all_are<is_decimal>},
-                                                       {"isnumeric", all_are<is_numeric_character>},
                                                        {"isalnum", all_are<is_alphanumeric>},
                                                        {"isspace", all_are<is_space>},
                                                        {"isascii", is_ascii},

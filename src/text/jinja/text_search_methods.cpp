@@ -24,6 +24,7 @@ struct Part {
 
 Part part_of(const Value& self, const Parameters& given, std::size_t start_at) {
   const std::string_view text = self.text();
+  if (!given.given(start_at) && !given.given(start_at + 1)) return {text};
   const auto size = static_cast<Integer>(count_characters(text));
   const auto place = [&](std::size_t i, Integer otherwise) {
     if (given[i].is_none()) return otherwise;
@@ -39,48 +40,45 @@ Part part_of(const Value& self, const Parameters& given, std::size_t start_at) {
 }
 
 /// Where `needle` is in `self`, in characters; -1 when it is not.
-Integer find_in(Interpreter& interpreter, const Value& self, const Arguments& arguments, std::string_view name,
-                bool last) {
+Integer find_in(const Value& self, const Arguments& arguments, std::string_view name, bool last) {
   const Parameters given(name, arguments, {"sub", "start", "end"}, 1);
   const std::string& needle = given.text(0);
-  interpreter.budget().step(self.text().size() / 64);
   const Part part = part_of(self, given, 1);
   if (!part.possible) return -1;
-  const std::size_t at = last ? part.text.rfind(needle) : part.text.find(needle);
+  const std::size_t at = last ? find_last_text(part.text, needle) : find_text(part.text, needle);
   if (at == std::string_view::npos) return -1;
   return static_cast<Integer>(part.first_character + count_characters(part.text.substr(0, at)));
 }
 
-Value find(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  return Value::integer(find_in(interpreter, self, arguments, "find", false));
+Value find(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
+  return Value::integer(find_in(self, arguments, "find", false));
 }
 
-Value rfind(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  return Value::integer(find_in(interpreter, self, arguments, "rfind", true));
+Value rfind(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
+  return Value::integer(find_in(self, arguments, "rfind", true));
 }
 
-Value index(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  const Integer at = find_in(interpreter, self, arguments, "index", false);
+Value index(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
+  const Integer at = find_in(self, arguments, "index", false);
   if (at < 0) throw Failure("index(): substring not found");
   return Value::integer(at);
 }
 
-Value rindex(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  const Integer at = find_in(interpreter, self, arguments, "rindex", true);
+Value rindex(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
+  const Integer at = find_in(self, arguments, "rindex", true);
   if (at < 0) throw Failure("rindex(): substring not found");
   return Value::integer(at);
 }
 
-Value count(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
+Value count(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
   const Parameters given("count", arguments, {"sub", "start", "end"}, 1);
   const std::string& needle = given.text(0);
-  interpreter.budget().step(self.text().size() / 64);
   const Part part = part_of(self, given, 1);
   if (!part.possible) return Value::integer(0);
   if (needle.empty()) return Value::integer(static_cast<Integer>(count_characters(part.text) + 1));
   Integer found = 0;
-  for (std::size_t at = part.text.find(needle); at != std::string_view::npos; ++found) {
-    at = part.text.find(needle, at + needle.size());
+  for (std::size_t at = find_text(part.text, needle); at != std::string_view::npos; ++found) {
+    at = find_text(part.text, needle, at + needle.size());
   }
   return Value::integer(found);
 }
@@ -153,8 +151,8 @@ Split split_at_space(std::string_view text, std::size_t most, bool right) {
 Split split_at(std::string_view text, std::string_view separator, std::size_t most) {
   Split parts;
   std::size_t start = 0;
-  for (std::size_t at = text.find(separator); at != std::string_view::npos && parts.size() < most;
-       at = text.find(separator, start)) {
+  for (std::size_t at = find_text(text, separator); at != std::string_view::npos && parts.size() < most;
+       at = find_text(text, separator, start)) {
     add(parts, text.substr(start, at - start));
     start = at + separator.size();
   }
@@ -163,13 +161,12 @@ Split split_at(std::string_view text, std::string_view separator, std::size_t mo
 }
 
 Split split_at_from_right(std::string_view text, std::string_view separator, std::size_t most) {
+  const std::string backwards(text.rbegin(), text.rend());
   Split parts;
-  for (std::size_t at = text.rfind(separator); at != std::string_view::npos && parts.size() < most;
-       at = text.rfind(separator)) {
-    add(parts, text.substr(at + separator.size()));
-    text = text.substr(0, at);
+  for (const std::string_view part : split_at(backwards, std::string(separator.rbegin(), separator.rend()), most)) {
+    const auto behind = static_cast<std::size_t>(part.data() - backwards.data());
+    parts.push_back(text.substr(text.size() - behind - part.size(), part.size()));
   }
-  parts.push_back(text);
   std::reverse(parts.begin(), parts.end());
   return parts;
 }
@@ -206,7 +203,7 @@ Value partition_from(Interpreter& interpreter, const Value& self, const Argument
   const std::string_view text = self.text();
   const std::string& separator = given.text(0);
   if (separator.empty()) throw Failure("partition(): empty separator");
-  const std::size_t at = right ? text.rfind(separator) : text.find(separator);
+  const std::size_t at = right ? find_last_text(text, separator) : find_text(text, separator);
   Split parts = {text, {}, {}};
   if (at != std::string_view::npos) {
     parts = {text.substr(0, at), separator, text.substr(at + separator.size())};

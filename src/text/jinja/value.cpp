@@ -16,10 +16,13 @@ void check_depth(int depth) {
   if (depth > kDeepestValue) throw LimitReached("it nests lists and dicts deeper than {}", kDeepestValue);
 }
 
-void require_hashable(const Value& key) {
+/// Keys may be tuples of tuples that share their parts, which would take forever to look at: `parts` counts them.
+void require_hashable(const Value& key, int& parts) {
+  constexpr int kMostParts = 64;
+  if (++parts > kMostParts) throw LimitReached("it has a key of a dict with more than {} parts", kMostParts);
   const bool tuple = key.is(Value::Kind::list) && (key.is_list(Value::Form::tuple) || key.is_list(Value::Form::group));
   if (tuple) {
-    for (const Value& part : key.list().items) require_hashable(part);
+    for (const Value& part : key.list().items) require_hashable(part, parts);
   } else if (key.is_dict() || (key.is(Value::Kind::list) && !key.is_list(Value::Form::range))) {
     throw Failure("unhashable type: '{}'", key.type());
   }
@@ -142,7 +145,8 @@ std::optional<std::size_t> Dict::place_of(const Value& key) const {
     const auto found = texts_.find(key.text());
     return found == texts_.end() ? std::nullopt : std::optional(found->second);
   }
-  require_hashable(key);
+  int parts = 0;
+  require_hashable(key, parts);
   for (const std::size_t place : others_) {
     if (same_key(entries_[place].first, key)) return place;
   }
