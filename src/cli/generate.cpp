@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/conversation.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
 #include "text/utf8.hpp"
@@ -24,6 +25,8 @@ struct Request {
   std::string prompt;
   bool chat = false;
   std::string system;
+  std::string messages_file;
+  std::vector<std::string> template_arguments;
   std::string exit = "fixed";
   bool exit_prompt = false;
   bool whole_prompt = false;
@@ -85,15 +88,13 @@ bool wants_color(const std::string& choice) {
   return choice == "always" || (choice == "auto" && ::isatty(STDOUT_FILENO) == 1);
 }
 
-/// The prompt as the model wants it: behind what begins every text, or as the user's turn of a conversation.
+/// The prompt as the model wants it: behind what begins every text, or as a conversation.
 std::vector<std::int32_t> prompt_tokens(const Request& request, const Language& language) {
   const Tokenizer& tokenizer = language.tokenizer;
-  if (request.prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
-  if (request.chat) {
-    std::vector<ChatMessage> messages;
-    if (!request.system.empty()) messages.push_back({"system", request.system});
-    messages.push_back({"user", request.prompt});
-    return tokenizer.encode(load_chat_template(request.run.model, tokenizer).render(messages, true));
+  if (request.chat || !request.messages_file.empty()) {
+    const ChatTemplate chat = load_chat_template(request.run.model, tokenizer);
+    return tokenizer.encode(chat.render(
+        conversation_of({request.prompt, request.system, request.messages_file, request.template_arguments})));
   }
   std::vector<std::int32_t> tokens = tokenizer.prefix_tokens();
   const std::vector<std::int32_t> words = tokenizer.encode(request.prompt);
@@ -119,7 +120,11 @@ nlohmann::json result_json(const Request& request, const Model& model, const Gen
                            const std::vector<int>& loops) {
   nlohmann::json json = provenance(request.run, model);
   json["exit"] = request.exit;
-  json["prompt"] = request.prompt;
+  if (request.messages_file.empty()) json["prompt"] = request.prompt;
+  if (!request.messages_file.empty()) json["messages"] = request.messages_file;
+  if (request.chat) json["chat"] = true;
+  if (!request.system.empty()) json["system"] = request.system;
+  if (!request.template_arguments.empty()) json["template_arguments"] = request.template_arguments;
   json["text"] = result.text;
   json["stop_reason"] = name_of(result.reason);
   if (request.whole_prompt) json["whole_prompt"] = true;
@@ -133,8 +138,24 @@ nlohmann::json result_json(const Request& request, const Model& model, const Gen
   return json;
 }
 
-void run(const Request& request) {
+/// Refuses what would change nothing.
+void check_prompt(const Request& request) {
   require_utf8(request.prompt, "--prompt");
+  require_utf8(request.system, "--system");
+  const bool chats = request.chat || !request.messages_file.empty();
+  if (request.messages_file.empty() && request.prompt.empty()) {
+    throw Error("--prompt: the prompt is empty; give at least one character");
+  }
+  if (!chats && !request.system.empty()) throw Error("--system: a prompt has no system text; add --chat");
+  if (!chats && !request.template_arguments.empty())
+    throw Error("--template-arg: a prompt has no template; add --chat");
+  if (!request.messages_file.empty() && !(request.prompt.empty() && request.system.empty())) {
+    throw Error("--messages: the file holds the conversation; leave out --prompt and --system");
+  }
+}
+
+void run(const Request& request) {
+  check_prompt(request);
   const ExitChoice choice = parse_exit(request.exit);
   const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
   const Language language = load_language(model.path());
@@ -162,7 +183,7 @@ void run(const Request& request) {
   options.prompt_exits = exits;
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
-  if (!request.run.json && !request.chat) fmt::print("{}", request.prompt);
+  if (!request.run.json && !request.chat && request.messages_file.empty()) fmt::print("{}", request.prompt);
   nlohmann::json tokens = nlohmann::json::array();
   DepthSum depths;
   const Generation result =
@@ -200,9 +221,18 @@ void add_generate(CLI::App& program) {
       program.add_subcommand("generate", "Write text, deciding for every token how many loops to spend");
   add_run_options(*command, request->run);
   SamplingOptions& sampling = request->generate.sampling;
-  command->add_option("-p,--prompt", request->prompt, "Text to go on from")->required();
+  command->add_option("-p,--prompt", request->prompt, "Text to go on from");
   command->add_flag("--chat", request->chat, "The prompt is a message: write it as the model's chat template says");
   command->add_option("--system", request->system, "With --chat: what the system says first");
+  command->add_option(
+      "--messages", request->messages_file,
+      "JSON file of a whole conversation instead of --prompt: a list of {\"role\", \"content\"}, or an\n"
+      "object with messages and, if wanted, tools and documents");
+  command
+      ->add_option("--template-arg", request->template_arguments,
+                   "KEY=JSON for the chat template, say enable_thinking=false (may be given several times)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("-n,--tokens", request->generate.tokens, "Most tokens to generate")
       ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
@@ -241,6 +271,7 @@ void add_generate(CLI::App& program) {
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
                   "  gyre generate -m smollm2.gguf --chat -p \"Name three rivers.\" --temperature 0\n"
+                  "  gyre generate -m qwen3 --messages talk.json --template-arg enable_thinking=false\n"
                   "  gyre generate -m models/arithmetic -p \"3+4*2-1=\" -n 1 --temperature 0 --json");
   command->callback([request] { run(*request); });
 }

@@ -23,7 +23,7 @@ struct Language {
 Language load_language(const std::filesystem::path& model);
 
 /// The chat template of a model folder or GGUF file, whose tokenizer is `tokenizer`. Throws Error when there is none,
-/// or one of no known family.
+/// or one that cannot be read.
 ChatTemplate load_chat_template(const std::filesystem::path& model, const Tokenizer& tokenizer);
 
 }  // namespace gyre

@@ -2,287 +2,182 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "format/json_object.hpp"
-#include "text/unicode.hpp"
+#include "text/jinja/json_text.hpp"
 #include "text/utf8.hpp"
 
 namespace gyre {
 namespace {
 
-/// What Jinja's trim and Python's strip take away at both ends.
-std::string trim(std::string_view text) {
-  const auto is_space = [](char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); };
-  std::size_t first = text.size();
-  std::size_t last = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const Utf8Step step = read_utf8(text.substr(at));
-    if (!is_space(step.code_point)) {
-      first = std::min(first, at);
-      last = at + step.length;
-    }
-    at += step.length;
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// A token in tokenizer_config.json: text, or an object that holds it. Empty when there is none.
+std::string token_text(const nlohmann::json& token, const std::string& where, std::string_view key) {
+  if (token.is_null()) return {};
+  if (token.is_object()) return JsonObject(token, where + ": " + std::string(key)).text("content");
+  if (!token.is_string()) throw Error("{}: {} must be text, found {}", where, key, token.type_name());
+  return token.get<std::string>();
+}
+
+/// The special tokens of a tokenizer_config.json, as transformers hands them to templates.
+ChatTemplate::Tokens tokens_of(const nlohmann::json& config, const std::string& where) {
+  constexpr std::array<const char*, 7> kNames = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                                 "pad_token", "cls_token", "mask_token"};
+  ChatTemplate::Tokens tokens;
+  const auto add = [&](const std::string& name, const nlohmann::json& token) {
+    if (std::string text = token_text(token, where, name); !text.empty()) tokens.emplace_back(name, std::move(text));
+  };
+  for (const char* name : kNames) {
+    if (config.contains(name)) add(name, config.at(name));
   }
-  return last <= first ? std::string() : std::string(text.substr(first, last - first));
-}
-
-std::string trim_lines(std::string_view text, bool left, bool right) {
-  while (left && text.starts_with('\n')) text.remove_prefix(1);
-  while (right && text.ends_with('\n')) text.remove_suffix(1);
-  return std::string(text);
-}
-
-/// The text that a ChatML template says for the system by itself: the first that is spelled out in it.
-std::string default_system_of(std::string_view source) {
-  constexpr std::string_view kStart = "<|im_start|>system";
-  for (std::size_t at = source.find(kStart); at != std::string_view::npos; at = source.find(kStart, at + 1)) {
-    std::string_view rest = source.substr(at + kStart.size());
-    // A line break is spelled \n inside a Jinja literal, unless the file has a real one.
-    if (rest.starts_with('\n')) {
-      rest.remove_prefix(1);
-    } else if (rest.starts_with("\\n")) {
-      rest.remove_prefix(2);
-    } else {
-      continue;
-    }
-    const std::string_view said = rest.substr(0, rest.find("<|im_end|>"));
-    if (said.size() < rest.size() && !said.empty() && said.find_first_of("'\"{}\\") == std::string_view::npos) {
-      return std::string(said);
-    }
+  if (const auto more = config.find("additional_special_tokens"); more != config.end() && more->is_array()) {
+    Json texts = Json::array();
+    for (const nlohmann::json& token : *more) texts.push_back(token_text(token, where, "additional_special_tokens"));
+    if (!texts.empty()) tokens.emplace_back("additional_special_tokens", std::move(texts));
   }
-  return {};
+  if (const auto more = config.find("extra_special_tokens"); more != config.end() && more->is_object()) {
+    for (const auto& [name, token] : more->items()) add(name, token);
+  }
+  return tokens;
 }
 
-std::string chatml(std::string_view role, std::string_view content) {
-  return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content);
+/// tokenizer_config.json. Where it does not list its added tokens, special_tokens_map.json has the last word on them.
+nlohmann::json load_tokenizer_config(const fs::path& folder) {
+  const fs::path file = folder / "tokenizer_config.json";
+  if (!fs::exists(file)) return nlohmann::json::object();
+  nlohmann::json config = load_json(file);
+  static_cast<void>(JsonObject(config, file.string()));
+  const fs::path map_file = folder / "special_tokens_map.json";
+  if (config.contains("added_tokens_decoder") || !fs::exists(map_file)) return config;
+  const nlohmann::json map = load_json(map_file);
+  static_cast<void>(JsonObject(map, map_file.string()));
+  config.update(map);
+  return config;
 }
 
-[[noreturn]] void throw_role(const ChatMessage& message, std::string_view family) {
-  throw Error("message: the role \"{}\" does not fit the chat template {}; use system first, then user and assistant",
-              message.role, family);
+struct Source {
+  std::string text;
+  std::string where;
+};
+
+/// The template of that name in a list of named ones.
+std::optional<Source> named_template(const nlohmann::json& list, const std::string& where, std::string_view name) {
+  for (const nlohmann::json& entry : list) {
+    const JsonObject named(entry, where);
+    if (named.text("name") == name) return Source{named.text("template"), fmt::format("{}: {}", where, name)};
+  }
+  return std::nullopt;
 }
 
-/// A token in tokenizer_config.json: text, or an object that holds it.
-std::string token_text(const nlohmann::json& config, const std::string& where, std::string_view key) {
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return {};
-  if (found->is_object()) return JsonObject(*found, where + ": " + std::string(key)).text("content");
-  return JsonObject(config, where).text(key);
-}
-
-/// The template of a tokenizer_config.json: text, or a list of named ones of which "default" is for plain talk.
-std::string template_text(const nlohmann::json& config, const std::string& where) {
+/// The template in `chat_template` of a JSON file: text, or a list of named ones.
+std::optional<Source> template_in(const nlohmann::json& config, const fs::path& file, std::string_view name) {
   const auto found = config.find("chat_template");
-  if (found == config.end() || !found->is_array()) return JsonObject(config, where).text("chat_template");
-  for (const nlohmann::json& entry : *found) {
-    const JsonObject named(entry, where + ": chat_template");
-    if (named.text("name") == "default") return named.text("template");
+  if (found == config.end() || found->is_null()) return std::nullopt;
+  const std::string where = file.string() + ": chat_template";
+  if (found->is_array()) return named_template(*found, where, name);
+  if (!found->is_string()) throw Error("{} must be text or a list of named texts, found {}", where, found->type_name());
+  return name == "default" ? std::optional(Source{found->get<std::string>(), where}) : std::nullopt;
+}
+
+/// The template of that name, from the first of the files that holds one.
+std::optional<Source> find_template(const fs::path& folder, const nlohmann::json& config, std::string_view name) {
+  const fs::path own = name == "default" ? folder / "chat_template.jinja"
+                                         : folder / "additional_chat_templates" / (std::string(name) + ".jinja");
+  if (fs::exists(own)) return Source{read_text(own), own.string()};
+  if (auto found = template_in(config, folder / "tokenizer_config.json", name)) return found;
+  const fs::path json_file = folder / "chat_template.json";
+  if (!fs::exists(json_file)) return std::nullopt;
+  const nlohmann::json json = load_json(json_file);
+  static_cast<void>(JsonObject(json, json_file.string()));
+  return template_in(json, json_file, name);
+}
+
+std::string no_template(const fs::path& folder, const nlohmann::json& config) {
+  const auto found = config.find("chat_template");
+  if (found != config.end() && found->is_array()) {
+    return fmt::format("{}: chat_template has no entry with the name \"default\"; add one",
+                       (folder / "tokenizer_config.json").string());
   }
-  throw Error("{}: chat_template has no entry with the name \"default\"; add one", where);
+  return fmt::format(
+      "{}: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json); give a "
+      "prompt without --chat",
+      folder.string());
+}
+
+/// Texts as JSON, checked here, so that the message names the message.
+Json messages_json(std::span<const ChatMessage> messages) {
+  Json list = Json::array();
+  for (const ChatMessage& message : messages) {
+    require_utf8(message.role, "message");
+    require_utf8(message.content, "message");
+    list.push_back({{"role", message.role}, {"content", message.content}});
+  }
+  return list;
+}
+
+ChatTemplate::Tokens two_tokens(const std::string& bos, const std::string& eos) {
+  ChatTemplate::Tokens tokens;
+  if (!bos.empty()) tokens.emplace_back("bos_token", bos);
+  if (!eos.empty()) tokens.emplace_back("eos_token", eos);
+  return tokens;
 }
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(std::string_view source, std::string bos, std::string eos, const std::string& where)
-    : family_(Family::chatml), bos_(std::move(bos)), eos_(std::move(eos)) {
-  const auto has = [&](std::string_view text) { return source.find(text) != std::string_view::npos; };
-  if (!has("bos_token")) bos_.clear();
-  if (has("<|im_start|>") && !has("<|im_sep|>") && !has("<end_of_utterance>")) {
-    const bool thinks = has("reasoning_content") || has("enable_thinking");
-    family_ = thinks ? Family::qwen3 : Family::chatml;
-    default_system_ = thinks ? "" : default_system_of(source);
-    starts_thinking_ = !thinks && (has("assistant\\n<think>\\n'") || has("assistant\n<think>\n'"));
-  } else if (has("<|start_header_id|>")) {
-    family_ = has("Cutting Knowledge Date") ? Family::llama31 : Family::llama3;
-  } else if (has("<|begin_header|>")) {
-    family_ = Family::huginn;
-  } else if (has("[INST]") && has("<<SYS>>")) {
-    family_ = Family::llama2;
-  } else if (has("<|user|>") && has("<|assistant|>") && has("eos_token") && !has("<|end|>")) {
-    // OLMo ends the assistant's words alone, and those of the last message without a line break.
-    family_ = has("not loop.last") ? Family::olmo2 : Family::zephyr;
-  } else {
-    throw Error(
-        "{}: this chat template is not known; those of ChatML (SmolLM2, Qwen, Ouro), Llama 2, Llama 3, Zephyr "
-        "(TinyLlama), OLMo 2 and Huginn are: write the prompt yourself",
-        where);
-  }
+ChatTemplate::ChatTemplate(std::string_view source, Tokens tokens, const std::string& where)
+    : program_(source, where), tokens_(std::move(tokens)), where_(where) {}
+
+ChatTemplate::ChatTemplate(std::string_view source, const std::string& bos, const std::string& eos,
+                           const std::string& where)
+    : ChatTemplate(source, two_tokens(bos, eos), where) {}
+
+ChatTemplate ChatTemplate::load(const fs::path& folder) {
+  const nlohmann::json config = load_tokenizer_config(folder);
+  const std::optional<Source> plain = find_template(folder, config, "default");
+  if (!plain) throw Error("{}", no_template(folder, config));
+  ChatTemplate made(plain->text, tokens_of(config, (folder / "tokenizer_config.json").string()), plain->where);
+  if (const auto tools = find_template(folder, config, "tool_use")) made.set_tool_template(tools->text, tools->where);
+  return made;
 }
 
-ChatTemplate ChatTemplate::load(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / "tokenizer_config.json";
-  const std::filesystem::path jinja = folder / "chat_template.jinja";
-  const nlohmann::json config = load_json(file);
-  static_cast<void>(JsonObject(config, file.string()));
-  const bool own_file = std::filesystem::exists(jinja);
-  const std::string source = own_file ? read_text(jinja) : template_text(config, file.string());
-  return {source, token_text(config, file.string(), "bos_token"), token_text(config, file.string(), "eos_token"),
-          own_file ? jinja.string() : file.string() + ": chat_template"};
+void ChatTemplate::set_tool_template(std::string_view source, const std::string& where) {
+  tool_program_.emplace(source, where);
 }
 
-std::string_view ChatTemplate::family() const {
-  constexpr std::array<std::string_view, 8> kNames = {"chatml",  "qwen3",  "llama-3", "llama-3.1",
-                                                      "llama-2", "zephyr", "olmo-2",  "huginn"};
-  return kNames.at(static_cast<std::size_t>(family_));
+std::string ChatTemplate::render(const Conversation& conversation) const {
+  jinja::Dict variables;
+  const auto set = [&](const std::string& name, const Json& value) {
+    try {
+      variables.set(jinja::Value::text(name), jinja::value_of(value));
+    } catch (const jinja::Failure& failure) {
+      throw Error("{}: {}: {}", where_, name, failure.what());
+    }
+  };
+  for (const auto& [name, token] : tokens_) set(name, token);
+  for (const auto& [name, value] : conversation.arguments.items()) set(name, value);
+  set("messages", conversation.messages);
+  set("tools", conversation.tools);
+  set("documents", conversation.documents);
+  set("add_generation_prompt", conversation.add_generation_prompt);
+  const bool with_tools = tool_program_ && !conversation.tools.is_null();
+  return (with_tools ? *tool_program_ : program_).render(variables, conversation.clock);
 }
 
 std::string ChatTemplate::render(std::span<const ChatMessage> messages, bool add_generation_prompt) const {
   if (messages.empty()) throw Error("message: the conversation is empty; give at least one");
-  for (const ChatMessage& message : messages) {
-    require_utf8(message.content, "message");
-    const bool first = &message == messages.data();
-    const bool known = message.role == "user" || message.role == "assistant" || message.role == "system";
-    if (!known || (message.role == "system" && !first)) throw_role(message, family());
-  }
-  std::string text;
-  switch (family_) {
-    case Family::chatml:
-      text = render_chatml(messages);
-      break;
-    case Family::qwen3:
-      text = render_qwen3(messages);
-      break;
-    case Family::llama3:
-    case Family::llama31:
-      text = render_llama3(messages);
-      break;
-    case Family::llama2:
-      text = render_llama2(messages);
-      break;
-    case Family::zephyr:
-      text = render_zephyr(messages);
-      break;
-    case Family::olmo2:
-      text = render_olmo2(messages);
-      break;
-    case Family::huginn:
-      text = render_huginn(messages);
-      break;
-  }
-  return add_generation_prompt ? text + generation_prompt() : text;
+  Conversation conversation;
+  conversation.messages = messages_json(messages);
+  conversation.add_generation_prompt = add_generation_prompt;
+  return render(conversation);
 }
 
-std::string ChatTemplate::generation_prompt() const {
-  switch (family_) {
-    case Family::chatml:
-      return starts_thinking_ ? "<|im_start|>assistant\n<think>\n" : "<|im_start|>assistant\n";
-    case Family::qwen3:
-      return "<|im_start|>assistant\n";
-    case Family::llama3:
-    case Family::llama31:
-      return "<|start_header_id|>assistant<|end_header_id|>\n\n";
-    case Family::llama2:
-      return "";
-    case Family::zephyr:
-    case Family::olmo2:
-      return "<|assistant|>\n";
-    case Family::huginn:
-      return "<|begin_header|>Huginn<|end_header|>\n\n";
-  }
-  return "";
-}
-
-std::string ChatTemplate::render_chatml(std::span<const ChatMessage> messages) const {
-  std::string text = bos_;
-  if (messages.front().role != "system" && !default_system_.empty()) text += chatml("system", default_system_);
-  for (const ChatMessage& message : messages) text += chatml(message.role, message.content);
-  return text;
-}
-
-/// Thoughts are kept only in what the assistant said after the last question.
-std::string ChatTemplate::render_qwen3(std::span<const ChatMessage> messages) {
-  constexpr std::string_view kOpen = "<think>";
-  constexpr std::string_view kClose = "</think>";
-  std::size_t last_question = messages.size() - 1;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const std::string& said = messages[i].content;
-    const bool tool = said.starts_with("<tool_response>") && said.ends_with("</tool_response>");
-    if (messages[i].role == "user" && !tool) last_question = i;
-  }
-  std::string text;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    std::string content = messages[i].content;
-    std::string thoughts;
-    const std::size_t first_close = content.find(kClose);
-    if (messages[i].role == "assistant" && first_close != std::string::npos) {
-      const std::string before = trim_lines(content.substr(0, first_close), false, true);
-      const std::size_t open = before.rfind(kOpen);
-      thoughts = trim_lines(open == std::string::npos ? before : before.substr(open + kOpen.size()), true, false);
-      content = trim_lines(content.substr(content.rfind(kClose) + kClose.size()), true, false);
-    }
-    const bool latest = i + 1 == messages.size();
-    if (messages[i].role == "assistant" && i > last_question && (latest || !thoughts.empty())) {
-      content = fmt::format("<think>\n{}\n</think>\n\n{}", trim_lines(thoughts, true, true),
-                            trim_lines(content, true, false));
-    }
-    text += chatml(messages[i].role, content);
-  }
-  return text;
-}
-
-std::string ChatTemplate::render_llama3(std::span<const ChatMessage> messages) const {
-  const auto turn = [](std::string_view role, std::string_view content) {
-    return fmt::format("<|start_header_id|>{}<|end_header_id|>\n\n{}<|eot_id|>", role, content);
-  };
-  std::string text = bos_;
-  if (family_ == Family::llama31) {
-    // The date is the one that the template falls back to, so that the same words always give the same text.
-    const bool given = messages.front().role == "system";
-    text += turn("system", "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n" +
-                               (given ? trim(messages.front().content) : ""));
-    if (given) messages = messages.subspan(1);
-  }
-  for (const ChatMessage& message : messages) text += turn(message.role, trim(message.content));
-  return text;
-}
-
-std::string ChatTemplate::render_llama2(std::span<const ChatMessage> messages) const {
-  std::string system;
-  if (messages.front().role == "system") {
-    system = fmt::format("<<SYS>>\n{}\n<</SYS>>\n\n", messages.front().content);
-    messages = messages.subspan(1);
-  }
-  std::string text;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if ((messages[i].role == "user") != (i % 2 == 0)) throw_role(messages[i], family());
-    if (i % 2 == 0) {
-      text += fmt::format("{}[INST] {} [/INST]", bos_, trim((i == 0 ? system : "") + messages[i].content));
-    } else {
-      text += fmt::format(" {} {}", trim(messages[i].content), eos_);
-    }
-  }
-  return text;
-}
-
-std::string ChatTemplate::render_zephyr(std::span<const ChatMessage> messages) const {
-  std::string text = bos_;
-  for (const ChatMessage& message : messages) {
-    text += fmt::format("<|{}|>\n{}{}\n", message.role, message.content, eos_);
-  }
-  return text;
-}
-
-std::string ChatTemplate::render_olmo2(std::span<const ChatMessage> messages) const {
-  std::string text = bos_;
-  for (const ChatMessage& message : messages) {
-    const bool answer = message.role == "assistant";
-    const bool last = &message == &messages.back();
-    text +=
-        fmt::format("<|{}|>\n{}{}{}", message.role, message.content, answer ? eos_ : "", answer && last ? "" : "\n");
-  }
-  return text;
-}
-
-std::string ChatTemplate::render_huginn(std::span<const ChatMessage> messages) const {
-  std::string text = bos_;
-  for (const ChatMessage& message : messages) {
-    const std::string_view role = message.role == "assistant" ? "Huginn" : std::string_view(message.role);
-    text += fmt::format("<|begin_header|>{}<|end_header|>\n\n{}<|end_turn|>", role, trim(message.content));
-  }
-  return text;
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where) {
+  static_cast<void>(parse_json(text, where));  // for its messages, and its limit on nesting
+  return Json::parse(text);
 }
 
 }  // namespace gyre

@@ -1,50 +1,66 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "text/jinja/program.hpp"
 
 namespace gyre {
 
 struct ChatMessage {
-  std::string role;  ///< "system", "user" or "assistant"
+  std::string role;  ///< "system", "user", "assistant" or another that the template knows
   std::string content;
 };
 
-/// How a model wants a conversation written. Published templates are programs in Jinja; gyre knows those of the common
-/// families by what they contain and writes their text itself.
+/// What a chat template is given, in the order in which files hold it.
+struct Conversation {
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+  nlohmann::ordered_json tools = nullptr;      ///< a list of JSON schemas of functions, or null
+  nlohmann::ordered_json documents = nullptr;  ///< a list, or null
+  bool add_generation_prompt = true;           ///< the text ends where the assistant goes on
+  /// Further variables by their names, such as enable_thinking.
+  nlohmann::ordered_json arguments = nlohmann::ordered_json::object();
+  std::optional<std::int64_t> clock;  ///< seconds since 1970 that strftime_now shows; now when empty
+};
+
+/// How a model wants a conversation written: a program in Jinja that came with it, run as transformers runs it.
 class ChatTemplate {
  public:
-  /// `source` is the Jinja text; `bos` and `eos` are the texts of those tokens where it names them. Throws Error with
-  /// `where` and the supported families when it is of none of them.
-  ChatTemplate(std::string_view source, std::string bos, std::string eos, const std::string& where);
-  /// Reads chat_template.jinja, or chat_template in tokenizer_config.json, of a model folder.
+  /// Texts of special tokens by the names of their variables: bos_token, eos_token, pad_token, ... One that is missing
+  /// is undefined to the template.
+  using Tokens = std::vector<std::pair<std::string, nlohmann::ordered_json>>;
+
+  /// `source` is the Jinja text. Throws Error with `where`, the line and the mistake.
+  ChatTemplate(std::string_view source, Tokens tokens, const std::string& where);
+  /// With an empty text there is no such token.
+  ChatTemplate(std::string_view source, const std::string& bos, const std::string& eos, const std::string& where);
+  /// Reads the template of a model folder: chat_template.jinja, or else chat_template in tokenizer_config.json, or else
+  /// in chat_template.json; and the special tokens of tokenizer_config.json. Throws Error when there is none.
   static ChatTemplate load(const std::filesystem::path& folder);
 
-  /// The text of a conversation; with `add_generation_prompt` it ends where the assistant goes on. It holds the texts
-  /// of special tokens, that of `bos` too where the family has it. Throws Error on a role the family does not have.
+  /// Another template for conversations that have tools.
+  void set_tool_template(std::string_view source, const std::string& where);
+
+  /// The text of a conversation; it holds the texts of special tokens. Throws Error with what the template says about
+  /// a conversation that it refuses, or with the line of it that failed.
+  [[nodiscard]] std::string render(const Conversation& conversation) const;
   [[nodiscard]] std::string render(std::span<const ChatMessage> messages, bool add_generation_prompt) const;
-  /// The family: chatml, qwen3, llama-3, llama-3.1, llama-2, zephyr, olmo-2 or huginn.
-  [[nodiscard]] std::string_view family() const;
 
  private:
-  enum class Family { chatml, qwen3, llama3, llama31, llama2, zephyr, olmo2, huginn };
-
-  [[nodiscard]] std::string render_chatml(std::span<const ChatMessage> messages) const;
-  [[nodiscard]] static std::string render_qwen3(std::span<const ChatMessage> messages);
-  [[nodiscard]] std::string render_llama3(std::span<const ChatMessage> messages) const;
-  [[nodiscard]] std::string render_llama2(std::span<const ChatMessage> messages) const;
-  [[nodiscard]] std::string render_zephyr(std::span<const ChatMessage> messages) const;
-  [[nodiscard]] std::string render_olmo2(std::span<const ChatMessage> messages) const;
-  [[nodiscard]] std::string render_huginn(std::span<const ChatMessage> messages) const;
-  [[nodiscard]] std::string generation_prompt() const;
-
-  Family family_;
-  std::string bos_;
-  std::string eos_;
-  std::string default_system_;  // ChatML: what the system says when the conversation does not
-  bool starts_thinking_ = false;
+  jinja::Program program_;
+  std::optional<jinja::Program> tool_program_;
+  Tokens tokens_;
+  std::string where_;
 };
+
+/// Parses JSON with the order of its keys kept. Throws Error with `where`.
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where);
 
 }  // namespace gyre

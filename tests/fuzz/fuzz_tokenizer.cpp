@@ -65,7 +65,7 @@ void tokenizer(Bytes input) {
     static_cast<void>(tokenizer.decode(all));
     check_written(tokenizer);
     if (!text_of(input).starts_with(kGguf)) return;
-    static_cast<void>(load_chat_template(folder.path() / "model.gguf", tokenizer).family());
+    static_cast<void>(load_chat_template(folder.path() / "model.gguf", tokenizer));
   });
 }
 

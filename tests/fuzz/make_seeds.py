@@ -371,16 +371,49 @@ def tokenizer_seeds():
 # -------------------------------------------------------------------------------------------------- chat template
 
 TEMPLATES = {
-    "chatml": "{{ bos_token }}<|im_start|>system\\nBe kind.<|im_end|>\\n{{ 'assistant\\n<think>\\n' }}",
-    "chatml_lines": "<|im_start|>system\nBe kind.<|im_end|>\n{{ bos_token }}",
-    "qwen3": "<|im_start|>{{ enable_thinking }}{{ message.reasoning_content }}<|im_end|>",
-    "llama3": "{{ bos_token }}<|start_header_id|>user<|end_header_id|>",
-    "llama31": "<|start_header_id|>Cutting Knowledge Date: December 2023",
-    "llama2": "{{ bos_token }}[INST] <<SYS>> {{ eos_token }}",
-    "zephyr": "<|user|><|assistant|>{{ eos_token }}",
-    "olmo2": "{{ bos_token }}<|user|><|assistant|>{% if not loop.last %}{{ eos_token }}",
-    "huginn": "{{ bos_token }}<|begin_header|>",
-    "other": "{{ messages }}",
+    "chatml": "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
+              "{{ '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}{% endif %}"
+              "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+              "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+    "thoughts": "{%- set ns = namespace(last=messages|length - 1, multi=true) %}\n"
+                "{%- for message in messages[::-1] %}\n  {%- set index = (messages|length - 1) - loop.index0 %}\n"
+                "  {%- if ns.multi and message.role == 'user' and message.content is string and "
+                "not (message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}"
+                "\n    {%- set ns.multi = false %}\n    {%- set ns.last = index %}\n  {%- endif %}\n{%- endfor %}\n"
+                "{%- for m in messages if m.content is string %}{{ m.content.split('</think>')[-1].lstrip('\\n') }}"
+                "{% endfor %}{{ ns.last }}",
+    "tools": "{%- if tools %}{% for tool in tools %}{{ tool | tojson(indent=2) }}\n{% endfor %}{% endif -%}\n"
+             "{% for m in messages if m.tool_calls %}{% for call in m.tool_calls %}{{ call.function.name }}"
+             "({% for k, v in call.function.arguments|items %}{{ k }}={{ v|tojson if v is not string else v }}"
+             "{{ ', ' if not loop.last }}{% endfor %}){% endfor %}{% endfor %}",
+    "macros": "{% macro turn(m, end=eos_token) %}[{{ m.role|upper }}] {{ caller() if caller }}{{ varargs }}{{ kwargs }}"
+              "{{ end }}{% endmacro %}{% for m in messages %}{% call turn(m) %}{{ m.content|string|trim }}{% endcall %}"
+              "{{ turn(m, '', 1, a=2) }}{% endfor %}",
+    "llama2": "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% else %}"
+              "{% set loop_messages = messages %}{% endif %}{% for message in loop_messages %}"
+              "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+              "{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+              "{{ bos_token + '[INST] ' + message['content'].strip() + ' [/INST]' }}{% endfor %}",
+    "date": "{{ strftime_now('%d %b %Y %H:%M') }}{% generation %}{{ messages[-1].content }}{% endgeneration %}",
+    "filters": "{{ messages|map(attribute='role')|unique|sort(reverse=true)|join(', ') }}"
+               "{{ messages|selectattr('role', 'equalto', 'user')|list|length }}{{ messages|groupby('role')|length }}"
+               "{{ 'a b'|title|replace('A', 'c')|indent(2, true)|center(9)|wordcount }}{{ 2.345|round(2) }}"
+               "{{ '%05.1f %s'|format(1.25, 'x') }}{{ {'b': 1, 'a': 2}|dictsort }}{{ [1, 2]|sum }}{{ [3, 1]|min }}"
+               "{{ [1, 2, 3]|batch(2, 0)|list }}{{ range(5)|select('odd')|list }}{{ messages|tojson|safe|e }}",
+    "methods": "{{ 'a,b'.split(',') }}{{ ' x '.strip() }}{{ 'ab'.find('b') }}{{ '{} {x!r:>3}'.format(1, x='y') }}"
+               "{{ 'abc'[::-1] }}{{ 'abc'[-2:] }}{{ 'x'.join(['a', 'b']) }}{{ {'a': 1}.items()|list }}{{ 'a\\nb'.splitlines() }}",
+    "signs": "{{ 1 + 2 * 3 ** 2 // 4 % 5 - -6 / 7 }}{{ 1 < 2 <= 3 != 4 }}{{ 'a' in 'abc' and not x or none }}"
+             "{{ 'a' ~ 1 ~ [1, (2,), {'k': 1.5}] }}{{ 1 if x is defined else 'no' }}",
+    "blanks": "  {%- if true +%}\n  a\n  {%+ endif -%}\n\n{# note -#}\n  b {{- 'c' -}}  d\n{% raw %}{{ x }}{% endraw %}\n",
+    "cycle": "{% set c = cycler('a', 'b') %}{% set j = joiner() %}{% for i in range(3) %}{{ j() }}{{ c.next() }}"
+             "{{ loop.cycle(1, 2) }}{{ loop.changed(i // 2) }}{{ loop.nextitem }}{% else %}none{% endfor %}",
+    "itself": "{% set ns = namespace() %}{% set ns.x = ns %}{% macro f() %}{% set ns.f = f %}{{ ns.x.x is defined }}"
+              "{% endmacro %}{{ f() }}{% for i in range(3) %}{% set ns.l = loop %}{% endfor %}{{ ns.l }}",
+    "endless": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "large": "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "deep": "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
+    "brackets": "{{ " + "(" * 300 + ")" * 300 + " }}",
+    "steps": "{% for i in range(9999) %}{% for j in range(9999) %}{{ i }}{% endfor %}{% endfor %}",
 }
 
 

@@ -13,96 +13,144 @@
 namespace gyre {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 const std::vector<ChatMessage> kQuestion = {{"user", "Hi "}};
 const std::vector<ChatMessage> kTalk = {{"system", "Be kind."}, {"user", " A?"}, {"assistant", "B."}, {"user", "C?"}};
 
 ChatTemplate of(std::string_view source) { return {source, "<s>", "</s>", "t.jinja"}; }
 
-TEST(ChatTemplate, ChatMlSaysItsOwnSystemTextWhenNoneIsGiven) {
-  const ChatTemplate chat = of("{{ '<|im_start|>system\\nYou help.<|im_end|>\\n' }}{{ '<|im_start|>' + role }}");
-  EXPECT_EQ(chat.family(), "chatml");
-  EXPECT_EQ(chat.render(kQuestion, true),
-            "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nHi <|im_end|>\n<|im_start|>assistant\n");
-  EXPECT_EQ(chat.render(kTalk, false),
-            "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n A?<|im_end|>\n<|im_start|>assistant\n"
-            "B.<|im_end|>\n<|im_start|>user\nC?<|im_end|>\n");
-  EXPECT_EQ(of("<|im_start|>system\nReal break.<|im_end|>").render(kQuestion, false).substr(0, 31),
-            "<|im_start|>system\nReal break.<");
-  EXPECT_EQ(of("{{ '<|im_start|>' + role }}").render(kQuestion, false), "<|im_start|>user\nHi <|im_end|>\n");
-}
-
-TEST(ChatTemplate, ThinkingModelsOpenTheirThoughts) {
-  const ChatTemplate chat = of("{{ '<|im_start|>' + role }}{{ '<|im_start|>assistant\\n<think>\\n' }}");
-  EXPECT_EQ(chat.render(kQuestion, true), "<|im_start|>user\nHi <|im_end|>\n<|im_start|>assistant\n<think>\n");
-}
-
-TEST(ChatTemplate, Qwen3ForgetsThoughtsOfEarlierTurns) {
-  const ChatTemplate chat = of("<|im_start|> reasoning_content enable_thinking");
-  const std::vector<ChatMessage> talk = {
-      {"user", "A?"}, {"assistant", "<think>\nhm\n</think>\n\nB."}, {"user", "C?"}, {"assistant", "D."}};
-  EXPECT_EQ(chat.render(talk, false),
-            "<|im_start|>user\nA?<|im_end|>\n<|im_start|>assistant\nB.<|im_end|>\n<|im_start|>user\nC?<|im_end|>\n"
-            "<|im_start|>assistant\n<think>\n\n</think>\n\nD.<|im_end|>\n");
-}
-
-TEST(ChatTemplate, Llama3TrimsAndItsSuccessorTellsTheDate) {
-  EXPECT_EQ(of("{{ bos_token }}<|start_header_id|>").render(kQuestion, true),
-            "<s><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
-            "\n\n");
-  EXPECT_EQ(of("{{ bos_token }}<|start_header_id|> Cutting Knowledge Date").render(kTalk, false).substr(0, 160),
-            "<s><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\n"
-            "Today Date: 26 Jul 2024\n\nBe kind.<|eot_id|><|start_header_id|>user<|end_hea");
-}
-
-TEST(ChatTemplate, Llama2PutsTheSystemTextIntoTheFirstQuestion) {
-  const ChatTemplate chat = of("bos_token [INST] <<SYS>>");
-  EXPECT_EQ(chat.render(kTalk, true),
-            "<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\n A? [/INST] B. </s><s>[INST] C? [/INST]");
-  EXPECT_THROW(static_cast<void>(chat.render(std::vector<ChatMessage>{{"assistant", "A"}}, true)), Error);
-}
-
-TEST(ChatTemplate, ZephyrOlmo2AndHuginnDifferInTheirMarks) {
-  EXPECT_EQ(of("<|user|> <|assistant|> eos_token").render(kTalk, true),
-            "<|system|>\nBe kind.</s>\n<|user|>\n A?</s>\n<|assistant|>\nB.</s>\n<|user|>\nC?</s>\n<|assistant|>\n");
-  EXPECT_EQ(of("bos_token <|user|> <|assistant|> eos_token not loop.last").render(kTalk, true),
-            "<s><|system|>\nBe kind.\n<|user|>\n A?\n<|assistant|>\nB.</s>\n<|user|>\nC?\n<|assistant|>\n");
-  EXPECT_EQ(of("bos_token <|begin_header|>").render(kTalk, true),
-            "<s><|begin_header|>system<|end_header|>\n\nBe kind.<|end_turn|><|begin_header|>user<|end_header|>\n\n"
-            "A?<|end_turn|><|begin_header|>Huginn<|end_header|>\n\nB.<|end_turn|><|begin_header|>user<|end_header|>"
-            "\n\nC?<|end_turn|><|begin_header|>Huginn<|end_header|>\n\n");
-}
-
-TEST(ChatTemplate, AnUnknownTemplateOrRoleIsNamed) {
+std::string message_of(const std::function<void()>& failing) {
   try {
-    static_cast<void>(of("{{ messages }}"));
-    FAIL() << "expected an error";
+    failing();
   } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()).substr(0, 63),
-              "t.jinja: this chat template is not known; those of ChatML (Smol");
+    return error.what();
   }
-  const ChatTemplate chat = of("<|im_start|>");
-  EXPECT_THROW(static_cast<void>(chat.render({}, true)), Error);
-  EXPECT_THROW(static_cast<void>(chat.render(std::vector<ChatMessage>{{"tool", "x"}}, true)), Error);
-  EXPECT_THROW(static_cast<void>(chat.render(std::vector<ChatMessage>{{"user", "x"}, {"system", "y"}}, true)), Error);
-  EXPECT_THROW(static_cast<void>(chat.render(std::vector<ChatMessage>{{"user", "\xFF"}}, true)), Error);
+  return "no error";
 }
 
-TEST(ChatTemplate, IsReadFromTheFilesOfAModelFolder) {
-  const ScratchFolder folder;
-  const auto write = [&](const nlohmann::json& config) {
-    write_text_atomically(folder / "tokenizer_config.json", config.dump());
-  };
-  write({{"bos_token", {{"content", "<b>"}}},
-         {"eos_token", nullptr},
-         {"chat_template", "{{ bos_token }}<|begin_header|>"}});
-  EXPECT_EQ(ChatTemplate::load(folder.path()).render(kQuestion, false).substr(0, 7), "<b><|be");
-  write({{"chat_template",
-          {{{"name", "tools"}, {"template", "?"}}, {{"name", "default"}, {"template", "<|im_start|>"}}}}});
-  EXPECT_EQ(ChatTemplate::load(folder.path()).family(), "chatml");
-  write({{"bos_token", "<b>"}});
-  EXPECT_THROW(ChatTemplate::load(folder.path()), Error);
-  write_text_atomically(folder / "chat_template.jinja", "<|start_header_id|>");
-  EXPECT_EQ(ChatTemplate::load(folder.path()).family(), "llama-3");
+TEST(ChatTemplate, IsRunWithItsTokensAndTheGenerationPrompt) {
+  const ChatTemplate chat =
+      of("{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m['content']|trim }}{{ eos_token }}{% endfor %}"
+         "{% if add_generation_prompt %}[assistant]{% endif %}");
+  EXPECT_EQ(chat.render(kQuestion, false), "<s>[user]Hi</s>");
+  EXPECT_EQ(chat.render(kTalk, true), "<s>[system]Be kind.</s>[user]A?</s>[assistant]B.</s>[user]C?</s>[assistant]");
+}
+
+// The default text and the thoughts of these were once guessed from words in the source.
+TEST(ChatTemplate, WhatTheSourceSaysIsWritten) {
+  const std::string chatml =
+      "{% for m in messages %}{% if loop.first and m.role != 'system' %}{{ '<|im_start|>system\\nPut it in \\\\boxed{}."
+      "<|im_end|>\\n' }}{% endif %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>' }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{% endif %}";
+  EXPECT_EQ(of(chatml).render(kQuestion, true),
+            "<|im_start|>system\nPut it in \\boxed{}.<|im_end|>\n<|im_start|>user\nHi <|im_end|><|im_start|>assistant\n"
+            "<think>\n");
+  EXPECT_EQ(of("<|im_start|>{{ messages[0].content }}").render(kQuestion, true), "<|im_start|>Hi ");
+}
+
+TEST(ChatTemplate, MissingTokensAreUndefined) {
+  const ChatTemplate chat("{{ bos_token is defined }}{{ eos_token }}|", "", "", "t");
+  EXPECT_EQ(chat.render(kQuestion, false), "False|");
+  EXPECT_EQ(message_of(
+                [] { static_cast<void>(ChatTemplate("{{ bos_token + 'a' }}", "", "", "t").render(kQuestion, false)); }),
+            "t: line 1: 'bos_token' is undefined");
+}
+
+TEST(ChatTemplate, MessagesHoldWhateverJsonHolds) {
+  Conversation talk;
+  talk.messages = parse_ordered_json(
+      R"([{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"b": 1, "a": 2.0}}}]}])",
+      "talk");
+  talk.tools = parse_ordered_json(R"([{"z": 1, "a": [true, null]}])", "tools");
+  talk.arguments["enable_thinking"] = false;
+  talk.add_generation_prompt = false;
+  EXPECT_EQ(
+      of("{{ messages[0].tool_calls[0].function.arguments|tojson }}{{ messages[0].content is none }}{{ tools|tojson }}"
+         "{{ documents is none }}{{ enable_thinking }}{{ add_generation_prompt }}")
+          .render(talk),
+      R"({"b": 1, "a": 2.0}True[{"z": 1, "a": [true, null]}]TrueFalseFalse)");
+}
+
+TEST(ChatTemplate, TheConversationHasTheLastWordOnItsOwnNames) {
+  Conversation talk;
+  talk.arguments["messages"] = "x";
+  talk.arguments["bos_token"] = "<other>";
+  EXPECT_EQ(of("{{ messages }}{{ bos_token }}").render(talk), "[]<other>");
+}
+
+TEST(ChatTemplate, MistakesSayWhere) {
+  EXPECT_EQ(message_of([] { of("{% if %}"); }), "t.jinja: line 1: expected an expression, found \"%}\"");
+  EXPECT_EQ(message_of([] { static_cast<void>(of("x").render({}, true)); }),
+            "message: the conversation is empty; give at least one");
+  EXPECT_EQ(message_of([] {
+              static_cast<void>(of("x").render(std::vector<ChatMessage>{{"user", "\xFF"}}, true));
+            }).substr(0, 8),
+            "message:");
+  EXPECT_EQ(message_of([] { of("\xFF"); }).substr(0, 8), "t.jinja:");
+  Conversation broken;
+  broken.messages.push_back("\xFF");
+  EXPECT_EQ(message_of([&] { static_cast<void>(of("x").render(broken)); }),
+            "t.jinja: messages: a text that it was given is not UTF-8");
+  EXPECT_EQ(message_of([] { static_cast<void>(of("{{ raise_exception('no system') }}").render(kTalk, true)); }),
+            "t.jinja: the template refuses this conversation: no system");
+}
+
+class TemplateFiles : public testing::Test {
+ protected:
+  void write(const std::string& name, std::string_view text) { write_text_atomically(folder_ / name, text); }
+  std::string rendered() { return ChatTemplate::load(folder_.path()).render(kQuestion, false); }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(TemplateFiles, TokensAreTextOrObjects) {
+  write("tokenizer_config.json",
+        R"({"bos_token": {"content": "<b>"}, "eos_token": null, "pad_token": "<p>", "unk_token": "",
+    "additional_special_tokens": ["<x>", {"content": "<y>"}], "extra_special_tokens": {"image_token": "<i>"},
+    "chat_template": "{{ bos_token }}{{ pad_token }}{{ eos_token is defined }}{{ unk_token is defined }}{{ additional_special_tokens }}{{ image_token }}"})");
+  EXPECT_EQ(rendered(), "<b><p>FalseFalse['<x>', '<y>']<i>");
+  write("tokenizer_config.json", R"({"bos_token": 5, "chat_template": "x"})");
+  EXPECT_EQ(message_of([&] { rendered(); }),
+            (folder_ / "tokenizer_config.json").string() + ": bos_token must be text, found number");
+}
+
+TEST_F(TemplateFiles, ATokenMapCountsWhereAddedTokensAreNotListed) {
+  write("special_tokens_map.json", R"({"bos_token": "<map>"})");
+  write("tokenizer_config.json", R"({"bos_token": "<config>", "chat_template": "{{ bos_token }}"})");
+  EXPECT_EQ(rendered(), "<map>");
+  write("tokenizer_config.json",
+        R"({"bos_token": "<config>", "added_tokens_decoder": {}, "chat_template": "{{ bos_token }}"})");
+  EXPECT_EQ(rendered(), "<config>");
+}
+
+TEST_F(TemplateFiles, ItsOwnFileWinsOverTheConfigAndThatOverTheJsonFile) {
+  write("chat_template.json", R"({"chat_template": "json"})");
+  EXPECT_EQ(rendered(), "json");
+  write("tokenizer_config.json", R"({"bos_token": "<b>", "chat_template": "config"})");
+  EXPECT_EQ(rendered(), "config");
+  write("chat_template.jinja", "own {{ bos_token }}");
+  EXPECT_EQ(rendered(), "own <b>");
+}
+
+TEST_F(TemplateFiles, OfNamedOnesToolsTakeTheirs) {
+  write("tokenizer_config.json",
+        R"({"chat_template": [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "plain"}]})");
+  const ChatTemplate chat = ChatTemplate::load(folder_.path());
+  Conversation talk;
+  EXPECT_EQ(chat.render(talk), "plain");
+  talk.tools = Json::array();
+  EXPECT_EQ(chat.render(talk), "tools");
+}
+
+TEST_F(TemplateFiles, WhatIsMissingIsNamed) {
+  EXPECT_EQ(message_of([&] { rendered(); }).substr(folder_.path().string().size(), 19), ": no chat template ");
+  write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": "x"}]})");
+  EXPECT_EQ(message_of([&] { rendered(); }), (folder_ / "tokenizer_config.json").string() +
+                                                 ": chat_template has no entry with the name \"default\"; add one");
+  write("tokenizer_config.json", R"({"chat_template": 5})");
+  EXPECT_EQ(message_of([&] { rendered(); }), (folder_ / "tokenizer_config.json").string() +
+                                                 ": chat_template must be text or a list of named texts, found number");
 }
 
 }  // namespace
