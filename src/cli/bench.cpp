@@ -73,7 +73,7 @@ void print_speed(const std::string& work, const std::vector<double>& speeds) {
 
 nlohmann::json result_json(const Request& request, const Model& model, const BenchmarkResult& result) {
   const BenchmarkOptions& options = request.bench;
-  nlohmann::json json = measured_provenance(request.run, model);
+  nlohmann::json json = provenance(request.run, model);
   json["batch"] = options.batch;
   json["rounds"] = options.rounds;
   if (options.prompt > 0) {

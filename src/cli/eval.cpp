@@ -96,7 +96,7 @@ MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
 /// What a result on a text depends on.
 nlohmann::json text_json(const Request& request, const Model& model, const Tokenizer& tokenizer,
                          const MeasuredText& text, const EvaluationOptions& options) {
-  nlohmann::json json = measured_provenance(request.run, model);
+  nlohmann::json json = provenance(request.run, model);
   add_text(json, request.text, text);
   add_prefix(json, tokenizer);
   json["max_tokens"] = request.most_tokens > 0 ? nlohmann::json(request.most_tokens) : nlohmann::json(nullptr);
@@ -202,7 +202,7 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
     rows = evaluate_examples(model, tokenizer, examples, rules, options, show(progress));
   }
   if (request.run.json) {
-    nlohmann::json json = measured_provenance(request.run, model);
+    nlohmann::json json = provenance(request.run, model);
     json["examples"] = request.examples;
     json["window_tokens"] = options.window;
     add_prefix(json, tokenizer);

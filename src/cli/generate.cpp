@@ -7,9 +7,11 @@
 #include <array>
 #include <cmath>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/conversation.hpp"
@@ -23,6 +25,7 @@ namespace {
 struct Request {
   RunOptions run;
   std::string prompt;
+  std::string prompt_file;
   bool chat = false;
   std::string system;
   std::string messages_file;
@@ -115,11 +118,31 @@ double milliseconds_per_token(const Generation& result) {
   return result.decode_milliseconds / std::max(1, result.decode_passes);
 }
 
+nlohmann::json sampling_json(const SamplingOptions& sampling) {
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"repetition_penalty", sampling.repetition_penalty}};
+}
+
+nlohmann::json chat_json(const Request& request) {
+  nlohmann::json json = {{"template_arguments", request.template_arguments}};
+  if (!request.system.empty()) json["system"] = request.system;
+  if (!request.messages_file.empty()) json["messages"] = request.messages_file;
+  return json;
+}
+
 /// What a generation gave, but for its tokens.
 nlohmann::json result_json(const Request& request, const Model& model, const Generation& result,
                            const std::vector<int>& loops) {
   nlohmann::json json = provenance(request.run, model);
   json["exit"] = request.exit;
+  json["sampling"] = sampling_json(request.generate.sampling);
+  json["context"] = context_of(request.context, model.spec());
+  if (!request.generate.stops.empty()) json["stop"] = request.generate.stops;
+  if (request.ignore_end) json["ignore_end"] = true;
+  if (request.chat || !request.messages_file.empty()) json["chat"] = chat_json(request);
   if (request.messages_file.empty()) json["prompt"] = request.prompt;
   if (!request.messages_file.empty()) json["messages"] = request.messages_file;
   if (request.chat) json["chat"] = true;
@@ -138,6 +161,20 @@ nlohmann::json result_json(const Request& request, const Model& model, const Gen
   return json;
 }
 
+/// The text of a file, or of standard input for "-", without the line break that ends it.
+std::string prompt_of_file(const std::string& file) {
+  std::string text;
+  if (file == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    text = read_text(file);
+  }
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  if (text.empty()) throw Error("--prompt-file: {} is empty; give at least one character", file);
+  return text;
+}
+
 /// Refuses what would change nothing.
 void check_prompt(const Request& request) {
   require_utf8(request.prompt, "--prompt");
@@ -154,7 +191,8 @@ void check_prompt(const Request& request) {
   }
 }
 
-void run(const Request& request) {
+void run(Request& request) {
+  if (!request.prompt_file.empty()) request.prompt = prompt_of_file(request.prompt_file);
   check_prompt(request);
   const ExitChoice choice = parse_exit(request.exit);
   const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
@@ -221,7 +259,12 @@ void add_generate(CLI::App& program) {
       program.add_subcommand("generate", "Write text, deciding for every token how many loops to spend");
   add_run_options(*command, request->run);
   SamplingOptions& sampling = request->generate.sampling;
-  command->add_option("-p,--prompt", request->prompt, "Text to go on from");
+  CLI::Option* prompt = command->add_option("-p,--prompt", request->prompt, "Text to go on from");
+  command
+      ->add_option("--prompt-file", request->prompt_file,
+                   "File that holds it, or - for standard input; the line break at its end is left out")
+      ->excludes(prompt)
+      ->check(some_text());
   command->add_flag("--chat", request->chat, "The prompt is a message: write it as the model's chat template says");
   command->add_option("--system", request->system, "With --chat: what the system says first");
   command->add_option(

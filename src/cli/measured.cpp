@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "study/number_types.hpp"
 #include "text/corpus.hpp"
 
 namespace gyre::cli {
@@ -23,13 +22,6 @@ void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer) {
   json["begins_with"] = nlohmann::json::array();
   for (const std::int32_t token : tokenizer.prefix_tokens()) json["begins_with"].push_back(tokenizer.piece(token));
   json["begins_with_ids"] = tokenizer.prefix_tokens();
-}
-
-nlohmann::json measured_provenance(const RunOptions& options, const Model& model) {
-  nlohmann::json json = provenance(options, model);
-  json["number_types"] = number_types(model);
-  json.erase("compute_dtype");  // number_types tells it for prompts and for decoding
-  return json;
 }
 
 void print_json(const nlohmann::json& json) {

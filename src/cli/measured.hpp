@@ -18,9 +18,6 @@ void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredTe
 /// Adds what begins every text and window: ids, and as text.
 void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer);
 
-/// provenance() with the types of numbers that the model is computed with.
-nlohmann::json measured_provenance(const RunOptions& options, const Model& model);
-
 /// On stdout. Numbers that are not finite are null; bytes that are no UTF-8 become U+FFFD.
 void print_json(const nlohmann::json& json);
 

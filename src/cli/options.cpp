@@ -6,7 +6,7 @@
 #include "base/processors.hpp"
 #include "cli/checks.hpp"
 #include "kernels/kernels.hpp"
-#include "text/corpus.hpp"
+#include "study/number_types.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -77,17 +77,6 @@ void add_text_options(CLI::App& command, TextOptions& options) {
       ->capture_default_str();
 }
 
-std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most) {
-  const std::string text = read_corpus(options.file);
-  const TextSplit split = split_text(text, options.validation_share);
-  const std::string_view part = options.split == "validation" ? split.validation
-                                : options.split == "train"    ? split.training
-                                                              : std::string_view(text);
-  std::vector<std::int32_t> tokens = tokenizer.encode(part);
-  if (tokens.size() > most) tokens.resize(most);
-  return tokens;
-}
-
 int thread_count(const RunOptions& options) { return options.threads > 0 ? options.threads : usable_processors(); }
 
 int context_of(int wanted, const ModelSpec& spec) {
@@ -108,22 +97,20 @@ KvPolicy kv_policy_of(const RunOptions& options) {
 }
 
 nlohmann::json provenance(const RunOptions& options, const Model& model) {
-  nlohmann::json json = {
-      {"program", "gyre " GYRE_VERSION},
-      {"model", options.model},
-      {"family", model.family()},
-      {"model_sha256", model.hash()},
-      {"stored_dtype", model.stored_type()},
-      {"weight_dtype", model.weight_type()},
-      {"compute_dtype",
-       model.weight_type() == "f32" || model.weight_type() == "bf16" ? "F32" : "I8 products, F32 sums"},
-      {"loops", loops_of(options, model.spec())},
-      {"kv_policy", name_of(kv_policy_of(options))},
-      {"kv_type", options.kv_type},
-      {"first_state", options.first_state},
-      {"threads", thread_count(options)},
-      {"isa", kernels().name},
-      {"seed", options.seed}};
+  nlohmann::json json = {{"program", "gyre " GYRE_VERSION},
+                         {"model", options.model},
+                         {"family", model.family()},
+                         {"model_sha256", model.hash()},
+                         {"stored_dtype", model.stored_type()},
+                         {"weight_dtype", model.weight_type()},
+                         {"number_types", number_types(model)},
+                         {"loops", loops_of(options, model.spec())},
+                         {"kv_policy", name_of(kv_policy_of(options))},
+                         {"kv_type", options.kv_type},
+                         {"first_state", options.first_state},
+                         {"threads", thread_count(options)},
+                         {"isa", kernels().name},
+                         {"seed", options.seed}};
   if (!options.layer_loops.runs.empty()) {
     json["layer_loops"] = options.layer_loops.runs;
     json["damping"] = options.layer_loops.damping;

@@ -7,7 +7,6 @@
 
 #include "engine/engine.hpp"
 #include "model/model.hpp"
-#include "text/tokenizer.hpp"
 
 namespace gyre::cli {
 
@@ -60,8 +59,6 @@ struct TextOptions {
 inline constexpr int kDefaultWindow = 1024;
 
 void add_text_options(CLI::App& command, TextOptions& options);
-/// The tokens of the chosen part, at most `most` of them.
-std::vector<std::int32_t> tokens_of(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most);
 
 int thread_count(const RunOptions& options);
 /// Positions to make room for: `wanted`, or when that is 0 the model's, at most 4096. Throws Error naming --context
@@ -72,7 +69,7 @@ KvPolicy kv_policy_of(const RunOptions& options);
 /// Loops per group: --loops, or the model's own.
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec);
 
-/// What a result depends on: model, hash, dtype, KV policy, loops, threads, seed, instruction set.
+/// What a result depends on: model, hash, types of numbers, KV policy, loops, threads, seed, instruction set.
 nlohmann::json provenance(const RunOptions& options, const Model& model);
 
 }  // namespace gyre::cli

@@ -144,7 +144,7 @@ StudySubject subject_of(const Request& request, const Model& model, const Tokeni
   subject.text.erase("text");
   subject.text["window"] = options.window;
   subject.text["unit"] = tokenizer.size() < 256 ? "characters" : "tokens";
-  subject.settings = measured_provenance(request.run, model);
+  subject.settings = provenance(request.run, model);
   // These are told of every checkpoint.
   for (const char* key : {"model", "model_sha256", "program"}) subject.settings.erase(key);
   subject.settings["token_by_token"] = runs_token_by_token(options);

@@ -68,6 +68,42 @@ TEST_F(Flags, AnEmptyStopTextIsNone) {
   EXPECT_THAT(run.err, StartsWith("gyre: --stop: the text is empty"));
 }
 
+TEST_F(Flags, APromptMayComeFromAFile) {
+  const std::string model = folder_.path().string();
+  const std::string file = folder_.beside("prompt.txt").string();
+  const auto from_file = [&] {
+    return run_gyre({"generate", "-m", model, "-n", "2", "--temperature", "0", "--prompt-file", file});
+  };
+  const ProgramRun wanted = run_gyre({"generate", "-m", model, "-n", "2", "--temperature", "0", "-p", "abc"});
+  for (const char* text : {"abc", "abc\n", "abc\r\n"}) {
+    write_text_atomically(file, text);
+    EXPECT_EQ(from_file().out, wanted.out);
+  }
+  write_text_atomically(file, "\n");
+  EXPECT_THAT(from_file().err, StartsWith("gyre: --prompt-file: " + file + " is empty"));
+  EXPECT_EQ(generate({"--prompt-file", file}).status, 2);  // and a prompt besides
+}
+
+TEST_F(Flags, ThatChangeATextAreToldWithIt) {
+  const nlohmann::json json = nlohmann::json::parse(
+      generate({"--json",       "--temperature", "0.5",     "--top-k",       "3",
+                "--top-p",      "0.75",          "--min-p", "0.25",          "--repetition-penalty",
+                "1.5",          "--context",     "20",      "--stop",        "zz",
+                "--ignore-end", "--kv-type",     "bf16",    "--first-state", "zero",
+                "--exit",       "step:tau=0.5"})
+          .out);
+  EXPECT_EQ(json["sampling"],
+            (nlohmann::json{
+                {"temperature", 0.5}, {"top_k", 3}, {"top_p", 0.75}, {"min_p", 0.25}, {"repetition_penalty", 1.5}}));
+  EXPECT_EQ(json["context"], 20);
+  EXPECT_EQ(json["stop"], nlohmann::json({"zz"}));
+  EXPECT_EQ(json["ignore_end"], true);
+  EXPECT_EQ(json["kv_type"], "bf16");
+  EXPECT_EQ(json["first_state"], "zero");
+  EXPECT_EQ(json["exit"], "step:tau=0.5");
+  EXPECT_EQ(json["model_sha256"].get<std::string>().size(), 64U);
+}
+
 TEST_F(Flags, MoreThreadsThanProcessorsAreWarnedOf) {
   const int processors = usable_processors();
   EXPECT_THAT(generate({"--threads", std::to_string(processors + 1)}).err,

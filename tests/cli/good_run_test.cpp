@@ -52,7 +52,7 @@ TEST_F(GoodRun, GenerateTellsAsJsonWhatItDependsOnAndHowDeepEveryTokenWent) {
   EXPECT_EQ(json["kv_type"], "f32");
   EXPECT_EQ(json["seed"], 7);
   EXPECT_EQ(json["stored_dtype"], "F32");
-  EXPECT_EQ(json["compute_dtype"], "F32");
+  EXPECT_EQ(json["number_types"]["weights"], nlohmann::json({"f32"}));
   EXPECT_EQ(json["threads"], 2);
   EXPECT_EQ(json["loops"], (std::vector<int>{1, 5, 3, 1}));
   EXPECT_EQ(json["stop_reason"], "length");

@@ -42,10 +42,12 @@ class Generate : public ::testing::Test {
     for (float& value : weights["final_norm.weight"]) value = 1;
   }
 
+  /// `padding` ids of the vocabulary stand for no token.
   static Heard run(const Tokenizer& tokenizer, const std::vector<std::int32_t>& prompt, GenerateOptions options,
-                   int context = 24) {
-    ModelFolder folder(counting_spec(tokenizer.size()));
-    folder.rewrite([&](Weights& weights) { count(weights, static_cast<std::size_t>(tokenizer.size())); });
+                   int context = 24, int padding = 0) {
+    const int vocabulary = tokenizer.size() + padding;
+    ModelFolder folder(counting_spec(vocabulary));
+    folder.rewrite([&](Weights& weights) { count(weights, static_cast<std::size_t>(vocabulary)); });
     const Model model = Model::load(folder.path());
     Engine engine(model, 1);
     Sequence sequence = engine.start({2}, context, KvPolicy{}, 1);
@@ -70,6 +72,13 @@ class Generate : public ::testing::Test {
     return made;
   }
 };
+
+TEST_F(Generate, DrawsNoIdThatStandsForNoToken) {
+  // Behind the last character the model would say the first padding id; the next likeliest is any character.
+  const Tokenizer tokenizer = Tokenizer::characters(kTestCharacters);
+  const Heard got = run(tokenizer, tokenizer.encode("lm"), options(5), 24, 3);
+  EXPECT_EQ(got.result.text, "no ab");
+}
 
 TEST_F(Generate, StreamsTheTextOfItsTokens) {
   const Heard got = run("ab", options(5));

@@ -1,12 +1,18 @@
 #include "engine/sampler.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <set>
 
+#include "base/error.hpp"
+
 namespace gyre {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 /// Logits of the probabilities 0.5, 0.25, 0.15, 0.1, out of order.
 const std::vector<float> kLogits = {std::log(0.15F), std::log(0.5F), std::log(0.1F), std::log(0.25F)};
@@ -91,6 +97,37 @@ TEST(Sampler, TopPKeepsTheFewestThatReachTheProbability) {
   EXPECT_EQ(drawn(options), (Tokens{0, 1, 3}));
   options.top_p = 0;
   EXPECT_EQ(drawn(options), (Tokens{1}));
+}
+
+TEST(Sampler, TopPCountsTheProbabilityThatTopKLeft) {
+  // Of 0.5 and 0.25 that are left the first is two thirds: enough for 0.6, which it would not be of the whole.
+  SamplingOptions options = plain();
+  options.top_k = 2;
+  options.top_p = 0.6F;
+  EXPECT_EQ(drawn(options), (Tokens{1}));
+  options.top_p = 0.7F;
+  EXPECT_EQ(drawn(options), (Tokens{1, 3}));
+}
+
+TEST(Sampler, RefusesLogitsThatAreNotFinite) {
+  for (const float temperature : {0.0F, 1.0F}) {
+    SamplingOptions options;
+    options.temperature = temperature;
+    for (const float wrong : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+      EXPECT_THAT(
+          [&] {
+            Sampler(options).draw(std::vector<float>{1, 2, wrong, 3}, {});
+          },
+          ThrowsMessage<Error>(HasSubstr("the logit of token 2 is ")));
+    }
+  }
+}
+
+TEST(Sampler, PenalisesNothingBehindTheTokensThatMayBeDrawn) {
+  SamplingOptions options;
+  options.temperature = 0;
+  options.repetition_penalty = 2;
+  EXPECT_EQ(Sampler(options).draw(std::vector<float>{3, 2}, std::vector<std::int32_t>{7, -1}), 0);
 }
 
 TEST(Sampler, MinPDropsWhatIsFarBelowTheLikeliest) {
