@@ -22,10 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array kWanted = {
-    "config.json",    "generation_config.json",  "*.safetensors", "*.safetensors.index.json",
-    "tokenizer.json", "tokenizer_config.json",   "vocab.json",    "vocab.txt",
-    "merges.txt",     "special_tokens_map.json", "README.md",     "chat_template.jinja",
-    "LICENSE*",       "added_tokens.json",      "chat_template.json", "additional_chat_templates/*.jinja"};
+    "config.json",    "generation_config.json",  "*.safetensors",      "*.safetensors.index.json",
+    "tokenizer.json", "tokenizer_config.json",   "vocab.json",         "vocab.txt",
+    "merges.txt",     "special_tokens_map.json", "README.md",          "chat_template.jinja",
+    "LICENSE*",       "added_tokens.json",       "chat_template.json", "additional_chat_templates/*.jinja"};
 
 bool wanted_by_default(const std::string& path) {
   return std::any_of(kWanted.begin(), kWanted.end(),

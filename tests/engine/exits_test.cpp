@@ -360,7 +360,7 @@ TEST(RulesThatReadLogits, AreNotAskedBeforeTheirAnswerCanMatter) {
   // Loops whose logits are read of six, where nothing fires.
   const auto read = [](const std::string& rule) {
     std::vector<int> loops;
-    std::vector<std::vector<float>> logits = {{0, 0}, {9, 0}, {0, 9}, {9, 0}, {0, 9}, {9, 0}};
+    std::vector<std::vector<float>> logits = {{0, 0}, {9, 0}, {0, 9}, {2, 0}, {0, 9}};
     std::vector<LoopStep> steps(5);
     for (std::size_t k = 0; k < steps.size(); ++k) {
       steps[k].logits = [&logits, &loops, k](LoopStep::Readout) {
