@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <set>
 
+#include "base/error.hpp"
 #include "base/hash.hpp"
+#include "scratch_folder.hpp"
 
 namespace gyre {
 namespace {
@@ -31,6 +34,33 @@ std::vector<Example> turns(int level, int prompts, int count) {
     examples.push_back(ask("level " + std::to_string(level) + ", " + std::to_string(i % prompts), level));
   }
   return examples;
+}
+
+TEST(ReadExamples, TakesEveryFieldAndSkipsEmptyLines) {
+  const ScratchFolder scratch;
+  std::ofstream(scratch / "e.jsonl") << R"({"prompt":"p","answer":"a"})"
+                                     << "\n\n"
+                                     << R"({"labels":" x","level":3,"answer":"b","prompt":"qr"})";
+  const std::vector<Example> read = read_examples(scratch / "e.jsonl");
+  EXPECT_EQ(read, (std::vector<Example>{{"p", "a", 0, ""}, {"qr", "b", 3, " x"}}));
+}
+
+TEST(ReadExamples, NamesTheLineOfAMistake) {
+  const ScratchFolder scratch;
+  for (const std::string line : {R"({"prompt":"p"})", R"({"prompt":"","answer":"a"})", R"({"prompt":"p","answer":""})",
+                                 R"({"prompt":"p","answer":"a","level":-1})", "[1]", "{"}) {
+    std::ofstream(scratch / "e.jsonl") << R"({"prompt":"p","answer":"a"})"
+                                       << "\n\n"
+                                       << line << "\n";
+    try {
+      read_examples(scratch / "e.jsonl");
+      ADD_FAILURE() << "no error for " << line;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("e.jsonl, line 3")) << line;
+    }
+  }
+  std::ofstream(scratch / "e.jsonl") << "\n";
+  EXPECT_THROW(read_examples(scratch / "e.jsonl"), Error);
 }
 
 TEST(ExampleSplit, HasEveryPromptOnOneSide) {

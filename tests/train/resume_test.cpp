@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
+#include "model/model.hpp"
 #include "train/checkpoint.hpp"
 #include "train/trainer_fixture.hpp"
 
@@ -125,8 +126,8 @@ TEST_F(Resume, GoesOnWithMoreStepsAndOtherMeasurements) {
                            {"evaluate_every", 1},
                            {"evaluate_windows", 2},
                            {"evaluate_loops", {"1"}},
-                           {"checkpoint_every", 3},
-                           {"checkpoint_at", {4}},
+                           {"checkpoint_every", 100},
+                           {"checkpoint_at", {3}},
                            {"export_bf16", true}});
   TrainRequest asked = resumed(more);
   asked.threads = 2;
@@ -135,6 +136,11 @@ TEST_F(Resume, GoesOnWithMoreStepsAndOtherMeasurements) {
   const json settings = read_state(out() / "checkpoints" / checkpoint_name(4)).settings;
   EXPECT_EQ(settings.at("training").at("steps"), 4);
   EXPECT_EQ(load_json(out() / "model" / "config.json").at("name"), "renamed");
+  EXPECT_EQ(Model::load(out() / "model").stored_type(), "BF16");
+  EXPECT_EQ(Model::load(out() / "checkpoints" / checkpoint_name(4)).stored_type(), "F32");
+  const std::vector<json> rows = metrics(out(), 2);
+  ASSERT_EQ(rows.size(), 4U);  // two steps, each with its evaluation
+  EXPECT_EQ(rows[1].at("validation").size(), 2U);
 }
 
 TEST_F(Resume, RefusesFewerStepsThanTheCheckpointHas) {
@@ -180,8 +186,12 @@ TEST_F(Resume, ReportsAStateThatIsNoState) {
 // Weights grow a hundredfold a step: a loss, a gradient or a weight is soon beyond f32.
 TEST_F(TrainerTest, ARunThatDivergesLeavesWholeCheckpointsOfEarlierSteps) {
   json config = small_config();
-  config["training"].update(
-      {{"steps", 60}, {"warmup", 0}, {"learning_rate", 10}, {"weight_decay", 10}, {"checkpoint_every", 1}});
+  config["training"].update({{"steps", 60},
+                             {"warmup", 0},
+                             {"learning_rate", 10},
+                             {"weight_decay", 10},
+                             {"checkpoint_every", 1},
+                             {"evaluate_every", 1}});
   const TrainRequest asked = request(config, "out");
   const std::string message = message_of(asked);
   EXPECT_THAT(message, testing::AnyOf(HasSubstr("diverged at step "), HasSubstr("is not finite")));
@@ -197,6 +207,10 @@ TEST_F(TrainerTest, ARunThatDivergesLeavesWholeCheckpointsOfEarlierSteps) {
     }
   }
   EXPECT_FALSE(fs::exists(asked.out / "model"));
+  // What was measured last was finite: the weights of the step that was not are never saved.
+  const std::vector<json> rows = metrics(asked.out);
+  EXPECT_TRUE(rows.back().contains("loss") || rows.back().at("validation").at("default").is_number()) << rows.back();
+  EXPECT_THAT(message, HasSubstr("the loss is "));
 }
 
 }  // namespace

@@ -168,6 +168,33 @@ TEST_F(StepsByHand, AreThoseOfTheTrainer) {
   }
 }
 
+TEST_F(StepsByHand, AreInThePrecisionAskedFor) {
+  std::map<std::string, double> loss_of;
+  for (const std::string precision : {"f32", "bf16"}) {
+    json small = config();
+    small["training"].update({{"precision", precision}, {"steps", 1}});
+    const TrainRequest asked = request(small, precision);
+    ASSERT_TRUE(train(asked));
+    loss_of[precision] = metrics(asked.out)[0].at("loss");
+  }
+  const std::string text = read_text(scratch_ / "text.txt");
+  const auto cut = static_cast<std::size_t>(static_cast<double>(text.size()) * (1.0 - 0.1F));
+  const Tokenizer tokenizer = Tokenizer::characters(text);
+  const TrainingPlan plan = load_plan(scratch_ / "config.json");
+  const TorchModel model(spec_of(plan, tokenizer.size()), 6);
+  Random random(combine_seeds(6, 1));
+  std::vector<std::size_t> begins;
+  for (int row = 0; row < 2; ++row) begins.push_back(random.below(cut - 8));
+  for (const auto& [name, precision] : {std::pair{"f32", Precision::f32}, std::pair{"bf16", Precision::bf16}}) {
+    torch::manual_seed(combine_seeds(6 ^ kDropout, 1));
+    const auto [sum, count] =
+        summed_loss(model, windows(tokenizer, text, begins, 8),
+                    {sample_loops(model.spec(), plan.training, 1), 2, precision, 0.25F, noise_seeds(6, 1, 2)});
+    EXPECT_NEAR(loss_of[name], sum.item<double>() / count, 1e-6) << name;
+  }
+  EXPECT_GT(std::abs(loss_of["f32"] - loss_of["bf16"]), 4e-6);
+}
+
 // Answers of one and of three characters: every target counts the same, however few its batch has.
 TEST_F(StepsByHand, MeasureAnswersByTheTargetsThatCount) {
   json small = config();

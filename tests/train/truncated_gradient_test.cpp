@@ -38,10 +38,11 @@ void enlarge(const TorchModel& model) {
 /// The layers of plain_spec in plain operations.
 class ByHand {
  public:
-  explicit ByHand(const TorchModel& model) : model_(model), spec_(model.spec()) {}
+  explicit ByHand(const TorchModel& model, double dropout = 0)
+      : model_(model), spec_(model.spec()), dropout_(dropout) {}
 
   [[nodiscard]] Tensor embed() const {
-    return torch::embedding(weight("embed"), tokens()) + weight("position").narrow(0, 0, kPositions);
+    return drop(torch::embedding(weight("embed"), tokens()) + weight("position").narrow(0, 0, kPositions));
   }
 
   [[nodiscard]] Tensor loop(int group, const Tensor& state, const Tensor& handed) const {
@@ -50,12 +51,14 @@ class ByHand {
     Tensor x = state;
     if (injection == Injection::add) x = x + handed;
     if (injection == Injection::linear) x = torch::linear(torch::cat({x, handed}, -1), weight(name + ".inject"));
-    x = x + attention(name + ".layers.0.attn", x);
-    return x + mlp(name + ".layers.0.mlp", x);
+    x = x + drop(attention(name + ".layers.0.attn", x));
+    return x + drop(mlp(name + ".layers.0.mlp", x));
   }
 
  private:
   [[nodiscard]] const Tensor& weight(const std::string& name) const { return model_.parameter(name + ".weight"); }
+
+  [[nodiscard]] Tensor drop(const Tensor& x) const { return dropout_ > 0 ? torch::dropout(x, dropout_, true) : x; }
 
   [[nodiscard]] Tensor norm(const std::string& name, const Tensor& x) const {
     return x * torch::rsqrt(x.square().mean(-1, true) + spec_.norm_eps) * weight(name);
@@ -77,6 +80,7 @@ class ByHand {
 
   const TorchModel& model_;
   const ModelSpec& spec_;
+  double dropout_;
 };
 
 /// Backward of a fixed random functional of `states`; the gradients by parameter, the model's own cleared.
@@ -104,6 +108,23 @@ void expect_equal(const std::map<std::string, Tensor>& actual, const std::map<st
 
 ForwardOptions options_of(const TorchModel& model, int backprop_loops) {
   return {model.spec().default_loops(), backprop_loops, Precision::f32, 0.0F, {}};
+}
+
+// The same draws of the same generator, on the embedding and on every branch, in loops without gradient too.
+TEST(Dropout, IsOnTheEmbeddingAndOnEveryBranch) {
+  const TorchModel model(plain_spec(Injection::add), 3);
+  enlarge(model);
+  const ByHand hand(model, 0.3);
+  ForwardOptions options = options_of(model, 1);
+  options.dropout = 0.3F;
+  torch::manual_seed(5);
+  const Tensor actual = model.states(tokens(), options);
+  torch::manual_seed(5);
+  const Tensor embedded = hand.embed();
+  const Tensor handed = hand.loop(0, embedded, embedded);
+  Tensor x = handed;
+  for (int loop = 0; loop < 3; ++loop) x = hand.loop(1, x, handed);
+  EXPECT_LE((actual - x).abs().max().item<double>(), 1e-4 * x.abs().max().item<double>());
 }
 
 class TruncatedGradient : public testing::TestWithParam<Injection> {};
