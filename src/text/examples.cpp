@@ -1,6 +1,7 @@
 #include "text/examples.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -20,7 +21,7 @@ namespace {
 /// How many of `prompts` different ones validate.
 std::size_t held_out(std::size_t prompts, double share) {
   if (share <= 0 || prompts < 2) return 0;
-  const auto rounded = static_cast<std::size_t>(share * static_cast<double>(prompts) + 0.5);
+  const auto rounded = static_cast<std::size_t>(std::llround(share * static_cast<double>(prompts)));
   return std::clamp<std::size_t>(rounded, 1, prompts - 1);
 }
 

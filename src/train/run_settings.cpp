@@ -12,7 +12,9 @@ namespace {
 /// {"groups[0].loops": 4, …}: every value by the path to it.
 void flatten(const nlohmann::json& json, const std::string& path, std::map<std::string, std::string>& values) {
   if (json.is_object() && !json.empty()) {
-    for (const auto& [key, value] : json.items()) flatten(value, path.empty() ? key : path + "." + key, values);
+    for (const auto& [key, value] : json.items()) {
+      flatten(value, path.empty() ? key : fmt::format("{}.{}", path, key), values);
+    }
   } else if (json.is_array() && !json.empty() && json[0].is_object()) {
     for (std::size_t i = 0; i < json.size(); ++i) flatten(json[i], fmt::format("{}[{}]", path, i), values);
   } else {
