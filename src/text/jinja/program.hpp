@@ -18,6 +18,8 @@ class Program {
   /// Throws gyre::Error with `where` and the line on what Jinja refuses and on what is not supported, by its name.
   Program(std::string_view source, std::string where);
   ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
   Program(Program&& other) noexcept;
   Program& operator=(Program&& other) noexcept;
 
