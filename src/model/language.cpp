@@ -135,16 +135,21 @@ GgufVocabulary vocabulary_of(const Gguf& file) {
   return gguf_defaults(std::move(vocabulary), file.path().string());
 }
 
+/// The token that ends a turn in the model's chat template. Nothing where there is none or it cannot be read: whoever
+/// asks for the template hears why.
+std::optional<std::int32_t> end_token_by_template(const fs::path& model, const Tokenizer& tokenizer) {
+  try {
+    return end_token_of(load_chat_template(model, tokenizer), tokenizer);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 /// Besides those of the file's keys: the end tokens that names and the chat template tell.
 void add_implied_end_tokens(const fs::path& model, Language& language) {
   const int size = language.tokenizer.size();
   for (const std::int32_t token : end_tokens_by_name(language.tokenizer)) add(language.end_tokens, token, size);
-  try {
-    const ChatTemplate chat = load_chat_template(model, language.tokenizer);
-    if (const auto token = end_token_of(chat, language.tokenizer)) add(language.end_tokens, *token, size);
-  } catch (const Error&) {
-    // Most models have no template; whoever asks for one hears why it is not to be had.
-  }
+  if (const auto token = end_token_by_template(model, language.tokenizer)) add(language.end_tokens, *token, size);
 }
 
 Language of_gguf(const fs::path& path) {
@@ -193,8 +198,8 @@ ChatTemplate load_chat_template(const fs::path& model, const Tokenizer& tokenize
   return made;
 }
 
-Language load_language(const fs::path& path) {
-  const fs::path model = resolve_model_path(path);
+Language load_language(const fs::path& model_path) {
+  const fs::path model = resolve_model_path(model_path);
   if (fs::is_regular_file(model)) return of_gguf(model);
   require_model_file(model, "tokenizer.json");
   Language language{with_configured_surrounding(Tokenizer::load(model / "tokenizer.json"), model), {}};

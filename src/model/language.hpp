@@ -20,7 +20,7 @@ struct Language {
 /// rules of llama.cpp (text/gguf_vocabulary.hpp). What ends one, all of them: eos_token_id of generation_config.json
 /// and config.json, eos_token of tokenizer_config.json, the eos, eot, eom and fim keys of a GGUF file; tokens that end
 /// turns by their names; the token that the chat template puts behind an answer.
-Language load_language(const std::filesystem::path& model);
+Language load_language(const std::filesystem::path& model_path);
 
 /// The chat template of a model folder or GGUF file, whose tokenizer is `tokenizer`. Throws Error when there is none,
 /// or one that cannot be read.

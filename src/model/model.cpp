@@ -43,8 +43,8 @@ Model::Model(std::filesystem::path path, std::string family, Mapping mapping, Te
   bind();
 }
 
-Model Model::load(const std::filesystem::path& given, const LoadOptions& options) {
-  const std::filesystem::path path = resolve_model_path(given);
+Model Model::load(const std::filesystem::path& model_path, const LoadOptions& options) {
+  const std::filesystem::path path = resolve_model_path(model_path);
   if (std::filesystem::is_regular_file(path)) {
     TensorStore store{Gguf(path)};
     const Gguf& file = *store.gguf();

@@ -77,7 +77,7 @@ class Model {
   /// Loads a folder (config.json of gyre or of a family in families.hpp, safetensors in one file or several) or a GGUF
   /// file. Throws Error for a missing or foreign file, a tensor that is missing, superfluous, of the wrong shape, or
   /// that holds numbers which are not finite.
-  static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
+  static Model load(const std::filesystem::path& model_path, const LoadOptions& options = {});
 
   /// Loops layers of a model that does not loop them: see with_loops.
   void loop_layers(std::span<const LayerLoop> runs, float damping, const std::string& flag);

@@ -12,6 +12,20 @@
 
 namespace gyre {
 
+namespace {
+
+/// Whether the system started one more; those that run do the work of the others.
+bool starts(const std::function<void()>& work, const ThreadStarter& start, std::vector<std::thread>& workers) {
+  try {
+    workers.push_back(start ? start(work) : std::thread(work));
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
 void run_on_threads(int threads, const std::function<void()>& work, const ThreadStarter& start) {
   std::exception_ptr failure;
   std::mutex mutex;
@@ -25,10 +39,7 @@ void run_on_threads(int threads, const std::function<void()>& work, const Thread
   };
   std::vector<std::thread> workers;
   workers.reserve(static_cast<std::size_t>(std::max(0, threads - 1)));
-  try {
-    for (int i = 1; i < threads; ++i) workers.push_back(start ? start(guarded) : std::thread(guarded));
-  } catch (const std::system_error&) {  // those that run do the work of the others
-  }
+  while (static_cast<int>(workers.size()) + 1 < threads && starts(guarded, start, workers)) continue;
   guarded();
   for (std::thread& worker : workers) worker.join();
   if (failure) std::rethrow_exception(failure);
