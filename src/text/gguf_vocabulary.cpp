@@ -147,8 +147,8 @@ class GgufReader {
   }
 
   void surround() {
-    const SurroundingTokens tokens{around(*given_.add_bos, asked_.add_bos, "bos", given_.bos),
-                                   around(*given_.add_eos, asked_.add_eos, "eos", given_.eos)};
+    const SurroundingTokens tokens{around(given_.add_bos.value_or(false), asked_.add_bos, "bos", given_.bos),
+                                   around(given_.add_eos.value_or(false), asked_.add_eos, "eos", given_.eos)};
     parts_.stages.post_processor = post_processor_text(tokens, parts_.names);
   }
 
@@ -259,8 +259,8 @@ class GgufReader {
     SurroundingTokens& tokens = parts_.surrounding;
     if (given_.bos >= 0) tokens.prefix = {given_.bos};
     if (given_.sep >= 0) tokens.suffix = {given_.sep};
-    if (!*given_.add_bos) tokens.prefix.clear();
-    if (!*given_.add_sep) tokens.suffix.clear();
+    if (!given_.add_bos.value_or(false)) tokens.prefix.clear();
+    if (!given_.add_sep.value_or(false)) tokens.suffix.clear();
     if (asked_.add_bos.value_or(false) && tokens.prefix.empty()) tokens.prefix = around(true, true, "bos", -1);
     if (asked_.add_sep.value_or(false) && tokens.suffix.empty()) {
       throw Error("{}: tokenizer.ggml.add_sep_token is true, but tokenizer.ggml.seperator_token_id is missing; give it",

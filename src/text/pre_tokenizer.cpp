@@ -223,7 +223,9 @@ Words PreTokenizer::cut(std::string_view text, bool at_start) const {
     words.words = std::move(finer);
   }
   if (spelled_) {
-    for (std::string_view& word : words.words) word = keep(*from_byte_level(word));
+    for (std::string_view& word : words.words) {
+      if (const auto bytes = from_byte_level(word)) word = keep(*bytes);  // all but marks put in behind ByteLevel
+    }
   }
   return words;
 }

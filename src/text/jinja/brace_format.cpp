@@ -67,10 +67,7 @@ class Formatter {
       } else {
         const std::size_t end = name.find(']');
         if (name[0] != '[' || end == std::string_view::npos) throw Failure("missing ']' in format string");
-        const std::string_view key = name.substr(1, end - 1);
-        const bool number = !key.empty() && key.find_first_not_of("0123456789") == std::string_view::npos;
-        value =
-            interpreter_.item(value, number ? Value::integer(*parse_integer(key, 10)) : Value::text(std::string(key)));
+        value = interpreter_.item(value, path_key(name.substr(1, end - 1)));
         name.remove_prefix(end + 1);
       }
     }
@@ -86,7 +83,8 @@ class Formatter {
     numbered_ = numbered_ || numbers;
     if (counts) return at(counted_++);
     if (numbers) {
-      return at(name.size() > 6 ? arguments_.values.size() : static_cast<std::size_t>(*parse_integer(name, 10)));
+      const auto place = parse_integer(name, 10);
+      return at(place && *place < 1'000'000 ? static_cast<std::size_t>(*place) : arguments_.values.size());
     }
     for (const auto& [known, value] : arguments_.named) {
       if (known == name) return value;

@@ -61,11 +61,11 @@ ExpressionPtr ExpressionParser::finish(ExpressionPtr made) const {
 }
 
 void ExpressionParser::require_known() const {
-  if (!unknown_.empty()) throw unknown_.front();
+  if (!unknown_.empty()) throw SourceFailure(unknown_.front());
 }
 
-void ExpressionParser::note_unknown(int line, std::string message) {
-  if (!in_branch) unknown_.emplace_back(line, std::move(message));
+void ExpressionParser::note_unknown(int line, const std::string& message) {
+  if (!in_branch) unknown_.emplace_back(line, message);
 }
 
 ExpressionPtr ExpressionParser::binary(Kind kind, ExpressionPtr left, ExpressionPtr right, int line) const {
@@ -441,7 +441,7 @@ std::string ExpressionParser::dotted_name() {
   return name;
 }
 
-ExpressionPtr ExpressionParser::filters(ExpressionPtr inner, bool first) {
+ExpressionPtr ExpressionParser::filters(ExpressionPtr input, bool first) {
   while (first || stream_.skip_sign("|")) {
     first = false;
     ExpressionPtr made = make(Kind::filter, stream_.line());

@@ -66,7 +66,7 @@ class ExpressionParser {
   ExpressionPtr finish(ExpressionPtr made) const;
   ExpressionPtr binary(Expression::Kind kind, ExpressionPtr left, ExpressionPtr right, int line) const;
   void require_target(const Expression& made) const;
-  void note_unknown(int line, std::string message);
+  void note_unknown(int line, const std::string& message);
 
   TokenStream& stream_;
   int depth_ = 0;

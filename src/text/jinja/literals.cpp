@@ -93,15 +93,19 @@ std::size_t append_escape(std::string& out, std::string_view rest, std::string& 
   if (c >= '0' && c <= '7') {
     std::size_t count = 1;
     while (count < std::min<std::size_t>(3, rest.size()) && rest[count] >= '0' && rest[count] <= '7') ++count;
-    append_utf8(out, *spelled(rest, count, 8));
+    if (const auto point = spelled(rest, count, 8)) append_utf8(out, *point);
     return count;
   }
   if (c == 'x' || c == 'u' || c == 'U') {
     const std::size_t count = c == 'x' ? 2 : c == 'u' ? 4 : 8;
     const auto point = spelled(rest.substr(1), count, 16);
-    if (!point) problem = fmt::format("the escape \\{} needs {} hexadecimal digits of a character", c, count);
-    if (point && *point >= 0xD800 && *point <= 0xDFFF) problem = "an escape spells half a character (a surrogate)";
-    if (problem.empty()) append_utf8(out, *point);
+    if (!point) {
+      problem = fmt::format("the escape \\{} needs {} hexadecimal digits of a character", c, count);
+    } else if (*point >= 0xD800 && *point <= 0xDFFF) {
+      problem = "an escape spells half a character (a surrogate)";
+    } else if (problem.empty()) {
+      append_utf8(out, *point);
+    }
     return count + 1;
   }
   if (c == 'N') problem = "the escape \\N{...} is not supported; write the character itself";
@@ -199,6 +203,14 @@ std::optional<double> parse_real(std::string_view text) {
   }
   if (end != digits.size()) return std::nullopt;
   return sign * std::strtod(without_underscores(digits).c_str(), nullptr);
+}
+
+Value path_key(std::string_view part) {
+  const bool number = !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!number) return Value::text(std::string(part));
+  const auto index = parse_integer(part, 10);
+  if (!index) throw Failure("the index {} is too large", part);
+  return Value::integer(*index);
 }
 
 }  // namespace gyre::jinja

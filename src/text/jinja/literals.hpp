@@ -23,6 +23,9 @@ std::string unescaped(std::string_view literal, std::string& problem);
 /// int(text, base), with Python's blanks, signs, prefixes and underscores; nothing when it is no number. Throws
 /// Failure when it is too large.
 std::optional<Integer> parse_integer(std::string_view text, int base);
+/// A part of a path such as `items.0.name`: a whole number where it is digits alone, else text. Throws Failure where
+/// the number is too large.
+Value path_key(std::string_view part);
 /// float(text).
 std::optional<double> parse_real(std::string_view text);
 

@@ -21,7 +21,7 @@ std::optional<Integer> whole_of(double value) {
 
 Value to_int(Interpreter& /*interpreter*/, const Value& input, const Arguments& arguments) {
   const Parameters given("int", arguments, {"default", "base"});
-  const Value otherwise = given.given(0) ? given[0] : Value::integer(0);
+  Value otherwise = given.given(0) ? given[0] : Value::integer(0);
   if (input.is_undefined()) throw Failure("{}", input.message());
   if (input.is_whole()) return Value::integer(input.whole());
   std::optional<double> real;

@@ -27,18 +27,23 @@ Parameters::Parameters(std::string_view what, const Arguments& arguments, std::i
 
 const Value& Parameters::operator[](std::size_t i) const {
   static const Value none;
-  return values_[i] ? *values_[i] : none;
+  const std::optional<Value>& value = values_[i];
+  return value ? *value : none;
 }
 
-bool Parameters::flag(std::size_t i, bool otherwise) const { return values_[i] ? truth(*values_[i]) : otherwise; }
+bool Parameters::flag(std::size_t i, bool otherwise) const {
+  const std::optional<Value>& value = values_[i];
+  return value ? truth(*value) : otherwise;
+}
 
 Integer Parameters::whole(std::size_t i, Integer otherwise) const {
-  if (!values_[i]) return otherwise;
-  if (values_[i]->is_undefined()) throw Failure("{}", values_[i]->message());
-  if (!values_[i]->is_whole()) {
-    throw Failure("{}(): {} must be a whole number, not {}", what_, names_[i], values_[i]->type());
+  const std::optional<Value>& value = values_[i];
+  if (!value) return otherwise;
+  if (value->is_undefined()) throw Failure("{}", value->message());
+  if (!value->is_whole()) {
+    throw Failure("{}(): {} must be a whole number, not {}", what_, names_[i], value->type());
   }
-  return values_[i]->whole();
+  return value->whole();
 }
 
 const std::string& Parameters::text(std::size_t i) const {

@@ -139,7 +139,8 @@ std::string real_text(double value) {
   const std::size_t mark = text.find('e');
   std::string digits(text.substr(0, mark));
   if (digits.size() > 1) digits.erase(1, 1);  // the point
-  const int exponent = std::atoi(std::string(text.substr(mark + 1)).c_str());
+  int exponent = 0;
+  std::from_chars(text.data() + mark + (text[mark + 1] == '+' ? 2 : 1), text.data() + text.size(), exponent);
   const int count = static_cast<int>(digits.size());
   if (exponent < -4 || exponent >= 16) {
     if (count > 1) digits.insert(1, 1, '.');

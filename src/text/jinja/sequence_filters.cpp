@@ -199,9 +199,7 @@ Value attribute_path(Interpreter& interpreter, const Value& item, const Value& p
   std::string_view rest = path.text();
   while (true) {
     const std::size_t end = std::min(rest.find('.'), rest.size());
-    const std::string_view part = rest.substr(0, end);
-    const bool number = !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
-    value = step(value, number ? Value::integer(*parse_integer(part, 10)) : Value::text(std::string(part)));
+    value = step(value, path_key(rest.substr(0, end)));
     if (end == rest.size()) return value;
     rest.remove_prefix(end + 1);
   }

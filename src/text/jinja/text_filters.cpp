@@ -98,7 +98,7 @@ Value indent(Interpreter& interpreter, const Value& input, const Arguments& argu
   for (const std::string_view line : split_lines(with_break, false)) {
     if (text.size() + space.size() + line.size() + 1 > kLongestText) interpreter.budget().text(kLongestText + 1);
     const bool begins = std::exchange(first, false);
-    if (!begins) text += "\n";
+    if (!begins) text += '\n';
     if (!begins && (!line.empty() || given.flag(2, false))) text += space;
     text += line;
   }

@@ -47,7 +47,7 @@ Integer find_in(const Value& self, const Arguments& arguments, std::string_view 
   if (!part.possible) return -1;
   const std::size_t at = last ? find_last_text(part.text, needle) : find_text(part.text, needle);
   if (at == std::string_view::npos) return -1;
-  return static_cast<Integer>(part.first_character + count_characters(part.text.substr(0, at)));
+  return Integer(part.first_character) + Integer(count_characters(part.text.substr(0, at)));
 }
 
 Value find(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
@@ -75,7 +75,7 @@ Value count(Interpreter& /*interpreter*/, const Value& self, const Arguments& ar
   const std::string& needle = given.text(0);
   const Part part = part_of(self, given, 1);
   if (!part.possible) return Value::integer(0);
-  if (needle.empty()) return Value::integer(static_cast<Integer>(count_characters(part.text) + 1));
+  if (needle.empty()) return Value::integer(Integer(count_characters(part.text)) + 1);
   Integer found = 0;
   for (std::size_t at = find_text(part.text, needle); at != std::string_view::npos; ++found) {
     at = find_text(part.text, needle, at + needle.size());
@@ -137,7 +137,7 @@ Split split_at_space(std::string_view text, std::size_t most, bool right) {
   const auto end_of = [](std::string_view word) { return word.data() + word.size(); };
   if (right) {
     const std::size_t cut = words.size() - most;
-    const std::string_view rest(text.data(), static_cast<std::size_t>(end_of(words[cut - 1]) - text.data()));
+    const std::string_view rest = text.substr(0, static_cast<std::size_t>(end_of(words[cut - 1]) - text.data()));
     words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(cut));
     words.insert(words.begin(), rest);
     return words;
