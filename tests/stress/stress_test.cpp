@@ -30,6 +30,8 @@ class Draws {
   Random random_;
 };
 
+/// Room for a prompt that was to be broken off, another, and what is decoded.
+constexpr int kContext = 32;
 const std::vector<int> kThreads = {1, 2, 3, 5, 8};
 const std::vector<std::string> kPolicies = {"latest",          "last", "latest:ring=2", "latest:ring=3", "latest:run=2",
                                             "latest:anchor=1", "full", "all_or_last"};
@@ -53,7 +55,7 @@ struct Subject {
 
   static ModelSpec spec_for(std::uint64_t seed, Draws& draws) {
     ModelSpec spec = random_spec(seed);
-    spec.context = 24;
+    spec.context = kContext;
     if (draws.one_in(2)) {
       spec.hidden_size = 32 * draws.number(1, 2);
       spec.ffn_size = 32 * draws.number(1, 3);
@@ -114,7 +116,10 @@ class Case {
     policy.type = draws_.among(kKvTypes);
     const auto first = static_cast<NoiseStart>(draws_.number(0, 2));
     const auto seed = static_cast<std::uint64_t>(draws_.number(1, 99));
-    Text text{tested_.start(loops, 24, policy, seed, first), alone_.start(loops, 24, policy, seed, first), {}, {}};
+    Text text{tested_.start(loops, kContext, policy, seed, first),
+              alone_.start(loops, kContext, policy, seed, first),
+              {},
+              {}};
     std::vector<std::string> rules = kPromptRules;
     rules.insert(rules.end(), kReadingRules.begin(), kReadingRules.end());
     for (const Group& group : spec_.groups) {
@@ -139,14 +144,21 @@ class Case {
     return exit_of(text, "fixed:loops=" + loops);
   }
 
-  void expect_equal(std::span<const float> got, std::span<const float> wanted, const std::string& what) const {
+  /// A sum in another order may differ in its last bit, and rounding of weights, activations or the cache widens that.
+  [[nodiscard]] float share_of_largest(const Text& text) const {
+    if (subject_.coded) return 0.2F;
+    return text.tested.cache.policy().type == KvType::f32 ? 5e-3F : 5e-2F;
+  }
+
+  void expect_equal(const Text& text, std::span<const float> got, std::span<const float> wanted,
+                    const std::string& what) const {
     ASSERT_EQ(got.size(), wanted.size()) << what;
     float largest = 1;
     for (const float logit : wanted) {
       if (!std::isfinite(logit)) return;  // a stack without norms may leave the range of floats
       largest = std::max(largest, std::abs(logit));
     }
-    const float near = (subject_.coded ? 0.2F : 5e-3F) * largest;  // rounded keys and values widen last bits
+    const float near = share_of_largest(text) * largest;
     for (std::size_t i = 0; i < wanted.size(); ++i) ASSERT_NEAR(got[i], wanted[i], near) << what << ", logit " << i;
   }
 
@@ -161,7 +173,7 @@ class Case {
     }
     const std::span<const float> wanted = alone_.prefill(text.alone, prompt, Engine::Logits::all);
     const std::vector<float> kept(wanted.begin(), wanted.end());
-    expect_equal(tested_.prefill(text.tested, prompt, Engine::Logits::all), kept, "prompt");
+    expect_equal(text, tested_.prefill(text.tested, prompt, Engine::Logits::all), kept, "prompt");
   }
 
   /// A pass that ends in the middle leaves no trace.
@@ -191,7 +203,7 @@ class Case {
       same.push_back(exit ? std::move(*exit) : exit_of(text, "fixed"));
     }
     std::vector<TokenDepth> ran;
-    expect_equal(got, alone_.prefill(text.alone, prompt, Engine::Logits::all, same, ran), "prompt with " + rule);
+    expect_equal(text, got, alone_.prefill(text.alone, prompt, Engine::Logits::all, same, ran), "prompt with " + rule);
     for (std::size_t t = 0; t < depths.size(); ++t) EXPECT_EQ(ran[t].loops, depths[t].loops);
   }
 
@@ -213,7 +225,7 @@ class Case {
       TokenDepth ran;
       const auto wanted = alone_.decode(rows[r]->alone, batch[r].token, same ? &*same : nullptr, ran);
       EXPECT_EQ(ran.loops, batch[r].depth.loops);
-      expect_equal(std::span(all).subspan(r * vocabulary, vocabulary), wanted,
+      expect_equal(*rows[r], std::span(all).subspan(r * vocabulary, vocabulary), wanted,
                    "step " + std::to_string(step) + ", text " + std::to_string(r) + ", " + rows[r]->rule);
     }
   }
