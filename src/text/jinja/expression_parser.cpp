@@ -448,10 +448,10 @@ ExpressionPtr ExpressionParser::filters(ExpressionPtr input, bool first) {
     made->name = dotted_name();
     if (find_filter(made->name) == nullptr) note_unknown(made->line, unknown_filter(made->name));
     if (stream_.at_sign("(")) made->arguments = arguments();
-    made->parts.push_back(std::move(inner));
-    inner = finish(std::move(made));
+    made->parts.push_back(std::move(input));
+    input = finish(std::move(made));
   }
-  return inner;
+  return input;
 }
 
 ExpressionPtr ExpressionParser::test(ExpressionPtr inner) {
