@@ -1,5 +1,5 @@
 # Two commands for a first look: `make demo` and `make test`. The work is in scripts/, which runs without make too.
-.PHONY: help demo test setup build format check-format lint sanitize coverage fuzz
+.PHONY: help demo test setup build format check-format lint sanitize stress mutate coverage fuzz
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -31,6 +31,12 @@ lint: build ## clang-tidy, warnings as errors
 
 sanitize: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/sanitize
+
+stress: ## threads, batches, policies and exits against one thread, a minute under each of two sanitizers
+	@scripts/stress
+
+mutate: build ## break lines one at a time and say which no test notices
+	@scripts/mutate
 
 coverage: ## print which lines of src/ the tests reach
 	@scripts/coverage

@@ -49,11 +49,11 @@ void multiply(benchmark::State& state, const Kernels* table, WeightType type) {
   rows.reserve(columns, width);
   std::vector<float> y(width * columns);
   const PackedMatrix weights{type, width, width, data};
-  const bool halves = table->takes_halves(type, columns, width);
+  const bool as_bf16 = table->takes_bf16(type, columns, width);
   for (auto _ : state) {
-    if (halves) table->round_to_halves(x.data(), 0, columns, width, rows.halves());
-    if (is_coded(type) && !halves) table->round_to_bytes(x.data(), columns, width, rows.rounded(0, width));
-    const Activations input{columns, width, x.data(), rows.rounded(0, width), halves ? rows.halves() : nullptr};
+    if (as_bf16) table->round_to_bf16(x.data(), 0, columns, width, rows.bf16());
+    if (is_coded(type) && !as_bf16) table->round_to_bytes(x.data(), columns, width, rows.rounded(0, width));
+    const Activations input{columns, width, x.data(), rows.rounded(0, width), as_bf16 ? rows.bf16() : nullptr};
     table->multiply(weights, input, 0, weights.panels(), {y.data(), width});
     benchmark::DoNotOptimize(y.data());
   }
@@ -62,7 +62,7 @@ void multiply(benchmark::State& state, const Kernels* table, WeightType type) {
   const auto area = static_cast<double>(width * width);
   const double operations = 2 * area * static_cast<double>(columns) * runs;
   state.counters["FLOP/s"] = Counter(operations, Counter::kIsRate);
-  if (const double most = measured(halves           ? table->peaks.halves
+  if (const double most = measured(as_bf16          ? table->peaks.bf16
                                    : is_coded(type) ? table->peaks.bytes
                                                     : table->peaks.floats);
       most > 0) {

@@ -34,13 +34,6 @@ fs::path temporary_sibling(const fs::path& path) {
   return path.parent_path() / fmt::format(".{}.partial-{}", path.filename().string(), ::getpid());
 }
 
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
 void rename_or_throw(const fs::path& from, const fs::path& to) {
   std::error_code failure;
   fs::rename(from, to, failure);
@@ -151,6 +144,13 @@ void FileWriter::finish() {
   }
   const int code = ::close(std::exchange(descriptor_, -1)) == 0 ? 0 : errno;
   if (code != 0) throw Error("cannot write {}: {}", path_.string(), system_message(code));
+}
+
+void sync_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
 }
 
 std::string read_text(const fs::path& path) {

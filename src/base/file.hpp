@@ -65,6 +65,9 @@ std::string read_text(const std::filesystem::path& path);
 void write_file_atomically(const std::filesystem::path& path, const std::function<void(FileWriter&)>& fill);
 void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Makes a rename in the folder last, as far as the system can.
+void sync_folder(const std::filesystem::path& folder);
+
 /// Makes the folder `path` appear whole or not at all: `fill` writes into a temporary sibling that is then renamed.
 /// An existing folder of that name is replaced.
 void write_folder_atomically(const std::filesystem::path& path,

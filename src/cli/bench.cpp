@@ -49,7 +49,7 @@ nlohmann::json machine_json(const Ceilings& ceilings) {
           {"cache_bytes_per_second", ceilings.cache_bytes},
           {"cache_block_bytes", kCacheBlock},
           {"float_operations_per_second", ceilings.float_operations},
-          {"half_operations_per_second", ceilings.half_operations},
+          {"bf16_operations_per_second", ceilings.bf16_operations},
           {"byte_operations_per_second", ceilings.byte_operations}};
 }
 
@@ -61,7 +61,7 @@ void print_machine(const Ceilings& ceilings) {
     if (operations > 0) fmt::print("{:24} {:10.1f} Gop/s\n", kind, operations / 1e9);
   };
   print("multiply-adds of f32", ceilings.float_operations);
-  print("of bf16", ceilings.half_operations);
+  print("of bf16", ceilings.bf16_operations);
   print("of bytes", ceilings.byte_operations);
 }
 

@@ -18,10 +18,10 @@ class ActivationRows {
     grow(bytes_, padded);
     grow(scales_, padded / kByteRun);
     grow(zeros_, padded / kByteRun);
-    grow(halves_, (n + kHalfRows - 1) / kHalfRows * kHalfRows * padded_columns(columns));
+    grow(bf16_, (n + kBf16Rows - 1) / kBf16Rows * kBf16Rows * padded_columns(columns));
   }
   [[nodiscard]] float* floats() { return floats_.data(); }
-  [[nodiscard]] std::uint16_t* halves() { return halves_.data(); }
+  [[nodiscard]] std::uint16_t* bf16() { return bf16_.data(); }
   /// Rounded rows from `row` on.
   [[nodiscard]] ByteRows rounded(std::size_t row, std::size_t columns) {
     const std::size_t first = row * padded_columns(columns);
@@ -38,7 +38,7 @@ class ActivationRows {
   std::vector<std::int8_t> bytes_;
   std::vector<float> scales_;
   std::vector<std::int32_t> zeros_;
-  std::vector<std::uint16_t> halves_;
+  std::vector<std::uint16_t> bf16_;
 };
 
 }  // namespace gyre

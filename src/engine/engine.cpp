@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "format/json_object.hpp"
 
 namespace gyre {
 namespace {
@@ -44,10 +44,7 @@ void Transaction::commit(int tokens) {
 Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), layers_(model.spec(), pool_) {}
 
 NoiseStart parse_noise_start(const std::string& text, const std::string& flag) {
-  for (const auto& [start, name] : kNoiseStarts) {
-    if (name == text) return start;
-  }
-  throw Error("{}: \"{}\" is no first state; choose noise, zero or previous", flag, text);
+  return parse_enum<NoiseStart>(kNoiseStarts, text, flag, "first state");
 }
 
 std::string_view name_of(NoiseStart start) { return name_of<NoiseStart>(kNoiseStarts, start); }

@@ -6,8 +6,8 @@
 #include <new>
 
 #include "base/checked.hpp"
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
-#include "format/json_object.hpp"
 
 namespace gyre {
 namespace {

@@ -78,14 +78,14 @@ Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n
     apply(norm, x + mine.begin * columns, count, rows.floats() + mine.begin * columns);
     input = rows.floats();
   }
-  const bool halves = kernels_.takes_halves(type, n, columns);
-  if (halves) {
-    kernels_.round_to_halves(input, mine.begin, count, columns, rows.halves());
+  const bool as_bf16 = kernels_.takes_bf16(type, n, columns);
+  if (as_bf16) {
+    kernels_.round_to_bf16(input, mine.begin, count, columns, rows.bf16());
   } else if (is_coded(type)) {
     kernels_.round_to_bytes(input + mine.begin * columns, count, columns, rows.rounded(mine.begin, columns));
   }
-  if (!alone && (halves || is_coded(type) || norm.weight != nullptr)) pool_.barrier();
-  return {n, columns, input, rows.rounded(0, columns), halves ? rows.halves() : nullptr};
+  if (!alone && (as_bf16 || is_coded(type) || norm.weight != nullptr)) pool_.barrier();
+  return {n, columns, input, rows.rounded(0, columns), as_bf16 ? rows.bf16() : nullptr};
 }
 
 void LayerRunner::multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
 
 namespace gyre {
@@ -21,21 +22,6 @@ nlohmann::json parse_json(std::string_view text, const std::string& where);
 std::vector<std::string> repeated_key(std::string_view json);
 /// Reads and parses a JSON file. Throws Error with the file and the place of the mistake.
 nlohmann::json load_json(const std::filesystem::path& file);
-
-/// One row of a table that ties enumerators to their names in files and flags.
-template <typename Enum>
-struct EnumName {
-  Enum value;
-  std::string_view name;
-};
-
-template <typename Enum>
-std::string_view name_of(std::span<const EnumName<Enum>> names, Enum value) {
-  for (const EnumName<Enum>& row : names) {
-    if (row.value == value) return row.name;
-  }
-  return "?";
-}
 
 /// Typed reading of one JSON object. Every error says where (a file, perhaps with a path inside it), which key, and
 /// what would be right. A getter without a default throws when the key is missing.

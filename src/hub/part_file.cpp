@@ -34,13 +34,6 @@ std::optional<std::string> read_note(const fs::path& note, const std::string& di
   return etag.is_string() && is_strong_etag(etag.get<std::string>()) ? etag.get<std::string>() : std::string();
 }
 
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
 }  // namespace
 
 bool is_strong_etag(const std::string& etag) {

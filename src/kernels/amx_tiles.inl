@@ -1,7 +1,7 @@
 // Included by whatever uses tile registers, inside its namespace, so that no copy for another set is linked in its place.
 
 constexpr std::size_t kTile = 16;         // rows of a tile
-constexpr std::size_t kTileColumns = 32;  // halves of a row of a tile
+constexpr std::size_t kTileColumns = 32;  // bfloat16 numbers of a row of a tile
 constexpr std::size_t kTileBytes = 1024;
 
 struct alignas(64) TileConfig {
@@ -47,7 +47,7 @@ inline void store_sums(float* sums) {
   _tile_stored(3, sums + 3 * kNumbers, 64);
 }
 
-/// Two numbers of each row as a pair of halves.
+/// Two numbers of each row as a pair of bfloat16 numbers.
 inline __m512i pair_of(__m512 first, __m512 second) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
                                          5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);

@@ -42,7 +42,7 @@ void transpose(__m512i (&rows)[16]) {
   }
 }
 
-/// 16 halves, one in each word.
+/// 16 numbers in bfloat16, one in each word.
 inline __m512i words(const std::byte* halves) {
   return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
 }
@@ -159,8 +159,8 @@ inline __m512 exp2_of(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-/// Scores become shares in pairs of halves; returns one over the sum of each query's. The first query sees `own`
-/// positions, each further one more, all of them together `seen`. A score counts `unit` to the base 2.
+/// Scores become shares in pairs of bfloat16 numbers; returns one over the sum of each query's. The first query sees
+/// `own` positions, each further one more, all of them together `seen`. A score counts `unit` to the base 2.
 __m512 share_out(const Scratch& scratch, std::size_t own, std::size_t seen, float unit) {
   const auto seeing = [own](std::size_t t) {
     return static_cast<__mmask16>(t < own ? 0xffffU : 0xffffU << (t + 1 - own));

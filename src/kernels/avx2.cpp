@@ -12,8 +12,8 @@ constexpr Peak kBytes = {avx2::run_bytes, peak_operations(32)};
 
 const Kernels kAvx2Kernels = {.name = "avx2",
                               .round_to_bytes = avx2::round_to_bytes,
-                              .takes_halves = takes_no_halves,
-                              .round_to_halves = nullptr,
+                              .takes_bf16 = takes_no_bf16,
+                              .round_to_bf16 = nullptr,
                               .multiply = avx2::multiply,
                               .rms_norm = rms_norm,
                               .layer_norm = layer_norm,

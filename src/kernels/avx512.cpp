@@ -17,13 +17,13 @@ void attend_by_tiles(const float* queries, std::size_t query_stride, std::size_t
 constexpr Peak kFloats = {avx512::run_floats, peak_operations(16)};
 constexpr Peak kBytes = {avx512::run_bytes, peak_operations(64)};
 /// Four tiles of sums, 32 columns deep.
-constexpr Peak kTiles = {amx::run_halves, 2.0 * 4 * 16 * 16 * 32};
+constexpr Peak kTiles = {amx::run_bf16, 2.0 * 4 * 16 * 16 * 32};
 }  // namespace
 
 const Kernels kAvx512Kernels = {.name = "avx512",
                                 .round_to_bytes = avx512::round_to_bytes,
-                                .takes_halves = takes_no_halves,
-                                .round_to_halves = nullptr,
+                                .takes_bf16 = takes_no_bf16,
+                                .round_to_bf16 = nullptr,
                                 .multiply = avx512::multiply,
                                 .rms_norm = rms_norm,
                                 .layer_norm = layer_norm,
@@ -34,8 +34,8 @@ const Kernels kAvx512Kernels = {.name = "avx512",
                                 .peaks = {kFloats, {}, kBytes}};
 const Kernels kAmxKernels = {.name = "amx",
                              .round_to_bytes = avx512::round_to_bytes,
-                             .takes_halves = amx::takes_halves,
-                             .round_to_halves = amx::round_to_halves,
+                             .takes_bf16 = amx::takes_bf16,
+                             .round_to_bf16 = amx::round_to_bf16,
                              .multiply = amx::multiply,
                              .rms_norm = rms_norm,
                              .layer_norm = layer_norm,

@@ -24,10 +24,9 @@ struct Kernels {
   /// Rounds rows [count, columns] to bytes, each run of kByteRun by its largest magnitude.
   void (*round_to_bytes)(const float* x, std::size_t count, std::size_t columns, const ByteRows& out);
   /// Whether products of `count` rows with weights of this type are taken with activations rounded to bfloat16 instead.
-  bool (*takes_halves)(WeightType type, std::size_t count, std::size_t columns);
-  /// Rounds `count` rows of [rows, columns] from row `first` on into their places among Activations::halves.
-  void (*round_to_halves)(const float* x, std::size_t first, std::size_t count, std::size_t columns,
-                          std::uint16_t* out);
+  bool (*takes_bf16)(WeightType type, std::size_t count, std::size_t columns);
+  /// Rounds `count` rows of [rows, columns] from row `first` on into their places among Activations::bf16.
+  void (*round_to_bf16)(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out);
   /// y = x Wᵀ for the rows of the panels `first_panel` … `last_panel` of W.
   void (*multiply)(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
                    const ProductOut& out);

@@ -6,15 +6,14 @@
 #include <cstdint>
 #include <cstring>
 
-#include "base/error.hpp"
+#include "base/enum_name.hpp"
 #include "base/half.hpp"
 #include "kernels/products.hpp"
 
 namespace gyre {
 namespace {
 
-constexpr std::pair<KvType, std::string_view> kNames[] = {
-    {KvType::f32, "f32"}, {KvType::bf16, "bf16"}, {KvType::q8_0, "q8_0"}};
+constexpr EnumName<KvType> kNames[] = {{KvType::f32, "f32"}, {KvType::bf16, "bf16"}, {KvType::q8_0, "q8_0"}};
 
 void write_codes(std::span<const float> numbers, std::byte* row) {
   std::byte* scales = row + kv_code_bytes(numbers.size());
@@ -44,18 +43,10 @@ void read_codes(const std::byte* row, std::span<float> numbers) {
 }  // namespace
 
 KvType parse_kv_type(const std::string& text, const std::string& flag) {
-  for (const auto& [type, name] : kNames) {
-    if (name == text) return type;
-  }
-  throw Error("{}: \"{}\" is no type of keys and values; choose f32, bf16 or q8_0", flag, text);
+  return parse_enum<KvType>(kNames, text, flag, "type of keys and values");
 }
 
-std::string_view name_of(KvType type) {
-  for (const auto& [known, name] : kNames) {
-    if (known == type) return name;
-  }
-  return "?";
-}
+std::string_view name_of(KvType type) { return name_of<KvType>(kNames, type); }
 
 void write_kv_row(KvType type, std::span<const float> numbers, std::byte* row) {
   switch (type) {

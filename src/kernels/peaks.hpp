@@ -12,8 +12,8 @@ struct Peak {
 
 struct Peaks {
   Peak floats;
-  Peak halves;  ///< bfloat16, added up as floats
-  Peak bytes;   ///< added up as 32-bit integers
+  Peak bf16;   ///< bfloat16, added up as floats
+  Peak bytes;  ///< added up as 32-bit integers
 };
 
 }  // namespace gyre

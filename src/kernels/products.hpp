@@ -13,8 +13,8 @@ inline constexpr std::size_t kByteRun = 32;
 /// Columns of rounded activations: whole steps of every coded type but the ternary one, whose rows are whole blocks.
 constexpr std::size_t padded_columns(std::size_t columns) { return (columns + 63) / 64 * 64; }
 
-/// Rows of halves are kept in whole pairs of tiles of 16 rows by 32 columns.
-inline constexpr std::size_t kHalfRows = 32;
+/// Rows of bfloat16 are kept in whole pairs of tiles of 16 rows by 32 columns.
+inline constexpr std::size_t kBf16Rows = 32;
 
 /// A run whose numbers are all smaller is one of zeros: the inverse of its scale would leave the floats.
 inline constexpr float kSmallestRun = 1e-30F;
@@ -34,8 +34,8 @@ struct Activations {
   ByteRows rounded;               ///< for coded weights
   /// Where the kernels take them, for bf16 and coded weights: bfloat16 in tiles of [16 rows, 32 columns], those of the
   /// same rows one after the other, [count, padded columns] in all; there is room for as many rows as make the count a
-  /// multiple of kHalfRows.
-  const std::uint16_t* halves = nullptr;
+  /// multiple of kBf16Rows.
+  const std::uint16_t* bf16 = nullptr;
 };
 
 /// Where a product goes: y[t, row] with `stride` floats between the t, onto what is there or in its place.

@@ -38,7 +38,7 @@ inline __m512 scales_of(const std::byte* scales, std::size_t block) {
   return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
 }
 
-/// One panel in pairs of halves, as a bf16 panel is.
+/// One panel in pairs of bfloat16 numbers, as a bf16 panel is.
 template <WeightType Type>
 void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
   constexpr unsigned kBits = Type == WeightType::q8_0 ? 8 : (Type == WeightType::q4_0 ? 4 : 2);
@@ -80,9 +80,9 @@ void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
   }
 }
 
-/// Two panels of halves by 32 rows of activations, `depth` tiles along the columns: four tiles of sums. Tiles are named
-/// by constants; the order of the products changes from step to step, so that each input is free again, and loaded
-/// anew, while products of the others run.
+/// Two panels of bfloat16 by 32 rows of activations, `depth` tiles along the columns: four tiles of sums. Tiles are
+/// named by constants; the order of the products changes from step to step, so that each input is free again, and
+/// loaded anew, while products of the others run.
 void multiply_tiles(const std::byte* first, const std::byte* second, const std::uint16_t* upper,
                     const std::uint16_t* lower, std::size_t depth, float* sums) {
   constexpr std::size_t kHalves = kTile * kTileColumns;
@@ -121,7 +121,7 @@ void multiply_tiles(const std::byte* first, const std::byte* second, const std::
   memory_barrier();
 }
 
-/// Panels of halves one after the other.
+/// Panels of bfloat16 one after the other.
 struct Group {
   const std::byte* panels;
   std::size_t count;
@@ -134,7 +134,7 @@ struct Group {
 void multiply_group(const Group& group, const Activations& x, std::size_t column, const ProductOut& out) {
   alignas(64) float sums[4 * kTile * kPanelRows];
   const std::size_t padded = padded_columns(x.columns);
-  const std::uint16_t* const upper = x.halves + column * padded;
+  const std::uint16_t* const upper = x.bf16 + column * padded;
   const std::size_t left = x.count - column;
   for (std::size_t p = 0; p < group.count; p += 2) {
     const std::byte* const first = group.panels + p * group.depth * kTileBytes;
@@ -155,12 +155,12 @@ void multiply_group(const Group& group, const Activations& x, std::size_t column
 
 }  // namespace
 
-bool takes_halves(WeightType type, std::size_t count, std::size_t columns) {
+bool takes_bf16(WeightType type, std::size_t count, std::size_t columns) {
   if (type == WeightType::bf16) return count >= kLeastRows && columns % kTileColumns == 0;
   return is_coded(type) && count >= kLeastRowsWidened && columns <= kMostColumns;
 }
 
-void round_to_halves(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out) {
+void round_to_bf16(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out) {
   const std::size_t padded = padded_columns(columns);
   for (std::size_t t = first; t < first + count; ++t) {
     std::uint16_t* const row = out + t / kTile * kTile * padded + t % kTile * kTileColumns;
@@ -176,7 +176,7 @@ void round_to_halves(const float* x, std::size_t first, std::size_t count, std::
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
-  if (x.halves == nullptr) return avx512::multiply(weights, x, first_panel, last_panel, out);
+  if (x.bf16 == nullptr) return avx512::multiply(weights, x, first_panel, last_panel, out);
   alignas(64) static thread_local std::byte widened[kGroupBytes];
   const Tiles tiles;
   const bool as_they_are = weights.type == WeightType::bf16;
@@ -192,7 +192,7 @@ void multiply(const PackedMatrix& weights, const Activations& x, std::size_t fir
   }
 }
 
-void run_halves(std::size_t rounds) {
+void run_bf16(std::size_t rounds) {
   const Tiles tiles;
   for (std::size_t r = 0; r < rounds; ++r) {
     _tile_dpbf16ps(0, 4, 6);

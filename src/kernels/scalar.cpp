@@ -90,8 +90,8 @@ StepStatistics step_statistics(const float* now, const float* before, float* ste
 
 const Kernels kScalarKernels = {.name = "scalar",
                                 .round_to_bytes = scalar::round_to_bytes,
-                                .takes_halves = takes_no_halves,
-                                .round_to_halves = nullptr,
+                                .takes_bf16 = takes_no_bf16,
+                                .round_to_bf16 = nullptr,
                                 .multiply = scalar::multiply,
                                 .rms_norm = rms_norm,
                                 .layer_norm = layer_norm,

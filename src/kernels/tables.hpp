@@ -22,15 +22,15 @@ inline constexpr std::size_t kPeakSums = 12;
 /// A round of multiply-adds of vectors with so many lanes of sums.
 constexpr double peak_operations(std::size_t lanes) noexcept { return 2.0 * static_cast<double>(kPeakSums * lanes); }
 /// For tables without tiles.
-inline bool takes_no_halves(WeightType /*type*/, std::size_t /*count*/, std::size_t /*columns*/) { return false; }
+inline bool takes_no_bf16(WeightType /*type*/, std::size_t /*count*/, std::size_t /*columns*/) { return false; }
 #if defined(__x86_64__)
 namespace amx {
-bool takes_halves(WeightType type, std::size_t count, std::size_t columns);
-void round_to_halves(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out);
+bool takes_bf16(WeightType type, std::size_t count, std::size_t columns);
+void round_to_bf16(const float* x, std::size_t first, std::size_t count, std::size_t columns, std::uint16_t* out);
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out);
-void run_halves(std::size_t rounds);
-/// Whether so many queries of a head are attend()'s: whole tiles, and keys and values of halves.
+void run_bf16(std::size_t rounds);
+/// Whether so many queries of a head are attend()'s: whole tiles, and keys and values of bfloat16.
 bool attends(const KvRows& cache, std::size_t rows, std::size_t head_size);
 /// Kernels::attend with queries and shares rounded to bfloat16.
 void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,

@@ -88,21 +88,13 @@ void write_one_file(const Model& model, const Language& language, std::span<cons
 
 void write_folder(const Model& model, const Language& language, std::span<const NamedTensor> tensors,
                   const fs::path& out) {
-  const fs::path unfinished = out.string() + ".unfinished";
-  fs::remove_all(unfinished);
-  fs::create_directories(unfinished);
-  try {
-    write_text_atomically(unfinished / "config.json", to_json(model.spec()).dump(2) + "\n");
-    write_text_atomically(unfinished / "generation_config.json",
+  write_folder_atomically(out, [&](const fs::path& folder) {
+    write_text_atomically(folder / "config.json", to_json(model.spec()).dump(2) + "\n");
+    write_text_atomically(folder / "generation_config.json",
                           nlohmann::json{{"eos_token_id", language.end_tokens}}.dump(2) + "\n");
-    language.tokenizer.save(unfinished / "tokenizer.json");
-    write_safetensors(unfinished / "model.safetensors", tensors);
-    fs::rename(unfinished, out);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(unfinished, ignored);
-    throw;
-  }
+    language.tokenizer.save(folder / "tokenizer.json");
+    write_safetensors(folder / "model.safetensors", tensors);
+  });
 }
 
 }  // namespace

@@ -6,9 +6,9 @@
 #include <array>
 #include <new>
 
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
 #include "format/block_formats.hpp"
-#include "format/json_object.hpp"
 
 namespace gyre {
 namespace {
@@ -89,10 +89,7 @@ std::vector<const std::byte*> rows_of(const TensorSource& source, const std::str
 }  // namespace
 
 WeightType parse_weight_type(const std::string& text, const std::string& flag) {
-  for (const auto& [type, name] : kNames) {
-    if (name == text) return type;
-  }
-  throw Error("{}: \"{}\" is no type of weights; choose f32, bf16, q8_0, q4_0 or ternary", flag, text);
+  return parse_enum<WeightType>(kNames, text, flag, "type of weights");
 }
 
 std::string_view name_of(WeightType type) { return name_of<WeightType>(kNames, type); }

@@ -87,7 +87,7 @@ Ceilings measure_ceilings(int threads, std::size_t memory_block) {
   Ceilings ceilings;
   const Peaks& peaks = kernels().peaks;
   ceilings.float_operations = operations_per_second(peaks.floats, pool);
-  ceilings.half_operations = operations_per_second(peaks.halves, pool);
+  ceilings.bf16_operations = operations_per_second(peaks.bf16, pool);
   ceilings.byte_operations = operations_per_second(peaks.bytes, pool);
   ceilings.cache_bytes = read_bandwidth(kCacheBlock, threads);
   ceilings.memory_bytes = read_bandwidth(memory_block, threads);

@@ -17,7 +17,7 @@ struct Ceilings {
   double memory_bytes = 0;  ///< read per second from memory
   double cache_bytes = 0;   ///< read per second of a block of kCacheBlock bytes
   double float_operations = 0;
-  double half_operations = 0;  ///< products of bfloat16, sums of floats
+  double bf16_operations = 0;  ///< products of bfloat16, sums of floats
   double byte_operations = 0;
 };
 

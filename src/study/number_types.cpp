@@ -30,7 +30,7 @@ struct Types {
 }  // namespace
 
 std::string activation_type(WeightType type, std::size_t rows, std::size_t columns) {
-  if (kernels().takes_halves(type, rows, columns)) return "bf16";
+  if (kernels().takes_bf16(type, rows, columns)) return "bf16";
   return is_coded(type) ? "int8" : "f32";
 }
 

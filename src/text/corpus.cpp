@@ -11,7 +11,7 @@ namespace gyre {
 
 namespace {
 
-std::string read_utf8(const std::filesystem::path& file) {
+std::string read_checked(const std::filesystem::path& file) {
   std::string text = read_text(file);
   require_utf8(text, file.string());
   return text;
@@ -32,7 +32,7 @@ std::vector<std::string> read_documents(const std::filesystem::path& file_or_fol
   }
   std::vector<std::string> documents;
   for (const fs::path& file : files) {
-    std::string text = read_utf8(file);
+    std::string text = read_checked(file);
     if (!text.empty()) documents.push_back(std::move(text));
   }
   if (documents.empty()) throw Error("{}: the text is empty", file_or_folder.string());

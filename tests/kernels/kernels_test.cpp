@@ -150,7 +150,7 @@ TEST_P(KernelTable, AttentionOfManyQueriesTogether) {
         const std::size_t count = 1 + random_.below(30);
         const Cache cache(random_, type, count + rows - 1, head_size);
         Floats queries(random_, rows * head_size);
-        // So that tiles, which take halves, need not round them.
+        // So that tiles, which take bfloat16, need not round them.
         for (std::size_t i = 0; i < queries.size(); ++i) queries[i] = rounded_to_bf16(queries[i]);
         expect_plain_attention(cache, queries, rows, count, 1.0F);
       }

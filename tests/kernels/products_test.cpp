@@ -226,15 +226,15 @@ TEST_P(Products, OfManyRowsEqualTheSumOfProductsOfHalves) {
   for (const WeightType type : kTypes) {
     for (std::size_t n = 1; n <= 70; n += 1 + random_.below(5)) {
       const std::size_t columns = type == WeightType::bf16 ? 32 * (1 + random_.below(6)) : columns_for(type, random_);
-      if (!table_.takes_halves(type, n, columns)) continue;
+      if (!table_.takes_bf16(type, n, columns)) continue;
       ++tried;
       const std::size_t rows = 1 + random_.below(70);
       const RandomMatrix matrix(type, rows, columns, random_);
       const RandomRows x(table_, n, columns, random_);
-      std::vector<std::uint16_t> halves((n + kHalfRows - 1) / kHalfRows * kHalfRows * padded_columns(columns), 0x3f80);
+      std::vector<std::uint16_t> halves((n + kBf16Rows - 1) / kBf16Rows * kBf16Rows * padded_columns(columns), 0x3f80);
       const std::size_t some = random_.below(n + 1);  // as two threads share them
-      table_.round_to_halves(x.floats.data(), some, n - some, columns, halves.data());
-      table_.round_to_halves(x.floats.data(), 0, some, columns, halves.data());
+      table_.round_to_bf16(x.floats.data(), some, n - some, columns, halves.data());
+      table_.round_to_bf16(x.floats.data(), 0, some, columns, halves.data());
       std::vector<float> y(n * rows);
       const Activations input{n, columns, x.floats.data(), {}, halves.data()};
       table_.multiply(matrix.packed(), input, 0, matrix.packed().panels(), {y.data(), rows});
@@ -255,7 +255,7 @@ TEST_P(Products, OfManyRowsEqualTheSumOfProductsOfHalves) {
       }
     }
   }
-  if (tried == 0) GTEST_SKIP() << "these kernels have no products of halves";
+  if (tried == 0) GTEST_SKIP() << "these kernels have no products of bfloat16";
 }
 
 TEST_P(Products, OfSomePanelsLeaveTheOtherRowsAlone) {

@@ -15,7 +15,7 @@ TEST(Ceilings, AreMeasuredForWhatTheKernelsHaveAndNothingElse) {
   EXPECT_GT(ceilings.cache_bytes, 0);
   const Peaks& peaks = kernels().peaks;
   EXPECT_EQ(ceilings.float_operations > 0, peaks.floats.run != nullptr);
-  EXPECT_EQ(ceilings.half_operations > 0, peaks.halves.run != nullptr);
+  EXPECT_EQ(ceilings.bf16_operations > 0, peaks.bf16.run != nullptr);
   EXPECT_EQ(ceilings.byte_operations > 0, peaks.bytes.run != nullptr);
 }
 
@@ -24,7 +24,7 @@ TEST(Peaks, OfEveryVectorTableHaveFloatsAndBytes) {
     const bool vectors = table->name != "scalar";
     EXPECT_EQ(table->peaks.floats.operations > 0, vectors) << table->name;
     EXPECT_EQ(table->peaks.bytes.operations > 0, vectors) << table->name;
-    EXPECT_EQ(table->peaks.halves.operations > 0, table->name == "amx") << table->name;
+    EXPECT_EQ(table->peaks.bf16.operations > 0, table->name == "amx") << table->name;
   }
 }
 

@@ -120,10 +120,21 @@ TEST(TrainingPlan, RefusesByNameWhatTheTrainableModelDoesNotCompute) {
 
 TEST(TrainingPlan, TakesEveryKeyThatTheTrainableModelComputes) {
   const std::vector<std::pair<std::string, json>> keys = {
-      {"/norm", "layer"},       {"/norm_placement", "sandwich"}, {"/norm_eps", 0.5}, {"/final_norm", false},
-      {"/position", "learned"}, {"/rotary_theta", 500},          {"/mlp", "gelu"},   {"/biases", true},
-      {"/tied_head", false},    {"/embedding_scale", 2},         {"/context", 9},    {"/groups/1/injection", "linear"},
-      {"/groups/1/loops", 9},   {"/groups/1/noise_std", 2}};
+      {"/norm", "layer"},
+      {"/norm_placement", "sandwich"},
+      {"/norm_eps", 0.5},
+      {"/final_norm", false},
+      {"/position", "learned"},
+      {"/rotary_theta", 500},
+      {"/mlp", "gelu"},
+      {"/biases", true},
+      {"/tied_head", false},
+      {"/embedding_scale", 2},
+      {"/context", 9},
+      {"/groups/1/injection", "linear"},
+      {"/groups/1/loops", 9},
+      {"/groups/1",
+       {{"name", "noisy"}, {"loops", 2}, {"injection", "add"}, {"first_state", "noise"}, {"noise_std", 2}}}};
   for (const auto& [path, value] : keys) EXPECT_EQ(message_for(path, value), "no error") << path;
 }
 

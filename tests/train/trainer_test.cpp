@@ -205,7 +205,7 @@ TEST_F(Trainer, RefusesNoiseWithoutInjection) {
   json config = small_config();
   config["groups"][1]["first_state"] = "noise";
   const TrainRequest one = request(config, "out");
-  EXPECT_THAT(message_of(one), AllOf(HasSubstr(one.config.string()), HasSubstr("groups[1].first_state")));
+  EXPECT_THAT(message_of(one), AllOf(HasSubstr(one.config.string()), HasSubstr("groups[1]: first_state")));
 }
 
 TEST_F(Trainer, ReportsAConfigThatIsMissingOrNotJson) {
