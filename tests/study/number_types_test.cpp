@@ -14,10 +14,10 @@ TEST(ActivationType, IsWhatTheKernelsRoundTo) {
   EXPECT_EQ(activation_type(WeightType::bf16, 1, 64), "f32");
   for (const WeightType type : {WeightType::q8_0, WeightType::q4_0, WeightType::ternary}) {
     EXPECT_EQ(activation_type(type, 1, 64), "int8");
-    EXPECT_EQ(activation_type(type, 1024, 64) == "bf16", kernels().takes_halves(type, 1024, 64));
+    EXPECT_EQ(activation_type(type, 1024, 64) == "bf16", kernels().takes_bf16(type, 1024, 64));
   }
   EXPECT_EQ(activation_type(WeightType::f32, 1024, 64), "f32");
-  EXPECT_EQ(activation_type(WeightType::bf16, 1024, 64) == "bf16", kernels().takes_halves(WeightType::bf16, 1024, 64));
+  EXPECT_EQ(activation_type(WeightType::bf16, 1024, 64) == "bf16", kernels().takes_bf16(WeightType::bf16, 1024, 64));
 }
 
 TEST(NumberTypes, ListThoseOfEveryMatrix) {
