@@ -114,7 +114,7 @@ TEST_F(StudyJson, NumbersThatAreNotFiniteAreNull) {
   EXPECT_TRUE(json["checkpoints"][0]["step"].is_null());
   const nlohmann::json measures = token_measures_json(checkpoints_);
   EXPECT_EQ(measures[1]["cosine"], nlohmann::json({0.5, nullptr}));
-  EXPECT_NO_THROW(nlohmann::json::parse(json.dump()));
+  EXPECT_TRUE(nlohmann::json::accept(json.dump()));
 }
 
 TEST_F(StudyJson, MeasuresOfTokensAreRoundedToFiveDigits) {
