@@ -317,13 +317,13 @@ TEST_P(FamilyStorageTest, QuantisedItStaysClose) {
   EXPECT_EQ(q8.weight_type(), "q8_0");
   EXPECT_EQ(q4.weight_type(), "q4_0");
   // Found: 0.011 to 0.049, most at six loops, and 0.17 to 0.52.
-  EXPECT_LT(distance(logits_of(q8, tokens), wanted), 0.06);
-  EXPECT_LT(distance(logits_of(q4, tokens), wanted), 0.55);
+  EXPECT_LT(distance(logits_of(q8, tokens), wanted), 0.08);
+  EXPECT_LT(distance(logits_of(q4, tokens), wanted), 0.6);
   EXPECT_LT(distance(logits_of(q8, tokens), wanted), distance(logits_of(q4, tokens), wanted));
   // Rounded activations add no more to it than Q8_0 does: the same numbers, widened.
   const std::vector<float> exact = logits_of(Model::load(folder.beside("q8.gguf"), {WeightType::f32}), tokens);
   EXPECT_GT(distance(exact, wanted), 1e-3);
-  EXPECT_LT(distance(logits_of(q8, tokens), exact), 0.06);
+  EXPECT_LT(distance(logits_of(q8, tokens), exact), 0.08);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyStorageTest, testing::ValuesIn(golden_families()),
