@@ -32,8 +32,6 @@ class Gguf {
   explicit Gguf(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
-  /// Whether the key is there and holds a list. Some keys may hold one number or one for each layer.
-  [[nodiscard]] bool is_list(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> keys() const;
 
   [[nodiscard]] std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;

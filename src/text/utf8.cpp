@@ -111,15 +111,4 @@ void append_utf8(std::string& text, char32_t code_point) {
   }
 }
 
-std::size_t incomplete_utf8_tail(std::string_view text) {
-  constexpr std::size_t kLongestTail = 3;
-  for (std::size_t back = 1; back <= kLongestTail && back <= text.size(); ++back) {
-    const std::string_view tail = text.substr(text.size() - back);
-    const bool continuation = (byte_at(tail, 0) & 0xC0U) == 0x80U;
-    if (continuation) continue;
-    return read_utf8(tail).kind == Utf8Step::Kind::kIncomplete ? back : 0;
-  }
-  return 0;
-}
-
 }  // namespace gyre

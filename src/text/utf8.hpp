@@ -35,7 +35,4 @@ std::vector<char32_t> code_points(std::string_view text);
 /// Appends one code point as UTF-8.
 void append_utf8(std::string& text, char32_t code_point);
 
-/// How many bytes at the end of `text` begin a character that the next bytes may complete: 0 to 3.
-std::size_t incomplete_utf8_tail(std::string_view text);
-
 }  // namespace gyre

@@ -60,9 +60,6 @@ TEST(GgufMetadata, Lists) {
   EXPECT_EQ(golden().numbers("golden.wholes"), (std::vector<double>{-1, 0, 2147483647}));
   EXPECT_EQ(golden().numbers("golden.floats"), (std::vector<double>{0.5, -1.25}));
   EXPECT_EQ(golden().numbers("golden.flags"), (std::vector<double>{1, 0, 1}));
-  EXPECT_TRUE(golden().is_list("golden.texts"));
-  EXPECT_FALSE(golden().is_list("golden.text"));
-  EXPECT_FALSE(golden().is_list("none"));
 }
 
 TEST(GgufMetadata, KeysAndDefaults) {

@@ -70,17 +70,5 @@ TEST(Utf8, InvalidRunsAreAsLongAsOneReplacementCharacterStandsFor) {
   EXPECT_EQ(length_of("\xED\xA0\x80"), 1U);
 }
 
-TEST(Utf8, CountsTheTailThatMayStillBecomeACharacter) {
-  const std::string whole = "x\xF0\x9F\x91\x8D";
-  EXPECT_EQ(incomplete_utf8_tail(whole), 0U);
-  EXPECT_EQ(incomplete_utf8_tail(whole.substr(0, 4)), 3U);
-  EXPECT_EQ(incomplete_utf8_tail(whole.substr(0, 3)), 2U);
-  EXPECT_EQ(incomplete_utf8_tail(whole.substr(0, 2)), 1U);
-  EXPECT_EQ(incomplete_utf8_tail("x"), 0U);
-  EXPECT_EQ(incomplete_utf8_tail(""), 0U);
-  EXPECT_EQ(incomplete_utf8_tail("\xED\xA0"), 0U) << "the first half of a surrogate never becomes a character";
-  EXPECT_EQ(incomplete_utf8_tail("\x80\x80\x80\x80"), 0U);
-}
-
 }  // namespace
 }  // namespace gyre
