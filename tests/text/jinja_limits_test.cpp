@@ -26,6 +26,14 @@ std::string repeated(const std::string& text, int times) {
 
 bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
+TEST(JinjaLimits, EscapesThatEndWithTheTextAreRefused) {
+  for (const char* escape : {"\\u", "\\uW", "\\x", "\\x4", "\\U0001F6"}) {
+    EXPECT_TRUE(says(outcome(std::string("{{ 'a") + escape + "' }}"), "hexadecimal digits")) << escape;
+  }
+  const std::string large(44, '9');
+  EXPECT_TRUE(says(outcome("{{ '{0[" + large + "]}'.format([1]) }}"), "larger than 127 bits"));
+}
+
 TEST(JinjaLimits, SourcesAreNestedOnlySoDeep) {
   EXPECT_EQ(outcome("{{ " + repeated("(", 40) + "1" + repeated(")", 40) + " }}"), "1");
   for (const auto& [open, close] :

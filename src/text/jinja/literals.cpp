@@ -106,7 +106,7 @@ std::size_t append_escape(std::string& out, std::string_view rest, std::string& 
     } else if (problem.empty()) {
       append_utf8(out, *point);
     }
-    return count + 1;
+    return std::min(count + 1, rest.size());
   }
   if (c == 'N') problem = "the escape \\N{...} is not supported; write the character itself";
   const Utf8Step step = read_utf8(rest);
