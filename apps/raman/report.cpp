@@ -4,42 +4,18 @@
 #include <array>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "base/error.hpp"
+#include "study/html_page.hpp"
 
 extern "C" {
-// Put into the program by the build (cmake/embed.cmake); D3 is a part of libgyre.
+// Put into the program by the build (cmake/embed.cmake).
 extern const char gyre_raman_page[];  // NOLINT(modernize-avoid-c-arrays)
 extern const std::size_t gyre_raman_page_size;
-extern const char gyre_d3[];  // NOLINT(modernize-avoid-c-arrays)
-extern const std::size_t gyre_d3_size;
 }
 
 namespace gyre::raman {
-namespace {
-
-void replace_once(std::string& text, std::string_view placeholder, std::string_view value) {
-  const std::size_t at = text.find(placeholder);
-  if (at == std::string::npos) throw Error("the page template lacks {}; build the program again", placeholder);
-  text.replace(at, placeholder.size(), value);
-}
-
-/// JSON that can stand inside a script element.
-std::string script_json(const nlohmann::json& json) {
-  // In ASCII, so that U+2028 and U+2029, which end lines of older scripts, are escaped too. The signs of markup occur
-  // in strings alone: without them no "</script>", "<!--" or "]]>" can stand there.
-  std::string text;
-  for (const char c : json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)) {
-    if (c == '<' || c == '>' || c == '&')
-      text += fmt::format("\\u{:04x}", static_cast<int>(c));
-    else
-      text += c;
-  }
-  return text;
-}
-
-}  // namespace
-
 void require_results(const nlohmann::json& results, const std::string& where) {
   bool fits = results.is_object() && results.contains("protocols") && results["protocols"].is_array() &&
               !results["protocols"].empty() && results.contains("data") && results["data"].contains("countries") &&
@@ -55,10 +31,10 @@ void require_results(const nlohmann::json& results, const std::string& where) {
 }
 
 std::string report_page(const nlohmann::json& results) {
-  std::string page(gyre_raman_page, gyre_raman_page_size);
-  replace_once(page, "/*GYRE_DATA*/null", script_json(results));
-  replace_once(page, "/*GYRE_D3*/", std::string_view(gyre_d3, gyre_d3_size));
-  return page;
+  const std::string data = script_json(results);
+  const std::array<std::pair<std::string_view, std::string_view>, 2> values = {
+      {{"/*GYRE_DATA*/null", data}, {"/*GYRE_D3*/", embedded_d3()}}};
+  return filled_page(std::string_view(gyre_raman_page, gyre_raman_page_size), values);
 }
 
 }  // namespace gyre::raman

@@ -7,8 +7,9 @@
 namespace gyre::cli {
 
 MeasuredText measured_text(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most) {
-  return tokenise_documents(part_of_documents(read_documents(options.file), options.split, options.validation_share),
-                            tokenizer, most);
+  const TextPart part = parse_text_part(options.split, "--split");
+  return tokenise_documents(part_of_documents(read_documents(options.file), part, options.validation_share), tokenizer,
+                            most);
 }
 
 void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredText& text) {

@@ -6,6 +6,7 @@
 #include "base/processors.hpp"
 #include "cli/checks.hpp"
 #include "kernels/kernels.hpp"
+#include "study/measured_text.hpp"
 #include "study/number_types.hpp"
 
 namespace gyre::cli {
@@ -13,6 +14,20 @@ namespace {
 
 /// Published contexts go to hundreds of thousands of positions; their KV cache would not.
 constexpr int kDefaultContext = 4096;
+
+/// What `parse(text, flag)` takes, so that a wrong name is refused before a model is read.
+template <typename Parse>
+CLI::Validator known_to(Parse parse, std::string flag) {
+  return {[parse, flag = std::move(flag)](std::string& text) -> std::string {
+            try {
+              parse(text, flag);
+            } catch (const Error& failure) {
+              return std::string(failure.what()).substr(flag.size() + 2);  // the parser of flags names it too
+            }
+            return {};
+          },
+          ""};
+}
 
 }  // namespace
 
@@ -55,12 +70,12 @@ void add_run_options(CLI::App& command, RunOptions& options) {
           "Keys and values of loops: latest, latest:ring=K, latest:run=K, latest:anchor=K, last, all_or_last, full")
       ->capture_default_str();
   command.add_option("--kv-type", options.kv_type, "How keys and values are kept: f32, bf16, q8_0")
-      ->check(CLI::IsMember({"f32", "bf16", "q8_0"}))
+      ->check(known_to(parse_kv_type, "--kv-type"))
       ->capture_default_str();
   command
       .add_option("--first-state", options.first_state,
                   "Where groups that start from noise start: noise, zero, previous")
-      ->check(CLI::IsMember({"noise", "zero", "previous"}))
+      ->check(known_to(parse_noise_start, "--first-state"))
       ->capture_default_str();
   add_threads_option(command, options.threads);
   command.add_option("--seed", options.seed, "Seed of every draw")->check(seed_number())->capture_default_str();
@@ -70,7 +85,7 @@ void add_run_options(CLI::App& command, RunOptions& options) {
 void add_text_options(CLI::App& command, TextOptions& options) {
   command.add_option("--text", options.file, "Text file or folder of *.txt");
   command.add_option("--split", options.split, "Part of the text: all, train, validation")
-      ->check(CLI::IsMember({"all", "train", "validation"}))
+      ->check(known_to(parse_text_part, "--split"))
       ->capture_default_str();
   command.add_option("--validation-share", options.validation_share, "The last part of the text that validates")
       ->check(number(0, 1))

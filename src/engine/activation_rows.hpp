@@ -8,6 +8,12 @@
 
 namespace gyre {
 
+/// Room for `count` numbers; never less than before.
+template <typename Number>
+void grow(std::vector<Number>& numbers, std::size_t count) {
+  if (numbers.size() < count) numbers.resize(count);
+}
+
 /// Memory for rows that a matrix is about to read.
 class ActivationRows {
  public:
@@ -29,11 +35,6 @@ class ActivationRows {
   }
 
  private:
-  template <typename Number>
-  static void grow(std::vector<Number>& numbers, std::size_t count) {
-    if (numbers.size() < count) numbers.resize(count);
-  }
-
   std::vector<float> floats_;
   std::vector<std::int8_t> bytes_;
   std::vector<float> scales_;

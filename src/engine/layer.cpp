@@ -24,11 +24,6 @@ void map_in_place(float* values, std::size_t count, Function function) {
   std::transform(values, values + count, values, function);
 }
 
-template <typename Number>
-void grow(std::vector<Number>& numbers, std::size_t count) {
-  if (numbers.size() < count) numbers.resize(count);
-}
-
 /// Whether `later` is the token `distance` positions behind `row` in the same sequence, and sees so many more.
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
   const auto further = static_cast<int>(distance);

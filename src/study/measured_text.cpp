@@ -2,10 +2,17 @@
 
 #include <algorithm>
 
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
 #include "text/corpus.hpp"
 
 namespace gyre {
+namespace {
+
+constexpr EnumName<TextPart> kTextParts[] = {
+    {TextPart::all, "all"}, {TextPart::training, "train"}, {TextPart::validation, "validation"}};
+
+}  // namespace
 
 std::size_t MeasuredText::size() const {
   std::size_t count = 0;
@@ -13,9 +20,13 @@ std::size_t MeasuredText::size() const {
   return count;
 }
 
-std::vector<std::string> part_of_documents(const std::vector<std::string>& documents, std::string_view split,
+TextPart parse_text_part(const std::string& text, const std::string& flag) {
+  return parse_enum<TextPart>(kTextParts, text, flag, "part of a text");
+}
+
+std::vector<std::string> part_of_documents(const std::vector<std::string>& documents, TextPart wanted,
                                            double validation_share) {
-  if (split == "all") return documents;
+  if (wanted == TextPart::all) return documents;
   std::string text;
   for (const std::string& document : documents) text += document;
   const std::size_t cut = split_text(text, validation_share).training.size();
@@ -23,11 +34,13 @@ std::vector<std::string> part_of_documents(const std::vector<std::string>& docum
   std::size_t begin = 0;
   for (const std::string& document : documents) {
     const std::size_t before_cut = std::min(document.size(), cut - std::min(cut, begin));
-    std::string piece = split == "train" ? document.substr(0, before_cut) : document.substr(before_cut);
+    std::string piece = wanted == TextPart::training ? document.substr(0, before_cut) : document.substr(before_cut);
     if (!piece.empty()) part.push_back(std::move(piece));
     begin += document.size();
   }
-  if (part.empty()) throw Error("--split: the part {} of this text is empty; see --validation-share", split);
+  if (part.empty())
+    throw Error("--split: the part {} of this text is empty; see --validation-share",
+                name_of<TextPart>(kTextParts, wanted));
   return part;
 }
 

@@ -20,10 +20,14 @@ struct MeasuredText {
   [[nodiscard]] std::size_t size() const;  ///< tokens of all documents
 };
 
-/// What lies in one part of documents that are thought of as one text: "all", "train", or "validation", the last
-/// `validation_share` of it (see split_text). A document that the cut goes through is shortened; one that lies outside
-/// is left out.
-std::vector<std::string> part_of_documents(const std::vector<std::string>& documents, std::string_view split,
+enum class TextPart : std::uint8_t { all, training, validation };
+
+/// The part of that name: all, train or validation. Throws Error naming `flag`.
+TextPart parse_text_part(const std::string& text, const std::string& flag);
+
+/// What lies in one part of documents that are thought of as one text; the last `validation_share` of it validates (see
+/// split_text). A document that the cut goes through is shortened; one that lies outside is left out.
+std::vector<std::string> part_of_documents(const std::vector<std::string>& documents, TextPart wanted,
                                            double validation_share);
 
 /// The tokens of documents, `most` of them at most. A document that spells the prefix itself is taken without it, so

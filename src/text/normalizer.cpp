@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "text/growth.hpp"
+#include "text/replace_all.hpp"
 #include "text/stage_json.hpp"
 #include "text/utf8.hpp"
 
@@ -31,19 +32,6 @@ std::string without(std::string_view text, Drop drop) {
   return map_characters(text, [&](std::string& made, char32_t character) {
     if (!drop(character)) append_utf8(made, character);
   });
-}
-
-std::string replace_all(std::string_view text, std::string_view wanted, std::string_view content,
-                        const Growth& growth) {
-  std::string made;
-  std::size_t done = 0;
-  for (std::size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, done)) {
-    made += text.substr(done, at - done);
-    made += content;
-    growth.check(made.size());
-    done = at + wanted.size();
-  }
-  return made += text.substr(done);
 }
 
 std::string_view strip(std::string_view text, bool left, bool right) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "text/growth.hpp"
+#include "text/replace_all.hpp"
 #include "text/stage_json.hpp"
 #include "text/utf8.hpp"
 
@@ -15,14 +17,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\uFFFD";
 
-void replace_all(std::string& text, std::string_view wanted, std::string_view content) {
-  for (std::size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + content.size())) {
-    text.replace(at, wanted.size(), content);
-  }
-}
-
 /// The spaces that BERT's tokenizer put around punctuation and contractions, taken out again token by token.
-void clean_up(std::string& text) {
+void clean_up(std::string& text, const Growth& growth) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kReplacements = {{{" .", "."},
                                                                                             {" ?", "?"},
                                                                                             {" !", "!"},
@@ -34,7 +30,7 @@ void clean_up(std::string& text) {
                                                                                             {" 's", "'s"},
                                                                                             {" 've", "'ve"},
                                                                                             {" 're", "'re"}}};
-  for (const auto& [wanted, content] : kReplacements) replace_all(text, wanted, content);
+  for (const auto& [wanted, content] : kReplacements) text = replace_all(text, wanted, content, growth);
 }
 
 /// The byte that a name such as "<0x0A>" stands for.
@@ -158,7 +154,7 @@ std::string TokenDecoder::run(const Step& step, std::string name, bool first, co
     return replace->pattern.replace(name, replace->content, growth);
   if (const auto* strips = std::get_if<Strip>(&step)) strip(name, strips->content, strips->start, strips->stop);
   if (const auto* metaspace = std::get_if<Metaspace>(&step)) {
-    replace_all(name, metaspace->mark, first && metaspace->drop_first ? "" : " ");
+    name = replace_all(name, metaspace->mark, first && metaspace->drop_first ? "" : " ", growth);
   }
   if (const auto* word = std::get_if<WordPiece>(&step)) {
     if (!first && name.starts_with(word->prefix)) {
@@ -166,7 +162,7 @@ std::string TokenDecoder::run(const Step& step, std::string name, bool first, co
     } else if (!first) {
       name.insert(name.begin(), ' ');
     }
-    if (word->cleanup) clean_up(name);
+    if (word->cleanup) clean_up(name, growth);
   }
   growth.check(name.size());
   return name;

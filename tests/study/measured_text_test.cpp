@@ -19,28 +19,28 @@ using ::testing::ThrowsMessage;
 
 TEST(PartOfDocuments, IsCutAsOneTextWouldBe) {
   const std::vector<std::string> documents = {"abcd", "efgh", "ij"};
-  EXPECT_EQ(part_of_documents(documents, "all", 0.5), documents);
+  EXPECT_EQ(part_of_documents(documents, TextPart::all, 0.5), documents);
   // Ten bytes: the last three validate.
-  EXPECT_THAT(part_of_documents(documents, "train", 0.3), ElementsAre("abcd", "efg"));
-  EXPECT_THAT(part_of_documents(documents, "validation", 0.3), ElementsAre("h", "ij"));
-  EXPECT_THAT(part_of_documents(documents, "train", 0.2), ElementsAre("abcd", "efgh"));
-  EXPECT_THAT(part_of_documents(documents, "validation", 0.2), ElementsAre("ij"));
-  EXPECT_THAT(part_of_documents(documents, "validation", 1), ElementsAre("abcd", "efgh", "ij"));
+  EXPECT_THAT(part_of_documents(documents, TextPart::training, 0.3), ElementsAre("abcd", "efg"));
+  EXPECT_THAT(part_of_documents(documents, TextPart::validation, 0.3), ElementsAre("h", "ij"));
+  EXPECT_THAT(part_of_documents(documents, TextPart::training, 0.2), ElementsAre("abcd", "efgh"));
+  EXPECT_THAT(part_of_documents(documents, TextPart::validation, 0.2), ElementsAre("ij"));
+  EXPECT_THAT(part_of_documents(documents, TextPart::validation, 1), ElementsAre("abcd", "efgh", "ij"));
 }
 
 TEST(PartOfDocuments, OfOneFileIsThatOfItsText) {
   const std::string text = "äöü and more of it";
   for (const double share : {0.1, 0.5, 0.9}) {
     const TextSplit split = split_text(text, share);
-    EXPECT_THAT(part_of_documents({text}, "train", share), ElementsAre(split.training));
-    EXPECT_THAT(part_of_documents({text}, "validation", share), ElementsAre(split.validation));
+    EXPECT_THAT(part_of_documents({text}, TextPart::training, share), ElementsAre(split.training));
+    EXPECT_THAT(part_of_documents({text}, TextPart::validation, share), ElementsAre(split.validation));
   }
 }
 
 TEST(PartOfDocuments, MayNotBeEmpty) {
-  EXPECT_THAT([] { part_of_documents({"abc"}, "validation", 0); },
+  EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::validation, 0); },
               ThrowsMessage<Error>(HasSubstr("--split: the part validation")));
-  EXPECT_THAT([] { part_of_documents({"abc"}, "train", 1); }, ThrowsMessage<Error>(HasSubstr("the part train")));
+  EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::training, 1); }, ThrowsMessage<Error>(HasSubstr("the part train")));
 }
 
 TEST(TokeniseDocuments, TakesSoManyTokensAtMost) {
