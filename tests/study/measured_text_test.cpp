@@ -40,7 +40,8 @@ TEST(PartOfDocuments, OfOneFileIsThatOfItsText) {
 TEST(PartOfDocuments, MayNotBeEmpty) {
   EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::validation, 0); },
               ThrowsMessage<Error>(HasSubstr("--split: the part validation")));
-  EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::training, 1); }, ThrowsMessage<Error>(HasSubstr("the part train")));
+  EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::training, 1); },
+              ThrowsMessage<Error>(HasSubstr("the part train")));
 }
 
 TEST(TokeniseDocuments, TakesSoManyTokensAtMost) {
