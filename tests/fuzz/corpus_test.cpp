@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
 
-#include "base/file.hpp"
 #include "fuzz/targets.hpp"
 
 namespace gyre::fuzz {
@@ -22,8 +26,10 @@ TEST_P(FuzzCorpus, EveryKeptInputIsReadOrRefused) {
   std::sort(files.begin(), files.end());
   EXPECT_FALSE(files.empty());
   for (const std::filesystem::path& file : files) {
-    const MappedFile input(file);
-    EXPECT_NO_THROW(GetParam().run(input.bytes())) << file;
+    // Not as the program opens files, which refuses some by their first bytes.
+    std::ifstream stream(file, std::ios::binary);
+    const std::string input{std::istreambuf_iterator<char>(stream), {}};
+    EXPECT_NO_THROW(GetParam().run(std::as_bytes(std::span(input)))) << file;
   }
 }
 
