@@ -1,18 +1,34 @@
 #include "engine/engine.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <functional>
 
 #include "base/enum_name.hpp"
 #include "base/error.hpp"
-#include "base/random.hpp"
+#include "base/interrupt.hpp"
 
 namespace gyre {
 namespace {
 
 constexpr EnumName<NoiseStart> kNoiseStarts[] = {
     {NoiseStart::noise, "noise"}, {NoiseStart::zero, "zero"}, {NoiseStart::previous, "previous"}};
+
+/// Tokens of one sequence have landed: it is longer by them.
+void commit(std::span<Flight> flights) {
+  Sequence& sequence = *flights.front().sequence;
+  for (const Flight& flight : flights) sequence.cache.commit(flight.depth.loops);
+  sequence.length += static_cast<int>(flights.size());
+  if (sequence.start == NoiseStart::previous) sequence.last_states = std::move(flights.back().last_states);
+}
+
+void require_different_sequences(std::span<const DecodeRow> batch) {
+  if (batch.size() < 2) return;
+  std::vector<const Sequence*> sequences;
+  for (const DecodeRow& row : batch) sequences.push_back(row.sequence);
+  std::sort(sequences.begin(), sequences.end(), std::less<>());
+  if (std::adjacent_find(sequences.begin(), sequences.end()) == sequences.end()) return;
+  throw Error("a sequence is twice in one batch of {}; append its tokens one after the other", batch.size());
+}
 
 }  // namespace
 
@@ -24,24 +40,7 @@ void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec
   }
 }
 
-Transaction::Transaction(std::span<const DecodeRow> batch) {
-  before_.reserve(batch.size());
-  for (const DecodeRow& row : batch) add(*row.sequence);
-}
-
-Transaction::~Transaction() {
-  for (Before& before : before_) {
-    before.sequence->cache.restore(std::move(before.extent));
-    before.sequence->last_states = std::move(before.last_states);
-  }
-}
-
-void Transaction::commit(int tokens) {
-  for (const Before& before : before_) before.sequence->length += tokens;
-  before_.clear();
-}
-
-Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), layers_(model.spec(), pool_) {}
+Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), stack_(model, pool_) {}
 
 NoiseStart parse_noise_start(const std::string& text, const std::string& flag) {
   return parse_enum<NoiseStart>(kNoiseStarts, text, flag, "first state");
@@ -53,7 +52,7 @@ Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std
                        NoiseStart start) const {
   const ModelSpec& spec = model_.spec();
   if (spec.position == PositionKind::learned) context = std::min(context, spec.context);
-  return {KvCache(spec, std::move(loops), context, policy), noise_seed, start, 0};
+  return {KvCache(spec, std::move(loops), context, policy), noise_seed, start};
 }
 
 void Engine::check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const {
@@ -66,165 +65,106 @@ void Engine::check_tokens(const Sequence& sequence, std::span<const std::int32_t
   require_in_vocabulary(tokens, model_.spec());
 }
 
-void Engine::embed(std::int32_t token, int position, std::span<float> state) const {
-  model_.embed(token, state);
-  const float scale = model_.spec().embedding_scale;
-  if (scale != 1.0F) {
-    for (float& value : state) value *= scale;
+std::vector<Flight> Engine::flights_of(Sequence& sequence, std::span<const std::int32_t> tokens) const {
+  check_tokens(sequence, tokens);
+  const int count = static_cast<int>(tokens.size());
+  const bool whole = sequence.whole_prompt && sequence.length == 0;
+  std::vector<Flight> flights(tokens.size());
+  for (int t = 0; t < count; ++t) {
+    Flight& flight = flights[static_cast<std::size_t>(t)];
+    flight.sequence = &sequence;
+    flight.token = tokens[static_cast<std::size_t>(t)];
+    flight.offset = t;
+    flight.reach = whole ? count : t + 1;
   }
-  if (model_.positions() == nullptr) return;
-  const float* const place = model_.positions() + static_cast<std::size_t>(position) * state.size();
-  for (std::size_t i = 0; i < state.size(); ++i) state[i] += place[i];
+  return flights;
 }
 
-void Engine::embed_norm(std::vector<float>& states) {
-  if (!model_.spec().embedding_norm) return;
-  normed_ = states;
-  layers_.apply(model_.embedding_norm(), normed_.data(), rows_.size(), states.data());
-}
-
-void Engine::enter_group(std::size_t group, const Sequence& sequence, int position, std::size_t first, std::size_t last,
-                         Workspace& work) const {
-  const Group& spec = model_.spec().groups[group];
-  const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
-  const std::span<float> states = std::span(work.states).subspan(first * hidden, (last - first) * hidden);
-  if (spec.injection != Injection::none) {
-    work.handed.resize(work.states.size());
-    std::copy(states.begin(), states.end(), work.handed.begin() + static_cast<std::ptrdiff_t>(first * hidden));
-  }
-  if (spec.fast.there()) {
-    work.fast.resize(work.states.size());
-    const float* const fast = model_.groups()[group].fast.first_state;
-    for (std::size_t i = 0; i < states.size(); i += hidden) std::copy_n(fast, hidden, &work.fast[first * hidden + i]);
-  }
-  if (spec.first_state == FirstState::carried) return;
-  if (spec.first_state == FirstState::zero || sequence.start == NoiseStart::zero) {
-    std::fill(states.begin(), states.end(), 0.0F);
-    return;
-  }
-  if (sequence.start == NoiseStart::previous && sequence.length > 0) {
-    const std::vector<float>& previous = sequence.last_states[group];
-    for (std::size_t i = 0; i < states.size(); i += hidden) std::copy_n(previous.data(), hidden, &states[i]);
-    return;
-  }
-  const std::uint64_t seed = combine_seeds(sequence.noise_seed, group);
-  const auto counted = static_cast<std::uint64_t>(position) * hidden;
-  for (std::size_t i = 0; i < states.size(); ++i) states[i] = spec.noise_std * normal_at(seed, counted + i);
-}
-
-void Engine::inject(std::size_t group, Workspace& work) {
-  const Linear& map = model_.groups()[group].inject;
-  const auto hidden = static_cast<std::size_t>(model_.spec().hidden_size);
-  const std::size_t n = work.states.size() / hidden;
-  switch (model_.spec().groups[group].injection) {
-    case Injection::none:
-      return;
-    case Injection::add:
-      for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.handed[i];
-      return;
-    case Injection::linear:
-      work.joined.resize(2 * work.states.size());
-      for (std::size_t t = 0; t < n; ++t) {
-        std::copy_n(work.states.data() + t * hidden, hidden, work.joined.data() + 2 * t * hidden);
-        std::copy_n(work.handed.data() + t * hidden, hidden, work.joined.data() + (2 * t + 1) * hidden);
+void Engine::fly(std::span<Flight> flights) {
+  for (Flight& flight : flights) stack_.board(flight);
+  std::vector<Flight*> here;
+  for (std::size_t group = 0; group < model_.groups().size(); ++group) {
+    while (true) {
+      here.clear();
+      for (Flight& flight : flights) {
+        if (flight.group == group) here.push_back(&flight);
       }
-      layers_.apply(map, work.joined.data(), n, work.states.data());
-      return;
-    case Injection::decay: {
-      const float* decay = model_.groups()[group].decay;
-      work.joined.resize(work.states.size());
-      layers_.apply(map, work.handed.data(), n, work.joined.data());
-      for (std::size_t i = 0; i < work.states.size(); ++i) {
-        work.states[i] = decay[i % hidden] * work.states[i] + work.joined[i];
-      }
-      return;
+      if (here.empty()) break;
+      require_not_interrupted();  // a long prompt at many loops may take minutes
+      stack_.run(group, here);
     }
   }
 }
 
-void Engine::damp(std::size_t group, Workspace& work) const {
-  const float damping = model_.spec().groups[group].damping;
-  for (std::size_t i = 0; i < work.states.size(); ++i) {
-    work.states[i] = work.before[i] + damping * (work.states[i] - work.before[i]);
+std::span<const float> Engine::logits_of(std::span<Flight> flights, std::size_t count) {
+  last_.clear();
+  for (const Flight& flight : flights.last(count)) {
+    const std::span<const float> state = stack_.state(flight);
+    last_.insert(last_.end(), state.begin(), state.end());
   }
+  return count == 0 ? std::span<const float>() : head(last_);
 }
 
-void Engine::run_layers(std::span<const Layer> layers, LayerPass first, std::span<const TokenRow> rows,
-                        std::span<float> states) {
-  pool_.run([&](int part) {
-    LayerPass pass = first;
-    for (const Layer& layer : layers) {
-      layers_.run(layer, pass, rows, states, part);
-      ++pass.layer;
-    }
-  });
+std::span<const float> Engine::logits_of(std::span<Flight> flights, Logits wanted) {
+  return logits_of(flights, wanted == Logits::none ? 0 : wanted == Logits::last ? 1 : flights.size());
 }
 
-void Engine::run_fast_stack(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work) {
-  const Group& spec = model_.spec().groups[group];
-  const FastWeights& weights = model_.groups()[group].fast;
-  work.joined.resize(work.states.size());
-  for (int run = 0; run < spec.fast.runs; ++run) {
-    for (std::size_t i = 0; i < work.states.size(); ++i) work.joined[i] = work.fast[i] + work.states[i];
-    run_layers(weights.layers, {group, spec.layers + run * spec.fast.layers, loop}, rows, work.joined);
-    layers_.apply(weights.norm, work.joined.data(), rows.size(), work.fast.data());
-  }
-  for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.fast[i];
+std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                       const TraceSink& trace) {
+  std::vector<Flight> flights = flights_of(sequence, tokens);
+  for (Flight& flight : flights) flight.trace = &trace;
+  fly(flights);
+  const std::span<const float> logits = logits_of(flights, wanted);
+  commit(flights);
+  return logits;
 }
 
-void Engine::run_loop(std::size_t group, int loop, std::span<const TokenRow> rows, Workspace& work) {
-  const Group& spec = model_.spec().groups[group];
-  const GroupWeights& weights = model_.groups()[group];
-  const bool damped = loop > 0 && spec.damping != 1.0F;
-  if (damped) work.before = work.states;
-  inject(group, work);
-  if (spec.fast.there()) run_fast_stack(group, loop, rows, work);
-  run_layers(weights.layers, {group, 0, loop}, rows, work.states);
-  if (spec.loop_norm) {
-    work.joined = work.states;
-    layers_.apply(weights.loop_norm, work.joined.data(), rows.size(), work.states.data());
+std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                       std::span<BoundedExit> exits, std::vector<TokenDepth>& depths) {
+  if (sequence.cache.policy().lookup != KvPolicy::Lookup::latest) {
+    throw Error("--kv: exits in the prompt need the policy latest or one of its slots, not {}",
+                name_of(sequence.cache.policy()));
   }
-  if (damped) damp(group, work);
+  if (exits.size() != tokens.size()) {
+    throw Error("a prompt of {} tokens and {} exits; give one exit a token", tokens.size(), exits.size());
+  }
+  std::vector<Flight> flights = flights_of(sequence, tokens);
+  for (std::size_t t = 0; t < flights.size(); ++t) {
+    flights[t].in_prompt = true;
+    flights[t].exit = &exits[t];
+  }
+  fly(flights);
+  const std::span<const float> logits = logits_of(flights, wanted);
+  commit(flights);
+  depths.clear();
+  for (Flight& flight : flights) depths.push_back(std::move(flight.depth));
+  return logits;
 }
 
-void Engine::apply_exit(std::size_t group, std::vector<float>& states) {
-  const Group& spec = model_.spec().groups[group];
-  const GroupWeights& weights = model_.groups()[group];
-  const std::size_t n = states.size() / static_cast<std::size_t>(model_.spec().hidden_size);
-  if (spec.exit_norm) {
-    left_ = states;
-    layers_.apply(weights.exit_norm, left_.data(), n, states.data());
+std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
+  require_different_sequences(batch);
+  std::vector<Flight> flights(batch.size());
+  for (std::size_t r = 0; r < batch.size(); ++r) {
+    check_tokens(*batch[r].sequence, {&batch[r].token, 1});
+    flights[r].sequence = batch[r].sequence;
+    flights[r].token = batch[r].token;
+    flights[r].exit = batch[r].exit;
+    flights[r].trace = batch[r].trace;
   }
-  if (spec.exit_linear) {
-    left_ = states;
-    layers_.apply(weights.exit, left_.data(), n, states.data());
+  fly(flights);
+  const std::span<const float> logits = logits_of(flights, flights.size());
+  for (std::size_t r = 0; r < batch.size(); ++r) {
+    commit(std::span(flights).subspan(r, 1));
+    batch[r].depth = std::move(flights[r].depth);
   }
+  return logits;
 }
 
-void Engine::leave_group(std::size_t group, Sequence& sequence, int tokens, int loops,
-                         std::span<const float> last_state) {
-  if (sequence.start == NoiseStart::previous) {
-    sequence.last_states.resize(model_.groups().size());
-    sequence.last_states[group].assign(last_state.begin(), last_state.end());
-  }
-  sequence.cache.finish_group(group, tokens, loops);
-}
-
-std::span<const float> Engine::head(std::span<const float> states) {
-  const ModelSpec& spec = model_.spec();
-  const std::size_t n = states.size() / static_cast<std::size_t>(spec.hidden_size);
-  const float* input = states.data();
-  if (spec.final_norm) {
-    normed_.resize(states.size());
-    layers_.apply(model_.final_norm(), states.data(), n, normed_.data());
-    input = normed_.data();
-  }
-  logits_.resize(n * model_.head().out());
-  layers_.apply(model_.head(), input, n, logits_.data());
-  if (spec.logit_softcap > 0) {
-    for (float& logit : logits_) logit = spec.logit_softcap * std::tanh(logit / spec.logit_softcap);
-  }
-  return logits_;
+std::span<const float> Engine::decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth) {
+  DecodeRow row{&sequence, token, exit, {}};
+  const std::span<const float> logits = decode({&row, 1});
+  depth = std::move(row.depth);
+  return logits;
 }
 
 }  // namespace gyre

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -19,22 +18,28 @@ namespace gyre {
 /// Δ^(k) = x^(k) − x^(k−1): the quantities of arXiv 2509.23314, second differences in f32.
 struct LoopStep {
   int group = 0;
-  int loop = 0;                   ///< k: loops done in this group, from 1
-  float state_norm = 0;           ///< ‖x^(k)‖₂
-  float previous_state_norm = 0;  ///< ‖x^(k−1)‖₂
-  float step_norm = 0;            ///< ‖Δ^(k)‖₂
-  float first_step_norm = 0;      ///< ‖Δ^(1)‖₂
-  float previous_step_norm = 0;   ///< ‖Δ^(k−1)‖₂; defined from loop 2
-  float acceleration = 0;         ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from loop 2
-  float gate = 0;                 ///< w·x^(k) + b, in a group with an exit gate
+  int loop = 0;                        ///< k: loops done in this group, from 1
+  float state_norm = 0;                ///< ‖x^(k)‖₂
+  float previous_state_norm = 0;       ///< ‖x^(k−1)‖₂
+  float step_norm = 0;                 ///< ‖Δ^(k)‖₂
+  float first_step_norm = 0;           ///< ‖Δ^(1)‖₂
+  float previous_step_norm = 0;        ///< ‖Δ^(k−1)‖₂; defined from loop 2
+  float acceleration = 0;              ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from loop 2
+  float gate = 0;                      ///< w·x^(k) + b, in a group with an exit gate
+  std::span<const float> logits = {};  ///< of the state, by the rule's readout; valid while the rule is asked
 
-  /// How logits are read out of an unfinished state.
+  /// How logits are read off an unfinished state.
   enum class Readout {
     coda,  ///< every later group once, then norm and head
     lens,  ///< norm and head at once (logit lens)
   };
-  /// Logits of the state: costs what it says. Valid until the next call.
-  std::function<std::span<const float>(Readout)> logits = {};
+};
+
+/// What a rule looks at of a LoopStep. The engine makes it for all rows that ask at once, and nothing else.
+struct ExitReads {
+  bool norms = false;  ///< the norms of states and steps
+  bool gate = false;
+  std::optional<LoopStep::Readout> logits = {};
 };
 
 /// Decides after each loop whether a token leaves its group. One object serves one sequence, token after token.
@@ -42,6 +47,7 @@ class ExitRule {
  public:
   virtual ~ExitRule() = default;
 
+  [[nodiscard]] virtual ExitReads reads() const = 0;
   /// A token enters a looped group.
   virtual void enter_group(int group, int position) = 0;
   /// A loop is done, whether or not the rule is asked after it: for what adds up over all loops.

@@ -122,12 +122,22 @@ BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, s
   rule_ = kind_named(choice.kind, choice.text).make(options, context);
 }
 
+bool BoundedExit::asks_after(int loop) const {
+  // Counted in askings: this one, and the first that may let the token leave.
+  const int asking = loop / every_;
+  const int first = (least_ - 1) / every_ + 1;
+  return loop % every_ == 0 && first - asking <= rule_->lookback();
+}
+
+ExitReads BoundedExit::reads(int loop) const {
+  ExitReads reads = rule_->reads();
+  if (!asks_after(loop)) reads.logits.reset();
+  return reads;
+}
+
 std::optional<std::string_view> BoundedExit::leave_after(const LoopStep& step) {
   rule_->see(step);
-  // Counted in askings: this one, and the first that may let the token leave.
-  const int asking = step.loop / every_;
-  const int first = (least_ - 1) / every_ + 1;
-  if (step.loop % every_ == 0 && first - asking <= rule_->lookback()) {
+  if (asks_after(step.loop)) {
     const auto reason = rule_->leave_after(step);
     if (reason && step.loop >= least_) return reason;
   }

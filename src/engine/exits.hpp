@@ -32,10 +32,14 @@ class BoundedExit {
   BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream = 0);
 
   void enter_group(int group, int position) { rule_->enter_group(group, position); }
+  /// What it looks at after loop `loop`: logits only where the rule itself is asked.
+  [[nodiscard]] ExitReads reads(int loop) const;
   /// Asked after every loop but a group's last.
   std::optional<std::string_view> leave_after(const LoopStep& step);
 
  private:
+  [[nodiscard]] bool asks_after(int loop) const;
+
   std::unique_ptr<ExitRule> rule_;
   int least_;
   int most_;

@@ -114,55 +114,40 @@ std::size_t KvCache::slot(std::size_t group, int layer, int loop) const {
   return first_slot(group, layer) + static_cast<std::size_t>(some_never_ran_it ? loops_[group] : policy_.slot(loop));
 }
 
-void KvCache::copy(std::size_t from, std::size_t to, int entry, int tokens) {
-  const std::size_t count = static_cast<std::size_t>(tokens) * row_bytes_;
+void KvCache::copy(std::size_t from, std::size_t to, int entry) {
   for (std::size_t head = 0; head < heads_; ++head) {
-    std::copy_n(keys_.get() + offset(from, head, entry), count, keys_.get() + offset(to, head, entry));
-    std::copy_n(values_.get() + offset(from, head, entry), count, values_.get() + offset(to, head, entry));
+    std::copy_n(keys_.get() + offset(from, head, entry), row_bytes_, keys_.get() + offset(to, head, entry));
+    std::copy_n(values_.get() + offset(from, head, entry), row_bytes_, values_.get() + offset(to, head, entry));
   }
-}
-
-void KvCache::keep_last_loop(std::size_t group, int tokens, int loops_done) {
-  for (int layer = 0; layer < layers_[group]; ++layer) {
-    const std::size_t first = first_slot(group, layer);
-    const std::size_t end = first + static_cast<std::size_t>(copies_[group]);
-    const std::size_t written = slot(group, layer, loops_done - 1);
-    if (written != end - 1) copy(written, end - 1, entries_[first], tokens);
-    for (std::size_t slot = first; slot < end; ++slot) entries_[slot] += tokens;
-  }
-  shared_[group] = std::min(shared_[group], loops_done);
 }
 
 int KvCache::written_slots(std::size_t group, int loops_done) const {
   return std::min(policy_.slot_count(loops_done), copies_[group]);
 }
 
-void KvCache::fill_unwritten(std::size_t group, int offset, int tokens, int loops_done) {
+void KvCache::leave(std::size_t group, int offset, int loops_done) {
+  if (policy_.lookup == KvPolicy::Lookup::full) return;
+  const bool latest = policy_.lookup == KvPolicy::Lookup::latest;
   const auto written = static_cast<std::size_t>(written_slots(group, loops_done));
+  const auto slots = static_cast<std::size_t>(copies_[group]);
   for (int layer = 0; layer < layers_[group]; ++layer) {
     const std::size_t first = first_slot(group, layer);
-    const std::size_t last = first + written - 1;
-    for (std::size_t slot = last + 1; slot < first + static_cast<std::size_t>(copies_[group]); ++slot) {
-      copy(last, slot, entries_[last] + offset, tokens);
+    const std::size_t last = latest ? first + written - 1 : slot(group, layer, loops_done - 1);
+    for (std::size_t other = latest ? last + 1 : first + slots - 1; other < first + slots; ++other) {
+      if (other != last) copy(last, other, entries_[last] + offset);
     }
   }
 }
 
-void KvCache::leave_early(std::size_t group, int offset, int loops_done) {
-  fill_unwritten(group, offset, 1, loops_done);
-}
-
-void KvCache::finish_group(std::size_t group, int tokens, int loops_done) {
-  if (policy_.lookup == KvPolicy::Lookup::all_or_last) {
-    keep_last_loop(group, tokens, loops_done);
-    return;
-  }
+void KvCache::commit(std::span<const int> loops_done) {
   const bool full = policy_.lookup == KvPolicy::Lookup::full;
-  if (!full) fill_unwritten(group, 0, tokens, loops_done);
-  const auto known = static_cast<std::size_t>(full ? written_slots(group, loops_done) : copies_[group]);
-  for (int layer = 0; layer < layers_[group]; ++layer) {
-    const std::size_t first = first_slot(group, layer);
-    for (std::size_t slot = first; slot < first + known; ++slot) entries_[slot] += tokens;
+  for (std::size_t group = 0; group < loops_done.size(); ++group) {
+    const auto known = static_cast<std::size_t>(full ? written_slots(group, loops_done[group]) : copies_[group]);
+    for (int layer = 0; layer < layers_[group]; ++layer) {
+      const std::size_t first = first_slot(group, layer);
+      for (std::size_t slot = first; slot < first + known; ++slot) ++entries_[slot];
+    }
+    if (policy_.lookup == KvPolicy::Lookup::all_or_last) shared_[group] = std::min(shared_[group], loops_done[group]);
   }
 }
 

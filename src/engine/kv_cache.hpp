@@ -68,26 +68,14 @@ class KvCache {
   /// under Lookup::full.
   [[nodiscard]] int next_entry(std::size_t slot) const { return entries_[slot]; }
 
-  /// One token, `offset` entries behind the next, left `group` after `loops_done` loops while others of its prompt go
-  /// on: the slots that it never wrote get its last one, which those read in deeper loops. Under Lookup::latest.
-  void leave_early(std::size_t group, int offset, int loops_done);
+  /// The token `offset` entries behind the next left `group` after `loops_done` loops. Under Lookup::latest the slots
+  /// that it never wrote get its last one, which is what others read in deeper loops; under Lookup::all_or_last the
+  /// slot of last loops does.
+  void leave(std::size_t group, int offset, int loops_done);
 
-  /// States that `tokens` tokens left `group` after `loops_done` loops. Under Lookup::latest the slots they never wrote
-  /// are filled with their last one, which is what a later, deeper token reads; under Lookup::all_or_last the slot of
-  /// last loops is.
-  void finish_group(std::size_t group, int tokens, int loops_done);
-
-  /// How much of it is in use. Rows behind that are overwritten before anyone reads them, so a cache that is put back
-  /// to an earlier extent is as it was.
-  struct Extent {
-    std::vector<int> entries;
-    std::vector<int> shared;
-  };
-  [[nodiscard]] Extent extent() const { return {entries_, shared_}; }
-  void restore(Extent extent) noexcept {
-    entries_ = std::move(extent.entries);
-    shared_ = std::move(extent.shared);
-  }
+  /// The next token has run so many loops a group and left them all: from now on it is there for later ones. What was
+  /// written and is never committed is overwritten by whoever comes next.
+  void commit(std::span<const int> loops_done);
 
   [[nodiscard]] const KvPolicy& policy() const { return policy_; }
   [[nodiscard]] int context() const { return context_; }
@@ -104,12 +92,9 @@ class KvCache {
     const auto context = static_cast<std::size_t>(context_);
     return ((slot * heads_ + head) * context + static_cast<std::size_t>(entry)) * row_bytes_;
   }
-  void keep_last_loop(std::size_t group, int tokens, int loops_done);
   /// Slots of a layer that `loops_done` loops wrote.
   [[nodiscard]] int written_slots(std::size_t group, int loops_done) const;
-  /// Copies the last slot written into those never written, for entries `offset` behind the next.
-  void fill_unwritten(std::size_t group, int offset, int tokens, int loops_done);
-  void copy(std::size_t from, std::size_t to, int entry, int tokens);
+  void copy(std::size_t from, std::size_t to, int entry);
   /// The first slot of a layer.
   [[nodiscard]] std::size_t first_slot(std::size_t group, int layer) const;
   static Buffer allocate(std::size_t bytes);

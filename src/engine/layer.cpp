@@ -24,10 +24,11 @@ void map_in_place(float* values, std::size_t count, Function function) {
   std::transform(values, values + count, values, function);
 }
 
-/// Whether `later` is the token `distance` positions behind `row` in the same sequence, and sees so many more.
+/// Whether `later` is the token `distance` positions behind `row` in the same sequence and loop, and sees so many more.
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
   const auto further = static_cast<int>(distance);
-  return later.cache == row.cache && later.offset == row.offset + further && later.reach == row.reach + further;
+  return later.cache == row.cache && later.loop == row.loop && later.offset == row.offset + further &&
+         later.reach == row.reach + further;
 }
 
 }  // namespace
@@ -195,7 +196,7 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
     kernels_.rms_norm(keys, job.layer.k_norm, spec_.qk_norm_eps, kv_heads * head_size, keys);
   }
   const std::size_t angle = static_cast<std::size_t>(token.position) * (head_size / 2);
-  const std::size_t slot = token.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
+  const std::size_t slot = token.cache->slot(job.pass.group, job.pass.layer, token.loop);
   const int entry = token.cache->next_entry(slot) + token.offset;
   const std::size_t first_kv = std::max(heads.begin, q_heads) - q_heads;
   if (job.layer.value_embed != nullptr && heads.end > q_heads) {
@@ -246,7 +247,7 @@ void LayerRunner::attend(const Job& job) {
     std::size_t together = 1;
     while (t + together < n && index + together < mine.end && follows(job.rows[t + together], row, together))
       ++together;
-    const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, job.pass.loop);
+    const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, row.loop);
     const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
     kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
                     row.cache->rows(slot, head / heads_per_kv), count, head_size, scale, scratch,

@@ -18,15 +18,14 @@ struct TokenRow {
   int position = 0;
   int offset = 0;  ///< rows of the same sequence before this one
   int reach = 1;   ///< rows of the same sequence that it attends to, from the first: offset + 1 in causal attention
+  int loop = 0;    ///< loops done in the group; this one uses other slots than the next
   KvCache* cache = nullptr;
-  bool in_prompt = false;  ///< goes in with others of its sequence, each at a depth of its own
 };
 
-/// Which keys and values a pass of a layer writes and reads: loop k of a layer uses another slot than loop k + 1.
+/// Which layer's keys and values a pass writes and reads.
 struct LayerPass {
   std::size_t group = 0;
   int layer = 0;  ///< counted through the passes of one loop, see Group::passes
-  int loop = 0;
 };
 
 /// Runs layers over rows of states, of one sequence or of several, on all threads of a pool.

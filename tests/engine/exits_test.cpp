@@ -32,10 +32,16 @@ class Walk {
       steps[k].loop = static_cast<int>(k) + 1;
       if (k > 0) steps[k].previous_step_norm = steps[k - 1].step_norm;
       steps[k].first_step_norm = steps[0].step_norm;
+      const auto how = exit_.reads(steps[k].loop).logits;
+      if (how) read_.emplace_back(steps[k].loop, *how);
+      if (!how) steps[k].logits = {};
       if (const auto reason = exit_.leave_after(steps[k])) return {steps[k].loop, std::string(*reason)};
     }
     return {6, "end"};
   }
+
+  /// Loops after which it looked at logits, and how they were read.
+  [[nodiscard]] const std::vector<std::pair<int, LoopStep::Readout>>& read() const { return read_; }
 
   static ModelSpec one_group() {
     ModelSpec spec = small_spec();
@@ -47,6 +53,7 @@ class Walk {
  private:
   ModelSpec spec_;
   BoundedExit exit_;
+  std::vector<std::pair<int, LoopStep::Readout>> read_;
 };
 
 using Left = std::pair<int, std::string>;
@@ -116,33 +123,28 @@ TEST(StepExit, LeavesWhenTheStepIsShort) {
   EXPECT_EQ(Walk("step:tau=1,form=absolute,hits=2").run(step_norms({0.5F, 2, 0.9F, 0.9F, 2})), Left(4, "step"));
 }
 
-TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
-  std::vector<std::vector<float>> logits = {{0, 0}, {3, 0}, {3.001F, 0}, {5, 0}, {9, 0}};
-  std::vector<LoopStep> steps(5);
-  std::vector<LoopStep::Readout> asked;
-  for (std::size_t k = 0; k < steps.size(); ++k) {
-    steps[k].logits = [&logits, &asked, k](LoopStep::Readout how) {
-      asked.push_back(how);
-      return std::span<const float>(logits[k]);
-    };
-  }
-  EXPECT_EQ(Walk("kl:tau=0.01").run(steps), Left(3, "kl"));
-  EXPECT_EQ(asked, std::vector<LoopStep::Readout>(3, LoopStep::Readout::coda));
-  asked.clear();
-  EXPECT_EQ(Walk("kl:tau=0.01,decode=lens").run(steps), Left(3, "kl"));
-  EXPECT_EQ(asked, std::vector<LoopStep::Readout>(3, LoopStep::Readout::lens));
-  // KL((1/2, 1/2) to softmax(3, 0)) = ln(1 + e^3) - ln 2 - 3/2 = 0.8554: the first loop alone never fires.
-  EXPECT_EQ(Walk("kl:tau=0.86").run(steps), Left(2, "kl"));
-  EXPECT_EQ(Walk("kl:tau=0.85").run(steps), Left(3, "kl"));
-}
-
 /// Loops that decode to these logits.
 std::vector<LoopStep> decoded(const std::vector<std::vector<float>>& logits) {
   std::vector<LoopStep> steps(logits.size());
-  for (std::size_t k = 0; k < steps.size(); ++k) {
-    steps[k].logits = [&logits, k](LoopStep::Readout) { return std::span<const float>(logits[k]); };
-  }
+  for (std::size_t k = 0; k < steps.size(); ++k) steps[k].logits = logits[k];
   return steps;
+}
+
+TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
+  const std::vector<std::vector<float>> logits = {{0, 0}, {3, 0}, {3.001F, 0}, {5, 0}, {9, 0}};
+  const std::vector<LoopStep> steps = decoded(logits);
+  using Read = std::vector<std::pair<int, LoopStep::Readout>>;
+  Walk coda("kl:tau=0.01");
+  EXPECT_EQ(coda.run(steps), Left(3, "kl"));
+  constexpr auto kCoda = LoopStep::Readout::coda;
+  EXPECT_EQ(coda.read(), (Read{{1, kCoda}, {2, kCoda}, {3, kCoda}}));
+  Walk lens("kl:tau=0.01,decode=lens");
+  EXPECT_EQ(lens.run(steps), Left(3, "kl"));
+  constexpr auto kLens = LoopStep::Readout::lens;
+  EXPECT_EQ(lens.read(), (Read{{1, kLens}, {2, kLens}, {3, kLens}}));
+  // KL((1/2, 1/2) to softmax(3, 0)) = ln(1 + e^3) - ln 2 - 3/2 = 0.8554: the first loop alone never fires.
+  EXPECT_EQ(Walk("kl:tau=0.86").run(steps), Left(2, "kl"));
+  EXPECT_EQ(Walk("kl:tau=0.85").run(steps), Left(3, "kl"));
 }
 
 TEST(HuginnExits, LatentDiffIsTheRelativeStepBelowThreePercent) {
@@ -198,13 +200,27 @@ TEST(EveryRule, MayBeAskedAfterEveryNthLoopOnly) {
   EXPECT_EQ(Walk("step:tau=9,form=absolute,every=3,min=4").run(step_norms({1, 1, 1, 1, 1})), Left(6, "end"));
 }
 
-TEST(LatentRules, NeverAskForLogits) {
-  std::vector<LoopStep> steps = accelerations({9, 9, 9, 9, 9});
-  for (LoopStep& step : steps) {
-    step.logits = [](LoopStep::Readout) -> std::span<const float> { throw std::logic_error("decoded"); };
-  }
+TEST(LatentRules, ReadNoLogits) {
   for (const char* rule : {"accel:tau=0.1", "step:tau=0.1", "fixed", "fixed:loops=3", "random:weights=1/1/1"}) {
-    EXPECT_NO_THROW(Walk(rule).run(steps)) << rule;
+    Walk walk(rule);
+    walk.run(accelerations({9, 9, 9, 9, 9}));
+    EXPECT_TRUE(walk.read().empty()) << rule;
+  }
+}
+
+TEST(EveryRule, SaysWhatItReads) {
+  ModelSpec spec = Walk::one_group();
+  spec.groups[1].exit_gate = true;
+  const auto reads = [&](const std::string& rule) {
+    const ExitReads found = BoundedExit(parse_exit(rule), {spec, {1, 6}, {}}).reads(1);
+    return std::pair(found.norms, found.gate);
+  };
+  for (const char* rule : {"accel:tau=1", "step:tau=1", "latent-diff", "cosine"}) {
+    EXPECT_EQ(reads(rule), std::pair(true, false)) << rule;
+  }
+  EXPECT_EQ(reads("gate"), std::pair(false, true));
+  for (const char* rule : {"fixed", "random:weights=1/1", "kl", "minp-kl", "entropy-diff", "argmax-stability"}) {
+    EXPECT_EQ(reads(rule), std::pair(false, false)) << rule;
   }
 }
 
@@ -359,16 +375,11 @@ TEST(GateExit, CountsTheGatesOfTheLoopsInBetween) {
 TEST(RulesThatReadLogits, AreNotAskedBeforeTheirAnswerCanMatter) {
   // Loops whose logits are read of six, where nothing fires.
   const auto read = [](const std::string& rule) {
+    const std::vector<std::vector<float>> logits = {{0, 0}, {9, 0}, {0, 9}, {2, 0}, {0, 9}};
+    Walk walk(rule);
+    EXPECT_EQ(walk.run(decoded(logits)), Left(6, "end")) << rule;
     std::vector<int> loops;
-    std::vector<std::vector<float>> logits = {{0, 0}, {9, 0}, {0, 9}, {2, 0}, {0, 9}};
-    std::vector<LoopStep> steps(5);
-    for (std::size_t k = 0; k < steps.size(); ++k) {
-      steps[k].logits = [&logits, &loops, k](LoopStep::Readout) {
-        loops.push_back(static_cast<int>(k) + 1);
-        return std::span<const float>(logits[k]);
-      };
-    }
-    EXPECT_EQ(Walk(rule).run(steps), Left(6, "end")) << rule;
+    for (const auto& [loop, how] : walk.read()) loops.push_back(loop);
     return loops;
   };
   EXPECT_EQ(read("kl:tau=1e-9"), (std::vector<int>{1, 2, 3, 4, 5}));
@@ -380,11 +391,8 @@ TEST(RulesThatReadLogits, AreNotAskedBeforeTheirAnswerCanMatter) {
 }
 
 TEST(RulesThatReadLogits, LeaveWhereTheyWouldHavingReadAll) {
-  std::vector<std::vector<float>> logits = {{9, 0}, {0, 9}, {0, 9}, {0, 9}, {0, 9}};
-  std::vector<LoopStep> steps(5);
-  for (std::size_t k = 0; k < steps.size(); ++k) {
-    steps[k].logits = [&logits, k](LoopStep::Readout) { return std::span<const float>(logits[k]); };
-  }
+  const std::vector<std::vector<float>> logits = {{9, 0}, {0, 9}, {0, 9}, {0, 9}, {0, 9}};
+  const std::vector<LoopStep> steps = decoded(logits);
   EXPECT_EQ(Walk("kl:tau=0.1,hits=2").run(steps), Left(4, "kl"));
   EXPECT_EQ(Walk("kl:tau=0.1,hits=2,min=4").run(steps), Left(4, "kl"));
   EXPECT_EQ(Walk("kl:tau=0.1,hits=2,min=5").run(steps), Left(5, "kl"));

@@ -12,14 +12,15 @@ class ArgmaxStabilityExit : public ExitRule {
  public:
   ArgmaxStabilityExit(int steps, LoopStep::Readout readout) : steps_(steps), readout_(readout) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {.logits = readout_}; }
+
   void enter_group(int /*group*/, int /*position*/) override {
     previous_ = -1;
     stable_ = 0;
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    const std::span<const float> logits = step.logits(readout_);
-    const std::ptrdiff_t now = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    const std::ptrdiff_t now = std::max_element(step.logits.begin(), step.logits.end()) - step.logits.begin();
     stable_ = std::exchange(previous_, now) == now ? stable_ + 1 : 0;
     if (stable_ < steps_) return {};
     return "argmax-stability";

@@ -12,6 +12,8 @@ class CosineExit : public ExitRule {
  public:
   explicit CosineExit(ConsecutiveHits hits) : hits_(hits) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {.norms = true}; }
+
   void enter_group(int /*group*/, int /*position*/) override { hits_.reset(); }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {

@@ -16,15 +16,16 @@ class EntropyDiffExit : public ExitRule {
  public:
   EntropyDiffExit(ConsecutiveHits hits, LoopStep::Readout readout) : hits_(hits), readout_(readout) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {.logits = readout_}; }
+
   void enter_group(int /*group*/, int /*position*/) override {
     hits_.reset();
     previous_.reset();
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    const std::span<const float> logits = step.logits(readout_);
-    log_probabilities_.resize(logits.size());
-    log_softmax(logits, log_probabilities_);
+    log_probabilities_.resize(step.logits.size());
+    log_softmax(step.logits, log_probabilities_);
     const double now = entropy(log_probabilities_);
     const std::optional<double> before = std::exchange(previous_, now);
     if (!before || !hits_.fires(static_cast<float>(std::abs(now - *before)))) return {};

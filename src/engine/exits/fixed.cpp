@@ -8,6 +8,8 @@ class FixedExit : public ExitRule {
  public:
   explicit FixedExit(std::vector<int> loops) : loops_(std::move(loops)) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {}; }
+
   void enter_group(int /*group*/, int /*position*/) override {}
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {

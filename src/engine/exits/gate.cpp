@@ -13,6 +13,8 @@ class GateExit : public ExitRule {
  public:
   GateExit(float threshold, const ModelSpec& spec) : threshold_(threshold), spec_(spec) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {.gate = true}; }
+
   void enter_group(int /*group*/, int /*position*/) override { left_ = 1.0; }
 
   void see(const LoopStep& step) override { left_ /= 1.0 + std::exp(static_cast<double>(step.gate)); }

@@ -28,15 +28,16 @@ class KlExit : public ExitRule {
   KlExit(ConsecutiveHits hits, LoopStep::Readout readout, float min_p)
       : hits_(hits), readout_(readout), min_p_(min_p) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {.logits = readout_}; }
+
   void enter_group(int /*group*/, int /*position*/) override {
     hits_.reset();
     previous_.clear();
   }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    const std::span<const float> logits = step.logits(readout_);
-    now_.resize(logits.size());
-    log_softmax(logits, now_);
+    now_.resize(step.logits.size());
+    log_softmax(step.logits, now_);
     if (min_p_ > 0) flatten_tail(now_, min_p_);
     std::swap(now_, previous_);
     if (now_.empty()) return {};

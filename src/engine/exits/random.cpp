@@ -17,6 +17,8 @@ class RandomExit : public ExitRule {
  public:
   RandomExit(std::vector<DepthVectors> tables, std::uint64_t seed) : tables_(std::move(tables)), seed_(seed) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {}; }
+
   void enter_group(int group, int position) override {
     depth_ = 0;
     for (std::size_t t = 0; t < tables_.size(); ++t) {

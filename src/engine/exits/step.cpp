@@ -9,6 +9,8 @@ class StepExit : public ExitRule {
  public:
   StepExit(ConsecutiveHits hits, Form form) : hits_(hits), form_(form) {}
 
+  [[nodiscard]] ExitReads reads() const override { return {.norms = true}; }
+
   void enter_group(int /*group*/, int /*position*/) override { hits_.reset(); }
 
   std::optional<std::string_view> leave_after(const LoopStep& step) override {

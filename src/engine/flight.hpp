@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/exits.hpp"
+#include "engine/kv_cache.hpp"
+#include "engine/state_pool.hpp"
+
+namespace gyre {
+
+/// Where a group whose first state is noise starts, if a user wants it otherwise.
+enum class NoiseStart {
+  noise,
+  zero,      ///< for results that no seed changes
+  previous,  ///< the last state of the token before (the continuous compute of arXiv 2502.05171); the first is noise
+};
+/// Throws Error naming `flag`.
+NoiseStart parse_noise_start(const std::string& text, const std::string& flag);
+std::string_view name_of(NoiseStart start);
+
+/// One running text: how far it is, and what attention remembers of it. Nothing of it changes while its tokens are in
+/// flight; it grows when they have landed.
+struct Sequence {
+  KvCache cache;
+  std::uint64_t noise_seed = 1;  ///< for groups whose first state is noise
+  NoiseStart start = NoiseStart::noise;
+  int length = 0;             ///< positions done
+  bool whole_prompt = false;  ///< the tokens of the first prefill see one another whole, not only those before them
+  std::vector<std::vector<float>> last_states = {};  ///< per group, of the last token; kept for NoiseStart::previous
+};
+
+/// The states of neighbouring positions of a sequence after a loop (or, with loop 0, as they enter a group). Whoever
+/// traces may change them; the next loop starts from what they are then.
+struct TracePoint {
+  int group = 0;
+  int loop = 0;  ///< loops done
+  int position = 0;
+  std::span<float> states;  ///< [n, hidden]
+};
+using TraceSink = std::function<void(const TracePoint&)>;
+
+/// How deep one token went.
+struct TokenDepth {
+  std::vector<int> loops;                 ///< per group
+  std::vector<std::string_view> reasons;  ///< per group; "end" when all loops ran, empty for groups that do not loop
+};
+
+/// A token on its way through the groups: the unit that is scheduled, cancelled, traced and paid for.
+struct Flight {
+  Sequence* sequence = nullptr;
+  std::int32_t token = 0;
+  int offset = 0;                    ///< tokens of its sequence that board with it, before it
+  int reach = 1;                     ///< of those that board with it, how many it attends to, from the first
+  bool in_prompt = false;            ///< boards with others of its sequence, each at a depth of its own
+  BoundedExit* exit = nullptr;       ///< asked after every loop of a looped group; null: full depth
+  const TraceSink* trace = nullptr;  ///< hears of every loop; may be null
+
+  std::size_t group = 0;  ///< where it is; behind the last group it has landed
+  int loop = 0;           ///< loops done there
+  StateRow row = {};
+  LoopStep seen = {};
+  TokenDepth depth = {};
+  std::vector<std::vector<float>> last_states = {};  ///< see Sequence
+
+  [[nodiscard]] int position() const { return sequence->length + offset; }
+};
+
+}  // namespace gyre

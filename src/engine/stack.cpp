@@ -1,0 +1,277 @@
+#include "engine/stack.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/random.hpp"
+
+namespace gyre {
+namespace {
+
+void copy(std::span<const float> from, std::span<float> to) { std::copy(from.begin(), from.end(), to.begin()); }
+
+bool asks(const Flight& flight, std::size_t group) {
+  return flight.exit != nullptr && flight.sequence->cache.loops()[group] > 1;
+}
+
+}  // namespace
+
+Stack::Stack(const Model& model, ThreadPool& pool)
+    : model_(model),
+      threads_(pool),
+      layers_(model.spec(), pool),
+      hidden_(static_cast<std::size_t>(model.spec().hidden_size)),
+      pool_(hidden_) {}
+
+void Stack::board(Flight& flight) {
+  flight.row = StateRow(pool_);
+  flight.group = 0;
+  flight.loop = 0;
+  flight.depth.loops = flight.sequence->cache.loops();
+  flight.depth.reasons.assign(flight.depth.loops.size(), {});
+  embed(flight, pool_.states[flight.row.index()]);
+}
+
+void Stack::embed(const Flight& flight, std::span<float> state) {
+  model_.embed(flight.token, state);
+  const ModelSpec& spec = model_.spec();
+  if (spec.embedding_scale != 1.0F) {
+    for (float& value : state) value *= spec.embedding_scale;
+  }
+  if (model_.positions() != nullptr) {
+    const float* const place = model_.positions() + static_cast<std::size_t>(flight.position()) * hidden_;
+    for (std::size_t i = 0; i < hidden_; ++i) state[i] += place[i];
+  }
+  if (!spec.embedding_norm) return;
+  normed_.assign(state.begin(), state.end());
+  layers_.apply(model_.embedding_norm(), normed_.data(), 1, state.data());
+}
+
+void Stack::run(std::size_t group, std::span<Flight* const> here) {
+  gather(group, here);
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    if (here[i]->loop == 0) enter(group, *here[i], i, work_);
+  }
+  trace(here, true);
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    if (here[i]->loop == 0) start_group(group, *here[i], i);
+  }
+  run_loop(group, work_);
+  for (Flight* const flight : here) ++flight->loop;
+  trace(here, false);
+  ask_exits(group, here);
+  leave(group, here);
+}
+
+void Stack::gather(std::size_t group, std::span<Flight* const> here) {
+  const Group& spec = model_.spec().groups[group];
+  const std::size_t n = here.size();
+  work_.rows.clear();
+  work_.states.resize(n * hidden_);
+  if (spec.injection != Injection::none) work_.handed.resize(n * hidden_);
+  if (spec.fast.there()) work_.fast.resize(n * hidden_);
+  int furthest = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Flight& flight = *here[i];
+    const std::size_t row = flight.row.index();
+    work_.rows.push_back(
+        {flight.token, flight.position(), flight.offset, flight.reach, flight.loop, &flight.sequence->cache});
+    furthest = std::max(furthest, flight.sequence->length + std::max(flight.reach, flight.offset + 1));
+    copy(pool_.states[row], row_of(work_.states, i));
+    if (flight.loop == 0) continue;
+    if (spec.injection != Injection::none) copy(pool_.handed[row], row_of(work_.handed, i));
+    if (spec.fast.there()) copy(pool_.fast[row], row_of(work_.fast, i));
+  }
+  layers_.reserve(n, furthest);
+}
+
+/// Row i is handed to the group: what it starts from.
+void Stack::enter(std::size_t group, const Flight& flight, std::size_t i, Workspace& work) const {
+  const Group& spec = model_.spec().groups[group];
+  const Sequence& sequence = *flight.sequence;
+  const std::span<float> state = row_of(work.states, i);
+  if (spec.injection != Injection::none) {
+    work.handed.resize(work.states.size());
+    copy(state, row_of(work.handed, i));
+  }
+  if (spec.fast.there()) {
+    work.fast.resize(work.states.size());
+    copy({model_.groups()[group].fast.first_state, hidden_}, row_of(work.fast, i));
+  }
+  if (spec.first_state == FirstState::carried) return;
+  if (spec.first_state == FirstState::zero || sequence.start == NoiseStart::zero) {
+    std::fill(state.begin(), state.end(), 0.0F);
+  } else if (sequence.start == NoiseStart::previous && !sequence.last_states.empty()) {
+    copy(sequence.last_states[group], state);
+  } else {
+    const std::uint64_t seed = combine_seeds(sequence.noise_seed, group);
+    const std::uint64_t counted = static_cast<std::uint64_t>(flight.position()) * hidden_;
+    for (std::size_t c = 0; c < hidden_; ++c) state[c] = spec.noise_std * normal_at(seed, counted + c);
+  }
+}
+
+/// Row i has entered, and a trace has had its say: what it carries from loop to loop.
+void Stack::start_group(std::size_t group, Flight& flight, std::size_t i) {
+  const std::size_t row = flight.row.index();
+  copy(row_of(work_.states, i), pool_.states[row]);
+  if (model_.spec().groups[group].injection != Injection::none) copy(row_of(work_.handed, i), pool_.handed[row]);
+  flight.seen = {.group = static_cast<int>(group)};
+  if (!asks(flight, group)) return;
+  flight.exit->enter_group(flight.seen.group, flight.position());
+  if (!flight.exit->reads(0).norms) return;
+  const std::span<const float> state = row_of(work_.states, i);
+  flight.seen.state_norm = std::sqrt(std::inner_product(state.begin(), state.end(), state.begin(), 0.0F));
+  const std::span<float> step = pool_.steps[row];
+  std::fill(step.begin(), step.end(), 0.0F);
+}
+
+/// Tells of each row of neighbouring positions at once.
+void Stack::trace(std::span<Flight* const> here, bool entering) {
+  for (std::size_t first = 0; first < here.size();) {
+    const Flight& flight = *here[first];
+    std::size_t end = first + 1;
+    while (end < here.size() && here[end]->sequence == flight.sequence && here[end]->loop == flight.loop &&
+           here[end]->offset == here[end - 1]->offset + 1) {
+      ++end;
+    }
+    if (flight.trace != nullptr && *flight.trace && (!entering || flight.loop == 0)) {
+      (*flight.trace)({static_cast<int>(flight.group), flight.loop, flight.position(),
+                       std::span(work_.states).subspan(first * hidden_, (end - first) * hidden_)});
+    }
+    first = end;
+  }
+}
+
+void Stack::inject(std::size_t group, Workspace& work) {
+  const Linear& map = model_.groups()[group].inject;
+  const std::size_t n = work.rows.size();
+  switch (model_.spec().groups[group].injection) {
+    case Injection::none:
+      return;
+    case Injection::add:
+      for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.handed[i];
+      return;
+    case Injection::linear:
+      work.joined.resize(2 * work.states.size());
+      for (std::size_t i = 0; i < n; ++i) {
+        copy(row_of(work.states, i), row_of(work.joined, 2 * i));
+        copy(row_of(work.handed, i), row_of(work.joined, 2 * i + 1));
+      }
+      layers_.apply(map, work.joined.data(), n, work.states.data());
+      return;
+    case Injection::decay: {
+      const float* decay = model_.groups()[group].decay;
+      work.joined.resize(work.states.size());
+      layers_.apply(map, work.handed.data(), n, work.joined.data());
+      for (std::size_t i = 0; i < work.states.size(); ++i) {
+        work.states[i] = decay[i % hidden_] * work.states[i] + work.joined[i];
+      }
+      return;
+    }
+  }
+}
+
+void Stack::run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states) {
+  threads_.run([&](int part) {
+    LayerPass pass = first;
+    for (const Layer& layer : layers) {
+      layers_.run(layer, pass, work.rows, states, part);
+      ++pass.layer;
+    }
+  });
+  count_.passes += layers.size();
+  count_.rows += layers.size() * work.rows.size();
+}
+
+void Stack::run_fast_stack(std::size_t group, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  const FastWeights& weights = model_.groups()[group].fast;
+  work.joined.resize(work.states.size());
+  for (int run = 0; run < spec.fast.runs; ++run) {
+    for (std::size_t i = 0; i < work.states.size(); ++i) work.joined[i] = work.fast[i] + work.states[i];
+    run_layers(weights.layers, {group, spec.layers + run * spec.fast.layers}, work, work.joined);
+    layers_.apply(weights.norm, work.joined.data(), work.rows.size(), work.fast.data());
+  }
+  for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.fast[i];
+}
+
+void Stack::run_loop(std::size_t group, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  const GroupWeights& weights = model_.groups()[group];
+  const bool damped = spec.damping != 1.0F;
+  if (damped) work.before = work.states;
+  inject(group, work);
+  if (spec.fast.there()) run_fast_stack(group, work);
+  run_layers(weights.layers, {group, 0}, work, work.states);
+  if (spec.loop_norm) {
+    work.joined = work.states;
+    layers_.apply(weights.loop_norm, work.joined.data(), work.rows.size(), work.states.data());
+  }
+  if (!damped) return;
+  for (std::size_t i = 0; i < work.states.size(); ++i) {
+    if (work.rows[i / hidden_].loop == 0) continue;  // there is nothing to be damped towards yet
+    work.states[i] = work.before[i] + spec.damping * (work.states[i] - work.before[i]);
+  }
+}
+
+void Stack::leave(std::size_t group, std::span<Flight* const> here) {
+  const Group& spec = model_.spec().groups[group];
+  going_.clear();
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    Flight& flight = *here[i];
+    const std::span<const float> state = row_of(work_.states, i);
+    copy(state, pool_.states[flight.row.index()]);
+    if (spec.fast.there()) copy(row_of(work_.fast, i), pool_.fast[flight.row.index()]);
+    if (flight.loop < flight.depth.loops[group]) continue;
+    going_.push_back(i);
+    if (asks(flight, group) && flight.depth.reasons[group].empty()) flight.depth.reasons[group] = "end";
+    flight.sequence->cache.leave(group, flight.offset, flight.loop);
+    if (flight.sequence->start == NoiseStart::previous) {
+      flight.last_states.resize(model_.groups().size());
+      flight.last_states[group].assign(state.begin(), state.end());
+    }
+    ++flight.group;
+    flight.loop = 0;
+  }
+  if (going_.empty() || !(spec.exit_norm || spec.exit_linear)) return;
+  leaving_.resize(going_.size() * hidden_);
+  for (std::size_t j = 0; j < going_.size(); ++j) copy(row_of(work_.states, going_[j]), row_of(leaving_, j));
+  apply_exit(group, leaving_);
+  for (std::size_t j = 0; j < going_.size(); ++j) {
+    copy(row_of(leaving_, j), pool_.states[here[going_[j]]->row.index()]);
+  }
+}
+
+void Stack::apply_exit(std::size_t group, std::vector<float>& states) {
+  const Group& spec = model_.spec().groups[group];
+  const GroupWeights& weights = model_.groups()[group];
+  const std::size_t n = states.size() / hidden_;
+  if (spec.exit_norm) {
+    normed_ = states;
+    layers_.apply(weights.exit_norm, normed_.data(), n, states.data());
+  }
+  if (spec.exit_linear) {
+    normed_ = states;
+    layers_.apply(weights.exit, normed_.data(), n, states.data());
+  }
+}
+
+std::span<const float> Stack::head(std::span<const float> states) {
+  const ModelSpec& spec = model_.spec();
+  const std::size_t n = states.size() / hidden_;
+  const float* input = states.data();
+  if (spec.final_norm) {
+    normed_.resize(states.size());
+    layers_.apply(model_.final_norm(), states.data(), n, normed_.data());
+    input = normed_.data();
+  }
+  logits_.resize(n * model_.head().out());
+  layers_.apply(model_.head(), input, n, logits_.data());
+  if (spec.logit_softcap > 0) {
+    for (float& logit : logits_) logit = spec.logit_softcap * std::tanh(logit / spec.logit_softcap);
+  }
+  return logits_;
+}
+
+}  // namespace gyre

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "engine/flight.hpp"
+#include "engine/layer.hpp"
+#include "model/model.hpp"
+
+namespace gyre {
+
+/// What running a stack has cost so far.
+struct PassCount {
+  std::size_t passes = 0;  ///< of layers over their weights
+  std::size_t rows = 0;    ///< rows that took part in them, summed
+};
+
+/// The groups of a model, run one loop at a time for tokens at any loop, of any sequence.
+class Stack {
+ public:
+  Stack(const Model& model, ThreadPool& pool);
+
+  /// Puts a token before the first group.
+  void board(Flight& flight);
+  [[nodiscard]] bool landed(const Flight& flight) const { return flight.group == model_.groups().size(); }
+
+  /// Runs ONE loop of ONE group for the tokens that are there, asks their exits, and hands those that are done to the
+  /// next group. Tokens of one sequence stand side by side in order of their positions, and none of them waits before
+  /// another group. When it throws, the flights are where they were and may not go on.
+  void run(std::size_t group, std::span<Flight* const> here);
+
+  /// The state with which a token landed, [hidden].
+  [[nodiscard]] std::span<const float> state(const Flight& flight) { return pool_.states[flight.row.index()]; }
+  /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head. Valid until the next call.
+  std::span<const float> head(std::span<const float> states);
+  [[nodiscard]] const PassCount& count() const { return count_; }
+
+ private:
+  /// Rows in one piece, as products read them; those of one run or of one look ahead.
+  struct Workspace {
+    std::vector<TokenRow> rows;
+    std::vector<float> states;  ///< [n, hidden]
+    std::vector<float> handed;  ///< what the group was handed, [n, hidden]
+    std::vector<float> fast;    ///< the states of the group's fast stack, [n, hidden]
+    std::vector<float> joined;  ///< what a matrix or a norm reads: [state ; handed], [n, 2 hidden], or [n, hidden]
+    std::vector<float> before;  ///< the states before a damped loop
+  };
+
+  [[nodiscard]] std::span<float> row_of(std::vector<float>& rows, std::size_t i) const {
+    return std::span(rows).subspan(i * hidden_, hidden_);
+  }
+  void embed(const Flight& flight, std::span<float> state);
+  void gather(std::size_t group, std::span<Flight* const> here);
+  void enter(std::size_t group, const Flight& flight, std::size_t i, Workspace& work) const;
+  void start_group(std::size_t group, Flight& flight, std::size_t i);
+  void run_loop(std::size_t group, Workspace& work);
+  void inject(std::size_t group, Workspace& work);
+  void run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states);
+  void run_fast_stack(std::size_t group, Workspace& work);
+  void trace(std::span<Flight* const> here, bool entering);
+  void ask_exits(std::size_t group, std::span<Flight* const> here);
+  void measure(Flight& flight, std::size_t i);
+  void read_gates(std::size_t group, std::span<Flight* const> here);
+  void ask_by_logits(std::size_t group, std::span<Flight* const> here, LoopStep::Readout how);
+  void ask(std::size_t group, Flight& flight);
+  std::span<const float> read_out(std::size_t group, std::span<Flight* const> here, std::span<const std::size_t> rows,
+                                  LoopStep::Readout how);
+  void leave(std::size_t group, std::span<Flight* const> here);
+  void apply_exit(std::size_t group, std::vector<float>& states);
+
+  const Model& model_;
+  ThreadPool& threads_;
+  LayerRunner layers_;
+  std::size_t hidden_;
+  StatePool pool_;
+  PassCount count_;
+
+  Workspace work_;
+  Workspace ahead_;                  ///< of unfinished states
+  std::vector<std::size_t> asking_;  ///< rows whose gates, or logits, are wanted
+  std::vector<std::size_t> going_;   ///< rows that leave the group
+  std::vector<float> gates_;
+  std::vector<float> leaving_;  ///< states on their way out of a group
+  std::vector<float> normed_;
+  std::vector<float> logits_;
+};
+
+}  // namespace gyre
