@@ -41,28 +41,15 @@ inline void prefetch(const std::byte* p) {
   _mm_prefetch(reinterpret_cast<const char*>(p + kAhead), _MM_HINT_T0);
 }
 
-/// Sums of each column that are folded at the end: so that no addition waits for the one before it when there are few
-/// columns. The same for any number of panels, so that it does not show in the result how panels are shared out.
-template <std::size_t N>
-constexpr std::size_t kWays = N <= 4 ? 8 / N : 1;
+// Every sum is made in the order of its columns, one after the other, whatever else is computed beside it: a row of
+// activations gives the same numbers alone and among others. So that additions need not wait for one another there are
+// as many sums at once as it takes, of panels where there are few rows.
 
+/// Onto sums that are there.
 template <std::size_t N, std::size_t P>
-inline Sums<N, P> folded(const Sums<N, P> (&ways)[kWays<N>]) {
-  Sums<N, P> out = ways[0];
-  for (std::size_t w = 1; w < kWays<N>; ++w) {
-    for (std::size_t p = 0; p < P; ++p) {
-      for (std::size_t c = 0; c < N; ++c) out.of[p][c] = _mm512_add_ps(out.of[p][c], ways[w].of[p][c]);
-    }
-  }
-  return out;
-}
-
-template <std::size_t N, std::size_t P>
-inline Sums<N, P> sums_f32(const Panels& panels, const Activations& x, std::size_t column) {
-  constexpr std::size_t kWay = kWays<N>;
+inline void add_f32(const Panels& panels, const Activations& x, std::size_t column, Sums<N, P>& sums) {
   const float* const floats = x.floats + column * x.columns;
-  Sums<N, P> ways[kWay] = {};
-  const auto add = [&](std::size_t i, Sums<N, P>& into) {
+  for (std::size_t i = 0; i < x.columns; ++i) {
     __m512 weights[P];
     for (std::size_t p = 0; p < P; ++p) {
       weights[p] = _mm512_load_ps(panels.at(p, i * 64));
@@ -70,15 +57,9 @@ inline Sums<N, P> sums_f32(const Panels& panels, const Activations& x, std::size
     }
     for (std::size_t c = 0; c < N; ++c) {
       const __m512 number = _mm512_set1_ps(floats[c * x.columns + i]);
-      for (std::size_t p = 0; p < P; ++p) into.of[p][c] = _mm512_fmadd_ps(weights[p], number, into.of[p][c]);
+      for (std::size_t p = 0; p < P; ++p) sums.of[p][c] = _mm512_fmadd_ps(weights[p], number, sums.of[p][c]);
     }
-  };
-  std::size_t i = 0;
-  for (; i + kWay <= x.columns; i += kWay) {
-    for (std::size_t w = 0; w < kWay; ++w) add(i + w, ways[w]);
   }
-  for (; i < x.columns; ++i) add(i, ways[0]);
-  return folded(ways);
 }
 
 inline __m512 first_of_pair(__m512i pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
@@ -87,39 +68,22 @@ inline __m512 second_of_pair(__m512i pairs) {
 }
 
 template <std::size_t N, std::size_t P>
-inline Sums<N, P> sums_bf16(const Panels& panels, const Activations& x, std::size_t column) {
-  constexpr std::size_t kWay = kWays<N>;
+inline void add_bf16(const Panels& panels, const Activations& x, std::size_t column, Sums<N, P>& sums) {
   const float* const floats = x.floats + column * x.columns;
-  const std::size_t pairs = x.columns / 2;
-  Sums<N, P> ways[kWay] = {};
-  const auto add_pair = [&](std::size_t pair, Sums<N, P>& into) {
+  for (std::size_t i = 0; i < x.columns; i += 2) {
+    const bool whole = i + 1 < x.columns;
     for (std::size_t p = 0; p < P; ++p) {
-      const __m512i weights = load(panels.at(p, pair * 64));
-      if constexpr (N == 1) prefetch(panels.at(p, pair * 64));
+      const __m512i weights = load(panels.at(p, i * 32));
+      if constexpr (N == 1) prefetch(panels.at(p, i * 32));
       const __m512 first = first_of_pair(weights);
       const __m512 second = second_of_pair(weights);
       for (std::size_t c = 0; c < N; ++c) {
-        const float* const two = floats + c * x.columns + 2 * pair;
-        into.of[p][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(two[0]), into.of[p][c]);
-        into.of[p][c] = _mm512_fmadd_ps(second, _mm512_set1_ps(two[1]), into.of[p][c]);
-      }
-    }
-  };
-  std::size_t i = 0;
-  for (; i + kWay <= pairs; i += kWay) {
-    for (std::size_t w = 0; w < kWay; ++w) add_pair(i + w, ways[w]);
-  }
-  for (; i < pairs; ++i) add_pair(i, ways[0]);
-  if (x.columns % 2 != 0) {
-    for (std::size_t p = 0; p < P; ++p) {
-      const __m512 first = first_of_pair(load(panels.at(p, pairs * 64)));
-      for (std::size_t c = 0; c < N; ++c) {
-        const __m512 number = _mm512_set1_ps(floats[c * x.columns + 2 * pairs]);
-        ways[0].of[p][c] = _mm512_fmadd_ps(first, number, ways[0].of[p][c]);
+        const float* const two = floats + c * x.columns + i;
+        sums.of[p][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(two[0]), sums.of[p][c]);
+        if (whole) sums.of[p][c] = _mm512_fmadd_ps(second, _mm512_set1_ps(two[1]), sums.of[p][c]);
       }
     }
   }
-  return folded(ways);
 }
 
 /// Rounded activations from a column on: those of the next column are one stride away.
@@ -265,23 +229,6 @@ inline Sums<N, P> sums_ternary(const Panels& panels, const Activations& x, std::
   return sums;
 }
 
-template <WeightType Type, std::size_t N, std::size_t P>
-inline Sums<N, P> sums_of(const Panels& panels, const Activations& x, std::size_t column) {
-  if constexpr (Type == WeightType::f32) return sums_f32<N, P>(panels, x, column);
-  if constexpr (Type == WeightType::bf16) return sums_bf16<N, P>(panels, x, column);
-  if constexpr (Type == WeightType::ternary) return sums_ternary<N, P>(panels, x, column);
-  if constexpr (Type == WeightType::q8_0 || Type == WeightType::q4_0) return sums_coded<Type, N, P>(panels, x, column);
-}
-
-/// `rows` is how many rows there are from `row` on.
-template <std::size_t N, std::size_t P>
-inline void put(const Sums<N, P>& sums, std::size_t row, std::size_t rows, std::size_t column, const ProductOut& out) {
-  for (std::size_t p = 0; p < P; ++p) {
-    const PanelOutput output(out, row + p * kPanelRows, rows - p * kPanelRows);
-    for (std::size_t c = 0; c < N; ++c) output.put(column + c, sums.of[p][c]);
-  }
-}
-
 /// A matrix, the activations and where their products go.
 struct Work {
   const PackedMatrix& weights;
@@ -295,8 +242,27 @@ template <WeightType Type, std::size_t N, std::size_t P>
 inline std::size_t columns_of_panels(const Work& work, std::size_t panel, std::size_t column) {
   const Panels panels{work.weights.data + panel * work.panel_bytes, work.panel_bytes};
   const std::size_t row = panel * kPanelRows;
+  const auto output = [&](std::size_t p) {
+    return PanelOutput(work.out, row + p * kPanelRows, work.weights.rows - row - p * kPanelRows);
+  };
+  constexpr bool kCoded = is_coded(Type);
   for (; column + N <= work.x.count; column += N) {
-    put(sums_of<Type, N, P>(panels, work.x, column), row, work.weights.rows - row, column, work.out);
+    Sums<N, P> sums = {};
+    if constexpr (kCoded) {
+      sums = Type == WeightType::ternary ? sums_ternary<N, P>(panels, work.x, column)
+                                         : sums_coded<Type, N, P>(panels, work.x, column);
+    } else {
+      for (std::size_t p = 0; p < P; ++p) {
+        for (std::size_t c = 0; c < N; ++c) sums.of[p][c] = output(p).start(column + c);
+      }
+      Type == WeightType::f32 ? add_f32(panels, work.x, column, sums) : add_bf16(panels, work.x, column, sums);
+    }
+    for (std::size_t p = 0; p < P; ++p) {
+      const PanelOutput out = output(p);
+      for (std::size_t c = 0; c < N; ++c) {
+        kCoded ? out.put(column + c, sums.of[p][c]) : out.store(column + c, sums.of[p][c]);
+      }
+    }
   }
   return column;
 }
@@ -307,11 +273,11 @@ void multiply_panels(const Work& work, std::size_t panel) {
   const auto take = [&]<std::size_t N> {
     if (column + N <= work.x.count) column = columns_of_panels<Type, N, P>(work, panel, column);
   };
-  if constexpr (!is_coded(Type) || P == 1) {
+  if constexpr ((!is_coded(Type) && P <= 2) || P == 1) {
     take.template operator()<kMostColumns>();
     take.template operator()<8>();
   }
-  take.template operator()<4>();
+  if constexpr (P <= 2) take.template operator()<4>();
   take.template operator()<2>();
   take.template operator()<1>();
 }
@@ -320,6 +286,10 @@ template <WeightType Type>
 void multiply_type(const Work& work, std::size_t first, std::size_t last) {
   constexpr std::size_t kPanels = kSideBySide<Type>;
   std::size_t panel = first;
+  if constexpr (!is_coded(Type)) {  // one or two sums a panel would wait for each other
+    constexpr std::size_t kMore = 2 * kPanels;
+    for (; work.x.count <= 2 && panel + kMore <= last; panel += kMore) multiply_panels<Type, kMore>(work, panel);
+  }
   for (; panel + kPanels <= last; panel += kPanels) multiply_panels<Type, kPanels>(work, panel);
   for (; panel < last; ++panel) multiply_panels<Type, 1>(work, panel);
 }

@@ -41,7 +41,14 @@ struct Place {
 template <std::size_t P>
 void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const float* slice, std::size_t depth,
                     const Place& place, const ProductOut& out) {
+  const auto output = [&](std::size_t p) {
+    return PanelOutput(out, place.row + p * kPanelRows, place.rows - p * kPanelRows);
+  };
+  const std::size_t columns = place.columns < kTogether ? place.columns : kTogether;
   __m512 sums[P][kTogether] = {};
+  for (std::size_t p = 0; p < P; ++p) {
+    for (std::size_t c = 0; c < columns; ++c) sums[p][c] = output(p).start(place.column + c);
+  }
   for (std::size_t i = 0; i < depth; ++i) {
     __m512 weights[P];
     for (std::size_t p = 0; p < P; ++p) weights[p] = _mm512_load_ps(panels + p * panel_bytes + i * kPanelVector);
@@ -51,11 +58,7 @@ void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const floa
     }
   }
   for (std::size_t p = 0; p < P; ++p) {
-    const PanelOutput output(out, place.row + p * kPanelRows, place.rows - p * kPanelRows);
-    for (std::size_t c = 0; c < kTogether; ++c) {
-      if (c >= place.columns) break;
-      output.put(place.column + c, sums[p][c]);
-    }
+    for (std::size_t c = 0; c < columns; ++c) output(p).store(place.column + c, sums[p][c]);
   }
 }
 
@@ -70,6 +73,7 @@ void multiply_blocked(const PackedMatrix& weights, const Activations& x, std::si
     for (std::size_t first = 0; first < x.columns; first += kDepth) {
       const std::size_t depth = x.columns - first < kDepth ? x.columns - first : kDepth;
       gather(x, block, rows, first, depth, slice);
+      // A slice goes on where the one before it stopped, so that sums are made in the order of their columns.
       const ProductOut sums{out.y, out.stride, first == 0 ? out.bias : nullptr, out.add || first > 0};
       for (std::size_t p = first_panel; p < last_panel; p += 2) {
         const std::byte* const panels = weights.data + p * size + first * kPanelVector;

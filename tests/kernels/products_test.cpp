@@ -258,6 +258,41 @@ TEST_P(Products, OfManyRowsEqualTheSumOfProductsOfHalves) {
   if (tried == 0) GTEST_SKIP() << "these kernels have no products of bfloat16";
 }
 
+/// To the bit, whatever rows are beside it and however panels are shared out: a text must not change with its company.
+TEST_P(Products, OfARowAreTheSameInAnyCompany) {
+  constexpr std::size_t kRows = 150;
+  for (const WeightType type : kTypes) {
+    for (const std::size_t n : {2, 3, 4, 5, 8, 11, 12, 13, 16, 23, 24, 25, 40, 61}) {
+      const std::size_t columns = n > 23 && type == WeightType::f32 ? 530 : columns_for(type, random_);
+      const RandomMatrix matrix(type, kRows, columns, random_);
+      const RandomRows x(table_, n, columns, random_);
+      const std::vector<float> bias(kRows, 0.25F);
+      for (const bool add : {false, true}) {
+        std::vector<float> together(n * kRows, 1.0F);
+        table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(),
+                        {together.data(), kRows, bias.data(), add});
+        const std::size_t padded = padded_columns(columns);
+        for (std::size_t t = 0; t < n; ++t) {
+          const std::size_t runs = t * padded / kByteRun;
+          const ByteRows bytes{const_cast<std::int8_t*>(x.bytes.data()) + t * padded,
+                               const_cast<float*>(x.scales.data()) + runs,
+                               const_cast<std::int32_t*>(x.zeros.data()) + runs};
+          std::vector<float> alone(kRows, 1.0F);
+          const std::size_t cut = random_.below(matrix.packed().panels());
+          for (const auto& [first, last] : {std::pair(std::size_t{0}, cut), std::pair(cut, matrix.packed().panels())}) {
+            table_.multiply(matrix.packed(), {1, columns, x.floats.data() + t * columns, bytes}, first, last,
+                            {alone.data(), kRows, bias.data(), add});
+          }
+          for (std::size_t row = 0; row < kRows; ++row) {
+            ASSERT_EQ(together[t * kRows + row], alone[row])
+                << "type " << static_cast<int>(type) << ", " << n << " rows of " << columns << ", row " << row;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Products, OfSomePanelsLeaveTheOtherRowsAlone) {
   for (const WeightType type : kTypes) {
     const std::size_t columns = columns_for(type, random_);
