@@ -71,22 +71,27 @@ void multiply(benchmark::State& state, const Kernels* table, WeightType type) {
   state.counters["weight_bytes/s"] = Counter(static_cast<double>(bytes) * runs, Counter::kIsRate);
 }
 
-/// One query of 64 channels against a cache.
+/// Queries of 64 channels, the first of which sees `count` positions of a cache.
 void attend(benchmark::State& state, const Kernels* table, KvType type) {
   constexpr std::size_t kHead = 64;
   const auto count = static_cast<std::size_t>(state.range(0));
-  const std::vector<float> query = random_floats(kHead, 1);
+  const auto rows = static_cast<std::size_t>(state.range(1));
+  const std::vector<float> query = random_floats(rows * kHead, 1);
   const std::size_t bytes = kv_row_bytes(type, kHead);
-  std::vector<std::byte> keys(count * bytes);
-  std::vector<std::byte> values(count * bytes);
-  for (std::size_t t = 0; t < count; ++t) {
-    write_kv_row(type, random_floats(kHead, 2 * t), keys.data() + t * bytes);
-    write_kv_row(type, random_floats(kHead, 2 * t + 1), values.data() + t * bytes);
+  const std::size_t half = kv_page_bytes(type, kHead);
+  std::vector<std::byte> memory((count + rows + kKvPage) / kKvPage * 2 * half + 64);
+  std::byte* const first = memory.data() + 64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64;
+  std::vector<const std::byte*> pages;
+  for (std::size_t t = 0; t + 1 < count + rows; ++t) {
+    std::byte* const page = first + t / kKvPage * 2 * half;
+    if (t % kKvPage == 0) pages.push_back(page);
+    write_kv_key(type, random_floats(kHead, 2 * t), page, t % kKvPage);
+    write_kv_row(type, random_floats(kHead, 2 * t + 1), page + half + t % kKvPage * bytes);
   }
-  std::vector<float> scratch(attend_scratch(count, kHead));
-  std::vector<float> out(kHead);
+  std::vector<float> scratch(attend_scratch(count + rows, kHead));
+  std::vector<float> out(rows * kHead);
   for (auto _ : state) {
-    table->attend(query.data(), kHead, 1, {type, keys.data(), values.data()}, count, kHead, 0.125F, scratch.data(),
+    table->attend(query.data(), kHead, rows, {type, pages.data(), 0, half}, count, kHead, 0.125F, scratch.data(),
                   out.data(), kHead);
     benchmark::DoNotOptimize(out.data());
   }
@@ -113,7 +118,7 @@ void step_statistics(benchmark::State& state, const Kernels* table) {
     }
     for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
       const std::string title = fmt::format("attend/{}/{}", name, name_of(type));
-      benchmark::RegisterBenchmark(title.c_str(), attend, table, type)->Arg(256)->Arg(4096);
+      benchmark::RegisterBenchmark(title.c_str(), attend, table, type)->ArgsProduct({{256, 4096}, {1, 16}});
     }
     benchmark::RegisterBenchmark(("step_statistics/" + name).c_str(), step_statistics, table)->Arg(192)->Arg(768);
   }

@@ -250,7 +250,7 @@ void LayerRunner::attend(const Job& job) {
     const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, row.loop);
     const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
     kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
-                    row.cache->rows(slot, head / heads_per_kv), count, head_size, scale, scratch,
+                    row.cache->head(slot, head / heads_per_kv), count, head_size, scale, scratch,
                     mixed_.data() + (t * heads + head) * head_size, heads * head_size);
     if (spec_.attention_gate) gate_head(head, t, together);
     index += together;

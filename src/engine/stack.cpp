@@ -200,6 +200,7 @@ void Stack::run_loop(std::size_t group, Workspace& work) {
   const Group& spec = model_.spec().groups[group];
   const GroupWeights& weights = model_.groups()[group];
   const bool damped = spec.damping != 1.0F;
+  for (const TokenRow& row : work.rows) row.cache->open(group, row.loop, row.offset);
   if (damped) work.before = work.states;
   inject(group, work);
   if (spec.fast.there()) run_fast_stack(group, work);

@@ -49,7 +49,7 @@ inline __m512i words(const std::byte* halves) {
 
 /// What stays the same for all queries of a head.
 struct Head {
-  const KvRows& cache;
+  const KvPages& cache;
   std::size_t size;       ///< numbers of a row
   std::size_t positions;  ///< that the last query sees
 
@@ -59,10 +59,10 @@ struct Head {
 
 /// Where the parts of `scratch` lie; `count` positions in whole tiles.
 struct Scratch {
+  std::byte* keys;     ///< tiles [count / 16, size / 32] of 16 positions by 32 channels
   std::byte* values;   ///< tiles [count / 32, size / 16] of 16 channels by 32 positions
   std::byte* shares;   ///< [count / 2] pairs of positions by 16 queries
   std::byte* queries;  ///< tiles [size / 32] of 16 pairs of channels by 16 queries
-  std::byte* tail;     ///< the last keys, in a whole tile
   float* scores;       ///< [count, 16 queries]
 };
 
@@ -70,11 +70,32 @@ Scratch divide(float* scratch, const Head& head) {
   const std::size_t count = (head.positions + kTileColumns - 1) / kTileColumns * kTileColumns;
   const auto address = reinterpret_cast<std::uintptr_t>(scratch);
   auto* const first = reinterpret_cast<std::byte*>(scratch) + (64 - address % 64) % 64;
-  std::byte* const shares = first + count * head.size * 2;
+  std::byte* const values = first + count * head.size * 2;
+  std::byte* const shares = values + count * head.size * 2;
   std::byte* const queries = shares + count * kQueries * 2;
-  std::byte* const tail = queries + kQueries * head.size * 2;
-  std::byte* const scores = tail + kTile * head.size * 2;
-  return {first, shares, queries, tail, reinterpret_cast<float*>(scores)};
+  std::byte* const scores = queries + kQueries * head.size * 2;
+  return {first, values, shares, queries, reinterpret_cast<float*>(scores)};
+}
+
+/// Number by number in a page; key by key in a tile.
+void pack_keys(const Head& head, std::byte* out) {
+  constexpr std::size_t kNumber = kKvPage * 2;
+  static_assert(kKvPage == kTile);
+  for (std::size_t page = 0; page * kKvPage < head.positions; ++page) {
+    for (std::size_t channel = 0; channel < head.size; channel += kTileColumns) {
+      const std::byte* const numbers = head.cache.keys_of(page) + channel * kNumber;
+      __m512i pairs[16];
+      for (std::size_t i = 0; i < 16; ++i) {
+        const __m512i second = words(numbers + (2 * i + 1) * kNumber);
+        pairs[i] = _mm512_or_si512(words(numbers + 2 * i * kNumber), _mm512_slli_epi32(second, 16));
+      }
+      transpose(pairs);
+      for (const __m512i& row : pairs) {
+        _mm512_store_si512(out, row);
+        out += 64;
+      }
+    }
+  }
 }
 
 void pack_values(const Head& head, std::byte* out) {
@@ -84,9 +105,11 @@ void pack_values(const Head& head, std::byte* out) {
       __m512i pairs[16];
       for (std::size_t i = 0; i < 16; ++i) {
         const std::size_t even = t + 2 * i;
-        const std::byte* const row = head.cache.values + even * bytes + channel * 2;
-        pairs[i] = even < head.positions ? words(row) : _mm512_setzero_si512();
-        if (even + 1 < head.positions) pairs[i] = _mm512_or_si512(pairs[i], _mm512_slli_epi32(words(row + bytes), 16));
+        const auto value = [&](std::size_t entry) { return words(head.cache.value(entry, bytes) + channel * 2); };
+        pairs[i] = even < head.positions ? value(even) : _mm512_setzero_si512();
+        if (even + 1 < head.positions) {
+          pairs[i] = _mm512_or_si512(pairs[i], _mm512_slli_epi32(value(even + 1), 16));
+        }
       }
       transpose(pairs);
       for (const __m512i& row : pairs) {
@@ -114,20 +137,20 @@ void pack_queries(const float* queries, std::size_t stride, std::size_t head_siz
 }
 
 /// 16 keys by 16 queries, which lie in tiles 4 to 7.
-void score_tile(const std::byte* keys, std::size_t row_bytes, std::size_t head_size, float* scores) {
+void score_tile(const std::byte* keys, std::size_t head_size, float* scores) {
   _tile_zero(0);
-  _tile_loadd(2, keys, row_bytes);
+  _tile_loadd(2, keys, 64);
   _tile_dpbf16ps(0, 2, 4);
   if (head_size > 32) {
-    _tile_loadd(3, keys + 64, row_bytes);
+    _tile_loadd(3, keys + kTileBytes, 64);
     _tile_dpbf16ps(0, 3, 5);
   }
   if (head_size > 64) {
-    _tile_loadd(2, keys + 128, row_bytes);
+    _tile_loadd(2, keys + 2 * kTileBytes, 64);
     _tile_dpbf16ps(0, 2, 6);
   }
   if (head_size > 96) {
-    _tile_loadd(3, keys + 192, row_bytes);
+    _tile_loadd(3, keys + 3 * kTileBytes, 64);
     _tile_dpbf16ps(0, 3, 7);
   }
   _tile_stored(0, scores, 64);
@@ -135,15 +158,13 @@ void score_tile(const std::byte* keys, std::size_t row_bytes, std::size_t head_s
 
 /// Products of the first `seen` keys with the queries: [seen, 16].
 void score(const Head& head, const Scratch& scratch, std::size_t seen) {
-  const std::size_t bytes = head.row_bytes();
   memory_barrier();
   _tile_loadd(4, scratch.queries, 64);
   if (head.size > 32) _tile_loadd(5, scratch.queries + kTileBytes, 64);
   if (head.size > 64) _tile_loadd(6, scratch.queries + 2 * kTileBytes, 64);
   if (head.size > 96) _tile_loadd(7, scratch.queries + 3 * kTileBytes, 64);
   for (std::size_t t = 0; t < seen; t += kTile) {
-    const bool whole = t + kTile <= head.positions;
-    score_tile(whole ? head.cache.keys + t * bytes : scratch.tail, bytes, head.size, scratch.scores + t * kQueries);
+    score_tile(scratch.keys + t * head.size * 2, head.size, scratch.scores + t * kQueries);
   }
   memory_barrier();
 }
@@ -241,20 +262,17 @@ void mix(const Head& head, const Scratch& scratch, std::size_t seen, const Mixed
 
 }  // namespace
 
-bool attends(const KvRows& cache, std::size_t rows, std::size_t head_size) {
+bool attends(const KvPages& cache, std::size_t rows, std::size_t head_size) {
   return cache.type == KvType::bf16 && rows >= kQueries && head_size % kTileColumns == 0 && head_size <= kMostHead;
 }
 
-void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,
+void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache, std::size_t count,
             std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride) {
   const Tiles tiles;
   const Head head{cache, head_size, count + rows - 1};
   const Scratch parts = divide(scratch, head);
+  pack_keys(head, parts.keys);
   pack_values(head, parts.values);
-  const std::size_t last = head.positions / kTile * kTile;
-  const std::size_t bytes = head.row_bytes();
-  __builtin_memset(parts.tail, 0, kTile * bytes);
-  __builtin_memcpy(parts.tail, cache.keys + last * bytes, (head.positions - last) * bytes);
   for (std::size_t r = 0; r < rows; r += kQueries) {
     const std::size_t first = r + kQueries <= rows ? r : rows - kQueries;  // the last ones overlap those before
     const std::size_t own = count + first;

@@ -7,7 +7,7 @@
 namespace gyre {
 namespace {
 /// By tiles where it can be.
-void attend_by_tiles(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache,
+void attend_by_tiles(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache,
                      std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
                      std::size_t out_stride) {
   const auto fitting = amx::attends(cache, rows, head_size) ? amx::attend : attend;

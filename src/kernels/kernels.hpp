@@ -40,8 +40,8 @@ struct Kernels {
   void (*rotate)(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent);
   /// `rows` queries of one head, `query_stride` floats apart, the first of which sees `count` positions of the cache
   /// and each further one more: out = softmax(scale · q K) V, `out_stride` apart. `scratch` has room for
-  /// attend_scratch() floats.
-  void (*attend)(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache,
+  /// attend_scratch() floats. But for tiles, what a query gets does not depend on those beside it.
+  void (*attend)(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache,
                  std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
                  std::size_t out_stride);
   /// y = silu(gate) · x, all of n.
@@ -53,11 +53,12 @@ struct Kernels {
   Peaks peaks;
 };
 
-/// Floats of scratch that attend takes when its last query sees `count` positions.
+/// Floats of scratch that attend takes when its last query sees `count` positions: scores of a few queries, and where
+/// there are tiles the keys and values of all positions in bfloat16.
 constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
   constexpr std::size_t kMostPadding = 48;  // to whole tiles of positions, and of queries beside them
-  constexpr std::size_t kQueries = 8;
-  return (count + kMostPadding) * (head_size + kQueries);
+  constexpr std::size_t kScores = 24;
+  return (count + kMostPadding) * (head_size + kScores);
 }
 
 /// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512, amx).

@@ -38,16 +38,42 @@ constexpr std::size_t kv_row_bytes(KvType type, std::size_t head_size) {
   return 0;
 }
 
-/// Rounds one row into the kv_row_bytes() bytes at `row`.
+/// Keys and values are kept in pages of so many entries.
+inline constexpr std::size_t kKvPage = 16;
+
+/// Bytes of the keys, or of the values, of one head in a page.
+constexpr std::size_t kv_page_bytes(KvType type, std::size_t head_size) {
+  return kKvPage * kv_row_bytes(type, head_size);
+}
+
+/// Rounds one row, a value, into the kv_row_bytes() bytes at `row`.
 void write_kv_row(KvType type, std::span<const float> numbers, std::byte* row);
 /// And back.
 void read_kv_row(KvType type, const std::byte* row, std::span<float> numbers);
 
-/// What attention reads of one head: rows of kv_row_bytes(), one after the other.
-struct KvRows {
+// The keys of a page lie number by number, number i of all its keys side by side (behind them, in q8_0, the scales of
+// each run likewise), so that a register holds as many keys as it has lanes and every score is summed in the order of
+// its numbers, however many queries there are.
+
+/// Rounds a key into its `place` among the keys of a page.
+void write_kv_key(KvType type, std::span<const float> numbers, std::byte* keys, std::size_t place);
+/// And back.
+void read_kv_key(KvType type, const std::byte* keys, std::size_t place, std::span<float> numbers);
+/// A key of one page into the same place of another.
+void copy_kv_key(KvType type, std::size_t head_size, const std::byte* from, std::byte* to, std::size_t place);
+
+/// What attention reads of one head: pages of kKvPage entries, in each of which the head's keys and values (rows of
+/// kv_row_bytes()) lie at the same place.
+struct KvPages {
   KvType type = KvType::f32;
-  const std::byte* keys = nullptr;
-  const std::byte* values = nullptr;
+  const std::byte* const* pages = nullptr;
+  std::size_t keys = 0;    ///< bytes from the beginning of a page
+  std::size_t values = 0;  ///< likewise
+
+  [[nodiscard]] const std::byte* keys_of(std::size_t page) const { return pages[page] + keys; }
+  [[nodiscard]] const std::byte* value(std::size_t entry, std::size_t row_bytes) const {
+    return pages[entry / kKvPage] + values + entry % kKvPage * row_bytes;
+  }
 };
 
 }  // namespace gyre

@@ -70,18 +70,28 @@ inline __m512 second_of_pair(__m512i pairs) {
 template <std::size_t N, std::size_t P>
 inline void add_bf16(const Panels& panels, const Activations& x, std::size_t column, Sums<N, P>& sums) {
   const float* const floats = x.floats + column * x.columns;
-  for (std::size_t i = 0; i < x.columns; i += 2) {
-    const bool whole = i + 1 < x.columns;
+  std::size_t i = 0;
+  for (; i + 2 <= x.columns; i += 2) {
+    __m512 numbers[N][2];
+    for (std::size_t c = 0; c < N; ++c) {
+      for (std::size_t k = 0; k < 2; ++k) numbers[c][k] = _mm512_set1_ps(floats[c * x.columns + i + k]);
+    }
     for (std::size_t p = 0; p < P; ++p) {
       const __m512i weights = load(panels.at(p, i * 32));
       if constexpr (N == 1) prefetch(panels.at(p, i * 32));
       const __m512 first = first_of_pair(weights);
       const __m512 second = second_of_pair(weights);
       for (std::size_t c = 0; c < N; ++c) {
-        const float* const two = floats + c * x.columns + i;
-        sums.of[p][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(two[0]), sums.of[p][c]);
-        if (whole) sums.of[p][c] = _mm512_fmadd_ps(second, _mm512_set1_ps(two[1]), sums.of[p][c]);
+        sums.of[p][c] = _mm512_fmadd_ps(first, numbers[c][0], sums.of[p][c]);
+        sums.of[p][c] = _mm512_fmadd_ps(second, numbers[c][1], sums.of[p][c]);
       }
+    }
+  }
+  if (i == x.columns) return;
+  for (std::size_t p = 0; p < P; ++p) {
+    const __m512 first = first_of_pair(load(panels.at(p, i * 32)));
+    for (std::size_t c = 0; c < N; ++c) {
+      sums.of[p][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(floats[c * x.columns + i]), sums.of[p][c]);
     }
   }
 }
@@ -278,7 +288,7 @@ void multiply_panels(const Work& work, std::size_t panel) {
     take.template operator()<8>();
   }
   if constexpr (P <= 2) take.template operator()<4>();
-  take.template operator()<2>();
+  if constexpr (P <= 4) take.template operator()<2>();
   take.template operator()<1>();
 }
 
@@ -287,8 +297,8 @@ void multiply_type(const Work& work, std::size_t first, std::size_t last) {
   constexpr std::size_t kPanels = kSideBySide<Type>;
   std::size_t panel = first;
   if constexpr (!is_coded(Type)) {  // one or two sums a panel would wait for each other
-    constexpr std::size_t kMore = 2 * kPanels;
-    for (; work.x.count <= 2 && panel + kMore <= last; panel += kMore) multiply_panels<Type, kMore>(work, panel);
+    for (; work.x.count == 1 && panel + 8 <= last; panel += 8) multiply_panels<Type, 8>(work, panel);
+    for (; work.x.count <= 2 && panel + 4 <= last; panel += 4) multiply_panels<Type, 4>(work, panel);
   }
   for (; panel + kPanels <= last; panel += kPanels) multiply_panels<Type, kPanels>(work, panel);
   for (; panel < last; ++panel) multiply_panels<Type, 1>(work, panel);

@@ -37,11 +37,11 @@ void rotate(float* head, const float* cosines, const float* sines, std::size_t p
 }
 
 /// One query against `count` positions; `scores` and `row` have room for that many floats and for a row.
-void attend_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
+void attend_one(const float* query, const KvPages& cache, std::size_t count, std::size_t head_size, float scale,
                 float* scores, std::span<float> row, float* out) {
   const std::size_t bytes = kv_row_bytes(cache.type, head_size);
   for (std::size_t t = 0; t < count; ++t) {
-    read_kv_row(cache.type, cache.keys + t * bytes, row);
+    read_kv_key(cache.type, cache.keys_of(t / kKvPage), t % kKvPage, row);
     float sum = 0;
     for (std::size_t i = 0; i < head_size; ++i) sum += query[i] * row[i];
     scores[t] = sum * scale;
@@ -54,13 +54,13 @@ void attend_one(const float* query, const KvRows& cache, std::size_t count, std:
   }
   std::fill(out, out + head_size, 0.0F);
   for (std::size_t t = 0; t < count; ++t) {
-    read_kv_row(cache.type, cache.values + t * bytes, row);
+    read_kv_row(cache.type, cache.value(t, bytes), row);
     const float share = scores[t] / total;
     for (std::size_t i = 0; i < head_size; ++i) out[i] += share * row[i];
   }
 }
 
-void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,
+void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache, std::size_t count,
             std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride) {
   const std::span<float> row(scratch, head_size);
   for (std::size_t r = 0; r < rows; ++r) {

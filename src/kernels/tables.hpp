@@ -31,9 +31,9 @@ void multiply(const PackedMatrix& weights, const Activations& x, std::size_t fir
               const ProductOut& out);
 void run_bf16(std::size_t rounds);
 /// Whether so many queries of a head are attend()'s: whole tiles, and keys and values of bfloat16.
-bool attends(const KvRows& cache, std::size_t rows, std::size_t head_size);
+bool attends(const KvPages& cache, std::size_t rows, std::size_t head_size);
 /// Kernels::attend with queries and shares rounded to bfloat16.
-void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,
+void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache, std::size_t count,
             std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride);
 }  // namespace amx
 namespace avx2 {

@@ -51,31 +51,6 @@ inline float sum_of(Register value) {
   }
 }
 
-/// The sums of H lanes beside H others, over and over: those of x, then those of y.
-template <std::size_t H>
-inline Register merged(Register x, Register y) {
-  IntVector low = {};
-  IntVector high = {};
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    const std::size_t within = lane % (2 * H);
-    const std::size_t from = lane - within + (within < H ? within : kLanes + within - H);
-    low[lane] = static_cast<int>(from);
-    high[lane] = static_cast<int>(from + H);
-  }
-  return shuffled(x, y, low) + shuffled(x, y, high);
-}
-
-/// Lane i of the result is the sum of all lanes of values[i].
-template <std::size_t H = kLanes / 2>
-inline Register sums_of(Register (&values)[kLanes]) {
-  for (std::size_t i = 0; i < H; ++i) values[i] = merged<H>(values[i], values[i + H]);
-  if constexpr (H > 1) {
-    return sums_of<H / 2>(values);
-  } else {
-    return values[0];
-  }
-}
-
 /// exp to about 2e-7 relative: 2^n times a polynomial on |r| <= ln(2)/2. Below -87 the result is exp(-87).
 inline Register exp_of(Register x) {
   const Register low = Register{} - 87.0F;
@@ -203,160 +178,147 @@ void rotate(float* head, const float* cosines, const float* sines, std::size_t p
   }
 }
 
-// One row of keys or values: kLanes numbers of it from i on (a multiple of kLanes), and one.
+// Keys and values of one head in a page, of each type: a register of number i of the keys from `place` on, the scales
+// that those of a run share, and numbers of one value from i on (a multiple of kLanes), or one.
 
-struct FloatRow {
+struct FloatPage {
   static constexpr KvType kType = KvType::f32;
-  const float* numbers;
-  FloatRow(const std::byte* row, std::size_t /*head_size*/) : numbers(reinterpret_cast<const float*>(row)) {}
-  [[nodiscard]] Register lanes(std::size_t i) const { return load(numbers + i); }
-  [[nodiscard]] float one(std::size_t i) const { return numbers[i]; }
+  static constexpr bool kScaled = false;
+  static Register keys(const std::byte* keys, std::size_t i, std::size_t place) {
+    return load(reinterpret_cast<const float*>(keys) + i * kKvPage + place);
+  }
+  static Register lanes(const std::byte* row, std::size_t i, std::size_t /*head_size*/) {
+    return load(reinterpret_cast<const float*>(row) + i);
+  }
+  static float one(const std::byte* row, std::size_t i, std::size_t /*head_size*/) {
+    return reinterpret_cast<const float*>(row)[i];
+  }
 };
 
-struct HalfRow {
+struct Bf16Page {
   static constexpr KvType kType = KvType::bf16;
+  static constexpr bool kScaled = false;
   using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
   using Words = std::uint32_t __attribute__((vector_size(GYRE_VECTOR_BYTES)));
-  const std::byte* numbers;
-  HalfRow(const std::byte* row, std::size_t /*head_size*/) : numbers(row) {}
-  [[nodiscard]] Register lanes(std::size_t i) const {
+  static Register widened(const std::byte* from) {
     Halves halves;
-    __builtin_memcpy(&halves, numbers + 2 * i, sizeof(halves));
+    __builtin_memcpy(&halves, from, sizeof(halves));
     return __builtin_bit_cast(Register, __builtin_convertvector(halves, Words) << 16);
   }
-  [[nodiscard]] float one(std::size_t i) const {
+  static Register keys(const std::byte* keys, std::size_t i, std::size_t place) {
+    return widened(keys + 2 * (i * kKvPage + place));
+  }
+  static Register lanes(const std::byte* row, std::size_t i, std::size_t /*head_size*/) { return widened(row + 2 * i); }
+  static float one(const std::byte* row, std::size_t i, std::size_t /*head_size*/) {
     std::uint16_t half = 0;
-    __builtin_memcpy(&half, numbers + 2 * i, sizeof(half));
+    __builtin_memcpy(&half, row + 2 * i, sizeof(half));
     return __builtin_bit_cast(float, static_cast<std::uint32_t>(half) << 16);
   }
 };
 
-struct ByteRow {
+struct BytePage {
   static constexpr KvType kType = KvType::q8_0;
+  static constexpr bool kScaled = true;
   static_assert(kKvRun % kLanes == 0);
   using Codes = signed char __attribute__((vector_size(kLanes)));
   using Shorts = short __attribute__((vector_size(2 * kLanes)));
-  const std::byte* codes;
-  const float* scales;
-  ByteRow(const std::byte* row, std::size_t head_size)
-      : codes(row), scales(reinterpret_cast<const float*>(row + kv_code_bytes(head_size))) {}
-  [[nodiscard]] Register lanes(std::size_t i) const {
+  static Register widened(const std::byte* from) {
     Codes bytes;
-    __builtin_memcpy(&bytes, codes + i, sizeof(bytes));
+    __builtin_memcpy(&bytes, from, sizeof(bytes));
     // In two steps, each of which is one instruction.
     const auto words = __builtin_convertvector(__builtin_convertvector(bytes, Shorts), IntVector);
-    return __builtin_convertvector(words, Register) * scales[i / kKvRun];
+    return __builtin_convertvector(words, Register);
   }
-  [[nodiscard]] float one(std::size_t i) const {
-    return static_cast<float>(static_cast<signed char>(codes[i])) * scales[i / kKvRun];
+  static Register keys(const std::byte* keys, std::size_t i, std::size_t place) {
+    return widened(keys + i * kKvPage + place);
+  }
+  static Register key_scales(const std::byte* keys, std::size_t run, std::size_t place, std::size_t head_size) {
+    return load(reinterpret_cast<const float*>(keys + kKvPage * kv_code_bytes(head_size)) + run * kKvPage + place);
+  }
+  static const float* scales(const std::byte* row, std::size_t head_size) {
+    return reinterpret_cast<const float*>(row + kv_code_bytes(head_size));
+  }
+  static Register lanes(const std::byte* row, std::size_t i, std::size_t head_size) {
+    return widened(row + i) * scales(row, head_size)[i / kKvRun];
+  }
+  static float one(const std::byte* row, std::size_t i, std::size_t head_size) {
+    return static_cast<float>(static_cast<signed char>(row[i])) * scales(row, head_size)[i / kKvRun];
   }
 };
 
-template <typename Row>
-inline float dot_row(const float* query, const Row& row, std::size_t n) {
-  Register sum = {};
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) sum += load(query + i) * row.lanes(i);
-  float total = sum_of(sum);
-  for (; i < n; ++i) total += query[i] * row.one(i);
-  return total;
-}
+/// What attention to one head reads, and how.
+struct HeadView {
+  const KvPages& cache;
+  std::size_t size;  ///< numbers of a key
+  float scale;
+  std::size_t row_bytes;
+};
 
-/// The processor itself looks ahead only when a stream is under way, and heads are short streams.
-inline void prefetch(const std::byte* from, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
-}
+/// Several queries of a head and their scores.
+struct QueryRows {
+  const float* queries;
+  std::size_t query_stride;
+  float* scores;
+  std::size_t score_stride;
+};
 
-/// Scores of one query against `count` positions, those of as many keys as a register has lanes at a time.
-template <typename Row>
-inline void score_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
-                      float* scores) {
-  const std::byte* const keys = cache.keys;
-  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
-  std::size_t t = 0;
-  for (; head_size % kLanes == 0 && t + kLanes <= count; t += kLanes) {
-    prefetch(keys + (t + kLanes) * bytes, kLanes * bytes);
-    prefetch(cache.values + t * bytes, kLanes * bytes);
-    Register sums[kLanes] = {};
-    for (std::size_t i = 0; i < head_size; i += kLanes) {
-      const Register numbers = load(query + i);
-      for (std::size_t k = 0; k < kLanes; ++k) sums[k] += numbers * Row(keys + (t + k) * bytes, head_size).lanes(i);
-    }
-    store(scores + t, sums_of(sums) * scale);
-  }
-  for (; t < count; ++t) scores[t] = scale * dot_row(query, Row(keys + t * bytes, head_size), head_size);
-}
-
-/// One query against `count` positions.
-template <typename Row>
-inline void attend_one(const float* query, const KvRows& cache, std::size_t count, std::size_t head_size, float scale,
-                       float* scores, float* out) {
-  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
-  const auto value = [&](std::size_t t) { return Row(cache.values + t * bytes, head_size); };
-  score_one<Row>(query, cache, count, head_size, scale, scores);
-  const float inverse = 1.0F / exponentiate(scores, count);
-  std::size_t i = 0;
-  for (; i + kLanes <= head_size; i += kLanes) {
-    // Four sums, so that no addition waits for the one before it.
-    Register mixed[4] = {};
-    std::size_t t = 0;
-    for (; t + 4 <= count; t += 4) {
-      for (std::size_t k = 0; k < 4; ++k) mixed[k] += scores[t + k] * value(t + k).lanes(i);
-    }
-    for (; t < count; ++t) mixed[0] += scores[t] * value(t).lanes(i);
-    store(out + i, (mixed[0] + mixed[1] + mixed[2] + mixed[3]) * inverse);
-  }
-  for (; i < head_size; ++i) {
-    float mixed = 0;
-    for (std::size_t t = 0; t < count; ++t) mixed += scores[t] * value(t).one(i);
-    out[i] = mixed * inverse;
-  }
-}
-
-/// Keys in panels of kLanes: number i of all keys of a panel lie side by side.
-template <typename Row>
-inline void pack_keys(const std::byte* keys, std::size_t count, std::size_t head_size, float* panels) {
-  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
-  for (std::size_t t = 0; t < count; ++t) {
-    float* const to = panels + t / kLanes * kLanes * head_size + t % kLanes;
-    const Row key(keys + t * bytes, head_size);
-    for (std::size_t i = 0; i < head_size; ++i) to[i * kLanes] = key.one(i);
-  }
-}
-
-/// Registers of keys or values that share one pass over the numbers of the queries: as many as leave their sums where
-/// they are added up.
-constexpr std::size_t kSideBySide = kLanes >= 16 ? 2 : 1;
-
-/// Scores of N queries against B panels of keys; those of positions that do not exist are whatever they are.
-template <std::size_t N, std::size_t B>
-inline void score_panels(const float* queries, std::size_t query_stride, const float* panels, std::size_t head_size,
-                         float scale, float* scores, std::size_t stride) {
-  Register sums[B][N] = {};
-  for (std::size_t i = 0; i < head_size; ++i) {
-    Register keys[B];
-    for (std::size_t b = 0; b < B; ++b) keys[b] = load(panels + (b * head_size + i) * kLanes);
+/// Adds to the scores of N queries the numbers [first, last) of B registers of keys.
+template <typename Page, std::size_t N, std::size_t B>
+inline void add_scores(const QueryRows& rows, const std::byte* const (&keys)[B], const std::size_t (&places)[B],
+                       std::size_t first, std::size_t last, Register (&sums)[B][N]) {
+  for (std::size_t i = first; i < last; ++i) {
+    Register numbers[B];
+    for (std::size_t b = 0; b < B; ++b) numbers[b] = Page::keys(keys[b], i, places[b]);
     for (std::size_t n = 0; n < N; ++n) {
-      const float number = queries[n * query_stride + i];
-      for (std::size_t b = 0; b < B; ++b) sums[b][n] += keys[b] * number;
+      const float number = rows.queries[n * rows.query_stride + i];
+      for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * number;
     }
+  }
+}
+
+/// Scores of N queries against B registers of keys, from position t on; those of positions that do not exist are
+/// whatever they are. Every score is a sum in the order of the numbers, whatever N and B are.
+template <typename Page, std::size_t N, std::size_t B>
+inline void score_registers(const HeadView& head, const QueryRows& rows, std::size_t t) {
+  const std::byte* keys[B];
+  std::size_t places[B];
+  for (std::size_t b = 0; b < B; ++b) {
+    keys[b] = head.cache.keys_of((t + b * kLanes) / kKvPage);
+    places[b] = (t + b * kLanes) % kKvPage;
+  }
+  Register sums[B][N] = {};
+  if constexpr (Page::kScaled) {
+    for (std::size_t run = 0; run * kKvRun < head.size; ++run) {
+      const std::size_t last = head.size < (run + 1) * kKvRun ? head.size : (run + 1) * kKvRun;
+      Register codes[B][N] = {};
+      add_scores<Page>(rows, keys, places, run * kKvRun, last, codes);
+      for (std::size_t b = 0; b < B; ++b) {
+        const Register scales = Page::key_scales(keys[b], run, places[b], head.size);
+        for (std::size_t n = 0; n < N; ++n) sums[b][n] += codes[b][n] * scales;
+      }
+    }
+  } else {
+    add_scores<Page>(rows, keys, places, 0, head.size, sums);
   }
   for (std::size_t b = 0; b < B; ++b) {
-    for (std::size_t n = 0; n < N; ++n) store(scores + n * stride + b * kLanes, sums[b][n] * scale);
+    for (std::size_t n = 0; n < N; ++n) {
+      store(rows.scores + n * rows.score_stride + t + b * kLanes, sums[b][n] * head.scale);
+    }
   }
 }
 
-/// Scores of N queries against all panels, `stride` apart.
-template <std::size_t N>
-inline void score_rows(const float* queries, std::size_t query_stride, const float* panels, std::size_t count,
-                       std::size_t head_size, float scale, float* scores, std::size_t stride) {
+/// Scores of N queries against `count` positions, as many registers at a time as keep the multipliers busy.
+template <typename Page, std::size_t N>
+inline void score(const HeadView& head, const QueryRows& rows, std::size_t count) {
+  constexpr std::size_t kRegisters = N == 1 ? 8 : (kLanes >= 16 ? 2 : 1);
   std::size_t t = 0;
-  for (; t + kSideBySide * kLanes <= count; t += kSideBySide * kLanes) {
-    score_panels<N, kSideBySide>(queries, query_stride, panels + t * head_size, head_size, scale, scores + t, stride);
+  for (; t + kRegisters * kLanes <= count; t += kRegisters * kLanes) {
+    score_registers<Page, N, kRegisters>(head, rows, t);
   }
-  for (; t < count; t += kLanes) {
-    score_panels<N, 1>(queries, query_stride, panels + t * head_size, head_size, scale, scores + t, stride);
+  if constexpr (N == 1) {
+    for (; t + 2 * kLanes <= count; t += 2 * kLanes) score_registers<Page, N, 2>(head, rows, t);
   }
+  for (; t < count; t += kLanes) score_registers<Page, N, 1>(head, rows, t);
 }
 
 /// Where the mixed values of several queries go: each times a factor of its own.
@@ -366,19 +328,31 @@ struct MixedRows {
   std::size_t stride;
 };
 
-/// Sums of values weighted by the scores of N queries, for channels i … i + B · kLanes.
-template <std::size_t N, std::size_t B, typename Row>
-inline void mix_values(const float* scores, std::size_t stride, const std::byte* values, std::size_t count,
-                       std::size_t head_size, std::size_t i, const MixedRows& mixed) {
-  const std::size_t bytes = kv_row_bytes(Row::kType, head_size);
+/// Sums of values weighted by the scores of N queries, for channels i … i + B · kLanes, in the order of the positions.
+/// The first query sees `count` of them, each further one more.
+template <typename Page, std::size_t N, std::size_t B>
+inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_t count, std::size_t i,
+                         const MixedRows& mixed) {
   Register sums[B][N] = {};
-  for (std::size_t t = 0; t < count; ++t) {
-    const Row row(values + t * bytes, head_size);
-    Register numbers[B];
-    for (std::size_t b = 0; b < B; ++b) numbers[b] = row.lanes(i + b * kLanes);
-    for (std::size_t n = 0; n < N; ++n) {
-      const float score = scores[n * stride + t];
-      for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * score;
+  for (std::size_t page = 0; page * kKvPage < count; ++page) {
+    const std::byte* row = head.cache.value(page * kKvPage, head.row_bytes);
+    const std::size_t end = count < (page + 1) * kKvPage ? count : (page + 1) * kKvPage;
+    for (std::size_t t = page * kKvPage; t < end; ++t, row += head.row_bytes) {
+      Register numbers[B];
+      for (std::size_t b = 0; b < B; ++b) numbers[b] = Page::lanes(row, i + b * kLanes, head.size);
+      for (std::size_t n = 0; n < N; ++n) {
+        const float score = rows.scores[n * rows.score_stride + t];
+        for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * score;
+      }
+    }
+  }
+  // What a query does not see counts nothing, not even nothing times infinity.
+  for (std::size_t t = count; t + 1 < count + N; ++t) {
+    const std::byte* const row = head.cache.value(t, head.row_bytes);
+    for (std::size_t n = 1; n < N; ++n) {
+      if (t >= count + n) continue;
+      const float score = rows.scores[n * rows.score_stride + t];
+      for (std::size_t b = 0; b < B; ++b) sums[b][n] += Page::lanes(row, i + b * kLanes, head.size) * score;
     }
   }
   for (std::size_t b = 0; b < B; ++b) {
@@ -388,54 +362,67 @@ inline void mix_values(const float* scores, std::size_t stride, const std::byte*
   }
 }
 
-template <typename Row>
-inline void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache,
-                        std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
-                        std::size_t out_stride) {
-  constexpr std::size_t kQueries = 8;
-  if (rows < kQueries || head_size % kLanes != 0) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      attend_one<Row>(queries + r * query_stride, cache, count + r, head_size, scale, scratch, out + r * out_stride);
-    }
-    return;
+template <typename Page, std::size_t N>
+inline void mix(const HeadView& head, const QueryRows& rows, std::size_t count, const MixedRows& mixed) {
+  constexpr std::size_t kSideBySide = N == 1 ? 4 : (kLanes >= 16 ? 2 : 1);
+  std::size_t i = 0;
+  if constexpr (N == 1) {
+    for (; i + 8 * kLanes <= head.size; i += 8 * kLanes) mix_channels<Page, N, 8>(head, rows, count, i, mixed);
   }
-  const std::size_t most = count + rows - 1;
-  const std::size_t stride = (most + kLanes - 1) / kLanes * kLanes;
-  float* const scores = scratch + stride * head_size;
-  pack_keys<Row>(cache.keys, most, head_size, scratch);
-  for (std::size_t r = 0; r < rows; r += kQueries) {
-    const std::size_t first = r + kQueries <= rows ? r : rows - kQueries;  // the last ones overlap those before
-    const std::size_t seen = count + first + kQueries - 1;
-    score_rows<kQueries>(queries + first * query_stride, query_stride, scratch, seen, head_size, scale, scores, stride);
-    float inverses[kQueries];
-    for (std::size_t n = 0; n < kQueries; ++n) {
-      const std::size_t own = count + first + n;
-      inverses[n] = 1.0F / exponentiate(scores + n * stride, own);
-      for (std::size_t t = own; t < seen; ++t) scores[n * stride + t] = 0;
-    }
-    const MixedRows mixed{inverses, out + first * out_stride, out_stride};
-    std::size_t i = 0;
-    for (; i + kSideBySide * kLanes <= head_size; i += kSideBySide * kLanes) {
-      mix_values<kQueries, kSideBySide, Row>(scores, stride, cache.values, seen, head_size, i, mixed);
-    }
-    for (; i < head_size; i += kLanes) {
-      mix_values<kQueries, 1, Row>(scores, stride, cache.values, seen, head_size, i, mixed);
+  for (; i + kSideBySide * kLanes <= head.size; i += kSideBySide * kLanes) {
+    mix_channels<Page, N, kSideBySide>(head, rows, count, i, mixed);
+  }
+  for (; i + kLanes <= head.size; i += kLanes) mix_channels<Page, N, 1>(head, rows, count, i, mixed);
+  for (; i < head.size; ++i) {
+    for (std::size_t n = 0; n < N; ++n) {
+      float sum = 0;
+      for (std::size_t t = 0; t < count + n; ++t) {
+        sum += rows.scores[n * rows.score_stride + t] * Page::one(head.cache.value(t, head.row_bytes), i, head.size);
+      }
+      mixed.out[n * mixed.stride + i] = sum * mixed.factors[n];
     }
   }
 }
 
-void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvRows& cache, std::size_t count,
+/// N queries, the first of which sees `count` positions.
+template <typename Page, std::size_t N>
+inline void attend_together(const HeadView& head, const QueryRows& rows, std::size_t count, float* out,
+                            std::size_t out_stride) {
+  score<Page, N>(head, rows, count + N - 1);
+  float inverses[N];
+  for (std::size_t n = 0; n < N; ++n) inverses[n] = 1.0F / exponentiate(rows.scores + n * rows.score_stride, count + n);
+  mix<Page, N>(head, rows, count, {inverses, out, out_stride});
+}
+
+template <typename Page>
+inline void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache,
+                        std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
+                        std::size_t out_stride) {
+  constexpr std::size_t kQueries = 8;
+  const HeadView head{cache, head_size, scale, kv_row_bytes(Page::kType, head_size)};
+  const std::size_t stride = (count + rows - 1 + kKvPage - 1) / kKvPage * kKvPage;
+  const bool together = rows >= kQueries;
+  for (std::size_t r = 0; r < rows; r += together ? kQueries : 1) {
+    // The last ones overlap those before.
+    const std::size_t first = together && r + kQueries > rows ? rows - kQueries : r;
+    const QueryRows some{queries + first * query_stride, query_stride, scratch, stride};
+    const auto attend_some = together ? attend_together<Page, kQueries> : attend_together<Page, 1>;
+    attend_some(head, some, count + first, out + first * out_stride, out_stride);
+  }
+}
+
+void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache, std::size_t count,
             std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride) {
   switch (cache.type) {
     case KvType::f32:
-      return attend_rows<FloatRow>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
-                                   out_stride);
+      return attend_rows<FloatPage>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
+                                    out_stride);
     case KvType::bf16:
-      return attend_rows<HalfRow>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
-                                  out_stride);
+      return attend_rows<Bf16Page>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
+                                   out_stride);
     case KvType::q8_0:
-      return attend_rows<ByteRow>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
-                                  out_stride);
+      return attend_rows<BytePage>(queries, query_stride, rows, cache, count, head_size, scale, scratch, out,
+                                   out_stride);
   }
 }
 

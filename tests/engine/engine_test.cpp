@@ -283,8 +283,8 @@ TEST_F(SmallModel, AnEarlyExitLeavesItsLastLoopInTheSlotsItNeverRan) {
     std::vector<float> keys;
     for (std::size_t head = 0; head < static_cast<std::size_t>(model_.spec().kv_heads); ++head) {
       std::vector<float> key(static_cast<std::size_t>(model_.spec().head_size));
-      const KvRows rows = sequence.cache.rows(sequence.cache.slot(group, layer, loop), head);
-      read_kv_row(rows.type, rows.keys, key);
+      const KvPages pages = sequence.cache.head(sequence.cache.slot(group, layer, loop), head);
+      read_kv_key(pages.type, pages.keys_of(0), 0, key);
       keys.insert(keys.end(), key.begin(), key.end());
     }
     return keys;

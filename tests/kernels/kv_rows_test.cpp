@@ -42,6 +42,37 @@ TEST(KvRows, LoseWhatTheirTypeDoes) {
   }
 }
 
+TEST(KvKeys, OfAPageAreWhatRowsWouldBeAndLeaveEachOtherAlone) {
+  Random random(3);
+  for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+    for (const std::size_t head_size : {1, 7, 32, 40, 64}) {
+      std::vector<std::byte> page(kv_page_bytes(type, head_size) + 1, std::byte{0x5a});
+      std::vector<std::byte> copy(page.size(), std::byte{0});
+      std::vector<std::vector<float>> wanted;
+      for (std::size_t place = 0; place < kKvPage; ++place) {
+        std::vector<float> numbers(head_size);
+        for (float& number : numbers) number = static_cast<float>(random.normal());
+        write_kv_key(type, numbers, page.data(), place);
+        std::vector<std::byte> row(kv_row_bytes(type, head_size));
+        write_kv_row(type, numbers, row.data());
+        wanted.emplace_back(head_size);
+        read_kv_row(type, row.data(), wanted.back());
+      }
+      EXPECT_EQ(page.back(), std::byte{0x5a}) << "one byte too many";
+      std::vector<float> got(head_size);
+      for (std::size_t place = 0; place < kKvPage; ++place) {
+        read_kv_key(type, page.data(), place, got);
+        EXPECT_EQ(got, wanted[place]) << name_of(type) << ", head size " << head_size << ", place " << place;
+      }
+      copy_kv_key(type, head_size, page.data(), copy.data(), 5);
+      read_kv_key(type, copy.data(), 5, got);
+      EXPECT_EQ(got, wanted[5]) << name_of(type) << ", head size " << head_size;
+      read_kv_key(type, copy.data(), 6, got);
+      EXPECT_EQ(got, std::vector<float>(head_size, 0.0F));
+    }
+  }
+}
+
 TEST(KvRows, OfNothingStayNothing) {
   std::vector<float> numbers(40);
   std::vector<std::byte> row(kv_row_bytes(KvType::q8_0, 40), std::byte{1});
