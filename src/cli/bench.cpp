@@ -24,6 +24,7 @@ struct Request {
   RunOptions run;
   BenchmarkOptions bench;
   std::string exit;
+  std::string schedule = "rows";
   bool ceilings = false;
 };
 
@@ -76,6 +77,14 @@ nlohmann::json result_json(const Request& request, const Model& model, const Ben
   nlohmann::json json = provenance(request.run, model);
   json["batch"] = options.batch;
   json["rounds"] = options.rounds;
+  if (options.chunk > 0) {
+    json["beside_prompt"] = {{"prompt_tokens", options.prompt},
+                             {"chunk", options.chunk},
+                             {"longest_wait_milliseconds", median(result.beside.longest_wait)},
+                             {"longest_chunk_alone_milliseconds", median(result.beside.longest_chunk)},
+                             {"prompt_milliseconds", median(result.beside.prompt)},
+                             {"prompt_alone_milliseconds", median(result.beside.prompt_alone)}};
+  }
   if (options.prompt > 0) {
     json["prompt"] = speeds_json(result.prompt);
     json["prompt"]["tokens"] = options.prompt;
@@ -85,6 +94,10 @@ nlohmann::json result_json(const Request& request, const Model& model, const Ben
   generation["tokens"] = options.tokens;
   generation["exit"] = request.exit.empty() ? "none" : request.exit;
   generation["loops_per_token"] = result.loops_per_token;
+  generation["schedule"] = name_of(options.schedule);
+  generation["layer_passes_per_token"] = result.passes_per_token;
+  generation["rows_per_layer_pass"] = result.rows_per_pass;
+  generation["kv_bytes_per_token"] = result.kv_bytes_per_token;
   if (!request.exit.empty()) return json;
   const double speed = median(result.generation);
   generation["layer_passes_per_second"] = speed * static_cast<double>(layer_passes(model.spec(), options.loops));
@@ -94,7 +107,7 @@ nlohmann::json result_json(const Request& request, const Model& model, const Ben
 
 void print_ceiling(const nlohmann::json& generation) {
   const nlohmann::json& ceiling = generation["ceiling"];
-  fmt::print("{:24} {:10.0f} /s\n", "layer passes", generation["layer_passes_per_second"].get<double>());
+  fmt::print("{:24} {:10.0f} /s\n", "layers run", generation["layer_passes_per_second"].get<double>());
   fmt::print("{:24} {:10.1f} MiB/token, held in {:.1f} MiB that this machine reads at {:.1f} GB/s\n", "weights read",
              ceiling["weight_bytes_per_token"].get<double>() / 1048576,
              ceiling["weight_bytes_held"].get<double>() / 1048576,
@@ -121,6 +134,14 @@ void print_result(const Request& request, const Model& model, const BenchmarkRes
   if (options.prompt > 0) print_speed(fmt::format("prompt of {}", options.prompt), result.prompt);
   if (options.tokens == 0) return;
   print_speed(fmt::format("{} tokens, batch of {}", options.tokens, options.batch), result.generation);
+  fmt::print("{:24} {:10.2f} a token, of {:.2f} tokens each ({})\n", "layer passes", result.passes_per_token,
+             result.rows_per_pass, name_of(options.schedule));
+  fmt::print("{:24} {:10.1f} KiB a token\n", "keys and values", result.kv_bytes_per_token / 1024);
+  if (options.chunk > 0) {
+    fmt::print("{:24} {:10.1f} ms at most, a chunk of {} alone {:.1f}; the prompt {:.1f}, alone {:.1f}\n",
+               "waiting beside a prompt", median(result.beside.longest_wait), options.chunk,
+               median(result.beside.longest_chunk), median(result.beside.prompt), median(result.beside.prompt_alone));
+  }
   if (request.exit.empty()) {
     print_ceiling(json["generation"]);
   } else {
@@ -136,6 +157,10 @@ void run(Request& request) {
   options.kv_policy = kv_policy_of(request.run);
   options.start = parse_noise_start(request.run.first_state, "--first-state");
   options.seed = request.run.seed;
+  options.schedule = parse_schedule(request.schedule, "--schedule");
+  if (options.chunk > 0 && (options.prompt == 0 || options.tokens == 0)) {
+    throw Error("--chunk: there is no prompt or nothing beside it; give --prompt and --tokens above 0");
+  }
   if (std::max(options.prompt, options.tokens + 1) > spec.context) {
     throw Error("--prompt and --tokens: {} and {} do not fit the context of {}", options.prompt, options.tokens,
                 spec.context);
@@ -175,6 +200,18 @@ void add_bench(CLI::App& program) {
       ->check(whole_number(1, 1024))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule of the decoded tokens (default: full depth, no rule asked)");
+  command
+      ->add_option(
+          "--schedule", request->schedule,
+          "How sequences share passes over the weights: lockstep (from token to token together) or rows (whoever "
+          "is ready joins)")
+      ->check(known_to(parse_schedule, "--schedule"))
+      ->capture_default_str();
+  command
+      ->add_option("--chunk", request->bench.chunk,
+                   "Also put the prompt in by chunks of so many tokens while the sequences decode, and time how long "
+                   "they wait")
+      ->check(whole_number(1, 1 << 20));
   command->add_flag("--ceilings", request->ceilings,
                     "Also measure what the processor can read and multiply at most (about 5 s)");
   command->add_option("--rounds", request->bench.rounds, "Rounds; the figure is their median")
@@ -187,6 +224,7 @@ void add_bench(CLI::App& program) {
       "  gyre bench -m model.gguf\n"
       "  gyre bench -m model.gguf --ceilings\n"
       "  gyre bench -m model.gguf --batch 8 --prompt 0\n"
+      "  gyre bench -m model.gguf --batch 4 --prompt 4096 --chunk 256\n"
       "  gyre bench -m model.gguf --prompt 0 --exit fixed:loops=6\n"
       "  gyre bench -m models/shakespeare --weights q8_0 --loops 8 --threads 1 --json");
   command->callback([request] { run(*request); });

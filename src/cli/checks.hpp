@@ -3,6 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <limits>
+#include <string>
+
+#include "base/error.hpp"
 
 namespace gyre::cli {
 
@@ -14,6 +17,20 @@ CLI::Validator number(double least, double most);
 CLI::Validator seed_number();
 /// Anything but the empty text (an unset variable of a script).
 CLI::Validator some_text();
+
+/// What `parse(text, flag)` takes, so that a wrong name is refused before a model is read.
+template <typename Parse>
+CLI::Validator known_to(Parse parse, std::string flag) {
+  return {[parse, flag = std::move(flag)](std::string& text) -> std::string {
+            try {
+              parse(text, flag);
+            } catch (const Error& failure) {
+              return std::string(failure.what()).substr(flag.size() + 2);  // the parser of flags names it too
+            }
+            return {};
+          },
+          ""};
+}
 
 /// --threads; warns of more threads than the processors that this process may use.
 CLI::Option* add_threads_option(CLI::App& command, int& threads);

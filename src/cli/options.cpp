@@ -15,20 +15,6 @@ namespace {
 /// Published contexts go to hundreds of thousands of positions; their KV cache would not.
 constexpr int kDefaultContext = 4096;
 
-/// What `parse(text, flag)` takes, so that a wrong name is refused before a model is read.
-template <typename Parse>
-CLI::Validator known_to(Parse parse, std::string flag) {
-  return {[parse, flag = std::move(flag)](std::string& text) -> std::string {
-            try {
-              parse(text, flag);
-            } catch (const Error& failure) {
-              return std::string(failure.what()).substr(flag.size() + 2);  // the parser of flags names it too
-            }
-            return {};
-          },
-          ""};
-}
-
 }  // namespace
 
 void add_loop_flags(CLI::App& command, LoopFlags& flags) {

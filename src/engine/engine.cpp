@@ -13,14 +13,6 @@ namespace {
 constexpr EnumName<NoiseStart> kNoiseStarts[] = {
     {NoiseStart::noise, "noise"}, {NoiseStart::zero, "zero"}, {NoiseStart::previous, "previous"}};
 
-/// Tokens of one sequence have landed: it is longer by them.
-void commit(std::span<Flight> flights) {
-  Sequence& sequence = *flights.front().sequence;
-  for (const Flight& flight : flights) sequence.cache.commit(flight.depth.loops);
-  sequence.length += static_cast<int>(flights.size());
-  if (sequence.start == NoiseStart::previous) sequence.last_states = std::move(flights.back().last_states);
-}
-
 void require_different_sequences(std::span<const DecodeRow> batch) {
   if (batch.size() < 2) return;
   std::vector<const Sequence*> sequences;
@@ -38,6 +30,13 @@ void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec
     throw Error("token {} is outside the vocabulary of {}; the tokenizer belongs to another model", token,
                 spec.vocab_size);
   }
+}
+
+void commit(std::span<Flight> flights) {
+  Sequence& sequence = *flights.front().sequence;
+  for (const Flight& flight : flights) sequence.cache.commit(flight.depth.loops);
+  sequence.length += static_cast<int>(flights.size());
+  if (sequence.start == NoiseStart::previous) sequence.last_states = std::move(flights.back().last_states);
 }
 
 Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), stack_(model, pool_) {}
@@ -96,17 +95,20 @@ void Engine::fly(std::span<Flight> flights) {
   }
 }
 
-std::span<const float> Engine::logits_of(std::span<Flight> flights, std::size_t count) {
+std::span<const float> Engine::logits_of(std::span<Flight* const> flights) {
   last_.clear();
-  for (const Flight& flight : flights.last(count)) {
-    const std::span<const float> state = stack_.state(flight);
+  for (const Flight* const flight : flights) {
+    const std::span<const float> state = stack_.state(*flight);
     last_.insert(last_.end(), state.begin(), state.end());
   }
-  return count == 0 ? std::span<const float>() : head(last_);
+  return flights.empty() ? std::span<const float>() : head(last_);
 }
 
 std::span<const float> Engine::logits_of(std::span<Flight> flights, Logits wanted) {
-  return logits_of(flights, wanted == Logits::none ? 0 : wanted == Logits::last ? 1 : flights.size());
+  std::vector<Flight*> those;
+  const std::size_t count = wanted == Logits::none ? 0 : wanted == Logits::last ? 1 : flights.size();
+  for (Flight& flight : flights.last(count)) those.push_back(&flight);
+  return logits_of(those);
 }
 
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
@@ -152,7 +154,7 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
     flights[r].trace = batch[r].trace;
   }
   fly(flights);
-  const std::span<const float> logits = logits_of(flights, flights.size());
+  const std::span<const float> logits = logits_of(flights, Logits::all);
   for (std::size_t r = 0; r < batch.size(); ++r) {
     commit(std::span(flights).subspan(r, 1));
     batch[r].depth = std::move(flights[r].depth);

@@ -23,6 +23,9 @@ struct DecodeRow {
 /// Throws Error naming the first token that the model does not know.
 void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec& spec);
 
+/// Tokens of one sequence that boarded together have landed: it is longer by them.
+void commit(std::span<Flight> flights);
+
 /// Runs a model on this machine's cores: whole prompts, or a token of each of several texts. One engine serves many
 /// sequences, one call at a time; the tokens of a call move from group to group together.
 class Engine {
@@ -62,13 +65,18 @@ class Engine {
   [[nodiscard]] int threads() const { return pool_.size(); }
   [[nodiscard]] const PassCount& count() const { return stack_.count(); }
 
- private:
-  [[nodiscard]] std::vector<Flight> flights_of(Sequence& sequence, std::span<const std::int32_t> tokens) const;
+  // What drivers are made of.
+  [[nodiscard]] Stack& stack() { return stack_; }
+  /// Throws Error when a sequence has no room for the tokens, or one is outside the vocabulary.
   void check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const;
+  /// Tokens that follow a sequence, ready to board together.
+  [[nodiscard]] std::vector<Flight> flights_of(Sequence& sequence, std::span<const std::int32_t> tokens) const;
+  /// Logits [n, vocabulary] of tokens that landed, valid until the next call.
+  std::span<const float> logits_of(std::span<Flight* const> flights);
+
+ private:
   /// Takes them all through all groups.
   void fly(std::span<Flight> flights);
-  /// Logits of the last `count` of them.
-  std::span<const float> logits_of(std::span<Flight> flights, std::size_t count);
   std::span<const float> logits_of(std::span<Flight> flights, Logits wanted);
 
   const Model& model_;

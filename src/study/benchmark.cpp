@@ -25,43 +25,104 @@ double time_prompt(Engine& engine, const BenchmarkOptions& options, Random& rand
   return options.prompt / watch.seconds();
 }
 
-/// Sequences that hold one token, as rows of a batch; each asks a rule of its own.
+/// Sequences that hold one token; each draws its tokens and asks a rule of its own.
 struct Decoding {
   Decoding(Engine& engine, const BenchmarkOptions& options, Random& random) {
     const ModelSpec& spec = engine.model().spec();
-    const auto rows = static_cast<std::size_t>(options.batch);
-    for (std::size_t s = 0; s < rows; ++s) {
+    for (int s = 0; s < options.batch; ++s) {
       sequences.push_back(
           engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed, options.start));
-      if (options.exit) exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, s);
+      if (options.exit) {
+        exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, static_cast<std::uint64_t>(s));
+      }
+      draws.push_back(Random{random.bits()});
     }
-    for (std::size_t s = 0; s < rows; ++s) {
-      const std::int32_t token = random_tokens(random, 1, spec).front();
-      batch.push_back({&sequences[s], token, options.exit ? &exits[s] : nullptr});
-      engine.prefill(sequences[s], {&token, 1}, Engine::Logits::none);
+    for (std::size_t s = 0; s < sequences.size(); ++s) {
+      engine.prefill(sequences[s], random_tokens(draws[s], 1, spec), Engine::Logits::none);
     }
+  }
+  [[nodiscard]] Job next(std::size_t s, const ModelSpec& spec) {
+    return {&sequences[s], random_tokens(draws[s], 1, spec), exits.empty() ? nullptr : &exits[s]};
   }
 
   std::vector<Sequence> sequences;
   std::vector<BoundedExit> exits;
-  std::vector<DecodeRow> batch;
+  std::vector<Random> draws;
 };
 
-/// Tokens per second; `loops` grows by the loops that were run.
-double time_generation(Engine& engine, const BenchmarkOptions& options, Random& random, std::int64_t& loops) {
+/// What decoding made, added up over the rounds.
+struct Totals {
+  std::int64_t loops = 0;
+  PassCount count;
+  std::size_t kv_bytes = 0;
+};
+
+/// Tokens per second.
+double time_generation(Engine& engine, const BenchmarkOptions& options, Random& random, Totals& totals) {
   const ModelSpec& spec = engine.model().spec();
   const std::vector<int> looped = spec.looped_groups();
   Decoding decoding(engine, options, random);
+  const PassCount before = engine.count();
   const Stopwatch watch;
-  for (int t = 0; t < options.tokens; ++t) {
+  Scheduler scheduler(engine, options.schedule, 1);
+  for (std::size_t s = 0; s < decoding.sequences.size(); ++s) scheduler.submit(decoding.next(s, spec));
+  while (!scheduler.idle()) {
     require_not_interrupted();
-    for (DecodeRow& row : decoding.batch) row.token = random_tokens(random, 1, spec).front();
-    engine.decode(decoding.batch);
-    for (const DecodeRow& row : decoding.batch) {
-      for (const int group : looped) loops += row.depth.loops[static_cast<std::size_t>(group)];
+    for (const Landed& landed : scheduler.step()) {
+      for (const int group : looped) totals.loops += landed.depth.loops[static_cast<std::size_t>(group)];
+      if (landed.sequence->length > options.tokens) continue;
+      const auto s = static_cast<std::size_t>(landed.sequence - decoding.sequences.data());
+      scheduler.submit(decoding.next(s, spec));
     }
   }
-  return options.batch * options.tokens / watch.seconds();
+  const double seconds = watch.seconds();
+  totals.count.passes += engine.count().passes - before.passes;
+  totals.count.rows += engine.count().rows - before.rows;
+  for (const Sequence& sequence : decoding.sequences) totals.kv_bytes += sequence.cache.bytes();
+  return options.batch * options.tokens / seconds;
+}
+
+/// A prompt goes in by chunks while sequences decode.
+void time_beside(Engine& engine, const BenchmarkOptions& options, Random& random, BesidePrompt& beside) {
+  const ModelSpec& spec = engine.model().spec();
+  const auto start = [&](int context) {
+    return engine.start(options.loops, context, options.kv_policy, options.seed, options.start);
+  };
+  Scheduler scheduler(engine, options.schedule, options.chunk);
+  const std::vector<std::int32_t> prompt = random_tokens(random, options.prompt, spec);
+  Sequence alone = start(options.prompt);
+  scheduler.submit({&alone, prompt});
+  const Stopwatch alone_watch;
+  double chunk = 0;
+  while (!scheduler.idle()) {
+    const int before = alone.length;
+    const Stopwatch watch;
+    while (!scheduler.idle() && alone.length == before) scheduler.step();
+    chunk = std::max(chunk, watch.seconds());  // the last one attends to most
+  }
+  const double alone_seconds = alone_watch.seconds();
+
+  Decoding decoding(engine, options, random);
+  Sequence long_text = start(options.prompt);
+  std::vector<Stopwatch> since(decoding.sequences.size());
+  for (std::size_t s = 0; s < since.size(); ++s) scheduler.submit(decoding.next(s, spec));
+  scheduler.submit({&long_text, prompt});
+  const Stopwatch watch;
+  double wait = 0;
+  while (long_text.length < options.prompt) {
+    require_not_interrupted();
+    for (const Landed& landed : scheduler.step()) {
+      if (landed.sequence == &long_text) continue;
+      const auto s = static_cast<std::size_t>(landed.sequence - decoding.sequences.data());
+      wait = std::max(wait, since[s].seconds());
+      since[s] = Stopwatch();
+      if (landed.sequence->length <= options.tokens) scheduler.submit(decoding.next(s, spec));
+    }
+  }
+  beside.longest_wait.push_back(1000 * wait);
+  beside.longest_chunk.push_back(1000 * chunk);
+  beside.prompt.push_back(1000 * watch.seconds());
+  beside.prompt_alone.push_back(1000 * alone_seconds);
 }
 
 }  // namespace
@@ -69,7 +130,7 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
 BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const ProgressSink& progress) {
   Random random{options.seed};
   BenchmarkResult result;
-  std::int64_t loops = 0;
+  Totals totals;
   for (int round = 0; round <= options.rounds; ++round) {
     require_not_interrupted();
     const bool counts = round > 0;
@@ -78,13 +139,22 @@ BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const
       if (counts) result.prompt.push_back(speed);
     }
     if (options.tokens > 0) {
-      const double speed = time_generation(engine, options, random, loops);
+      const double speed = time_generation(engine, options, random, totals);
       if (counts) result.generation.push_back(speed);
+    }
+    if (options.chunk > 0) {
+      BesidePrompt beside;
+      time_beside(engine, options, random, counts ? result.beside : beside);
     }
     progress(round + 1, options.rounds + 1);
   }
-  const std::int64_t decoded = std::int64_t{options.rounds + 1} * options.batch * options.tokens;
-  if (decoded > 0) result.loops_per_token = static_cast<double>(loops) / static_cast<double>(decoded);
+  const double decoded = static_cast<double>(options.rounds + 1) * options.batch * options.tokens;
+  if (decoded == 0) return result;
+  const double held = decoded * (options.tokens + 1) / options.tokens;  // and the first token of each sequence
+  result.loops_per_token = static_cast<double>(totals.loops) / decoded;
+  result.passes_per_token = static_cast<double>(totals.count.passes) / decoded;
+  result.rows_per_pass = static_cast<double>(totals.count.rows) / static_cast<double>(totals.count.passes);
+  result.kv_bytes_per_token = static_cast<double>(totals.kv_bytes) / held;
   return result;
 }
 
