@@ -141,6 +141,7 @@ class ScheduledHuginn : public Scheduled {
   static ModelSpec spec() {
     ModelSpec spec = small_spec();
     spec.groups = {spec.groups[0], spec.groups[1], spec.groups[3]};
+    spec.groups[1].layers = 3;
     spec.groups[1].exit_gate = true;
     spec.groups[1].first_state = FirstState::noise;
     return spec;

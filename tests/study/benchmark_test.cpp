@@ -55,7 +55,7 @@ TEST_F(Benchmark, DecodesFromTheFirstStatesAskedFor) {
   BenchmarkOptions options;
   options.loops = spec.default_loops();
   options.prompt = 0;
-  options.tokens = 8;
+  options.tokens = 20;
   options.rounds = 2;
   options.exit = parse_exit("step:tau=0.5");
   Engine engine(model, 1);
