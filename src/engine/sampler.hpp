@@ -2,14 +2,15 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/random.hpp"
 
 namespace gyre {
 
-/// How the next token is drawn. Filters apply in this order: repetition penalty, temperature, top-k, top-p (of the
-/// probability that top-k left), min-p.
+/// How the next token is drawn. Filters apply in this order: bias, mask, repetition penalty, temperature, top-k, top-p
+/// (of the probability that top-k left), min-p.
 struct SamplingOptions {
   float temperature = 0.8F;  ///< 0: greedy
   int top_k = 0;             ///< keep the k likeliest; 0: all
@@ -17,30 +18,49 @@ struct SamplingOptions {
   float min_p = 0.0F;        ///< drop tokens below this share of the likeliest one's probability
   /// Above 1: logits of tokens in the text so far are divided (or, below 0, multiplied).
   float repetition_penalty = 1.0F;
+  std::vector<std::pair<std::int32_t, float>> bias = {};  ///< added to the logits of these tokens
   std::uint64_t seed = 1;
 };
 
-/// Draws tokens. The same seed, options and logits give the same tokens.
+/// Draws tokens. The same seed, options and logits give the same tokens. Every step takes time linear in the vocabulary
+/// or less.
 class Sampler {
  public:
-  explicit Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
+  explicit Sampler(SamplingOptions options) : options_(std::move(options)), random_(options_.seed) {}
 
-  /// `text` holds the tokens so far, for the repetition penalty. Throws Error when a logit is not finite.
-  std::int32_t draw(std::span<const float> logits, std::span<const std::int32_t> text);
+  /// `text` holds the tokens so far, for the repetition penalty. `allowed` says of every token whether it may be drawn
+  /// (a grammar, say); empty: all may. Throws Error when a logit is not finite, or no token is allowed.
+  std::int32_t draw(std::span<const float> logits, std::span<const std::int32_t> text,
+                    std::span<const std::uint8_t> allowed = {});
 
  private:
   struct Candidate {
     std::int32_t token;
-    float value;  ///< a logit, then a probability
+    float value;  ///< a logit, then a probability but for a factor
   };
 
+  void add_bias();
   void penalise(std::span<const std::int32_t> text);
-  void soften();
-  void keep_likeliest();
+  void keep_allowed(std::span<const std::uint8_t> allowed);
+  [[nodiscard]] std::int32_t token_at(std::size_t place) const;
+  std::int32_t draw_from_all(float largest);
+  std::int32_t draw_from_likeliest(float largest);
+  void keep(std::size_t count);
 
   SamplingOptions options_;
   Random random_;
+  std::vector<float> values_;         ///< logits of the tokens that are left
+  std::vector<std::int32_t> tokens_;  ///< which these are; empty: all, in their order
+  std::vector<float> shares_;         ///< exponentials of the logits
   std::vector<Candidate> candidates_;
 };
+
+/// What a model says of one token: the natural logarithm of its probability, before anything that sampling does.
+struct TokenProbability {
+  std::int32_t token = 0;
+  float log_probability = 0;
+};
+/// That of `token`, and behind it those of the `count` likeliest, the likeliest first.
+std::vector<TokenProbability> probabilities_of(std::span<const float> logits, std::int32_t token, int count);
 
 }  // namespace gyre

@@ -23,7 +23,7 @@ struct Job {
 /// A job that is done.
 struct Landed {
   Sequence* sequence = nullptr;
-  TokenDepth depth = {};                ///< of the last token
+  TokenDepth depth = {};               ///< of the last token
   std::span<const float> logits = {};  ///< of the last token, if wanted; valid until the next step
 };
 

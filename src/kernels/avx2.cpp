@@ -20,6 +20,8 @@ const Kernels kAvx2Kernels = {.name = "avx2",
                               .rotate = rotate,
                               .attend = attend,
                               .silu_gated = silu_gated,
+                              .largest = largest_of,
+                              .exponentials = exponentials,
                               .step_statistics = step_statistics,
                               .peaks = {kFloats, {}, kBytes}};
 }  // namespace gyre

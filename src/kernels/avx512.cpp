@@ -30,6 +30,8 @@ const Kernels kAvx512Kernels = {.name = "avx512",
                                 .rotate = rotate,
                                 .attend = attend,
                                 .silu_gated = silu_gated,
+                                .largest = largest_of,
+                                .exponentials = exponentials,
                                 .step_statistics = step_statistics,
                                 .peaks = {kFloats, {}, kBytes}};
 const Kernels kAmxKernels = {.name = "amx",
@@ -42,6 +44,8 @@ const Kernels kAmxKernels = {.name = "amx",
                              .rotate = rotate,
                              .attend = attend_by_tiles,
                              .silu_gated = silu_gated,
+                             .largest = largest_of,
+                             .exponentials = exponentials,
                              .step_statistics = step_statistics,
                              .peaks = {kFloats, kTiles, kBytes}};
 }  // namespace gyre

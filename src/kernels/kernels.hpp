@@ -47,6 +47,11 @@ struct Kernels {
   /// y = silu(gate) · x, all of n.
   void (*silu_gated)(const float* gate, const float* x, std::size_t n, float* y);
 
+  /// The largest of n numbers, at least one.
+  float (*largest)(const float* x, std::size_t n);
+  /// y = exp(scale · (x − largest)), nowhere below exp(−87); returns their sum. y may be x.
+  float (*exponentials)(const float* x, std::size_t n, float largest, float scale, float* y);
+
   /// Reads `now` and `before`, replaces `step` (the previous Δ) by the new one. All have n channels.
   StepStatistics (*step_statistics)(const float* now, const float* before, float* step, std::size_t n);
 

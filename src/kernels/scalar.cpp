@@ -73,6 +73,17 @@ void silu_gated(const float* gate, const float* x, std::size_t n, float* y) {
   for (std::size_t i = 0; i < n; ++i) y[i] = gate[i] / (1.0F + std::exp(-gate[i])) * x[i];
 }
 
+float largest(const float* x, std::size_t n) { return *std::max_element(x, x + n); }
+
+float exponentials(const float* x, std::size_t n, float largest, float scale, float* y) {
+  float sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] = std::exp(std::max(-87.0F, (x[i] - largest) * scale));
+    sum += y[i];
+  }
+  return sum;
+}
+
 StepStatistics step_statistics(const float* now, const float* before, float* step, std::size_t n) {
   StepStatistics sums;
   for (std::size_t i = 0; i < n; ++i) {
@@ -98,6 +109,8 @@ const Kernels kScalarKernels = {.name = "scalar",
                                 .rotate = rotate,
                                 .attend = attend,
                                 .silu_gated = silu_gated,
+                                .largest = largest,
+                                .exponentials = exponentials,
                                 .step_statistics = step_statistics,
                                 .peaks = {}};
 

@@ -435,6 +435,23 @@ void silu_gated(const float* gate, const float* x, std::size_t n, float* y) {
   for (; i < n; ++i) y[i] = gate[i] / (1.0F + expf(-gate[i])) * x[i];
 }
 
+float exponentials(const float* x, std::size_t n, float largest, float scale, float* y) {
+  Register sum = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Register value = exp_of((load(x + i) - largest) * scale);
+    store(y + i, value);
+    sum += value;
+  }
+  float total = sum_of(sum);
+  for (; i < n; ++i) {
+    const float power = (x[i] - largest) * scale;
+    y[i] = expf(power < -87.0F ? -87.0F : power);
+    total += y[i];
+  }
+  return total;
+}
+
 StepStatistics step_statistics(const float* now, const float* before, float* step, std::size_t n) {
   Register state = {};
   Register steps = {};

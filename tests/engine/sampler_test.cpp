@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -147,6 +148,89 @@ TEST(Sampler, TheRepetitionPenaltyDividesOrMultipliesOnceAToken) {
   EXPECT_EQ(Sampler(options).draw(std::vector<float>{3, 1}, std::vector<std::int32_t>{0, 0, 0}), 0);
   // Below zero the penalty must lower too: -1 becomes -2.
   EXPECT_EQ(Sampler(options).draw(std::vector<float>{-1, -1.5F}, std::vector<std::int32_t>{0}), 1);
+}
+
+TEST(Sampler, ABiasIsAddedToItsTokens) {
+  SamplingOptions options;
+  options.temperature = 0;
+  options.bias = {{0, 2.5F}, {2, -1.0F}, {9, 5.0F}, {-1, 5.0F}};  // the last two are no tokens
+  EXPECT_EQ(Sampler(options).draw(std::vector<float>{1, 3, 3}, {}), 0);
+  options.bias = {{1, -0.5F}};
+  EXPECT_EQ(Sampler(options).draw(std::vector<float>{1, 3, 3}, {}), 2);
+}
+
+TEST(Sampler, DrawsOnlyWhatAMaskAllows) {
+  const std::vector<std::uint8_t> allowed = {1, 0, 1, 0};  // of probabilities 0.15 and 0.1
+  for (const int top_k : {0, 3}) {
+    SamplingOptions options = plain();
+    options.top_k = top_k;
+    Sampler sampler(options);
+    std::vector<int> counts(4);
+    for (int i = 0; i < 20000; ++i) ++counts[static_cast<std::size_t>(sampler.draw(kLogits, {}, allowed))];
+    EXPECT_EQ(counts[1], 0);
+    EXPECT_EQ(counts[3], 0);
+    EXPECT_NEAR(counts[0], 20000 * 0.6, 5 * std::sqrt(20000 * 0.6 * 0.4));
+  }
+  SamplingOptions greedy;
+  greedy.temperature = 0;
+  EXPECT_EQ(Sampler(greedy).draw(kLogits, {}, allowed), 0);
+  EXPECT_THAT([&] { Sampler(greedy).draw(kLogits, {}, std::vector<std::uint8_t>(4, 0)); },
+              ThrowsMessage<Error>(HasSubstr("no token may be drawn")));
+  EXPECT_THAT([&] { Sampler(greedy).draw(kLogits, {}, std::vector<std::uint8_t>(3, 1)); },
+              ThrowsMessage<Error>(HasSubstr("a mask of 3 tokens for a vocabulary of 4")));
+}
+
+/// A vocabulary of many blocks against shares worked out one by one.
+TEST(Sampler, OfAWideVocabularyDrawsInTheSharesOfTheFilters) {
+  constexpr std::size_t kSize = 5000;
+  std::vector<float> logits(kSize, -20.0F);
+  const std::vector<std::pair<std::size_t, double>> likely = {{4999, 0.4}, {0, 0.3}, {1024, 0.2}, {2500, 0.1}};
+  for (const auto& [token, share] : likely) logits[token] = static_cast<float>(std::log(share));
+  struct Case {
+    int top_k;
+    float top_p;
+    float min_p;
+    std::size_t kept;
+  };
+  for (const Case& one : {Case{0, 1, 0, 4}, Case{3, 1, 0, 3}, Case{0, 0.65F, 0, 2}, Case{0, 1, 0.4F, 3},
+                          Case{4, 0.85F, 0.6F, 2}, Case{300, 1, 0, 4}, Case{0, 0.9999999F, 0, 4}}) {
+    SamplingOptions options = plain();
+    options.top_k = one.top_k;
+    options.top_p = one.top_p;
+    options.min_p = one.min_p;
+    const std::vector<int> counts = counts_of(options, logits, 4000);
+    double whole = 0;
+    for (std::size_t i = 0; i < one.kept; ++i) whole += likely[i].second;
+    for (std::size_t i = 0; i < likely.size(); ++i) {
+      const double share = i < one.kept ? likely[i].second / whole : 0;
+      EXPECT_NEAR(counts[likely[i].first], 4000 * share, 5 * std::sqrt(4000 * share * (1 - share)) + 1)
+          << one.top_k << ' ' << one.top_p << ' ' << one.min_p << ", token " << likely[i].first;
+    }
+  }
+}
+
+/// The fewest tokens that reach the probability, however many they are.
+TEST(Sampler, TopPOfAFlatDistributionKeepsAsManyAsItTakes) {
+  const std::vector<float> flat(3000, 0.5F);
+  SamplingOptions options = plain();
+  options.top_p = 0.5F;
+  Sampler sampler(options);
+  std::int32_t last = 0;
+  for (int i = 0; i < 20000; ++i) last = std::max(last, sampler.draw(flat, {}));
+  EXPECT_LT(last, 1505);
+  EXPECT_GT(last, 1480);
+}
+
+TEST(TokenProbabilities, AreThoseOfTheModel) {
+  const std::vector<TokenProbability> found = probabilities_of(kLogits, 2, 2);
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].token, 2);
+  EXPECT_NEAR(found[0].log_probability, std::log(0.1F), 1e-5F);
+  EXPECT_EQ(found[1].token, 1);
+  EXPECT_NEAR(found[1].log_probability, std::log(0.5F), 1e-5F);
+  EXPECT_EQ(found[2].token, 3);
+  EXPECT_NEAR(found[2].log_probability, std::log(0.25F), 1e-5F);
+  EXPECT_EQ(probabilities_of(kLogits, 0, 99).size(), 5U);
 }
 
 TEST(Sampler, TheSameSeedDrawsTheSame) {

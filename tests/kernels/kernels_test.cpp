@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -236,6 +237,24 @@ TEST_P(KernelTable, SiluOfEverySizeAndExtremeInputs) {
       const double tolerance = 8 * static_cast<double>(kEpsilon) * (1 + std::abs(gate)) * std::abs(wanted) + 1e-30;
       ASSERT_NEAR(static_cast<double>(got[i]), wanted, tolerance) << "gate " << gate;
     }
+  }
+}
+
+TEST_P(KernelTable, ExponentialsOfEverySizeAndTheirSum) {
+  for (std::size_t n = 1; n <= 70; ++n) {
+    Floats x(random_, n, 9.0F);
+    if (n > 20) x[n - 2] = -1e30F;  // as low as there is
+    std::vector<float> y(n);
+    const float largest = table_.largest(x.data(), n);
+    EXPECT_EQ(largest, *std::max_element(x.data(), x.data() + n));
+    const float sum = table_.exponentials(x.data(), n, largest, 0.5F, y.data());
+    double total = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double wanted = std::exp(std::max(-87.0, (static_cast<double>(x[i]) - static_cast<double>(largest)) * 0.5));
+      ASSERT_NEAR(y[i], wanted, 1e-5 * wanted) << n << ", number " << i;
+      total += wanted;
+    }
+    EXPECT_NEAR(sum, total, 1e-5 * total);
   }
 }
 
