@@ -54,6 +54,17 @@ Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std
   return {KvCache(spec, std::move(loops), context, policy), noise_seed, start};
 }
 
+Sequence Sequence::fork() const { return {cache.fork(), noise_seed, start, length, whole_prompt, last_states}; }
+
+void Sequence::truncate(int tokens) {
+  if (tokens >= length) return;
+  if (start == NoiseStart::previous) {
+    throw Error("--first-state previous: the states of token {} are gone; begin a sequence anew", tokens - 1);
+  }
+  cache.truncate(tokens);
+  length = tokens;
+}
+
 void Engine::check_tokens(const Sequence& sequence, std::span<const std::int32_t> tokens) const {
   if (tokens.empty()) throw Error("the prompt is empty; give at least one token");
   const auto room = static_cast<std::size_t>(sequence.cache.context() - sequence.length);

@@ -32,6 +32,12 @@ struct Sequence {
   int length = 0;             ///< positions done
   bool whole_prompt = false;  ///< the tokens of the first prefill see one another whole, not only those before them
   std::vector<std::vector<float>> last_states = {};  ///< per group, of the last token; kept for NoiseStart::previous
+
+  /// Another that goes on from here; what both have is stored once.
+  [[nodiscard]] Sequence fork() const;
+  /// Only the first `tokens` positions are left. Throws Error when a token starts from the states of the one before,
+  /// which are gone.
+  void truncate(int tokens);
 };
 
 /// The states of neighbouring positions of a sequence after a loop (or, with loop 0, as they enter a group). Whoever

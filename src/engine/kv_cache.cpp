@@ -128,30 +128,37 @@ void KvCache::leave(std::size_t group, int offset, int loops_done) {
   }
 }
 
-void KvCache::commit(std::span<const int> loops_done) {
+void KvCache::count(std::span<const int> loops_done, int tokens) {
   const bool full = policy_.lookup == KvPolicy::Lookup::full;
   for (std::size_t group = 0; group < loops_done.size(); ++group) {
-    Layers& layers = groups_[group];
+    const Layers& layers = groups_[group];
     const auto known = static_cast<std::size_t>(full ? written_slots(group, loops_done[group]) : layers.slots);
     for (int layer = 0; layer < layers.count; ++layer) {
       const std::size_t first = first_slot(group, layer);
-      for (std::size_t slot = first; slot < first + known; ++slot) ++slots_[slot].entries;
+      for (std::size_t slot = first; slot < first + known; ++slot) slots_[slot].entries += tokens;
     }
-    layers.shared = std::min(layers.shared, loops_done[group]);
+  }
+}
+
+void KvCache::commit(std::span<const int> loops_done) {
+  count(loops_done, 1);
+  for (std::size_t group = 0; group < loops_done.size(); ++group) {
+    groups_[group].shared = std::min(groups_[group].shared, loops_done[group]);
     depths_.push_back(static_cast<std::uint16_t>(loops_done[group]));
   }
 }
 
 void KvCache::truncate(int tokens) {
-  if (tokens >= size()) return;
-  const std::vector<std::uint16_t> depths = std::move(depths_);
-  depths_.clear();
-  for (Slot& slot : slots_) slot.entries = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].shared = loops_[g];
   std::vector<int> loops(groups_.size());
-  for (int t = 0; t < tokens; ++t) {
-    for (std::size_t g = 0; g < loops.size(); ++g) loops[g] = depths[static_cast<std::size_t>(t) * loops.size() + g];
-    commit(loops);
+  while (size() > tokens) {
+    std::copy(depths_.end() - static_cast<std::ptrdiff_t>(loops.size()), depths_.end(), loops.begin());
+    count(loops, -1);
+    depths_.resize(depths_.size() - loops.size());
+  }
+  for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].shared = loops_[g];
+  for (std::size_t i = 0; i < depths_.size(); ++i) {
+    int& shared = groups_[i % groups_.size()].shared;
+    shared = std::min<int>(shared, depths_[i]);
   }
   for (Slot& slot : slots_) {
     const std::size_t pages = (static_cast<std::size_t>(slot.entries) + kKvPage - 1) / kKvPage;

@@ -85,6 +85,8 @@ class KvCache {
   [[nodiscard]] std::size_t first_slot(std::size_t group, int layer) const;
   /// Slots of a layer that `loops_done` loops wrote.
   [[nodiscard]] int written_slots(std::size_t group, int loops_done) const;
+  /// `tokens` more that ran so many loops; below 0 fewer.
+  void count(std::span<const int> loops_done, int tokens);
   /// Makes a page of `slot` one that no earlier slot and no fork has; slots up to `end` that had the same go with it.
   void own(std::size_t slot, std::size_t end, std::size_t page);
   void share(std::size_t slot, std::size_t page, const Page& with);

@@ -60,18 +60,56 @@ std::vector<std::size_t> largest_places(std::span<const float> values, std::size
 
 std::int32_t Sampler::draw(std::span<const float> logits, std::span<const std::int32_t> text,
                            std::span<const std::uint8_t> allowed) {
+  filter(logits, text, allowed);
+  return candidates_.empty() ? draw_from_all() : draw_from_likeliest();
+}
+
+std::vector<double> Sampler::probabilities(std::span<const float> logits, std::span<const std::int32_t> text,
+                                           std::span<const std::uint8_t> allowed) {
+  filter(logits, text, allowed);
+  std::vector<double> found(logits.size());
+  for (const Candidate& candidate : candidates_) {
+    found[static_cast<std::size_t>(candidate.token)] = static_cast<double>(candidate.value);
+  }
+  for (std::size_t i = 0; i < shares_.size() && candidates_.empty(); ++i) {
+    found[static_cast<std::size_t>(token_at(i))] = static_cast<double>(shares_[i]);
+  }
+  const double total = std::accumulate(found.begin(), found.end(), 0.0);
+  for (double& probability : found) probability /= total;
+  return found;
+}
+
+std::int32_t Sampler::draw(std::span<const double> probabilities) {
+  double left = std::accumulate(probabilities.begin(), probabilities.end(), 0.0) * random_.uniform();
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    if (probabilities[i] <= 0) continue;
+    last = i;
+    left -= probabilities[i];
+    if (left <= 0) break;
+  }
+  return static_cast<std::int32_t>(last);
+}
+
+void Sampler::filter(std::span<const float> logits, std::span<const std::int32_t> text,
+                     std::span<const std::uint8_t> allowed) {
   require_finite(logits);
   values_.assign(logits.begin(), logits.end());
   tokens_.clear();
+  candidates_.clear();
+  shares_.clear();
   add_bias();
   penalise(text);
   keep_allowed(allowed);
   const float largest = kernels().largest(values_.data(), values_.size());
   if (options_.temperature <= 0) {
-    return token_at(static_cast<std::size_t>(std::find(values_.begin(), values_.end(), largest) - values_.begin()));
+    const auto place = std::find(values_.begin(), values_.end(), largest) - values_.begin();
+    candidates_.push_back({token_at(static_cast<std::size_t>(place)), 1});
+  } else if (options_.top_k <= 0 && options_.top_p >= 1.0F) {
+    share_among_all(largest);
+  } else {
+    share_among_likeliest(largest);
   }
-  const bool all = options_.top_k <= 0 && options_.top_p >= 1.0F;
-  return all ? draw_from_all(largest) : draw_from_likeliest(largest);
 }
 
 void Sampler::add_bias() {
@@ -111,10 +149,9 @@ std::int32_t Sampler::token_at(std::size_t place) const {
   return tokens_.empty() ? static_cast<std::int32_t>(place) : tokens_[place];
 }
 
-std::int32_t Sampler::draw_from_all(float largest) {
+void Sampler::share_among_all(float largest) {
   shares_.resize(values_.size());
-  std::vector<double> sums;
-  double total = 0;
+  sums_.clear();
   for (std::size_t first = 0; first < values_.size(); first += kBlock) {
     const std::size_t count = std::min(kBlock, values_.size() - first);
     float* const shares = shares_.data() + first;
@@ -123,12 +160,14 @@ std::int32_t Sampler::draw_from_all(float largest) {
       sum = 0;
       for (std::size_t i = 0; i < count; ++i) sum += shares[i] = shares[i] < options_.min_p ? 0.0F : shares[i];
     }
-    sums.push_back(static_cast<double>(sum));
-    total += sums.back();
+    sums_.push_back(static_cast<double>(sum));
   }
-  double left = total * random_.uniform();
+}
+
+std::int32_t Sampler::draw_from_all() {
+  double left = std::accumulate(sums_.begin(), sums_.end(), 0.0) * random_.uniform();
   std::size_t block = 0;
-  while (block + 1 < sums.size() && left > sums[block]) left -= sums[block++];
+  while (block + 1 < sums_.size() && left > sums_[block]) left -= sums_[block++];
   const std::size_t first = block * kBlock;
   const std::size_t end = std::min(first + kBlock, shares_.size());
   std::size_t last = first;  // of those that may be drawn, if rounding leaves something over
@@ -141,25 +180,27 @@ std::int32_t Sampler::draw_from_all(float largest) {
   return token_at(last);
 }
 
-std::int32_t Sampler::draw_from_likeliest(float largest) {
+void Sampler::share_among_likeliest(float largest) {
   const float scale = 1 / options_.temperature;
-  std::size_t count = options_.top_k > 0 ? static_cast<std::size_t>(options_.top_k) : 64;
+  const bool top_k = options_.top_k > 0;
+  std::size_t count = top_k ? static_cast<std::size_t>(options_.top_k) : 64;
   double whole = 0;
-  if (options_.top_k <= 0) {
-    shares_.resize(values_.size());
-    whole = static_cast<double>(kernels().exponentials(values_.data(), values_.size(), largest, scale, shares_.data()));
+  if (!top_k) {
+    std::vector<float>& room = shares_;
+    room.resize(values_.size());
+    whole = static_cast<double>(kernels().exponentials(values_.data(), values_.size(), largest, scale, room.data()));
+    room.clear();
   }
   // Top-p alone: more and more of the likeliest, until they reach it.
-  for (double reached = 0;; count *= 8) {
+  for (;; count *= 8) {
     candidates_.clear();
-    reached = 0;
+    double reached = 0;
     for (const std::size_t place : largest_places(values_, count)) {
       candidates_.push_back({token_at(place), std::exp((values_[place] - largest) * scale)});
       reached += static_cast<double>(candidates_.back().value);
     }
-    if (options_.top_k > 0) whole = reached;
-    const bool enough = reached >= whole * static_cast<double>(options_.top_p);
-    if (options_.top_k > 0 || enough || candidates_.size() == values_.size()) break;
+    if (top_k) whole = reached;
+    if (candidates_.size() == values_.size() || reached >= whole * static_cast<double>(options_.top_p)) break;
   }
   if (options_.top_p < 1.0F) {
     const double wanted = whole * static_cast<double>(options_.top_p);
@@ -171,8 +212,12 @@ std::int32_t Sampler::draw_from_likeliest(float largest) {
   std::size_t kept = candidates_.size();
   while (kept > 1 && candidates_[kept - 1].value < options_.min_p * candidates_.front().value) --kept;
   keep(kept);
+}
+
+std::int32_t Sampler::draw_from_likeliest() {
   double total = 0;
   for (const Candidate& candidate : candidates_) total += static_cast<double>(candidate.value);
+  if (candidates_.size() == 1) return candidates_.front().token;  // nothing is drawn
   double left = total * random_.uniform();
   for (const Candidate& candidate : candidates_) {
     left -= static_cast<double>(candidate.value);

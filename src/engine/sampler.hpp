@@ -32,6 +32,14 @@ class Sampler {
   /// (a grammar, say); empty: all may. Throws Error when a logit is not finite, or no token is allowed.
   std::int32_t draw(std::span<const float> logits, std::span<const std::int32_t> text,
                     std::span<const std::uint8_t> allowed = {});
+  /// The probability of every token that draw() would draw it.
+  std::vector<double> probabilities(std::span<const float> logits, std::span<const std::int32_t> text,
+                                    std::span<const std::uint8_t> allowed = {});
+  /// A token of these probabilities (or of anything in proportion to them).
+  std::int32_t draw(std::span<const double> probabilities);
+  /// The next random number, between 0 and 1.
+  double uniform() { return random_.uniform(); }
+  [[nodiscard]] const SamplingOptions& options() const { return options_; }
 
  private:
   struct Candidate {
@@ -39,12 +47,16 @@ class Sampler {
     float value;  ///< a logit, then a probability but for a factor
   };
 
+  /// Leaves either shares_ or, sorted, candidates_.
+  void filter(std::span<const float> logits, std::span<const std::int32_t> text, std::span<const std::uint8_t> allowed);
   void add_bias();
   void penalise(std::span<const std::int32_t> text);
   void keep_allowed(std::span<const std::uint8_t> allowed);
   [[nodiscard]] std::int32_t token_at(std::size_t place) const;
-  std::int32_t draw_from_all(float largest);
-  std::int32_t draw_from_likeliest(float largest);
+  void share_among_all(float largest);
+  void share_among_likeliest(float largest);
+  [[nodiscard]] std::int32_t draw_from_all();
+  [[nodiscard]] std::int32_t draw_from_likeliest();
   void keep(std::size_t count);
 
   SamplingOptions options_;
@@ -52,6 +64,7 @@ class Sampler {
   std::vector<float> values_;         ///< logits of the tokens that are left
   std::vector<std::int32_t> tokens_;  ///< which these are; empty: all, in their order
   std::vector<float> shares_;         ///< exponentials of the logits
+  std::vector<double> sums_;          ///< of each block of shares
   std::vector<Candidate> candidates_;
 };
 
