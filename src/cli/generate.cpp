@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <iterator>
@@ -31,6 +32,8 @@ struct Request {
   std::string messages_file;
   std::vector<std::string> template_arguments;
   std::string exit = "fixed";
+  std::string draft;
+  std::vector<std::string> bias;
   bool exit_prompt = false;
   bool whole_prompt = false;
   GenerateOptions generate;
@@ -77,6 +80,38 @@ nlohmann::json token_json(const GeneratedToken& token, const std::vector<int>& m
           {"milliseconds", token.milliseconds}};
 }
 
+/// As the OpenAI API names them.
+nlohmann::json probabilities_json(const GeneratedToken& token, const Tokenizer& tokenizer) {
+  const auto of = [&](const TokenProbability& one) {
+    return nlohmann::json{{"token", one.token},
+                          {"text", tokenizer.decode(std::vector<std::int32_t>{one.token})},
+                          {"logprob", one.log_probability}};
+  };
+  nlohmann::json json = of(token.probabilities.front());
+  json["top_logprobs"] = nlohmann::json::array();
+  for (std::size_t i = 1; i < token.probabilities.size(); ++i)
+    json["top_logprobs"].push_back(of(token.probabilities[i]));
+  return json;
+}
+
+/// "TOKEN=BIAS", a number of the vocabulary and what is added to its logit.
+std::pair<std::int32_t, float> parse_bias(const std::string& text, const ModelSpec& spec) {
+  const std::size_t equals = text.find('=');
+  std::int32_t token = -1;
+  float bias = 0;
+  const char* const end = text.data() + text.size();
+  const char* const middle = text.data() + std::min(equals, text.size());
+  const auto first = std::from_chars(text.data(), middle, token);
+  const auto second = std::from_chars(std::min(middle + 1, end), end, bias);
+  const bool read = equals != std::string::npos && first.ec == std::errc() && first.ptr == middle &&
+                    second.ec == std::errc() && second.ptr == end && std::isfinite(bias);
+  if (!read) throw Error("--logit-bias: \"{}\" is not of the form TOKEN=NUMBER, as in 15=-5", text);
+  if (token < 0 || token >= spec.vocab_size) {
+    throw Error("--logit-bias: there is no token {} in a vocabulary of {}; see gyre tokenize", token, spec.vocab_size);
+  }
+  return {token, bias};
+}
+
 struct DepthSum {
   double loops = 0;
   double tokens = 0;
@@ -115,7 +150,9 @@ std::vector<BoundedExit> prompt_exits(const Request& request, const ExitChoice& 
 }
 
 double milliseconds_per_token(const Generation& result) {
-  return result.decode_milliseconds / std::max(1, result.decode_passes);
+  const auto drafted = result.draft.rounds > 0;  // a pass may give several
+  return result.decode_milliseconds /
+         std::max(1, drafted ? static_cast<int>(result.tokens.size()) : result.decode_passes);
 }
 
 nlohmann::json sampling_json(const SamplingOptions& sampling) {
@@ -123,7 +160,20 @@ nlohmann::json sampling_json(const SamplingOptions& sampling) {
           {"top_k", sampling.top_k},
           {"top_p", sampling.top_p},
           {"min_p", sampling.min_p},
-          {"repetition_penalty", sampling.repetition_penalty}};
+          {"repetition_penalty", sampling.repetition_penalty},
+          {"logit_bias", sampling.bias}};
+}
+
+nlohmann::json draft_json(const Request& request, const Generation& result) {
+  const DraftCount& count = result.draft;
+  const double verified = count.rounds > 0 ? (count.accepted + count.rounds) / static_cast<double>(count.rounds) : 0;
+  return {{"draft", request.draft},
+          {"rounds", count.rounds},
+          {"drafted", count.drafted},
+          {"accepted", count.accepted},
+          {"plain_passes", count.plain},
+          {"tokens_per_verifying_pass", verified},
+          {"tokens_per_full_pass", static_cast<double>(result.tokens.size()) / std::max(1, result.decode_passes)}};
 }
 
 nlohmann::json chat_json(const Request& request) {
@@ -150,6 +200,7 @@ nlohmann::json result_json(const Request& request, const Model& model, const Gen
   if (!request.template_arguments.empty()) json["template_arguments"] = request.template_arguments;
   json["text"] = result.text;
   json["stop_reason"] = name_of(result.reason);
+  if (!request.draft.empty()) json["speculation"] = draft_json(request, result);
   if (request.whole_prompt) json["whole_prompt"] = true;
   if (request.exit_prompt) {
     DepthSum prompt_depths;
@@ -216,6 +267,15 @@ void run(Request& request) {
 
   GenerateOptions options = request.generate;
   options.sampling.seed = request.run.seed;
+  if (options.likeliest >= 0 && !request.run.json)
+    throw Error("--logprobs: they are printed with --json alone; add it");
+  for (const std::string& bias : request.bias) options.sampling.bias.push_back(parse_bias(bias, model.spec()));
+  if (!request.draft.empty()) {
+    if (request.exit != "fixed")
+      throw Error("--draft: full depth verifies what is drafted; leave out --exit {}", request.exit);
+    if (options.likeliest >= 0) throw Error("--draft: tokens come several at a time; leave out --logprobs");
+    options.draft = parse_draft(request.draft, model.spec(), loops, "--draft");
+  }
   if (!request.ignore_end) options.end_tokens = language.end_tokens;
   std::vector<BoundedExit> exits = prompt_exits(request, choice, {model.spec(), loops, {}}, prompt.size());
   options.prompt_exits = exits;
@@ -229,6 +289,7 @@ void run(Request& request) {
         depths.add(token.depth, loops);
         if (request.run.json) {
           tokens.push_back(token_json(token, loops));
+          if (!token.probabilities.empty()) tokens.back()["probabilities"] = probabilities_json(token, tokenizer);
         } else if (color) {
           fmt::print("{}", fmt::styled(token.text, style_of(token.depth, loops)));
         } else {
@@ -249,6 +310,11 @@ void run(Request& request) {
   fmt::print(stderr, "{} tokens, {:.2f} loops/token of {}, {:.2f} ms/token ({:.0f} tok/s), exit {}, stopped by {}\n",
              result.tokens.size(), depths.mean(), looped_loops(loops, loops), per_token,
              1000.0 / std::max(per_token, 1e-9), request.exit, name_of(result.reason));
+  if (!request.draft.empty()) {
+    fmt::print(stderr, "drafted {} tokens in {} rounds, {} accepted; {:.2f} tokens a pass at full depth\n",
+               result.draft.drafted, result.draft.rounds, result.draft.accepted,
+               static_cast<double>(result.tokens.size()) / std::max(1, result.decode_passes));
+  }
 }
 
 }  // namespace
@@ -303,6 +369,19 @@ void add_generate(CLI::App& program) {
   command->add_option("--repetition-penalty", sampling.repetition_penalty, "Above 1: avoid tokens already used")
       ->check(number(0.01, 100))
       ->capture_default_str();
+  command
+      ->add_option("--logit-bias", request->bias,
+                   "TOKEN=NUMBER is added to the logit of a token (may be given several times)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      ->add_option("--logprobs", request->generate.likeliest,
+                   "With --json: log-probabilities of every token and of so many of the likeliest")
+      ->check(whole_number(0, 100));
+  command->add_option(
+      "--draft", request->draft,
+      "loops=L,tokens=T: draft T tokens with L loops, verify them with one pass at full depth; the text is "
+      "that of full depth");
   command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)")
       ->check(some_text());
   command->add_flag("--ignore-end", request->ignore_end, "Go on behind the model's end token, to measure a set length");
@@ -313,6 +392,7 @@ void add_generate(CLI::App& program) {
                   "Examples:\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --draft loops=2,tokens=4 --temperature 0\n"
                   "  gyre generate -m smollm2.gguf --chat -p \"Name three rivers.\" --temperature 0\n"
                   "  gyre generate -m qwen3 --messages talk.json --template-arg enable_thinking=false\n"
                   "  gyre generate -m models/arithmetic -p \"3+4*2-1=\" -n 1 --temperature 0 --json");

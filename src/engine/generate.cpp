@@ -93,6 +93,67 @@ std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span
   return engine.prefill(sequence, together, wanted, options.prompt_exits.first(together.size()), depths);
 }
 
+/// Where the tokens of a text come from: a pass for each, as deep as its exit lets it, or drafts that were verified.
+class TokenSource {
+ public:
+  TokenSource(Engine& engine, Sequence& sequence, const GenerateOptions& options, BoundedExit* exit,
+              std::size_t vocabulary)
+      : engine_(engine),
+        sequence_(sequence),
+        options_(options),
+        exit_(exit),
+        vocabulary_(vocabulary),
+        sampler_(options.sampling) {
+    if (options.draft) speculator_.emplace(engine, sequence, *options.draft, options.sampling, vocabulary);
+  }
+
+  /// Whether there is no room for another token.
+  [[nodiscard]] bool exhausted() const { return ready_.empty() && sequence_.length >= sequence_.cache.context(); }
+
+  /// What `logits` say of the token that follows the text.
+  void draw(std::span<const float> logits, const std::vector<std::int32_t>& text, GeneratedToken& token) {
+    // Vocabularies are padded to round sizes: there is no token behind the tokenizer's last.
+    logits = logits.first(vocabulary_);
+    token.token = sampler_.draw(logits, text);
+    if (options_.likeliest >= 0) token.probabilities = probabilities_of(logits, token.token, options_.likeliest);
+  }
+
+  void next(const std::vector<std::int32_t>& text, GeneratedToken& token) {
+    if (!speculator_) {
+      draw(engine_.decode(sequence_, text.back(), exit_, token.depth), text, token);
+      ++passes_;
+      return;
+    }
+    if (ready_.empty()) {
+      const std::vector<std::int32_t> some = speculator_->next(text, sampler_);
+      ready_.assign(some.begin(), some.end());
+      ++passes_;
+    }
+    token.token = ready_.front();
+    token.depth = full_depth(sequence_);
+    ready_.pop_front();
+  }
+
+  /// The sequence holds all of the text but its last token, whatever was ready besides.
+  void finish(const std::vector<std::int32_t>& text) {
+    if (speculator_) sequence_.truncate(static_cast<int>(text.size()) - 1);
+  }
+
+  [[nodiscard]] int passes() const { return passes_; }
+  [[nodiscard]] DraftCount drafts() const { return speculator_ ? speculator_->count() : DraftCount(); }
+
+ private:
+  Engine& engine_;
+  Sequence& sequence_;
+  const GenerateOptions& options_;
+  BoundedExit* exit_;
+  std::size_t vocabulary_;
+  Sampler sampler_;
+  std::optional<Speculator> speculator_;
+  std::deque<std::int32_t> ready_;
+  int passes_ = 0;
+};
+
 }  // namespace
 
 std::string_view name_of(StopReason reason) {
@@ -115,19 +176,20 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each) {
   if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
+  const auto vocabulary =
+      static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, static_cast<int>(tokenizer.size())));
+  TokenSource source(engine, sequence, options, exit, vocabulary);
   const auto start = Clock::now();
   Generation result;
   std::span<const float> logits = take_prompt(engine, sequence, prompt, options, result.prompt_depths);
   result.prefill_milliseconds = milliseconds_since(start);
 
-  const auto names = static_cast<std::size_t>(tokenizer.size());
-  Sampler sampler(options.sampling);
   StreamDecoder decoder(tokenizer);
   StopWatch watch(options.stops, each);
   std::vector<std::int32_t> text(prompt.begin(), prompt.end());
   const auto decode_start = Clock::now();
   for (; static_cast<int>(result.tokens.size()) < options.tokens; logits = {}) {
-    if (logits.empty() && sequence.length >= sequence.cache.context()) {
+    if (logits.empty() && source.exhausted()) {
       result.reason = StopReason::context;
       break;
     }
@@ -138,20 +200,17 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
     const auto token_start = Clock::now();
     GeneratedToken token;
     if (logits.empty()) {
-      logits = engine.decode(sequence, text.back(), exit, token.depth);
-      ++result.decode_passes;
+      source.next(text, token);
     } else {
+      source.draw(logits, text, token);
       token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
     }
-    // Vocabularies are padded to round sizes: there is no token behind the tokenizer's last.
-    token.token = sampler.draw(logits.first(std::min(logits.size(), names)), text);
     if (std::find(options.end_tokens.begin(), options.end_tokens.end(), token.token) != options.end_tokens.end()) {
       result.reason = StopReason::end_token;
       break;
     }
     token.text = decoder.push(token.token);
-    const bool last =
-        static_cast<int>(result.tokens.size()) + 1 == options.tokens || sequence.length == sequence.cache.context();
+    const bool last = static_cast<int>(result.tokens.size()) + 1 == options.tokens || source.exhausted();
     if (last) token.text += decoder.flush();
     token.milliseconds = milliseconds_since(token_start);
     text.push_back(token.token);
@@ -161,8 +220,11 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
       break;
     }
   }
+  source.finish(text);
   if (result.reason != StopReason::stop_text) watch.finish();
   result.decode_milliseconds = milliseconds_since(decode_start);
+  result.decode_passes = source.passes();
+  result.draft = source.drafts();
   result.text = watch.text();
   return result;
 }

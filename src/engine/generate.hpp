@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/engine.hpp"
 #include "engine/sampler.hpp"
+#include "engine/speculate.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre {
@@ -16,6 +18,8 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stops;        ///< generation ends before the first of these texts
   std::vector<std::int32_t> end_tokens;  ///< or before one of these tokens
+  int likeliest = -1;                    ///< 0 or more: probabilities of each token and so many of the likeliest
+  std::optional<Draft> draft = {};       ///< tokens come from drafts that full depth verifies; without an exit
   /// One for every token of the prompt; none: what goes in at once runs at full depth.
   std::span<BoundedExit> prompt_exits = {};
 };
@@ -26,6 +30,7 @@ struct GeneratedToken {
   std::string text;  ///< whole characters that this token completed; may be empty
   TokenDepth depth;  ///< of the pass that chose this token
   double milliseconds = 0;
+  std::vector<TokenProbability> probabilities = {};  ///< if wanted, see probabilities_of()
 };
 
 enum class StopReason { length, context, stop_text, end_token, interrupted };
@@ -38,7 +43,8 @@ struct Generation {
   std::vector<TokenDepth> prompt_depths;  ///< of the tokens that went in at once, when they had exits
   double prefill_milliseconds = 0;
   double decode_milliseconds = 0;
-  int decode_passes = 0;  ///< a whole prompt gives the first token without one
+  int decode_passes = 0;  ///< at full depth or as deep as exits let; a whole prompt gives the first token without one
+  DraftCount draft = {};
 };
 
 /// Runs the prompt, all but its last token at once, at full depth or with its own exits; every pass that chooses a
