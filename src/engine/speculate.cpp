@@ -10,8 +10,9 @@
 namespace gyre {
 namespace {
 
-/// What a row costs that shares a pass with others, in rows alone: measured 0.1 to 0.2 (docs/performance.md).
-constexpr double kSharedRow = 0.2;
+/// What a row costs that shares a pass with others, in rows alone: 0.4 where weights come from memory, 0.9 where they
+/// stay in the second-level cache (docs/performance.md).
+constexpr double kSharedRow = 0.5;
 /// How much the last round counts in the mean.
 constexpr double kNewest = 0.25;
 constexpr int kFirstPause = 128;
