@@ -156,12 +156,13 @@ double milliseconds_per_token(const Generation& result) {
 }
 
 nlohmann::json sampling_json(const SamplingOptions& sampling) {
-  return {{"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"logit_bias", sampling.bias}};
+  nlohmann::json json = {{"temperature", sampling.temperature},
+                         {"top_k", sampling.top_k},
+                         {"top_p", sampling.top_p},
+                         {"min_p", sampling.min_p},
+                         {"repetition_penalty", sampling.repetition_penalty}};
+  if (!sampling.bias.empty()) json["logit_bias"] = sampling.bias;
+  return json;
 }
 
 nlohmann::json draft_json(const Request& request, const Generation& result) {
