@@ -16,14 +16,18 @@ std::size_t Scheduler::Running::group() const {
 
 void Scheduler::submit(Job job) {
   engine_.check_tokens(*job.sequence, job.tokens);
-  const auto same = [&](const Running& running) { return running.job.sequence == job.sequence; };
-  if (std::any_of(jobs_.begin(), jobs_.end(), same)) {
+  if (runs(*job.sequence)) {
     throw Error("this sequence has a job already; append its tokens one after the other");
   }
   if (job.exit != nullptr && job.tokens.size() != 1) {
     throw Error("a job of {} tokens and one exit; give single tokens an exit", job.tokens.size());
   }
   jobs_.push_back({std::move(job)});
+}
+
+bool Scheduler::runs(const Sequence& sequence) const {
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [&](const Running& running) { return running.job.sequence == &sequence; });
 }
 
 void Scheduler::cancel(const Sequence& sequence) {

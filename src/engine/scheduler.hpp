@@ -39,6 +39,8 @@ class Scheduler {
   void submit(Job job);
   /// The sequence is as it was after the last chunk that landed. Nothing happens when it has no job.
   void cancel(const Sequence& sequence);
+  /// Whether the sequence has a job.
+  [[nodiscard]] bool runs(const Sequence& sequence) const;
   [[nodiscard]] bool idle() const { return jobs_.empty(); }
   /// Runs one loop of one group; what landed with it is valid until the next step. When an exit rule or a trace throws,
   /// the jobs that took part in the run are cancelled.

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+
+#include "model/language.hpp"
+#include "model/model.hpp"
+
+namespace gyre {
+
+/// All there is of a model, opened once: its description, weights and digest, its tokenizer and end tokens, and its
+/// chat template, which is read when it is first wanted.
+struct Checkpoint {
+  Model model;
+  Language language;
+
+  /// A model folder or GGUF file. Throws Error as Model::load and load_language do.
+  static Checkpoint open(const std::filesystem::path& path, const LoadOptions& options = {}) {
+    Model model = Model::load(path, options);
+    Language language = load_language(model.path());
+    return {std::move(model), std::move(language)};
+  }
+  /// Throws Error when there is none, or one that cannot be read.
+  [[nodiscard]] ChatTemplate chat_template() const { return load_chat_template(model.path(), language.tokenizer); }
+};
+
+}  // namespace gyre
