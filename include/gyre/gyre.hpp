@@ -110,6 +110,9 @@ struct RunnerOptions {
   int threads = 0;                ///< 0: as many processors as this process may use
   std::string schedule = "rows";  ///< rows or lockstep, as gyre bench --schedule
   int chunk = 256;                ///< tokens of a prompt that go in together beside other texts
+  /// Above 0: beginnings of texts are kept, so many bytes of them, and a text that begins like one before goes on from
+  /// there (whole pages of 16 tokens at full depth; the logits are the same to the bit).
+  std::size_t prefix_bytes = 0;
 };
 
 /// Runs sequences of one model.

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/processors.hpp"
+#include "engine/prefix_cache.hpp"
 #include "engine/scheduler.hpp"
 #include "gyre/gyre.hpp"
 #include "model/checkpoint.hpp"
@@ -95,11 +96,24 @@ struct Runner::State {
     Sequence* handle;
     std::shared_ptr<Sequence::State> state;
     TraceSink trace;
+    std::vector<std::int32_t> beginning = {};  ///< the whole text, if it is to be kept
   };
   std::map<const gyre::Sequence*, Submitted> submitted;
+  PrefixCache prefixes;
 
-  State(std::shared_ptr<const Model::State> opened, int threads, Schedule schedule, int chunk)
-      : model(std::move(opened)), engine(model->checkpoint.model, threads), scheduler(engine, schedule, chunk) {}
+  State(std::shared_ptr<const Model::State> opened, int threads, const RunnerOptions& options)
+      : model(std::move(opened)),
+        engine(model->checkpoint.model, threads),
+        scheduler(engine, parse_schedule(options.schedule, "schedule"), options.chunk),
+        prefixes(options.prefix_bytes) {}
+
+  /// Goes on from what is known of a fresh text; returns what is left of its tokens.
+  std::vector<std::int32_t> behind_known(gyre::Sequence& sequence, std::vector<std::int32_t> tokens) {
+    std::optional<gyre::Sequence> known = prefixes.find(sequence, tokens);
+    if (!known) return tokens;
+    sequence = std::move(*known);
+    return {tokens.begin() + sequence.length, tokens.end()};
+  }
 
   void require_own(const Sequence::State& sequence) const {
     if (sequence.model != model) throw Error("the sequence belongs to another model; start one with this runner");
@@ -108,7 +122,7 @@ struct Runner::State {
 
 Runner::Runner(const Model& model, const RunnerOptions& options)
     : state_(std::make_unique<State>(model.state_, options.threads > 0 ? options.threads : usable_processors(),
-                                     parse_schedule(options.schedule, "schedule"), options.chunk)) {}
+                                     options)) {}
 Runner::Runner(Runner&&) noexcept = default;
 Runner::~Runner() = default;
 
@@ -146,21 +160,19 @@ void Runner::submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook h
   if (state_->submitted.contains(&text.sequence)) {
     throw Error("this sequence has a job already; append its tokens one after the other");
   }
-  TraceSink trace;
+  state_->engine.check_tokens(text.sequence, tokens);
+  BoundedExit* const exit = text.exit && tokens.size() == 1 ? &*text.exit : nullptr;
+  State::Submitted job{&sequence, sequence.state_, {}};
   if (hook) {
-    trace = [hook = std::move(hook)](const TracePoint& point) {
+    job.trace = [hook = std::move(hook)](const TracePoint& point) {
       hook({point.group, point.loop, point.position, point.states});
     };
+  } else if (text.sequence.length == 0) {  // a hook wants to see every token
+    job.beginning = tokens;
+    tokens = state_->behind_known(text.sequence, std::move(tokens));
   }
-  const auto place =
-      state_->submitted.emplace(&text.sequence, State::Submitted{&sequence, sequence.state_, std::move(trace)}).first;
-  const bool exits = text.exit && tokens.size() == 1;
-  try {
-    state_->scheduler.submit({&text.sequence, std::move(tokens), exits ? &*text.exit : nullptr, &place->second.trace});
-  } catch (...) {
-    state_->submitted.erase(place);
-    throw;
-  }
+  State::Submitted& kept = state_->submitted.insert_or_assign(&text.sequence, std::move(job)).first->second;
+  state_->scheduler.submit({&text.sequence, std::move(tokens), exit, &kept.trace});
 }
 
 std::vector<Step> Runner::step() {
@@ -168,6 +180,8 @@ std::vector<Step> Runner::step() {
   try {
     for (const Landed& landed : state_->scheduler.step()) {
       const auto place = state_->submitted.find(landed.sequence);
+      const std::vector<std::int32_t>& beginning = place->second.beginning;
+      if (!beginning.empty()) state_->prefixes.keep(*landed.sequence, beginning);
       done.push_back({place->second.handle,
                       {landed.logits.begin(), landed.logits.end()},
                       landed.depth.loops,

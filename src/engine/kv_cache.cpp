@@ -168,6 +168,12 @@ void KvCache::truncate(int tokens) {
   }
 }
 
+int KvCache::full_depth() const {
+  std::size_t i = 0;
+  while (i < depths_.size() && depths_[i] == loops_[i % loops_.size()]) ++i;
+  return static_cast<int>(i / loops_.size());
+}
+
 std::size_t KvCache::bytes() const {
   std::size_t pages = 0;
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {

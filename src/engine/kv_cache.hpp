@@ -58,6 +58,10 @@ class KvCache {
   [[nodiscard]] int context() const { return context_; }
   /// Tokens committed.
   [[nodiscard]] int size() const { return static_cast<int>(depths_.size() / loops_.size()); }
+  /// How many of its first tokens ran all loops.
+  [[nodiscard]] int full_depth() const;
+  /// Makes it take more positions, or fewer. Pages are made as they are wanted.
+  void set_context(int context) { context_ = context; }
   /// The most loops of each group.
   [[nodiscard]] const std::vector<int>& loops() const { return loops_; }
   /// Bytes of the pages there are, those that it shares with forks included.

@@ -125,6 +125,28 @@ TEST_F(Api, SequencesForkAreCutAndCancelled) {
   while (!runner.idle()) runner.step();  // the job holds what it needs
 }
 
+TEST_F(Api, TextsThatBeginAlikeSkipTheirBeginning) {
+  if (kernels().name == "amx") GTEST_SKIP() << "tiles round a prompt otherwise than one row";
+  std::vector<std::int32_t> prompt;
+  for (std::int32_t t = 0; t < 20; ++t) prompt.push_back((3 * t + t * t) % 16);
+  api::Runner plain(model_, {.threads = 1});
+  api::Runner keeping(model_, {.threads = 1, .prefix_bytes = std::size_t{1} << 24U});
+  api::Sequence alone = plain.start();
+  const api::Step wanted = plain.append(alone, prompt);
+  api::Sequence first = keeping.start();
+  EXPECT_EQ(keeping.append(first, prompt).logits, wanted.logits);
+  const std::size_t rows = keeping.layer_rows();
+  api::Sequence second = keeping.start();
+  EXPECT_EQ(keeping.append(second, prompt).logits, wanted.logits);
+  EXPECT_EQ(second.length(), 20);
+  EXPECT_EQ(5 * (keeping.layer_rows() - rows), rows);  // 4 tokens of 20
+  EXPECT_THAT([&] { keeping.submit(second, {99}); }, ThrowsMessage<Error>(HasSubstr("token 99")));
+  api::Sequence third = keeping.start();
+  EXPECT_THAT([&] { keeping.submit(third, std::vector<std::int32_t>(25, 1)); },
+              ThrowsMessage<Error>(HasSubstr("do not fit")));
+  EXPECT_EQ(third.length(), 0);
+}
+
 TEST_F(Api, AHookThatThrowsLeavesTheSequenceAsItWas) {
   api::Runner runner(model_, {.threads = 2});
   api::Sequence text = runner.start();
