@@ -48,7 +48,6 @@ KvCache::Page KvCache::new_page() const {
   const std::size_t bytes = (page_bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
   auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kCacheLine, bytes));
   if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, bytes);
   return {memory, [](std::byte* page) { std::free(page); }};  // NOLINT(cppcoreguidelines-no-malloc)
 }
 
@@ -71,7 +70,8 @@ void KvCache::own(std::size_t slot, std::size_t end, std::size_t page) {
   const auto others = static_cast<std::size_t>(before.use_count()) - (before == nullptr ? 0 : 1);  // but `before`
   if (before != nullptr && others == last - slot) return;
   const Page fresh = new_page();
-  if (before != nullptr) std::memcpy(fresh.get(), before.get(), page_bytes());
+  const bool holds_entries = static_cast<int>(page * kKvPage) < std::max(slots_[slot].entries, left_);
+  if (before != nullptr && holds_entries) std::memcpy(fresh.get(), before.get(), page_bytes());
   for (std::size_t at = slot; at < last; ++at) share(at, page, fresh);
 }
 
@@ -117,6 +117,7 @@ void KvCache::leave(std::size_t group, int offset, int loops_done) {
     const std::size_t end = first + static_cast<std::size_t>(groups_[group].slots);
     const std::size_t last = latest ? first + written - 1 : slot(group, layer, loops_done - 1);
     const int entry = slots_[last].entries + offset;
+    left_ = std::max(left_, entry + 1);
     const std::size_t page = static_cast<std::size_t>(entry) / kKvPage;
     for (std::size_t other = latest ? last + 1 : end - 1; other < end; ++other) {
       // Slots that share a page have the entry as soon as the first of them has it.
@@ -149,6 +150,7 @@ void KvCache::commit(std::span<const int> loops_done) {
 }
 
 void KvCache::truncate(int tokens) {
+  left_ = 0;
   std::vector<int> loops(groups_.size());
   while (size() > tokens) {
     std::copy(depths_.end() - static_cast<std::ptrdiff_t>(loops.size()), depths_.end(), loops.begin());

@@ -100,6 +100,7 @@ class KvCache {
   std::vector<int> loops_;  ///< per group, the most
   std::vector<Layers> groups_;
   std::vector<Slot> slots_;
+  int left_ = 0;  ///< entries before this may hold tokens in flight that have left a group; more than that does no harm
   std::vector<std::uint16_t> depths_;  ///< [tokens, groups]: loops that each token ran
   std::size_t heads_;
   std::size_t head_size_;

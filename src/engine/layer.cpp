@@ -170,16 +170,24 @@ void LayerRunner::mlp(const Job& job) {
 
 void LayerRunner::store(const Job& job, const Activations& input) {
   const std::size_t n = job.rows.size();
-  const std::size_t heads = static_cast<std::size_t>(spec_.heads) + static_cast<std::size_t>(spec_.kv_heads);
+  const auto q_heads = static_cast<std::size_t>(spec_.heads);
+  const std::size_t heads = q_heads + static_cast<std::size_t>(spec_.kv_heads);
   if (!each_alone(n)) {
     const Share mine = share(n, job.part);
     for (std::size_t t = mine.begin; t < mine.end; ++t) store_heads(job, t, {0, heads}, input.floats + t * hidden_);
     return;
   }
-  // A norm over all heads of a row is not to be shared out.
-  const bool whole = spec_.qk_norm == QkNorm::full;
-  const Share mine = whole ? (job.part == 0 ? Share{0, heads} : Share{0, 0}) : share(heads, job.part);
-  for (std::size_t t = 0; t < n; ++t) store_heads(job, t, mine, input.floats + t * hidden_);
+  if (spec_.qk_norm == QkNorm::full) {  // a norm over all heads of a row is not to be shared out
+    for (std::size_t t = 0; t < n && job.part == 0; ++t) store_heads(job, t, {0, heads}, input.floats + t * hidden_);
+    return;
+  }
+  // Each thread writes the keys that it reads in attend(): the numbers of a key lie in as many cache lines.
+  const Share queries = share(q_heads, job.part);
+  const Share keys = share(heads - q_heads, job.part);
+  for (std::size_t t = 0; t < n; ++t) {
+    store_heads(job, t, queries, input.floats + t * hidden_);
+    store_heads(job, t, {q_heads + keys.begin, q_heads + keys.end}, input.floats + t * hidden_);
+  }
 }
 
 void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, const float* input) {
