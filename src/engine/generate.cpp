@@ -177,7 +177,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
                     const std::function<void(const GeneratedToken&)>& each) {
   if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
   const auto vocabulary =
-      static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, static_cast<int>(tokenizer.size())));
+      static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, tokenizer.size()));
   TokenSource source(engine, sequence, options, exit, vocabulary);
   const auto start = Clock::now();
   Generation result;

@@ -35,7 +35,7 @@ struct Decoding {
       if (options.exit) {
         exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, static_cast<std::uint64_t>(s));
       }
-      draws.push_back(Random{random.bits()});
+      draws.emplace_back(random.bits());
     }
     for (std::size_t s = 0; s < sequences.size(); ++s) {
       engine.prefill(sequences[s], random_tokens(draws[s], 1, spec), Engine::Logits::none);
