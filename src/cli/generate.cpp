@@ -33,6 +33,7 @@ struct Request {
   std::vector<std::string> template_arguments;
   std::string exit = "fixed";
   std::string draft;
+  std::string diffusion;
   std::vector<std::string> bias;
   bool exit_prompt = false;
   bool whole_prompt = false;
@@ -201,6 +202,13 @@ nlohmann::json result_json(const Request& request, const Model& model, const Gen
   if (!request.template_arguments.empty()) json["template_arguments"] = request.template_arguments;
   json["text"] = result.text;
   json["stop_reason"] = name_of(result.reason);
+  if (!request.diffusion.empty()) {
+    const Diffuser::Count& count = result.diffusion;
+    json["diffusion"] = {{"diffuse", request.diffusion},
+                         {"steps", count.steps},
+                         {"positions_per_step", static_cast<double>(count.positions) / std::max(1, count.steps)},
+                         {"tokens_per_step", static_cast<double>(result.tokens.size()) / std::max(1, count.steps)}};
+  }
   if (!request.draft.empty()) json["speculation"] = draft_json(request, result);
   if (request.whole_prompt) json["whole_prompt"] = true;
   if (request.exit_prompt) {
@@ -243,6 +251,19 @@ void check_prompt(const Request& request) {
   }
 }
 
+/// What a wavefront of positions leaves nothing to do for.
+void check_diffusion(const Request& request) {
+  const auto refuse = [](bool given, std::string_view flag) {
+    if (given) throw Error("--diffuse: positions loop until they settle; leave out {}", flag);
+  };
+  refuse(request.exit != "fixed", "--exit");
+  refuse(request.exit_prompt, "--exit-prompt");
+  refuse(!request.draft.empty(), "--draft");
+  refuse(!request.run.loops.empty(), "--loops");
+  refuse(request.whole_prompt, "--whole-prompt");
+  refuse(request.generate.likeliest >= 0, "--logprobs");
+}
+
 void run(Request& request) {
   if (!request.prompt_file.empty()) request.prompt = prompt_of_file(request.prompt_file);
   check_prompt(request);
@@ -250,7 +271,12 @@ void run(Request& request) {
   const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
   const Language language = load_language(model.path());
   const Tokenizer& tokenizer = language.tokenizer;
-  const std::vector<int> loops = loops_of(request.run, model.spec());
+  std::vector<int> loops = loops_of(request.run, model.spec());
+  if (!request.diffusion.empty()) {
+    check_diffusion(request);
+    request.generate.diffusion = parse_diffusion(request.diffusion, "--diffuse");
+    loops[diffusion_group(model.spec(), "--diffuse")] = request.generate.diffusion->inner;
+  }
   const int context = context_of(request.context, model.spec());
   BoundedExit exit(choice, {model.spec(), loops, {}});
   Engine engine(model, thread_count(request.run));
@@ -276,10 +302,12 @@ void run(Request& request) {
       throw Error("--draft: full depth verifies what is drafted; leave out --exit {}", request.exit);
     if (options.likeliest >= 0) throw Error("--draft: tokens come several at a time; leave out --logprobs");
     options.draft = parse_draft(request.draft, model.spec(), loops, "--draft");
+    Speculator(engine, sequence, *options.draft, options.sampling, 1);  // refuses before anything is printed
   }
   if (!request.ignore_end) options.end_tokens = language.end_tokens;
   std::vector<BoundedExit> exits = prompt_exits(request, choice, {model.spec(), loops, {}}, prompt.size());
   options.prompt_exits = exits;
+  if (options.diffusion) Diffuser(engine, sequence, *options.diffusion, 1);  // likewise
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
   if (!request.run.json && !request.chat && request.messages_file.empty()) fmt::print("{}", request.prompt);
@@ -383,6 +411,11 @@ void add_generate(CLI::App& program) {
       "--draft", request->draft,
       "loops=L,tokens=T: draft T tokens with L loops, verify them with one pass at full depth; the text is "
       "that of full depth");
+  command->add_option(
+      "--diffuse", request->diffusion,
+      "A wavefront of positions that loop together and freeze as they settle (arXiv 2510.14961), for models "
+      "with one core: inner=4,steps=32,headway=1,wavefront=128,freeze=latent-diff,tau=0.03,ema=0.1,"
+      "noise=0.5; freeze is latent-diff, acceleration, stable or fixed");
   command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)")
       ->check(some_text());
   command->add_flag("--ignore-end", request->ignore_end, "Go on behind the model's end token, to measure a set length");

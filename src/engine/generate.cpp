@@ -104,6 +104,7 @@ class TokenSource {
         exit_(exit),
         vocabulary_(vocabulary),
         sampler_(options.sampling) {
+    if (options.diffusion) diffuser_.emplace(engine, sequence, *options.diffusion, vocabulary);
     if (options.draft) speculator_.emplace(engine, sequence, *options.draft, options.sampling, vocabulary);
   }
 
@@ -118,7 +119,28 @@ class TokenSource {
     if (options_.likeliest >= 0) token.probabilities = probabilities_of(logits, token.token, options_.likeliest);
   }
 
+  /// The prompt, all but its last token, where that is not done by a pass at full depth.
+  bool takes_prompt(std::span<const std::int32_t> prompt) {
+    if (diffuser_) diffuser_->prefill(prompt.first(prompt.size() - 1));
+    return diffuser_.has_value();
+  }
+
   void next(const std::vector<std::int32_t>& text, GeneratedToken& token) {
+    if (diffuser_) {
+      if (ready_.empty()) {
+        for (const Diffuser::Frozen& frozen : diffuser_->next(text, sampler_)) {
+          ready_.push_back(frozen.token);
+          loops_.push_back(frozen.loops);
+        }
+      }
+      token.depth = full_depth(sequence_);
+      token.depth.loops[diffusion_group(engine_.model().spec(), "--diffuse")] = loops_.front();
+      token.token = ready_.front();
+      ready_.pop_front();
+      loops_.pop_front();
+      ++passes_;
+      return;
+    }
     if (!speculator_) {
       draw(engine_.decode(sequence_, text.back(), exit_, token.depth), text, token);
       ++passes_;
@@ -136,10 +158,11 @@ class TokenSource {
 
   /// The sequence holds all of the text but its last token, whatever was ready besides.
   void finish(const std::vector<std::int32_t>& text) {
-    if (speculator_) sequence_.truncate(static_cast<int>(text.size()) - 1);
+    if (speculator_ || diffuser_) sequence_.truncate(static_cast<int>(text.size()) - 1);
   }
 
   [[nodiscard]] int passes() const { return passes_; }
+  [[nodiscard]] Diffuser::Count diffusion() const { return diffuser_ ? diffuser_->count() : Diffuser::Count(); }
   [[nodiscard]] DraftCount drafts() const { return speculator_ ? speculator_->count() : DraftCount(); }
 
  private:
@@ -149,8 +172,10 @@ class TokenSource {
   BoundedExit* exit_;
   std::size_t vocabulary_;
   Sampler sampler_;
+  std::optional<Diffuser> diffuser_;
   std::optional<Speculator> speculator_;
   std::deque<std::int32_t> ready_;
+  std::deque<int> loops_;  ///< of those that are ready, from the diffuser
   int passes_ = 0;
 };
 
@@ -176,12 +201,12 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each) {
   if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
-  const auto vocabulary =
-      static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, tokenizer.size()));
+  const auto vocabulary = static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, tokenizer.size()));
   TokenSource source(engine, sequence, options, exit, vocabulary);
   const auto start = Clock::now();
   Generation result;
-  std::span<const float> logits = take_prompt(engine, sequence, prompt, options, result.prompt_depths);
+  std::span<const float> logits;
+  if (!source.takes_prompt(prompt)) logits = take_prompt(engine, sequence, prompt, options, result.prompt_depths);
   result.prefill_milliseconds = milliseconds_since(start);
 
   StreamDecoder decoder(tokenizer);
@@ -225,6 +250,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   result.decode_milliseconds = milliseconds_since(decode_start);
   result.decode_passes = source.passes();
   result.draft = source.drafts();
+  result.diffusion = source.diffusion();
   result.text = watch.text();
   return result;
 }

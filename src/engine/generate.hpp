@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/diffuse.hpp"
 #include "engine/engine.hpp"
 #include "engine/sampler.hpp"
 #include "engine/speculate.hpp"
@@ -16,10 +17,11 @@ namespace gyre {
 struct GenerateOptions {
   int tokens = 100;  ///< most tokens to generate
   SamplingOptions sampling;
-  std::vector<std::string> stops;        ///< generation ends before the first of these texts
-  std::vector<std::int32_t> end_tokens;  ///< or before one of these tokens
-  int likeliest = -1;                    ///< 0 or more: probabilities of each token and so many of the likeliest
-  std::optional<Draft> draft = {};       ///< tokens come from drafts that full depth verifies; without an exit
+  std::vector<std::string> stops;           ///< generation ends before the first of these texts
+  std::vector<std::int32_t> end_tokens;     ///< or before one of these tokens
+  int likeliest = -1;                       ///< 0 or more: probabilities of each token and so many of the likeliest
+  std::optional<Draft> draft = {};          ///< tokens come from drafts that full depth verifies; without an exit
+  std::optional<Diffusion> diffusion = {};  ///< they come from a wavefront of positions; without exit or draft
   /// One for every token of the prompt; none: what goes in at once runs at full depth.
   std::span<BoundedExit> prompt_exits = {};
 };
@@ -45,6 +47,7 @@ struct Generation {
   double decode_milliseconds = 0;
   int decode_passes = 0;  ///< at full depth or as deep as exits let; a whole prompt gives the first token without one
   DraftCount draft = {};
+  Diffuser::Count diffusion = {};
 };
 
 /// Runs the prompt, all but its last token at once, at full depth or with its own exits; every pass that chooses a

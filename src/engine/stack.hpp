@@ -32,8 +32,8 @@ class Stack {
   /// another group. When it throws, the flights are where they were and may not go on.
   void run(std::size_t group, std::span<Flight* const> here);
 
-  /// The state with which a token landed, [hidden].
-  [[nodiscard]] std::span<const float> state(const Flight& flight) { return pool_.states[flight.row.index()]; }
+  /// The state with which a token waits before its group, or has landed, [hidden].
+  [[nodiscard]] std::span<float> state(const Flight& flight) { return pool_.states[flight.row.index()]; }
   /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head. Valid until the next call.
   std::span<const float> head(std::span<const float> states);
   [[nodiscard]] const PassCount& count() const { return count_; }

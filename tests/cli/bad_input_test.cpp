@@ -176,6 +176,24 @@ TEST_F(BadInput, CommandsAndFlags) {
   expect_eval_mistake({"--window", "24"}, {"--text", text(), "--window", "25"});
 }
 
+TEST_F(BadInput, WaysToComeByTokens) {
+  expect_generate_mistake({"--draft", "\"deep\""}, {"--draft", "deep"});
+  expect_generate_mistake({"--draft", "loops is missing"}, {"--draft", "tokens=2"});
+  expect_generate_mistake({"--draft", "9 loops are more"}, {"--draft", "loops=9"});
+  expect_generate_mistake({"--draft", "leave out --exit"}, {"--draft", "loops=1", "--exit", "accel:tau=0.1"});
+  expect_generate_mistake({"--draft", "--kv last"}, {"--draft", "loops=1", "--kv", "last"});
+  expect_generate_mistake({"--draft", "--first-state"}, {"--draft", "loops=1", "--first-state", "previous"});
+  expect_generate_mistake({"--draft", "--logprobs"}, {"--draft", "loops=1", "--logprobs", "2", "--json"});
+  expect_generate_mistake({"--diffuse", "one looped group"}, {"--diffuse", "inner=2"});
+  expect_generate_mistake({"--diffuse", "leave out --exit"}, {"--diffuse", "inner=2", "--exit", "accel:tau=0.1"});
+  expect_generate_mistake({"--logit-bias", "TOKEN=NUMBER"}, {"--logit-bias", "a=1"});
+  expect_generate_mistake({"--logit-bias", "TOKEN=NUMBER"}, {"--logit-bias", "1=nan"});
+  expect_generate_mistake({"--logit-bias", "no token 16"}, {"--logit-bias", "16=1"});
+  expect_generate_mistake({"--logprobs", "--json"}, {"--logprobs", "2"});
+  expect_mistake({"bench", "-m", model(), "--schedule", "fast"}, {"--schedule", "\"fast\"", "lockstep or rows"});
+  expect_mistake({"bench", "-m", model(), "--chunk", "4", "--prompt", "0", "-n", "4"}, {"--chunk"});
+}
+
 TEST_F(BadInput, ExitRules) {
   expect_generate_mistake({"\"soon\"", "fixed, accel, step, kl, random"}, {"--exit", "soon"});
   expect_generate_mistake({"\"t\"", "tau, hits, form"}, {"--exit", "accel:t=1"});
