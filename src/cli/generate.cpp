@@ -292,11 +292,13 @@ void run(Request& request) {
     throw Error("--prompt: {} tokens are more than the context of {}; shorten the prompt", prompt.size(), context);
   }
 
+  for (const std::string& bias : request.bias) {
+    request.generate.sampling.bias.push_back(parse_bias(bias, model.spec()));
+  }
   GenerateOptions options = request.generate;
   options.sampling.seed = request.run.seed;
   if (options.likeliest >= 0 && !request.run.json)
     throw Error("--logprobs: they are printed with --json alone; add it");
-  for (const std::string& bias : request.bias) options.sampling.bias.push_back(parse_bias(bias, model.spec()));
   if (!request.draft.empty()) {
     if (request.exit != "fixed")
       throw Error("--draft: full depth verifies what is drafted; leave out --exit {}", request.exit);

@@ -29,26 +29,27 @@ Use use_of(std::string_view name, const std::vector<Group>& groups, const std::v
   return {loops[group] * runs, part.ends_with("value_embed.weight")};
 }
 
-/// Numbers that the passes over one position hold at once: what Engine and LayerRunner keep between calls.
+/// Numbers that the passes over one position hold at once: what Stack and LayerRunner keep between calls.
 std::size_t activation_width(const ModelSpec& spec) {
   const auto hidden = static_cast<std::size_t>(spec.hidden_size);
   const auto attention = static_cast<std::size_t>(spec.attention_size());
   const auto ffn = static_cast<std::size_t>(spec.ffn_size);
   std::size_t joined = 0;
-  // What the group was handed, the fast state, the state before a damped loop, a state on its way out.
+  // What the group was handed and the fast state, each kept and in use; the state before a damped loop; a state on its
+  // way out.
   std::size_t besides = 0;
   for (const Group& group : spec.groups) {
     const bool linear = group.injection == Injection::linear;
     const bool copied = group.injection == Injection::decay || group.loop_norm || group.fast.there();
     joined = std::max(joined, linear ? 2 * hidden : copied ? hidden : 0);
-    std::size_t more = group.injection == Injection::none ? 0 : hidden;
-    if (group.fast.there()) more += hidden;
+    std::size_t more = group.injection == Injection::none ? 0 : 2 * hidden;
+    if (group.fast.there()) more += 2 * hidden;
     if (group.looped() && group.damping != 1.0F) more += hidden;
-    if (group.exit_norm || group.exit_linear) more += hidden;
+    if (group.exit_norm || group.exit_linear) more += 2 * hidden;
     besides = std::max(besides, more);
   }
-  // The state, the output of a branch and its sum; queries, keys and values; their mix.
-  const std::size_t branch = 3 * hidden + attention + static_cast<std::size_t>(spec.qkv_size());
+  // The state, kept and in use, the output of a branch and its sum; queries, keys and values; their mix.
+  const std::size_t branch = 4 * hidden + attention + static_cast<std::size_t>(spec.qkv_size());
   const std::size_t widest = std::max({hidden, attention, ffn});  // what a matrix reads: in f32, and rounded to bytes
   return branch + (spec.gated_mlp() ? 2 : 1) * ffn + widest + widest / 3 + joined + besides;
 }

@@ -73,6 +73,69 @@ TEST_F(GoodRun, GenerateTellsAsJsonWhatItDependsOnAndHowDeepEveryTokenWent) {
   EXPECT_DOUBLE_EQ(json["mean_loops_per_token"], loops / 8);
 }
 
+TEST_F(GoodRun, DraftsGiveTheTextOfFullDepth) {
+  const auto run = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--json", "--temperature", "0", "--threads", "1"});
+    // Tiles round a pass of many rows otherwise than one row.
+    return nlohmann::json::parse(output(generate(flags, "18"), {{"GYRE_ISA", "scalar"}}));
+  };
+  const nlohmann::json plain = run({});
+  const nlohmann::json drafted = run({"--draft", "loops=2/1,tokens=3"});
+  EXPECT_EQ(drafted["text"], plain["text"]);
+  EXPECT_EQ(drafted["tokens"].size(), 18U);
+  const nlohmann::json& counts = drafted["speculation"];
+  EXPECT_EQ(counts["draft"], "loops=2/1,tokens=3");
+  EXPECT_GT(counts["rounds"], 0);
+  EXPECT_LE(counts["accepted"], counts["drafted"]);
+  EXPECT_FALSE(plain.contains("speculation"));
+}
+
+TEST_F(GoodRun, GenerateTellsTheProbabilitiesOfTokens) {
+  const nlohmann::json json = nlohmann::json::parse(
+      output(generate({"--json", "--temperature", "0", "--logprobs", "2", "--logit-bias", "3=-99"})));
+  EXPECT_EQ(json["sampling"]["logit_bias"], (nlohmann::json{{3, -99.0}}));
+  for (const nlohmann::json& token : json["tokens"]) {
+    const nlohmann::json& likely = token["probabilities"]["top_logprobs"];
+    ASSERT_EQ(likely.size(), 2U);
+    EXPECT_NE(token["token"], 3);
+    EXPECT_LE(token["probabilities"]["logprob"], likely[0]["logprob"]);
+    EXPECT_GE(likely[0]["logprob"], likely[1]["logprob"]);
+    EXPECT_LT(likely[0]["logprob"], 0);
+    const bool first = likely[0]["token"] != 3;  // what the model says, before the bias
+    EXPECT_EQ(token["token"] == likely[0]["token"], first);
+  }
+}
+
+TEST_F(GoodRun, GenerateDiffusesOnModelsWithOneCore) {
+  ModelSpec spec = small_spec();
+  spec.groups = {spec.groups[0], spec.groups[1], spec.groups[3]};
+  const ModelFolder core(spec);
+  const nlohmann::json json =
+      nlohmann::json::parse(output({"generate", "-m", core.path().string(), "-p", "abc", "-n", "12", "--json",
+                                    "--temperature", "0", "--diffuse", "inner=2,steps=8,wavefront=8,freeze=fixed"}));
+  EXPECT_EQ(json["tokens"].size(), 12U);
+  EXPECT_EQ(json["tokens"][0]["group_loops"], (std::vector<int>{1, 8, 1}));
+  EXPECT_GT(json["diffusion"]["positions_per_step"], 1);
+}
+
+TEST_F(GoodRun, BenchTellsHowOftenALayerRunsForAToken) {
+  const auto run = [&](const std::string& schedule) {
+    return nlohmann::json::parse(
+        output({"bench", "-m", model(), "--prompt", "6", "-n", "10", "--rounds", "1", "--batch", "4", "--exit",
+                "fixed:loops=2/1", "--schedule", schedule, "--chunk", "3", "--json"}));
+  };
+  for (const char* schedule : {"lockstep", "rows"}) {
+    const nlohmann::json json = run(schedule);
+    const nlohmann::json& generation = json["generation"];
+    EXPECT_EQ(generation["schedule"], schedule);
+    EXPECT_EQ(generation["layer_passes_per_token"], 6.0 / 4);  // 1 + 2 + 2 · 1 + 1 layers for four tokens at once
+    EXPECT_EQ(generation["rows_per_layer_pass"], 4);
+    EXPECT_GT(generation["kv_bytes_per_token"], 0);
+    EXPECT_GT(json["beside_prompt"]["longest_wait_milliseconds"], 0);
+    EXPECT_EQ(json["beside_prompt"]["chunk"], 3);
+  }
+}
+
 TEST_F(GoodRun, GenerateLetsThePromptExitToo) {
   const auto run = [&](const std::vector<std::string>& flags) {
     return nlohmann::json::parse(output(generate(flags)));
