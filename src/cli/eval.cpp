@@ -253,8 +253,9 @@ void run(const Request& request) {
   for (const std::string& text : request.exits) rules.push_back(text == kAtOnce ? at_once() : parse_exit(text));
   if (rules.empty()) rules.push_back(request.text.file.empty() ? parse_exit("fixed") : at_once());
   if (!request.examples.empty()) refuse_flags_of_texts(request);
-  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
-  const Tokenizer tokenizer = load_language(model.path()).tokenizer;
+  const Checkpoint checkpoint = open_checkpoint(request.run);
+  const Model& model = checkpoint.model;
+  const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   EvaluationOptions options;
   options.loops = loops_of(request.run, model.spec());
   options.kv_policy = kv_policy_of(request.run);

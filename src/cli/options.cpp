@@ -32,6 +32,12 @@ Model load_model(const std::string& path, const LoopFlags& flags, const std::str
   return model;
 }
 
+Checkpoint open_checkpoint(const RunOptions& options) {
+  Model model = load_model(options.model, options.layer_loops, options.weights);
+  Language language = load_language(model.path());
+  return {std::move(model), std::move(language)};
+}
+
 void add_write_options(CLI::App& command, WriteOptions& options, const std::string& out, const std::string& types) {
   command.add_option("-m,--model", options.model, "Model folder or GGUF file")->required();
   add_loop_flags(command, options.layer_loops);

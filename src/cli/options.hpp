@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
-#include "model/model.hpp"
+#include "model/checkpoint.hpp"
 
 namespace gyre::cli {
 
@@ -18,6 +18,10 @@ struct LoopFlags {
 
 void add_loop_flags(CLI::App& command, LoopFlags& flags);
 Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
+
+struct RunOptions;
+/// The model of a command that runs one, with its tokenizer and what else it came with.
+Checkpoint open_checkpoint(const RunOptions& options);
 
 /// The flags of the commands that write a model.
 struct WriteOptions {

@@ -56,8 +56,8 @@ class Diffusing : public ::testing::Test {
     run.tokens.resize(static_cast<std::size_t>(tokens));
     return run;
   }
-  std::vector<std::int32_t> plain(int loops, int tokens) {
-    Sequence sequence = engine_.start({1, loops, 1}, 100, {}, 1);
+  std::vector<std::int32_t> plain(int loops, int tokens, const std::string& policy = "latest") {
+    Sequence sequence = engine_.start({1, loops, 1}, 100, parse_kv_policy(policy, "--kv"), 1);
     engine_.prefill(sequence, std::span(kPrompt).first(kPrompt.size() - 1), Engine::Logits::none);
     std::vector<std::int32_t> said;
     std::int32_t token = kPrompt.back();
@@ -80,6 +80,12 @@ TEST_F(Diffusing, OnePositionAtATimeIsOrdinaryDecoding) {
   EXPECT_EQ(got.tokens, plain(8, 30));
   EXPECT_EQ(got.loops, std::vector<int>(30, 8));
   EXPECT_EQ(got.count.steps, 1 + 30);  // the prompt is one
+}
+
+/// Several steps of some loops are as many loops in a row, whose keys and values share the slots of a step.
+TEST_F(Diffusing, StepsGoOnFromTheStatesOfTheStepBefore) {
+  EXPECT_EQ(run("inner=2,steps=8,wavefront=1,freeze=fixed,noise=0,ema=0", 30).tokens, plain(8, 30, "latest:ring=2"));
+  EXPECT_EQ(run("inner=3,steps=6,wavefront=1,freeze=fixed,noise=0,ema=0", 30).tokens, plain(6, 30, "latest:ring=3"));
 }
 
 TEST_F(Diffusing, ALongerWavefrontTakesFewerStepsThanPositionsOneByOne) {

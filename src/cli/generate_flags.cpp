@@ -1,0 +1,94 @@
+#include <memory>
+
+#include "cli/checks.hpp"
+#include "cli/commands.hpp"
+#include "cli/generate_request.hpp"
+
+namespace gyre::cli {
+
+void add_generate(CLI::App& program) {
+  auto request = std::make_shared<GenerateRequest>();
+  CLI::App* command =
+      program.add_subcommand("generate", "Write text, deciding for every token how many loops to spend");
+  add_run_options(*command, request->run);
+  SamplingOptions& sampling = request->generate.sampling;
+  CLI::Option* prompt = command->add_option("-p,--prompt", request->prompt, "Text to go on from");
+  command
+      ->add_option("--prompt-file", request->prompt_file,
+                   "File that holds it, or - for standard input; the line break at its end is left out")
+      ->excludes(prompt)
+      ->check(some_text());
+  command->add_flag("--chat", request->chat, "The prompt is a message: write it as the model's chat template says");
+  command->add_option("--system", request->system, "With --chat: what the system says first");
+  command->add_option(
+      "--messages", request->messages_file,
+      "JSON file of a whole conversation instead of --prompt: a list of {\"role\", \"content\"}, or an\n"
+      "object with messages and, if wanted, tools and documents");
+  command
+      ->add_option("--template-arg", request->template_arguments,
+                   "KEY=JSON for the chat template, say enable_thinking=false (may be given several times)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("-n,--tokens", request->generate.tokens, "Most tokens to generate")
+      ->check(whole_number(1, 1 << 24))
+      ->capture_default_str();
+  command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
+  command->add_flag("--exit-prompt", request->exit_prompt,
+                    "The rule holds for the prompt too: tokens that leave a group drop out of its later loops");
+  command->add_flag(
+      "--whole-prompt", request->whole_prompt,
+      "The tokens of the prompt see one another whole, for models trained that way (HRM-Text); the last of\n"
+      "them then goes in with the others and chooses the first token at their depth");
+  command->add_option("--context", request->context, "Positions to make room for (default: the model's, at most 4096)")
+      ->check(whole_number(1));
+  command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
+      ->check(number(0, 100))
+      ->capture_default_str();
+  command->add_option("--top-k", sampling.top_k, "Keep the k likeliest tokens (0: all)")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  command->add_option("--top-p", sampling.top_p, "Keep the likeliest tokens that reach this probability")
+      ->check(number(0, 1))
+      ->capture_default_str();
+  command->add_option("--min-p", sampling.min_p, "Drop tokens below this share of the likeliest one's probability")
+      ->check(number(0, 1))
+      ->capture_default_str();
+  command->add_option("--repetition-penalty", sampling.repetition_penalty, "Above 1: avoid tokens already used")
+      ->check(number(0.01, 100))
+      ->capture_default_str();
+  command
+      ->add_option("--logit-bias", request->bias,
+                   "TOKEN=NUMBER is added to the logit of a token (may be given several times)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      ->add_option("--logprobs", request->generate.likeliest,
+                   "With --json: log-probabilities of every token and of so many of the likeliest")
+      ->check(whole_number(0, 100));
+  command->add_option(
+      "--draft", request->draft,
+      "loops=L,tokens=T: draft T tokens with L loops, verify them with one pass at full depth; the text is "
+      "that of full depth");
+  command->add_option(
+      "--diffuse", request->diffusion,
+      "A wavefront of positions that loop together and freeze as they settle (arXiv 2510.14961), for models "
+      "with one core: inner=4,steps=32,headway=1,wavefront=128,freeze=latent-diff,tau=0.03,ema=0.1,"
+      "noise=0.5; freeze is latent-diff, acceleration, stable or fixed");
+  command->add_option("--stop", request->generate.stops, "End before this text (may be given several times)")
+      ->check(some_text());
+  command->add_flag("--ignore-end", request->ignore_end, "Go on behind the model's end token, to measure a set length");
+  command->add_option("--color", request->color, "Colour tokens by depth: auto, always, never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
+  command->footer(exit_help() +
+                  "Examples:\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --draft loops=2,tokens=4 --temperature 0\n"
+                  "  gyre generate -m smollm2.gguf --chat -p \"Name three rivers.\" --temperature 0\n"
+                  "  gyre generate -m qwen3 --messages talk.json --template-arg enable_thinking=false\n"
+                  "  gyre generate -m models/arithmetic -p \"3+4*2-1=\" -n 1 --temperature 0 --json");
+  command->callback([request] { run_generate(*request); });
+}
+
+}  // namespace gyre::cli

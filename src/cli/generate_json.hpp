@@ -1,0 +1,33 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/generate_request.hpp"
+
+namespace gyre::cli {
+
+/// Loops over the looped groups together, of one token or the most it could run.
+int looped_loops(const std::vector<int>& loops, const std::vector<int>& most);
+
+/// Loops of several tokens.
+struct DepthSum {
+  double loops = 0;
+  double tokens = 0;
+  void add(const TokenDepth& depth, const std::vector<int>& most) {
+    loops += looped_loops(depth.loops, most);
+    tokens += 1;
+  }
+  [[nodiscard]] double mean() const { return tokens > 0 ? loops / tokens : 0; }
+};
+
+double milliseconds_per_token(const Generation& result);
+
+nlohmann::json token_json(const GeneratedToken& token, const std::vector<int>& most);
+/// As the OpenAI API names them.
+nlohmann::json probabilities_json(const GeneratedToken& token, const Tokenizer& tokenizer);
+/// What a generation gave, but for its tokens.
+nlohmann::json result_json(const GenerateRequest& request, const Model& model, const Generation& result,
+                           const std::vector<int>& loops);
+
+}  // namespace gyre::cli
