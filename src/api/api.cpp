@@ -12,12 +12,6 @@
 #include "model/checkpoint.hpp"
 
 namespace gyre::api {
-namespace {
-
-/// Contexts of published models go to hundreds of thousands of positions.
-constexpr int kDefaultContext = 4096;
-
-}  // namespace
 
 struct Model::State {
   Checkpoint checkpoint;
@@ -99,17 +93,17 @@ struct Runner::State {
     std::vector<std::int32_t> beginning = {};  ///< the whole text, if it is to be kept
   };
   std::map<const gyre::Sequence*, Submitted> submitted;
-  PrefixCache prefixes;
+  std::unique_ptr<PrefixCache> prefixes;  ///< null: beginnings are not kept
 
   State(std::shared_ptr<const Model::State> opened, int threads, const RunnerOptions& options)
       : model(std::move(opened)),
         engine(model->checkpoint.model, threads),
         scheduler(engine, parse_schedule(options.schedule, "schedule"), options.chunk),
-        prefixes(options.prefix_bytes) {}
+        prefixes(options.prefix_bytes > 0 ? std::make_unique<PrefixCache>(options.prefix_bytes) : nullptr) {}
 
   /// Goes on from what is known of a fresh text; returns what is left of its tokens.
-  std::vector<std::int32_t> behind_known(gyre::Sequence& sequence, std::vector<std::int32_t> tokens) {
-    std::optional<gyre::Sequence> known = prefixes.find(sequence, tokens);
+  std::vector<std::int32_t> behind_known(gyre::Sequence& sequence, std::vector<std::int32_t> tokens) const {
+    std::optional<gyre::Sequence> known = prefixes->find(sequence, tokens);
     if (!known) return tokens;
     sequence = std::move(*known);
     return {tokens.begin() + sequence.length, tokens.end()};
@@ -167,7 +161,7 @@ void Runner::submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook h
     job.trace = [hook = std::move(hook)](const TracePoint& point) {
       hook({point.group, point.loop, point.position, point.states});
     };
-  } else if (text.sequence.length == 0) {  // a hook wants to see every token
+  } else if (state_->prefixes && text.sequence.length == 0) {  // a hook wants to see every token
     job.beginning = tokens;
     tokens = state_->behind_known(text.sequence, std::move(tokens));
   }
@@ -181,7 +175,7 @@ std::vector<Step> Runner::step() {
     for (const Landed& landed : state_->scheduler.step()) {
       const auto place = state_->submitted.find(landed.sequence);
       const std::vector<std::int32_t>& beginning = place->second.beginning;
-      if (!beginning.empty()) state_->prefixes.keep(*landed.sequence, beginning);
+      if (!beginning.empty()) state_->prefixes->keep(*landed.sequence, beginning);
       done.push_back({place->second.handle,
                       {landed.logits.begin(), landed.logits.end()},
                       landed.depth.loops,

@@ -10,13 +10,6 @@
 #include "study/number_types.hpp"
 
 namespace gyre::cli {
-namespace {
-
-/// Published contexts go to hundreds of thousands of positions; their KV cache would not.
-constexpr int kDefaultContext = 4096;
-
-}  // namespace
-
 void add_loop_flags(CLI::App& command, LoopFlags& flags) {
   command.add_option("--loop", flags.runs, "Loop layers of a plain model, as in 10-13x4 or 4x2,10-13x4 (from 0)");
   command.add_option("--damping", flags.damping, "With --loop: x + DAMPING (loop(x) - x) from the second loop on")

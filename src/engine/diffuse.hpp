@@ -57,6 +57,8 @@ class Diffuser {
   void prefill(std::span<const std::int32_t> tokens);
   /// The next tokens of a text that has one token more than the sequence, at least one.
   std::vector<Frozen> next(const std::vector<std::int32_t>& text, Sampler& sampler);
+  /// The group whose loops a token's depth counts.
+  [[nodiscard]] std::size_t group() const { return core_; }
   [[nodiscard]] const Count& count() const { return count_; }
 
  private:

@@ -134,7 +134,7 @@ class TokenSource {
         }
       }
       token.depth = full_depth(sequence_);
-      token.depth.loops[diffusion_group(engine_.model().spec(), "--diffuse")] = loops_.front();
+      token.depth.loops[diffuser_->group()] = loops_.front();
       token.token = ready_.front();
       ready_.pop_front();
       loops_.pop_front();

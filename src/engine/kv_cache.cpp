@@ -63,15 +63,14 @@ void KvCache::share(std::size_t slot, std::size_t page, const Page& with) {
 }
 
 void KvCache::own(std::size_t slot, std::size_t end, std::size_t page) {
-  const auto page_of = [&](std::size_t at) { return page < slots_[at].pages.size() ? slots_[at].pages[page] : Page(); };
-  const Page before = page_of(slot);
+  const auto place = [&](std::size_t at) { return page < slots_[at].table.size() ? slots_[at].table[page] : nullptr; };
+  const std::byte* const before = place(slot);
   std::size_t last = slot + 1;
-  while (last < end && page_of(last) == before) ++last;
-  const auto others = static_cast<std::size_t>(before.use_count()) - (before == nullptr ? 0 : 1);  // but `before`
-  if (before != nullptr && others == last - slot) return;
+  while (last < end && place(last) == before) ++last;
+  if (before != nullptr && static_cast<std::size_t>(slots_[slot].pages[page].use_count()) == last - slot) return;
   const Page fresh = new_page();
   const bool holds_entries = static_cast<int>(page * kKvPage) < std::max(slots_[slot].entries, left_);
-  if (before != nullptr && holds_entries) std::memcpy(fresh.get(), before.get(), page_bytes());
+  if (before != nullptr && holds_entries) std::memcpy(fresh.get(), before, page_bytes());
   for (std::size_t at = slot; at < last; ++at) share(at, page, fresh);
 }
 

@@ -33,6 +33,11 @@ void Stack::board(Flight& flight) {
   embed(flight, pool_.states[flight.row.index()]);
 }
 
+void Stack::take_rows(std::span<const std::size_t> rows, std::vector<float>& out) const {
+  out.resize(rows.size() * hidden_);
+  for (std::size_t j = 0; j < rows.size(); ++j) copy(row_of(work_.states, rows[j]), row_of(out, j));
+}
+
 void Stack::embed(const Flight& flight, std::span<float> state) {
   model_.embed(flight.token, state);
   const ModelSpec& spec = model_.spec();
@@ -236,8 +241,7 @@ void Stack::leave(std::size_t group, std::span<Flight* const> here) {
     flight.loop = 0;
   }
   if (going_.empty() || !(spec.exit_norm || spec.exit_linear)) return;
-  leaving_.resize(going_.size() * hidden_);
-  for (std::size_t j = 0; j < going_.size(); ++j) copy(row_of(work_.states, going_[j]), row_of(leaving_, j));
+  take_rows(going_, leaving_);
   apply_exit(group, leaving_);
   for (std::size_t j = 0; j < going_.size(); ++j) {
     copy(row_of(leaving_, j), pool_.states[here[going_[j]]->row.index()]);

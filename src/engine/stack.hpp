@@ -49,9 +49,12 @@ class Stack {
     std::vector<float> before;  ///< the states before a damped loop
   };
 
-  [[nodiscard]] std::span<float> row_of(std::vector<float>& rows, std::size_t i) const {
+  template <typename Numbers>
+  [[nodiscard]] auto row_of(Numbers& rows, std::size_t i) const {
     return std::span(rows).subspan(i * hidden_, hidden_);
   }
+  /// Some rows of the states that are being run, one after the other.
+  void take_rows(std::span<const std::size_t> rows, std::vector<float>& out) const;
   void embed(const Flight& flight, std::span<float> state);
   void gather(std::size_t group, std::span<Flight* const> here);
   void enter(std::size_t group, const Flight& flight, std::size_t i, Workspace& work) const;

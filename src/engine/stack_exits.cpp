@@ -57,11 +57,7 @@ void Stack::measure(Flight& flight, std::size_t i) {
 }
 
 void Stack::read_gates(std::size_t group, std::span<Flight* const> here) {
-  leaving_.resize(asking_.size() * hidden_);
-  for (std::size_t j = 0; j < asking_.size(); ++j) {
-    const std::span<const float> state = row_of(work_.states, asking_[j]);
-    std::copy(state.begin(), state.end(), row_of(leaving_, j).begin());
-  }
+  take_rows(asking_, leaving_);
   gates_.resize(asking_.size());
   layers_.apply(model_.groups()[group].gate, leaving_.data(), asking_.size(), gates_.data());
   for (std::size_t j = 0; j < asking_.size(); ++j) here[asking_[j]]->seen.gate = gates_[j];
@@ -96,13 +92,11 @@ void Stack::ask_by_logits(std::size_t group, std::span<Flight* const> here, Loop
 std::span<const float> Stack::read_out(std::size_t group, std::span<Flight* const> here,
                                        std::span<const std::size_t> rows, LoopStep::Readout how) {
   ahead_.rows.clear();
-  ahead_.states.resize(rows.size() * hidden_);
-  for (std::size_t j = 0; j < rows.size(); ++j) {
-    const std::span<const float> state = row_of(work_.states, rows[j]);
-    std::copy(state.begin(), state.end(), row_of(ahead_.states, j).begin());
-    ahead_.rows.push_back(work_.rows[rows[j]]);
+  take_rows(rows, ahead_.states);
+  for (const std::size_t row : rows) {
+    ahead_.rows.push_back(work_.rows[row]);
     ahead_.rows.back().loop = 0;
-    if (how == LoopStep::Readout::coda && here[rows[j]]->in_prompt) {
+    if (how == LoopStep::Readout::coda && here[row]->in_prompt) {
       throw Error(
           "exits in a prompt: later groups have not seen its tokens yet; let the rule decode by the head alone "
           "(decode=lens)");

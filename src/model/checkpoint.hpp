@@ -7,6 +7,9 @@
 
 namespace gyre {
 
+/// Positions to make room for unless told: published contexts go to hundreds of thousands; their KV cache would not.
+inline constexpr int kDefaultContext = 4096;
+
 /// All there is of a model, opened once: its description, weights and digest, its tokenizer and end tokens, and its
 /// chat template, which is read when it is first wanted.
 struct Checkpoint {
