@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -36,7 +37,7 @@ void add_convert(CLI::App& program) {
   CLI::App* command = program.add_subcommand("convert", "Write a model of any family in gyre's own form");
   options->type = "bf16";
   add_write_options(*command, *options, "A name that ends in .gguf for one file, or a folder's name",
-                    "f32, f16, bf16; in GGUF also q8_0, q4_0, tq2_0");
+                    "f32, f16, bf16; in GGUF also " + written_types(true));
   command->footer(
       "Examples:\n"
       "  gyre convert -m Ouro-1.4B --out ouro.gguf --type q8_0\n"

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "format/storage_types.hpp"
 #include "model/convert.hpp"
 #include "model/rounding.hpp"
 
@@ -64,7 +65,7 @@ void add_quantize(CLI::App& program) {
   auto options = std::make_shared<WriteOptions>();
   CLI::App* command = program.add_subcommand("quantize", "Write a model with its matrices rounded, part by part");
   options->type = "q8_0";
-  add_write_options(*command, *options, "GGUF file to write", "q8_0, q4_0, tq2_0 (ternary), bf16, f16, f32");
+  add_write_options(*command, *options, "GGUF file to write", written_types() + " (tq2_0: ternary)");
   command->footer(
       "Vectors stay F32, and so do matrices whose rows are no whole blocks (of 32 numbers; tq2_0: 256).\n"
       "What the rounding costs at every depth: gyre eval -m NEW --reference OLD --depths 1,2,4,8\n"

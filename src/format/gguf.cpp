@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "format/gguf_layout.hpp"
 #include "format/shared_bytes.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre {
 namespace {
@@ -36,18 +37,15 @@ struct TypeName {
   std::string_view name;
 };
 constexpr TypeName kOtherTypes[] = {
-    {6, "Q5_0"},     {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},
-    {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},
-    {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},
-    {28, "F64"},     {29, "IQ1_M"},  {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},
+    {9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
+    {21, "IQ3_S"}, {22, "IQ2_S"}, {24, "I8"},      {25, "I16"},    {26, "I32"},     {27, "I64"},
+    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {39, "MXFP4"},  {40, "NVFP4"},
 };
 
 DType tensor_type(std::uint32_t number, const std::string& where) {
+  if (const StorageType* type = storage_type_of_gguf(number)) return type->dtype;
   std::vector<std::string_view> readable;
-  for (const GgufTensorType& type : kGgufTensorTypes) {
-    if (type.number == number) return type.dtype;
-    readable.push_back(gyre::name_of(type.dtype));
-  }
+  for (const StorageType& type : storage_types()) readable.push_back(type.name);
   std::string name = fmt::format("number {}", number);
   for (const TypeName& other : kOtherTypes) {
     if (other.number == number) name = other.name;

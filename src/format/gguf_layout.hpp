@@ -3,8 +3,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "format/tensor.hpp"
-
 namespace gyre {
 
 /// What the reader and the writer of GGUF both know of the file.
@@ -12,16 +10,6 @@ constexpr std::string_view kGgufMagic = "GGUF";
 constexpr std::uint32_t kGgufVersion = 3;
 constexpr std::uint64_t kGgufAlignment = 32;  ///< of tensor data, unless the file says otherwise
 constexpr std::string_view kGgufAlignmentKey = "general.alignment";
-
-/// The number of a tensor type in the file.
-struct GgufTensorType {
-  std::uint32_t number;
-  DType dtype;
-};
-constexpr GgufTensorType kGgufTensorTypes[] = {
-    {0, DType::f32},   {1, DType::f16},   {2, DType::q4_0},  {3, DType::q4_1},  {8, DType::q8_0},
-    {12, DType::q4_k}, {13, DType::q5_k}, {14, DType::q6_k}, {30, DType::bf16}, {35, DType::tq2_0},
-};
 
 constexpr std::uint32_t kGgufMostAxes = 4;
 

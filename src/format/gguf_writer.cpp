@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "format/gguf.hpp"
 #include "format/gguf_layout.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre {
 namespace {
@@ -47,12 +48,6 @@ void append(std::string& out, const std::vector<T>& list) {
 }
 
 std::uint64_t aligned(std::uint64_t size) { return (size + kGgufAlignment - 1) / kGgufAlignment * kGgufAlignment; }
-
-std::uint32_t type_number(DType dtype) {
-  const auto* found = std::find_if(std::begin(kGgufTensorTypes), std::end(kGgufTensorTypes),
-                                   [&](const GgufTensorType& type) { return type.dtype == dtype; });
-  return found->number;
-}
 
 bool valid(const std::string& text) { return is_utf8(text); }
 bool valid(const std::vector<std::string>& texts) { return std::all_of(texts.begin(), texts.end(), is_utf8); }
@@ -108,7 +103,7 @@ void append_tensors(std::string& out, std::span<const NamedTensor> tensors, cons
     append(out, name);
     append(out, static_cast<std::uint32_t>(tensor.shape.size()));
     std::for_each(tensor.shape.rbegin(), tensor.shape.rend(), [&](std::int64_t size) { append(out, size); });
-    append(out, type_number(tensor.dtype));
+    append(out, storage_type(tensor.dtype).gguf_number);
     append(out, offset);
     offset += aligned(tensor.bytes.size());
   }

@@ -7,22 +7,10 @@
 
 #include "base/half.hpp"
 #include "format/block_formats.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre {
 namespace {
-
-struct Layout {
-  std::string_view name;
-  std::size_t block_size;
-  std::size_t block_bytes;
-};
-
-/// In the order of the enumerators.
-constexpr Layout kLayouts[] = {{"F32", 1, 4},      {"F16", 1, 2},     {"BF16", 1, 2},     {"Q8_0", 32, 34},
-                               {"Q4_0", 32, 18},   {"Q4_1", 32, 20},  {"Q4_K", 256, 144}, {"Q5_K", 256, 176},
-                               {"Q6_K", 256, 210}, {"TQ2_0", 256, 66}};
-
-const Layout& layout_of(DType dtype) { return kLayouts[static_cast<std::size_t>(dtype)]; }
 
 std::uint16_t load_u16(const std::byte* bytes) {
   std::uint16_t value = 0;
@@ -50,17 +38,17 @@ void widen_bytes(DType dtype, std::span<const std::byte> bytes, std::span<float>
 
 }  // namespace
 
-std::size_t block_size(DType dtype) { return layout_of(dtype).block_size; }
+std::size_t block_size(DType dtype) { return storage_type(dtype).numbers; }
 
-std::size_t bytes_of(DType dtype) { return layout_of(dtype).block_bytes; }
+std::size_t bytes_of(DType dtype) { return storage_type(dtype).bytes; }
 
-std::string_view name_of(DType dtype) { return layout_of(dtype).name; }
+std::string_view name_of(DType dtype) { return storage_type(dtype).name; }
 
 std::uint64_t byte_size(DType dtype, std::uint64_t elements) {
-  const Layout& layout = layout_of(dtype);
-  const std::uint64_t blocks = elements / layout.block_size + (elements % layout.block_size == 0 ? 0 : 1);
+  const StorageType& type = storage_type(dtype);
+  const std::uint64_t blocks = elements / type.numbers + (elements % type.numbers == 0 ? 0 : 1);
   std::uint64_t bytes = 0;
-  return __builtin_mul_overflow(blocks, std::uint64_t{layout.block_bytes}, &bytes) ? UINT64_MAX : bytes;
+  return __builtin_mul_overflow(blocks, std::uint64_t{type.bytes}, &bytes) ? UINT64_MAX : bytes;
 }
 
 std::uint64_t elements_of(std::span<const std::int64_t> shape) {

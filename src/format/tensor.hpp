@@ -9,9 +9,26 @@
 
 namespace gyre {
 
-/// How the numbers of a tensor are stored. The q types are the block formats of GGUF: a block of 32 (q8_0, q4_0, q4_1)
-/// or 256 (the others) neighbours of a row shares its scales; see block_formats.hpp for their bytes.
-enum class DType { f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, tq2_0 };
+/// How the numbers of a tensor are stored. Those behind bf16 are the block formats of GGUF: 32 or 256 neighbours of a
+/// row share their scales. What is known of each stands in storage_types.hpp, its bytes in blocks/.
+enum class DType {
+  f32,
+  f16,
+  bf16,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
+  tq2_0,
+};
 
 /// Numbers of one block; 1 for f32, f16 and bf16.
 std::size_t block_size(DType dtype);

@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t kRowBytes = kPanelVector / kPanelRows;  ///< of one row in a vector
 constexpr std::size_t kMostBlock = 256;
 
-std::size_t block_columns(WeightType type) { return type == WeightType::ternary ? 256 : 32; }
-
 /// Bytes of a block as files store it.
 std::size_t stored_block_bytes(WeightType type) {
   constexpr std::size_t kScale = 2;

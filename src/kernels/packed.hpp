@@ -43,24 +43,49 @@ struct PackedMatrix {
   [[nodiscard]] std::size_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
 };
 
+/// What the kernels know of a type; `code_bits` of 0: its numbers are multiplied as they are.
+struct WeightLayout {
+  WeightType type;
+  unsigned code_bits;         ///< of a code
+  int zero_code;              ///< the code that stands for 0
+  std::size_t block_columns;  ///< that share a scale
+  std::size_t step_columns;   ///< of one step of a panel
+};
+/// In the order of the enumerators.
+inline constexpr WeightLayout kWeightLayouts[] = {
+    {WeightType::f32, 0, 0, 1, 1},    {WeightType::bf16, 0, 0, 1, 2},        {WeightType::q8_0, 8, 128, 32, 64},
+    {WeightType::q4_0, 4, 8, 32, 64}, {WeightType::ternary, 2, 1, 256, 256},
+};
+constexpr const WeightLayout& layout_of(WeightType type) { return kWeightLayouts[static_cast<std::size_t>(type)]; }
+
 /// Whether this is a block format, whose products are taken with activations that are rounded to bytes.
-constexpr bool is_coded(WeightType type) { return type != WeightType::f32 && type != WeightType::bf16; }
-/// Bits of a code, and the code that stands for 0; of the block formats.
-constexpr unsigned code_bits(WeightType type) {
-  return type == WeightType::ternary ? 2 : (type == WeightType::q4_0 ? 4 : 8);
-}
-constexpr int zero_code(WeightType type) {
-  return type == WeightType::ternary ? 1 : (type == WeightType::q4_0 ? 8 : 128);
+constexpr bool is_coded(WeightType type) { return layout_of(type).code_bits > 0; }
+constexpr unsigned code_bits(WeightType type) { return layout_of(type).code_bits; }
+constexpr int zero_code(WeightType type) { return layout_of(type).zero_code; }
+constexpr std::size_t block_columns(WeightType type) { return layout_of(type).block_columns; }
+constexpr std::size_t step_columns(WeightType type) { return layout_of(type).step_columns; }
+
+/// Calls `function` with the type as a template argument: function.template operator()<Type>().
+template <typename Function>
+void with_type(WeightType type, const Function& function) {
+  switch (type) {
+    case WeightType::f32:
+      return function.template operator()<WeightType::f32>();
+    case WeightType::bf16:
+      return function.template operator()<WeightType::bf16>();
+    case WeightType::q8_0:
+      return function.template operator()<WeightType::q8_0>();
+    case WeightType::q4_0:
+      return function.template operator()<WeightType::q4_0>();
+    case WeightType::ternary:
+      return function.template operator()<WeightType::ternary>();
+  }
 }
 
 /// Bytes of a vector of a panel.
 inline constexpr std::size_t kPanelVector = 64;
 
-/// Columns of one step of a panel, and its bytes.
-constexpr std::size_t step_columns(WeightType type) {
-  if (!is_coded(type)) return type == WeightType::bf16 ? 2 : 1;
-  return type == WeightType::ternary ? 256 : 64;
-}
+/// Bytes of one step of a panel.
 constexpr std::size_t step_bytes(WeightType type) {
   if (!is_coded(type)) return kPanelVector;
   return step_columns(type) * kPanelRows * code_bits(type) / 8 + kPanelVector;

@@ -41,12 +41,12 @@ inline __m512 scales_of(const std::byte* scales, std::size_t block) {
 /// One panel in pairs of bfloat16 numbers, as a bf16 panel is.
 template <WeightType Type>
 void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
-  constexpr unsigned kBits = Type == WeightType::q8_0 ? 8 : (Type == WeightType::q4_0 ? 4 : 2);
+  constexpr unsigned kBits = code_bits(Type);
   constexpr std::size_t kFields = 8 / kBits;
-  constexpr std::size_t kBlocks = Type == WeightType::ternary ? 1 : 2;
-  constexpr std::size_t kScales = Type == WeightType::q4_0 ? 512 : 1024;
+  constexpr std::size_t kBlocks = step_columns(Type) / block_columns(Type);
+  constexpr std::size_t kScales = step_bytes(Type) - kPanelVector;
   constexpr std::size_t kVectors = kScales / 64 / kBlocks;  // of a block
-  constexpr float kZero = Type == WeightType::q8_0 ? 128.0F : (Type == WeightType::q4_0 ? 8.0F : 1.0F);
+  constexpr auto kZero = static_cast<float>(zero_code(Type));
   const __m512i low = _mm512_set1_epi8(static_cast<char>((1U << kBits) - 1U));
   for (std::size_t s = 0; s < steps; ++s) {
     const std::byte* const step = panel + s * (kScales + 64);
@@ -68,16 +68,9 @@ void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
 void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
   const std::byte* const from = weights.data + panel * panel_bytes(weights.type, weights.columns);
   const std::size_t steps = (weights.columns + step_columns(weights.type) - 1) / step_columns(weights.type);
-  switch (weights.type) {
-    case WeightType::q8_0:
-      return widen_panel<WeightType::q8_0>(from, steps, out);
-    case WeightType::q4_0:
-      return widen_panel<WeightType::q4_0>(from, steps, out);
-    case WeightType::ternary:
-      return widen_panel<WeightType::ternary>(from, steps, out);
-    default:
-      return;
-  }
+  with_type(weights.type, [&]<WeightType Type>() {
+    if constexpr (is_coded(Type)) widen_panel<Type>(from, steps, out);
+  });
 }
 
 /// Two panels of bfloat16 by 32 rows of activations, `depth` tiles along the columns: four tiles of sums. Tiles are

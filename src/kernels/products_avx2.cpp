@@ -79,7 +79,7 @@ inline __m256i dot4(__m256i codes, __m256i bytes) {
 /// Codes of one run, 4 of a row in each vector, of one half of the panel.
 template <WeightType Type>
 inline void read_codes(const std::byte* step, std::size_t run, std::size_t half, __m256i (&codes)[8]) {
-  constexpr int kBits = Type == WeightType::q8_0 ? 8 : (Type == WeightType::q4_0 ? 4 : 2);
+  constexpr auto kBits = static_cast<int>(code_bits(Type));
   constexpr std::size_t kFields = 8 / kBits;
   const __m256i low = _mm256_set1_epi8(static_cast<char>((1 << kBits) - 1));
   for (std::size_t v = 0; v < 8 / kFields; ++v) {
@@ -93,10 +93,10 @@ inline void read_codes(const std::byte* step, std::size_t run, std::size_t half,
 template <WeightType Type, std::size_t N>
 inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
   constexpr bool kTernary = Type == WeightType::ternary;
-  constexpr std::size_t kScales = Type == WeightType::q4_0 ? 512 : 1024;
+  constexpr std::size_t kScales = step_bytes(Type) - kPanelVector;
   constexpr std::size_t kStep = kScales + 64;
   constexpr std::size_t kRuns = kTernary ? 8 : 2;  // of a step
-  constexpr int kZero = Type == WeightType::q8_0 ? 128 : (kTernary ? 1 : 8);
+  constexpr int kZero = zero_code(Type);
   const std::size_t padded = padded_columns(x.columns);
   Sums<N> sums = {};
   for (std::size_t run = 0; run < padded / kByteRun; ++run) {
@@ -166,18 +166,7 @@ void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
-  switch (weights.type) {
-    case WeightType::f32:
-      return multiply_type<WeightType::f32>(weights, x, first_panel, last_panel, out);
-    case WeightType::bf16:
-      return multiply_type<WeightType::bf16>(weights, x, first_panel, last_panel, out);
-    case WeightType::q8_0:
-      return multiply_type<WeightType::q8_0>(weights, x, first_panel, last_panel, out);
-    case WeightType::q4_0:
-      return multiply_type<WeightType::q4_0>(weights, x, first_panel, last_panel, out);
-    case WeightType::ternary:
-      return multiply_type<WeightType::ternary>(weights, x, first_panel, last_panel, out);
-  }
+  with_type(weights.type, [&]<WeightType Type>() { multiply_type<Type>(weights, x, first_panel, last_panel, out); });
 }
 
 void round_to_bytes(const float* x, std::size_t count, std::size_t columns, const ByteRows& out) {

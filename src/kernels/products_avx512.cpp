@@ -130,7 +130,7 @@ inline __m512i four_bytes(const std::int8_t* bytes) {
 using Codes = __m512i[8];
 
 template <WeightType Type>
-constexpr std::size_t kRunVectors = Type == WeightType::q8_0 ? 8 : (Type == WeightType::q4_0 ? 4 : 2);
+constexpr std::size_t kRunVectors = code_bits(Type);
 
 template <WeightType Type>
 inline void read_codes(const std::byte* vectors, Codes& codes) {
@@ -309,19 +309,10 @@ void multiply_type(const Work& work, std::size_t first, std::size_t last) {
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
   const Work work{weights, x, out, panel_bytes(weights.type, weights.columns)};
-  switch (weights.type) {
-    case WeightType::f32:
-      if (x.count >= 2 * kMostColumns) return multiply_blocked(weights, x, first_panel, last_panel, out);
-      return multiply_type<WeightType::f32>(work, first_panel, last_panel);
-    case WeightType::bf16:
-      return multiply_type<WeightType::bf16>(work, first_panel, last_panel);
-    case WeightType::q8_0:
-      return multiply_type<WeightType::q8_0>(work, first_panel, last_panel);
-    case WeightType::q4_0:
-      return multiply_type<WeightType::q4_0>(work, first_panel, last_panel);
-    case WeightType::ternary:
-      return multiply_type<WeightType::ternary>(work, first_panel, last_panel);
+  if (weights.type == WeightType::f32 && x.count >= 2 * kMostColumns) {
+    return multiply_blocked(weights, x, first_panel, last_panel, out);
   }
+  with_type(weights.type, [&]<WeightType Type>() { multiply_type<Type>(work, first_panel, last_panel); });
 }
 
 void round_to_bytes(const float* x, std::size_t count, std::size_t columns, const ByteRows& out) {

@@ -11,6 +11,7 @@
 #include "format/gguf.hpp"
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
+#include "format/storage_types.hpp"
 #include "model/language.hpp"
 #include "model/parts.hpp"
 
@@ -19,24 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr EnumName<DType> kStorage[] = {{DType::f32, "f32"},   {DType::f16, "f16"},   {DType::bf16, "bf16"},
-                                        {DType::q8_0, "q8_0"}, {DType::q4_0, "q4_0"}, {DType::tq2_0, "tq2_0"}};
-
 /// The type a tensor gets.
 DType type_of(const TensorInfo& info, const ModelSpec& spec, const Storage& storage) {
   if (info.shape.size() < 2) return DType::f32;
   const auto own = storage.parts.find(part_of(spec, info.name));
   const DType type = own == storage.parts.end() ? storage.type : own->second;
   return static_cast<std::size_t>(info.shape.back()) % block_size(type) == 0 ? type : DType::f32;
-}
-
-DType parse_type(const std::string& text, const std::string& flag) {
-  std::string all;
-  for (const auto& [dtype, name] : kStorage) {
-    if (name == text) return dtype;
-    all += (all.empty() ? "" : ", ") + std::string(name);
-  }
-  throw Error("{}: \"{}\" is no type; choose one of {}", flag, text, all);
 }
 
 void require_parts(const Storage& storage, const ModelSpec& spec) {
@@ -100,13 +89,13 @@ void write_folder(const Model& model, const Language& language, std::span<const 
 }  // namespace
 
 Storage parse_storage(const std::string& type, std::span<const std::string> parts) {
-  Storage storage{parse_type(type, "--type"), {}};
+  Storage storage{parse_storage_type(type, "--type"), {}};
   for (const std::string& text : parts) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) {
       throw Error("--part: \"{}\" is not PART=TYPE, such as embed=q8_0", text);
     }
-    const DType own = parse_type(text.substr(equals + 1), "--part " + text);
+    const DType own = parse_storage_type(text.substr(equals + 1), "--part " + text);
     if (!storage.parts.emplace(text.substr(0, equals), own).second) {
       throw Error("--part: \"{}\" is given twice", text.substr(0, equals));
     }

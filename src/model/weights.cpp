@@ -16,43 +16,28 @@ namespace {
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPiece = 8 * kHugePage;
 
-constexpr EnumName<WeightType> kNames[] = {{WeightType::f32, "f32"},
-                                           {WeightType::bf16, "bf16"},
-                                           {WeightType::q8_0, "q8_0"},
-                                           {WeightType::q4_0, "q4_0"},
-                                           {WeightType::ternary, "ternary"}};
+/// Types of weights, by name and by how files store them.
+struct HeldType {
+  WeightType type;
+  std::string_view name;
+  DType stored;
+};
+constexpr HeldType kHeld[] = {{WeightType::f32, "f32", DType::f32},
+                              {WeightType::bf16, "bf16", DType::bf16},
+                              {WeightType::q8_0, "q8_0", DType::q8_0},
+                              {WeightType::q4_0, "q4_0", DType::q4_0},
+                              {WeightType::ternary, "ternary", DType::tq2_0}};
 
-std::optional<WeightType> weight_type_of(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return WeightType::f32;
-    case DType::bf16:
-      return WeightType::bf16;
-    case DType::q8_0:
-      return WeightType::q8_0;
-    case DType::q4_0:
-      return WeightType::q4_0;
-    case DType::tq2_0:
-      return WeightType::ternary;
-    default:
-      return {};
-  }
+const HeldType& held(WeightType type) {
+  return *std::find_if(std::begin(kHeld), std::end(kHeld), [&](const HeldType& row) { return row.type == type; });
 }
 
-DType stored_type_of(WeightType type) {
-  switch (type) {
-    case WeightType::f32:
-      return DType::f32;
-    case WeightType::bf16:
-      return DType::bf16;
-    case WeightType::q8_0:
-      return DType::q8_0;
-    case WeightType::q4_0:
-      return DType::q4_0;
-    case WeightType::ternary:
-      return DType::tq2_0;
+/// Nothing: the kernels do not multiply by numbers stored so.
+std::optional<WeightType> weight_type_of(DType dtype) {
+  for (const HeldType& row : kHeld) {
+    if (row.stored == dtype) return row.type;
   }
-  return DType::f32;
+  return {};
 }
 
 std::size_t columns_of(const TensorSource& source, const std::string& name) {
@@ -81,7 +66,7 @@ std::vector<const std::byte*> rows_of(const TensorSource& source, const std::str
     for (const TensorView& part : *parts) add(part.bytes);
     return rows;
   }
-  made = encode(source.floats(name), stored_type_of(type));
+  made = encode(source.floats(name), held(type).stored);
   add(made);
   return rows;
 }
@@ -89,10 +74,12 @@ std::vector<const std::byte*> rows_of(const TensorSource& source, const std::str
 }  // namespace
 
 WeightType parse_weight_type(const std::string& text, const std::string& flag) {
-  return parse_enum<WeightType>(kNames, text, flag, "type of weights");
+  std::vector<EnumName<WeightType>> names;
+  for (const HeldType& row : kHeld) names.push_back({row.type, row.name});
+  return parse_enum<WeightType>(names, text, flag, "type of weights");
 }
 
-std::string_view name_of(WeightType type) { return name_of<WeightType>(kNames, type); }
+std::string_view name_of(WeightType type) { return held(type).name; }
 
 void WeightMemory::Unmap::operator()(std::byte* memory) const { munmap(memory, size); }
 
@@ -122,7 +109,7 @@ WeightType held_type(const TensorSource& source, const std::string& name, std::o
   std::optional<WeightType> type = wanted;
   if (const auto parts = source.stored(name); !type && parts) type = common_type(*parts);
   if (!type) return WeightType::f32;
-  return columns_of(source, name) % block_size(stored_type_of(*type)) == 0 ? *type : WeightType::f32;
+  return columns_of(source, name) % block_size(held(*type).stored) == 0 ? *type : WeightType::f32;
 }
 
 PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, RowRange range, WeightType type,

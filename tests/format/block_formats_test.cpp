@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/half.hpp"
 #include "format/gguf.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre {
 namespace {
@@ -30,7 +31,9 @@ std::vector<float> widened(const TensorView& tensor) {
 
 TEST(Golden, EveryTypeReadsAsThePackageGgufReadsIt) {
   const Gguf file(GYRE_TEST_DIR "/format/golden/types.gguf");
-  for (const std::string name : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q5_K", "Q6_K"}) {
+  for (const StorageType& type : storage_types()) {
+    if (type.dtype == DType::tq2_0) continue;  // TernaryGivesThreeValuedWeightsBackExactly
+    const std::string name(type.name);
     const TensorView& tensor = file.at(name);
     EXPECT_EQ(name_of(tensor.dtype), name);
     EXPECT_EQ(tensor.shape, (std::vector<std::int64_t>{3, 512}));
@@ -145,6 +148,85 @@ TEST(Dequantize, FollowsTheFormulaOfEachType) {
   }
 }
 
+/// A block of 32 whose bytes are zeros but for d = 1 (and m = -3), code 31 for number 20 and code 5 for number 3.
+TEST(Dequantize, FiveBitsByHand) {
+  for (const bool has_least : {false, true}) {
+    const DType dtype = has_least ? DType::q5_1 : DType::q5_0;
+    const std::size_t at = has_least ? 4 : 2;
+    Bytes bytes(bytes_of(dtype));
+    put_half(bytes, 0, 1);
+    if (has_least) put_half(bytes, 2, -3);
+    put(bytes, at + 2, 1 << 4);       // bit 20: the upper bit of number 20
+    put(bytes, at + 4 + 4, 15 << 4);  // number 20 = 16 + 4: the high half of byte 4
+    put(bytes, at + 4 + 3, 5);        // number 3
+    std::vector<float> out(32);
+    dequantize(dtype, bytes, out);
+    const float zero = has_least ? -3.0F : -16.0F;
+    std::vector<float> expected(32, zero);
+    expected[20] = zero + 31;
+    expected[3] = zero + 5;
+    EXPECT_EQ(out, expected) << name_of(dtype);
+  }
+}
+
+/// Numbers of the last scale of a block, where all shifts are at their largest.
+TEST(Dequantize, TwoAndThreeBitsByHand) {
+  std::vector<float> out(256);
+  Bytes two(bytes_of(DType::q2_k));
+  put_half(two, 80, 0.5F);
+  put_half(two, 82, 0.25F);
+  put(two, 15, 7 | (3 << 4));      // the scale and the minimum of numbers 240 to 255
+  put(two, 16 + 32 + 31, 3 << 6);  // number 255: run 3 of the second half
+  dequantize(DType::q2_k, two, out);
+  EXPECT_EQ(out[255], 0.5F * 7 * 3 - 0.25F * 3);
+  EXPECT_EQ(out[254], -0.75F);
+  EXPECT_EQ(out[239], 0.0F);
+
+  Bytes three(bytes_of(DType::q3_k));
+  put_half(three, 108, 0.5F);
+  put(three, 31, 1 << 7);            // the third bit of number 255
+  put(three, 32 + 32 + 31, 2 << 6);  // its other two
+  put(three, 96 + 7, 13 << 4);       // scale 15: the low bits in the high half of byte 7
+  put(three, 96 + 8 + 3, 2 << 6);    // and its upper bits
+  dequantize(DType::q3_k, three, out);
+  EXPECT_EQ(out[255], 0.5F * (13 + 32 - 32) * (4 + 2 - 4));
+  EXPECT_EQ(out[254], 0.5F * 13 * -4);
+  EXPECT_EQ(out[0], 0.5F * -32 * -4);
+}
+
+TEST(Dequantize, UnevenStepsByHand) {
+  Bytes small(bytes_of(DType::iq4_nl));
+  put_half(small, 0, 2);
+  put(small, 2 + 15, 15 << 4);  // number 31
+  std::vector<float> out(32);
+  dequantize(DType::iq4_nl, small, out);
+  EXPECT_EQ(out[31], 2.0F * 113);
+  EXPECT_EQ(out[0], 2.0F * -127);
+
+  Bytes large(bytes_of(DType::iq4_xs));
+  put_half(large, 0, 0.5F);
+  put(large, 3, 3 << 6);          // the upper bits of scale 7
+  put(large, 4 + 3, 5 << 4);      // its lower ones
+  put(large, 8 + 7 * 16 + 2, 8);  // number 226
+  out.resize(256);
+  dequantize(DType::iq4_xs, large, out);
+  EXPECT_EQ(out[226], 0.5F * (48 + 5 - 32) * 1);
+  EXPECT_EQ(out[227], 0.5F * 21 * -127);
+  EXPECT_EQ(out[0], 0.5F * -32 * -127);
+}
+
+TEST(StorageTypes, TheNamesThatCanBeWrittenAreTheNamesThatAreParsed) {
+  EXPECT_EQ(written_types(), "f32, f16, bf16, q8_0, q4_0, tq2_0");
+  EXPECT_EQ(written_types(true), "q8_0, q4_0, tq2_0");
+  EXPECT_EQ(parse_storage_type("q4_0", "--type"), DType::q4_0);
+  EXPECT_EQ(parse_storage_type("Q4_0", "--type"), DType::q4_0);
+  EXPECT_THAT([] { static_cast<void>(parse_storage_type("q4_k", "--type")); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("--type"), HasSubstr("q4_k"), HasSubstr("tq2_0"))));
+  ASSERT_NE(storage_type_of_gguf(23), nullptr);
+  EXPECT_EQ(storage_type_of_gguf(23)->name, "IQ4_XS");
+  EXPECT_EQ(storage_type_of_gguf(9), nullptr);
+}
+
 TEST(Quantize, ErrsByNoMoreThanHalfAStep) {
   std::mt19937 random(8);
   std::normal_distribution<float> normal;
@@ -201,7 +283,7 @@ TEST(Quantize, RefusesWhatDoesNotFit) {
   std::vector<float> values(32, 1.0F);
   EXPECT_THAT([&] { quantize(DType::q4_k, values, bytes); }, ThrowsMessage<Error>(HasSubstr("Q4_K")));
   EXPECT_THAT([&] { quantize(DType::bf16, values, bytes); },
-              ThrowsMessage<Error>(HasSubstr("choose Q8_0, Q4_0 or TQ2_0")));
+              ThrowsMessage<Error>(HasSubstr("choose one of q8_0, q4_0, tq2_0")));
   EXPECT_THAT([&] { quantize(DType::q8_0, std::span(values).first(31), bytes); },
               ThrowsMessage<Error>(AllOf(HasSubstr("31"), HasSubstr("32"))));
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e9F}) {

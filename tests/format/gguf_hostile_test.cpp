@@ -195,16 +195,18 @@ TEST_F(HostileGguf, NamesGivenTwiceAreRefused) {
 TEST_F(HostileGguf, UnknownTypesAreRefused) {
   expect_refused(with_key(GgufBytes::key("k", 13, "0000")), "k is of the unknown type 13");
   expect_refused(with_key(GgufBytes::key("k", kList, GgufBytes::list(99, 1, "0000"))), "unknown type 99");
-  for (const auto& [number, name] : std::vector<std::pair<std::uint32_t, std::string>>{{6, "type Q5_0"},
-                                                                                       {10, "type Q2_K"},
-                                                                                       {23, "type IQ4_XS"},
+  for (const auto& [number, name] : std::vector<std::pair<std::uint32_t, std::string>>{{9, "type Q8_1"},
+                                                                                       {16, "type IQ2_XXS"},
+                                                                                       {19, "type IQ1_S"},
                                                                                        {28, "type F64"},
                                                                                        {4, "number 4"},
                                                                                        {9999, "9999"}}) {
     const GgufBytes file = with_tensor(GgufBytes::tensor("w", {8, 2}, number, 0));
     expect_refused(file, "tensor w is of type");
     expect_refused(file, name);
-    expect_refused(file, "gyre reads F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16");
+    expect_refused(
+        file,
+        "gyre reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ2_0");
   }
 }
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "format/blocks/k_scales.hpp"
+
+namespace gyre::blocks {
+
+/// d, m, 12 bytes of 8 scales s and 8 minima n, 128 bytes: d s q - m n. Of each 32 bytes the low halves are one run of
+/// 32 numbers and the high halves the next.
+struct Q4_K {
+  static constexpr std::size_t kNumbers = 256;
+  static constexpr std::size_t kBytes = 144;
+  static constexpr Scales<2> kScales = {0, 2};
+
+  static void read(const std::uint8_t* block, float* out) {
+    const KScales scales = read_k_scales(block);
+    const std::uint8_t* quants = block + KScales::kBytes;
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      const std::size_t run = i / 32;
+      const int quant = (quants[run / 2 * 32 + i % 32] >> (run % 2 * 4)) & 15;
+      out[i] = scales.scale[run] * static_cast<float>(quant) - scales.least[run];
+    }
+  }
+};
+
+}  // namespace gyre::blocks

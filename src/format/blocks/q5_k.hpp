@@ -1,0 +1,26 @@
+#pragma once
+
+#include "format/blocks/k_scales.hpp"
+
+namespace gyre::blocks {
+
+/// As q4_k, with 32 bytes of fifth bits before the 128: bit r of byte i is that of number i of run r.
+struct Q5_K {
+  static constexpr std::size_t kNumbers = 256;
+  static constexpr std::size_t kBytes = 176;
+  static constexpr Scales<2> kScales = {0, 2};
+
+  static void read(const std::uint8_t* block, float* out) {
+    const KScales scales = read_k_scales(block);
+    const std::uint8_t* upper = block + KScales::kBytes;
+    const std::uint8_t* quants = upper + 32;
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      const std::size_t run = i / 32;
+      const int low = (quants[run / 2 * 32 + i % 32] >> (run % 2 * 4)) & 15;
+      const int quant = low | (((upper[i % 32] >> run) & 1) << 4);
+      out[i] = scales.scale[run] * static_cast<float>(quant) - scales.least[run];
+    }
+  }
+};
+
+}  // namespace gyre::blocks

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "format/blocks/bytes.hpp"
+
+namespace gyre::blocks {
+
+/// 128 bytes, 64 bytes of upper bits, 16 signed scales s, d: d s (q - 32). Two halves of 128 numbers, each four runs of
+/// 32: runs 0 and 1 in the low halves of 64 bytes, runs 2 and 3 in the high ones; the two upper bits of run r are bits
+/// 2r and 2r + 1 of 32 further bytes. A scale serves 16 numbers.
+struct Q6_K {
+  static constexpr std::size_t kNumbers = 256;
+  static constexpr std::size_t kBytes = 210;
+  static constexpr Scales<1> kScales = {208};
+
+  static void read(const std::uint8_t* block, float* out) {
+    const std::uint8_t* upper = block + 128;
+    const std::uint8_t* scales = upper + 64;
+    const float scale = half_at(scales + 16);
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      const std::size_t half = i / 128;
+      const std::size_t run = i % 128 / 32;
+      const int low = block[half * 64 + i % 64] >> (run / 2 * 4);
+      const int high = upper[half * 32 + i % 32] >> (run * 2);
+      out[i] = scale * as_signed(scales[i / 16]) * static_cast<float>(((low & 15) | ((high & 3) << 4)) - 32);
+    }
+  }
+};
+
+}  // namespace gyre::blocks
