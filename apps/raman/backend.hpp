@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
+
 namespace gyre::raman {
 
 /// Preprocessed spectra with their classes.
@@ -55,6 +57,7 @@ struct FitRequest {
   std::string title;             ///< of the progress
   std::uint64_t seed = 1;
   int threads = 0;  ///< 0: all cores
+  Stop stop = {};
 };
 
 /// What makes models: LibTorch's module, or a stand-in of a test.
@@ -67,7 +70,7 @@ class Backend {
 
   /// Throws Error when the config is not one that `fit` takes.
   virtual void check(const nlohmann::json& config, const std::string& where, int points) const = 0;
-  /// The trained model; none when the user interrupted, and then a checkpoint is there to go on from.
+  /// The trained model; none when a stop was requested, and then a checkpoint is there to go on from.
   [[nodiscard]] virtual std::unique_ptr<Classifier> fit(const FitRequest& request) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Classifier> load(const std::filesystem::path& weights,
                                                          const nlohmann::json& config, const std::string& where,

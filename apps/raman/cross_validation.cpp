@@ -6,7 +6,6 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/hash.hpp"
-#include "base/interrupt.hpp"
 #include "base/random.hpp"
 #include "format/json_object.hpp"
 #include "raman/baselines.hpp"
@@ -94,9 +93,10 @@ std::optional<FoldResult> run_fold(const Dataset& data, const FoldSplit& split, 
   result.test = split.test;
   const fs::path folder = settings.out / "folds" / fold_name(protocol, fold);
   const auto start = std::chrono::steady_clock::now();
-  const auto model = backend.fit({settings.config, settings.where, training, folder,
-                                  fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
-                                  combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads});
+  const auto model =
+      backend.fit({settings.config, settings.where, training, folder,
+                   fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
+                   combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop});
   if (!model) return {};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.logits = model->logits(test.inputs);
@@ -136,7 +136,7 @@ std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol p
     // What stands in the file needs no checkpoint.
     fs::remove_all(settings.out / "folds" / fold_name(protocol, fold) / "checkpoints");
     results.push_back(std::move(*result));
-    if (interrupted() && fold + 1 < settings.folds) return {};
+    if (settings.stop.requested() && fold + 1 < settings.folds) return {};
   }
   return results;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "raman/backend.hpp"
 #include "raman/dataset.hpp"
 #include "raman/folds.hpp"
@@ -23,6 +24,7 @@ struct RunSettings {
   int folds = 5;
   std::uint64_t seed = 1;
   int threads = 0;
+  Stop stop = {};
 };
 
 /// One fold: what the model and the baselines say of spectra that they were not trained on.
@@ -44,7 +46,7 @@ struct FoldSplit {
 FoldSplit split_fold(const std::vector<int>& folds, int fold);
 
 /// Runs the folds of a protocol, one after the other. Every finished fold is a file in OUT/folds, so that a killed run
-/// goes on where it was; an unfinished one goes on from its checkpoint. None when the user interrupted.
+/// goes on where it was; an unfinished one goes on from its checkpoint. None when a stop was requested.
 std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol protocol, const RunSettings& settings,
                                                  const Backend& backend);
 

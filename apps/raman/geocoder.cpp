@@ -60,7 +60,9 @@ GeocoderSettings parse_geocoder(const std::string& text, const std::string& what
 }
 
 Geocoder::Geocoder(GeocoderSettings settings, Notice notice)
-    : settings_(std::move(settings)), notice_(std::move(notice)), client_(settings_.endpoint, "") {
+    : settings_(std::move(settings)),
+      notice_(std::move(notice)),
+      client_(settings_.endpoint, "", settings_.retries.stop) {
   if (settings_.cache.empty() || !std::filesystem::exists(settings_.cache)) return;
   const nlohmann::json stored = load_json(settings_.cache);
   try {
@@ -144,7 +146,7 @@ std::string Geocoder::ask_once(const std::string& query) {
 void Geocoder::wait_for_turn() {
   constexpr std::chrono::milliseconds kSlice{50};
   for (auto now = std::chrono::steady_clock::now(); now < next_; now = std::chrono::steady_clock::now()) {
-    require_still_wanted();
+    client_.require_still_wanted();
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(kSlice, next_ - now));
   }
   next_ = std::chrono::steady_clock::now() + settings_.interval;

@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/interrupt.hpp"
 #include "base/random.hpp"
 #include "raman/archive.hpp"
 #include "raman/formats.hpp"
@@ -53,7 +52,7 @@ double laser_from_name(const std::string& name) {
 
 class Reader {
  public:
-  explicit Reader(const ReadProgress& progress) : progress_(progress) {}
+  Reader(const ReadProgress& progress, Stop stop) : progress_(progress), stop_(stop) {}
 
   void add(const fs::path& path) {
     if (fs::is_directory(path)) {
@@ -111,7 +110,7 @@ class Reader {
 
   template <typename Content>
   void add_text(const std::string& source, const Content& content) {
-    require_not_interrupted();
+    stop_.check();
     try {
       Spectrum spectrum = read_spectrum(content());
       spectrum.source = source;
@@ -132,6 +131,7 @@ class Reader {
   }
 
   const ReadProgress& progress_;
+  Stop stop_;
   Collection collection_;
   std::unordered_set<std::uint64_t> seen_;
 };
@@ -144,8 +144,8 @@ std::map<Rejection, int> Collection::rejected_by_reason() const {
   return counts;
 }
 
-Collection read_collection(const std::vector<fs::path>& paths, const ReadProgress& progress) {
-  Reader reader(progress);
+Collection read_collection(const std::vector<fs::path>& paths, const ReadProgress& progress, Stop stop) {
+  Reader reader(progress, stop);
   for (const fs::path& path : paths) reader.add(path);
   return reader.take();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "raman/spectrum.hpp"
 
 namespace gyre::raman {
@@ -31,8 +32,9 @@ using ReadProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Reads spectra from files, folders (with the folders below them) and zip archives, which may hold folders. In
 /// folders and archives only *.txt, *.csv, *.dx, *.jdx and *.jcamp are read; a file that is named itself is read
-/// whatever its name. Throws Error for a path that is not there and for an archive that cannot be opened; a single file
-/// that is no spectrum is counted instead.
-Collection read_collection(const std::vector<std::filesystem::path>& paths, const ReadProgress& progress = {});
+/// whatever its name. Throws Error for a path that is not there, for an archive that cannot be opened, and once `stop`
+/// is requested; a single file that is no spectrum is counted instead.
+Collection read_collection(const std::vector<std::filesystem::path>& paths, const ReadProgress& progress = {},
+                           Stop stop = {});
 
 }  // namespace gyre::raman

@@ -9,6 +9,7 @@
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "engine/cost.hpp"
@@ -36,7 +37,7 @@ nlohmann::json speeds_json(const std::vector<double>& speeds) {
 nlohmann::json ceiling_json(const Request& request, const Model& model, double tokens_per_second) {
   const TokenCost cost = token_cost(model, request.bench.loops, 1, request.bench.kv_policy.type);
   const WeightMemory& weights = model.packed_weights();
-  const double bandwidth = read_bandwidth(weights.spans(), thread_count(request.run));
+  const double bandwidth = read_bandwidth(weights.spans(), thread_count(request.run), interrupt());
   const double bound = bandwidth / cost.weight_bytes;
   return {{"weight_bytes_per_token", cost.weight_bytes},
           {"weight_bytes_held", weights.allocated()},
@@ -121,7 +122,7 @@ void print_result(const Request& request, const Model& model, const BenchmarkRes
   nlohmann::json json = result_json(request, model, result);
   std::optional<Ceilings> ceilings;
   if (request.ceilings) {
-    ceilings = measure_ceilings(thread_count(request.run));
+    ceilings = measure_ceilings(thread_count(request.run), interrupt());
     json["machine"] = machine_json(*ceilings);
   }
   if (request.run.json) {
@@ -150,7 +151,7 @@ void print_result(const Request& request, const Model& model, const BenchmarkRes
 }
 
 void run(Request& request) {
-  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
+  const Model model = load_model(request.run);
   const ModelSpec& spec = model.spec();
   BenchmarkOptions& options = request.bench;
   options.loops = loops_of(request.run, spec);
@@ -171,7 +172,7 @@ void run(Request& request) {
     options.exit = parse_exit(request.exit);
     check_rules({&*options.exit, 1}, {spec, options.loops, {}});
   }
-  Engine engine(model, thread_count(request.run));
+  Engine engine(model, thread_count(request.run), interrupt());
   BenchmarkResult result;
   {
     Progress progress("bench", 1, "rounds");

@@ -14,8 +14,9 @@ namespace {
 
 void run(const WriteOptions& options) {
   const Storage storage = parse_storage(options.type, options.parts);
-  const Model model = load_model(options.model, options.layer_loops);
-  convert(model, storage, options.out);
+  const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops);
+  const Model& model = checkpoint.model;
+  convert(checkpoint, storage, options.out);
   const Model written = Model::load(options.out);
   const nlohmann::json json = {{"out", options.out},
                                {"family", model.family()},

@@ -9,6 +9,7 @@
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
@@ -262,6 +263,7 @@ void run(const Request& request) {
   options.start = parse_noise_start(request.run.first_state, "--first-state");
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
+  options.stop = interrupt();
   options.window = request.window > 0 ? request.window : std::min(model.spec().context, kDefaultWindow);
   if (options.window > model.spec().context) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);

@@ -13,6 +13,7 @@
 #include "cli/conversation.hpp"
 #include "cli/generate_json.hpp"
 #include "cli/generate_request.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "model/checkpoint.hpp"
 #include "text/utf8.hpp"
@@ -193,7 +194,7 @@ void run_generate(GenerateRequest& request) {
     loops[diffusion_group(model.spec(), "--diffuse")] = request.generate.diffusion->inner;
   }
   BoundedExit exit(choice, {model.spec(), loops, {}});
-  Engine engine(model, thread_count(request.run));
+  Engine engine(model, thread_count(request.run), interrupt());
   Sequence sequence = start_sequence(request, engine, loops);
   const std::vector<std::int32_t> prompt = prompt_tokens(request, checkpoint);
   if (const int context = sequence.cache.context(); static_cast<int>(prompt.size()) > context) {

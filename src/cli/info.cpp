@@ -112,7 +112,7 @@ void print_cost(const nlohmann::json& json) {
 }
 
 void run(const Request& request) {
-  const Model model = load_model(request.run.model, request.run.layer_loops, request.run.weights);
+  const Model model = load_model(request.run);
   const nlohmann::json json = describe(request, model);
   if (request.run.json) {
     fmt::print("{}\n", json.dump(2));

@@ -10,6 +10,14 @@
 #include "study/number_types.hpp"
 
 namespace gyre::cli {
+namespace {
+
+void prepare_kernels(const RunOptions& options) {
+  if (options.arithmetic == "exact") require_exact_kernels();
+}
+
+}  // namespace
+
 void add_loop_flags(CLI::App& command, LoopFlags& flags) {
   command.add_option("--loop", flags.runs, "Loop layers of a plain model, as in 10-13x4 or 4x2,10-13x4 (from 0)");
   command.add_option("--damping", flags.damping, "With --loop: x + DAMPING (loop(x) - x) from the second loop on")
@@ -25,10 +33,20 @@ Model load_model(const std::string& path, const LoopFlags& flags, const std::str
   return model;
 }
 
-Checkpoint open_checkpoint(const RunOptions& options) {
-  Model model = load_model(options.model, options.layer_loops, options.weights);
+Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights) {
+  Model model = load_model(path, flags, weights);
   Language language = load_language(model.path());
   return {std::move(model), std::move(language)};
+}
+
+Model load_model(const RunOptions& options) {
+  prepare_kernels(options);
+  return load_model(options.model, options.layer_loops, options.weights);
+}
+
+Checkpoint open_checkpoint(const RunOptions& options) {
+  prepare_kernels(options);
+  return open_checkpoint(options.model, options.layer_loops, options.weights);
 }
 
 void add_write_options(CLI::App& command, WriteOptions& options, const std::string& out, const std::string& types) {
@@ -61,6 +79,11 @@ void add_run_options(CLI::App& command, RunOptions& options) {
       .add_option("--first-state", options.first_state,
                   "Where groups that start from noise start: noise, zero, previous")
       ->check(known_to(parse_noise_start, "--first-state"))
+      ->capture_default_str();
+  command
+      .add_option("--arithmetic", options.arithmetic,
+                  "fast, or exact: without instructions whose rounding depends on how many tokens run together")
+      ->check(CLI::IsMember({"fast", "exact"}))
       ->capture_default_str();
   add_threads_option(command, options.threads);
   command.add_option("--seed", options.seed, "Seed of every draw")->check(seed_number())->capture_default_str();
@@ -110,6 +133,7 @@ nlohmann::json provenance(const RunOptions& options, const Model& model) {
                          {"first_state", options.first_state},
                          {"threads", thread_count(options)},
                          {"isa", kernels().name},
+                         {"arithmetic", kernels().exact ? "exact" : "fast"},
                          {"seed", options.seed}};
   if (!options.layer_loops.runs.empty()) {
     json["layer_loops"] = options.layer_loops.runs;

@@ -17,10 +17,13 @@ struct LoopFlags {
 };
 
 void add_loop_flags(CLI::App& command, LoopFlags& flags);
+/// A model with its loops, and with its tokenizer and what else it came with.
 Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
+Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
 
 struct RunOptions;
-/// The model of a command that runs one, with its tokenizer and what else it came with.
+/// Those of a command that runs a model, ready to run as the flags say.
+Model load_model(const RunOptions& options);
 Checkpoint open_checkpoint(const RunOptions& options);
 
 /// The flags of the commands that write a model.
@@ -45,6 +48,7 @@ struct RunOptions {
   std::string kv_policy = "latest";
   std::string kv_type = "f32";
   std::string first_state = "noise";
+  std::string arithmetic = "fast";
   int threads = 0;  ///< 0: as many as the process may use processors
   std::uint64_t seed = 1;
   bool json = false;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
+#include "cli/interrupt.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -55,12 +55,12 @@ int run_program(CLI::App& program, int argc, char** argv, std::string_view small
   try {
     program.parse(argc, argv);
     require_output_written();
-    return interrupted() ? kInterrupted : 0;
+    return interrupt().requested() ? kInterrupted : 0;
   } catch (const CLI::ParseError& failure) {
     return report_parse_error(program, failure);
   } catch (const Error& failure) {
     report(failure.what());
-    return interrupted() ? kInterrupted : kMistake;
+    return interrupt().requested() ? kInterrupted : kMistake;
   } catch (const std::system_error& failure) {
     report(failure.what());
     return kMistake;

@@ -9,6 +9,7 @@
 
 #include "base/progress.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -76,6 +77,7 @@ void run(const Request& given) {
   const HubSettings settings = settings_from_environment();
   request.folder = given.to.empty() ? default_folder(settings.home, request.repository) : fs::path(given.to);
   request.include = given.include;
+  request.retries.stop = interrupt();
   PullProgress progress;
   const PullResult result = pull(settings, request, progress.observer());
   progress.end();

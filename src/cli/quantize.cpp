@@ -52,8 +52,9 @@ void run(const WriteOptions& options) {
   if (!options.out.ends_with(".gguf"))
     throw Error("--out: {}: a quantised model is a GGUF file; let it end in .gguf", options.out);
   const Storage storage = parse_storage(options.type, options.parts);
-  const Model model = load_model(options.model, options.layer_loops);
-  convert(model, storage, options.out);
+  const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops);
+  const Model& model = checkpoint.model;
+  convert(checkpoint, storage, options.out);
   const Model written = Model::load(options.out);
   const std::vector<PartRounding> parts = compare_parts(model, written);
   options.json ? print_json(options, written, parts) : print_table(parts);

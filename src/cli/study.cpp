@@ -10,6 +10,7 @@
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
@@ -78,14 +79,18 @@ std::string command_of(const Request& request, int window, int threads) {
   add("--kv", request.run.kv_policy);
   add("--kv-type", request.run.kv_type);
   add("--first-state", request.run.first_state);
+  if (request.run.arithmetic != RunOptions().arithmetic) add("--arithmetic", request.run.arithmetic);
   add("--threads", threads);
   add("--seed", request.run.seed);
   add("--out", request.out);
   return command;
 }
 
-Model load(const Request& request, const fs::path& path) {
-  return load_model(path.string(), request.run.layer_loops, request.run.weights);
+/// What --model names, one checkpoint of the series.
+RunOptions run_of(const Request& request, const fs::path& path) {
+  RunOptions options = request.run;
+  options.model = path.string();
+  return options;
 }
 
 DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, const MeasuredText& text) {
@@ -100,6 +105,7 @@ DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, 
   options.start = parse_noise_start(request.run.first_state, "--first-state");
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
+  options.stop = interrupt();
   const Window first = cut_windows(text, spec, {options.window, 0}).front();
   options.trajectory_positions = trajectory_positions(static_cast<int>(first.scored()), kTrajectories);
   return options;
@@ -122,7 +128,7 @@ std::vector<StudiedCheckpoint> measure(const Request& request, const std::vector
   progress.update(0);
   std::vector<StudiedCheckpoint> checkpoints;
   for (const fs::path& path : paths) {
-    const Model model = load(request, path);
+    const Model model = load_model(run_of(request, path));
     if (model.spec() != spec) {
       throw Error("--model: {} and {} are different models; a study across training needs one run", path.string(),
                   paths.front().string());
@@ -165,10 +171,11 @@ void run(const Request& request) {
   std::vector<fs::path> inputs = paths;
   inputs.emplace_back(request.text.file);
   const StudyFiles files = study_files(request.out, inputs);
-  const Model first = load(request, paths.front());
+  const Checkpoint checkpoint = open_checkpoint(run_of(request, paths.front()));
+  const Model& first = checkpoint.model;
   if (first.spec().looped_groups().empty())
     throw Error("--model: {} has no looped group; loop some of its layers with --loop", paths.front().string());
-  const Tokenizer tokenizer = load_language(first.path()).tokenizer;
+  const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   const MeasuredText text = text_of(request, tokenizer);
   const DynamicsOptions options = dynamics_options(request, first.spec(), text);
   const std::vector<StudiedCheckpoint> checkpoints = measure(request, paths, first.spec(), text, options);

@@ -3,6 +3,7 @@
 #include "base/module.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 #include "train/trainer.hpp"
 
 namespace gyre::cli {
@@ -37,6 +38,7 @@ void add_train(CLI::App& program) {
       "Examples:\n"
       "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare\n"
       "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare --resume");
+  request->stop = interrupt();
   command->callback([request] { run_train(*request); });
 }
 

@@ -9,7 +9,6 @@
 
 #include "base/enum_name.hpp"
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 #include "base/random.hpp"
 #include "model/spec.hpp"
 
@@ -87,12 +86,12 @@ Diffuser::Diffuser(Engine& engine, Sequence& sequence, Diffusion diffusion, std:
       sequence_(sequence),
       diffusion_(diffusion),
       vocabulary_(vocabulary),
-      core_(diffusion_group(engine.model().spec(), "--diffuse")) {
+      core_(diffusion_group(engine.model().spec(), "diffusion")) {
   if (sequence.cache.loops()[core_] != diffusion.inner) {
-    throw Error("--diffuse: the sequence runs {} loops, a step {}", sequence.cache.loops()[core_], diffusion.inner);
+    throw Error("diffusion: the sequence runs {} loops, a step {}", sequence.cache.loops()[core_], diffusion.inner);
   }
   if (sequence.start == NoiseStart::previous) {
-    throw Error("--diffuse: positions do not wait for the states of those before them; use another --first-state");
+    throw Error("diffusion: positions do not wait for the states of those before them; use another first state");
   }
 }
 
@@ -123,7 +122,7 @@ void Diffuser::hear(const TracePoint& point, bool mixes_noise) {
 
 /// `inner` loops of all positions of the wavefront; logits of what follows each of them.
 std::span<const float> Diffuser::step(bool mixes_noise) {
-  require_not_interrupted();
+  engine_.stop().check();
   std::vector<std::int32_t> tokens;
   for (const Position& position : wave_) tokens.push_back(position.token);
   flights_ = engine_.flights_of(sequence_, tokens);

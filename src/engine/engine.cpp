@@ -5,7 +5,6 @@
 
 #include "base/enum_name.hpp"
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 
 namespace gyre {
 namespace {
@@ -39,7 +38,8 @@ void commit(std::span<Flight> flights) {
   if (sequence.start == NoiseStart::previous) sequence.last_states = std::move(flights.back().last_states);
 }
 
-Engine::Engine(const Model& model, int threads) : model_(model), pool_(threads), stack_(model, pool_) {}
+Engine::Engine(const Model& model, int threads, Stop stop)
+    : model_(model), stop_(stop), pool_(threads), stack_(model, pool_) {}
 
 NoiseStart parse_noise_start(const std::string& text, const std::string& flag) {
   return parse_enum<NoiseStart>(kNoiseStarts, text, flag, "first state");
@@ -59,7 +59,7 @@ Sequence Sequence::fork() const { return {cache.fork(), noise_seed, start, lengt
 void Sequence::truncate(int tokens) {
   if (tokens >= length) return;
   if (start == NoiseStart::previous) {
-    throw Error("--first-state previous: the states of token {} are gone; begin a sequence anew", tokens - 1);
+    throw Error("first state previous: the states of token {} are gone; begin a sequence anew", tokens - 1);
   }
   cache.truncate(tokens);
   length = tokens;
@@ -100,7 +100,7 @@ void Engine::fly(std::span<Flight> flights) {
         if (flight.group == group) here.push_back(&flight);
       }
       if (here.empty()) break;
-      require_not_interrupted();  // a long prompt at many loops may take minutes
+      stop_.check();  // a long prompt at many loops may take minutes
       stack_.run(group, here);
     }
   }
@@ -135,7 +135,7 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                        std::span<BoundedExit> exits, std::vector<TokenDepth>& depths) {
   if (sequence.cache.policy().lookup != KvPolicy::Lookup::latest) {
-    throw Error("--kv: exits in the prompt need the policy latest or one of its slots, not {}",
+    throw Error("exits in the prompt need the KV policy latest or one of its slots, not {}",
                 name_of(sequence.cache.policy()));
   }
   if (exits.size() != tokens.size()) {

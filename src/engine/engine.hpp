@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/flight.hpp"
 #include "engine/stack.hpp"
@@ -27,10 +28,11 @@ void require_in_vocabulary(std::span<const std::int32_t> tokens, const ModelSpec
 void commit(std::span<Flight> flights);
 
 /// Runs a model on this machine's cores: whole prompts, or a token of each of several texts. One engine serves many
-/// sequences, one call at a time; the tokens of a call move from group to group together.
+/// sequences, one call at a time; the tokens of a call move from group to group together. A pass ends with an Error
+/// between two loops once `stop` is requested.
 class Engine {
  public:
-  Engine(const Model& model, int threads);
+  Engine(const Model& model, int threads, Stop stop = {});
 
   /// A sequence with room for `context` positions (no more than a model with learned positions has) at up to `loops`
   /// loops a group.
@@ -63,6 +65,7 @@ class Engine {
 
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] int threads() const { return pool_.size(); }
+  [[nodiscard]] const Stop& stop() const { return stop_; }
   [[nodiscard]] const PassCount& count() const { return stack_.count(); }
 
   // What drivers are made of.
@@ -80,6 +83,7 @@ class Engine {
   std::span<const float> logits_of(std::span<Flight> flights, Logits wanted);
 
   const Model& model_;
+  Stop stop_;
   ThreadPool pool_;
   Stack stack_;
   std::vector<float> last_;  ///< states of tokens that landed

@@ -106,7 +106,7 @@ struct ExitOptionHelp {
   std::string_view help;
 };
 
-/// One kind of rule: its name in --exit, what it does, its options, and how one is made.
+/// One kind of rule: its name, what it does, its options, and how one is made.
 struct ExitKind {
   std::string_view name;
   std::string_view help;

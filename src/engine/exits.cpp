@@ -23,7 +23,7 @@ const ExitKind& kind_named(const std::string& name, const std::string& text) {
     if (kind.name == name) return kind;
     names += (names.empty() ? "" : ", ") + std::string(kind.name);
   }
-  throw Error("--exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
+  throw Error("exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
 }
 
 void check_key(const ExitKind& kind, const std::string& key, const std::string& text) {
@@ -33,27 +33,27 @@ void check_key(const ExitKind& kind, const std::string& key, const std::string& 
     keys += std::string(option.key) + ", ";
   }
   if (key == "min" || key == "max" || key == "every") return;
-  throw Error("--exit {}: {} has no option \"{}\"; its options are {}min, max, every", text, kind.name, key, keys);
+  throw Error("exit {}: {} has no option \"{}\"; its options are {}min, max, every", text, kind.name, key, keys);
 }
 
 }  // namespace
 
 float ExitOptions::number(const std::string& key, std::optional<float> otherwise, float least, float most) {
   if (!has(key) && otherwise) return *otherwise;
-  if (!has(key)) throw Error("--exit {}: {} is missing; write for example {}:{}=0.05", rule_, key, rule_, key);
+  if (!has(key)) throw Error("exit {}: {} is missing; write for example {}:{}=0.05", rule_, key, rule_, key);
   const auto value = parse_number<float>(given_.at(key));
   if (!value || !(*value >= least && *value <= most)) {
-    throw Error("--exit {}: {}={} is no number between {} and {}", rule_, key, given_.at(key), least, most);
+    throw Error("exit {}: {}={} is no number between {} and {}", rule_, key, given_.at(key), least, most);
   }
   return *value;
 }
 
 int ExitOptions::integer(const std::string& key, std::optional<int> otherwise, int least, int most) {
   if (!has(key) && otherwise) return *otherwise;
-  if (!has(key)) throw Error("--exit {}: {} is missing", rule_, key);
+  if (!has(key)) throw Error("exit {}: {} is missing", rule_, key);
   const auto value = parse_number<int>(given_.at(key));
   if (!value || *value < least || *value > most) {
-    throw Error("--exit {}: {}={} is no whole number between {} and {}", rule_, key, given_.at(key), least, most);
+    throw Error("exit {}: {}={} is no whole number between {} and {}", rule_, key, given_.at(key), least, most);
   }
   return *value;
 }
@@ -61,7 +61,7 @@ int ExitOptions::integer(const std::string& key, std::optional<int> otherwise, i
 std::string ExitOptions::text(const std::string& key, std::optional<std::string> otherwise) {
   if (has(key)) return given_.at(key);
   if (otherwise) return *otherwise;
-  throw Error("--exit {}: {} is missing; see gyre generate --help", rule_, key);
+  throw Error("exit {}: {} is missing; see the list of rules", rule_, key);
 }
 
 std::size_t ExitOptions::choice(const std::string& key, std::span<const std::string_view> names,
@@ -72,7 +72,7 @@ std::size_t ExitOptions::choice(const std::string& key, std::span<const std::str
     if (names[i] == given_.at(key)) return i;
     all += (all.empty() ? "" : ", ") + std::string(names[i]);
   }
-  throw Error("--exit {}: {}={} is unknown; choose one of {}", rule_, key, given_.at(key), all);
+  throw Error("exit {}: {}={} is unknown; choose one of {}", rule_, key, given_.at(key), all);
 }
 
 const std::vector<ExitKind>& exit_kinds() {
@@ -90,7 +90,7 @@ ExitChoice parse_exit(const std::string& text) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string pair = text.substr(begin, end - begin);
     const std::size_t equals = pair.find('=');
-    if (equals == std::string::npos) throw Error("--exit {}: \"{}\" is not of the form key=value", text, pair);
+    if (equals == std::string::npos) throw Error("exit {}: \"{}\" is not of the form key=value", text, pair);
     check_key(kind, pair.substr(0, equals), text);
     choice.options[pair.substr(0, equals)] = pair.substr(equals + 1);
     begin = end + 1;
@@ -103,11 +103,11 @@ int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules)
   if (like == choice.options.end()) return 0;
   const auto number = parse_number<int>(like->second);
   if (!number || *number < 1 || *number > static_cast<int>(rules.size())) {
-    throw Error("--exit {}: like={} names none of the {} rules of this run; count them from 1", choice.text,
-                like->second, rules.size());
+    throw Error("exit {}: like={} names none of the {} rules of this run; count them from 1", choice.text, like->second,
+                rules.size());
   }
   if (rules[static_cast<std::size_t>(*number - 1)].options.contains("like")) {
-    throw Error("--exit {}: rule {} is itself like another; name one with depths of its own", choice.text, *number);
+    throw Error("exit {}: rule {} is itself like another; name one with depths of its own", choice.text, *number);
   }
   return *number;
 }
@@ -118,7 +118,7 @@ BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, s
   least_ = options.integer("min", 1, 1, kMost);
   most_ = options.integer("max", kMost, 1, kMost);
   every_ = options.integer("every", 1, 1, kMost);
-  if (least_ > most_) throw Error("--exit {}: min={} is more than max={}", choice.text, least_, most_);
+  if (least_ > most_) throw Error("exit {}: min={} is more than max={}", choice.text, least_, most_);
   rule_ = kind_named(choice.kind, choice.text).make(options, context);
 }
 
@@ -146,7 +146,7 @@ std::optional<std::string_view> BoundedExit::leave_after(const LoopStep& step) {
 }
 
 std::string exit_help() {
-  std::string text = "Exit rules (--exit NAME:KEY=VALUE,…):\n";
+  std::string text = "Exit rules (NAME:KEY=VALUE,…):\n";
   for (const ExitKind& kind : exit_kinds()) {
     text += fmt::format("  {:7} {}\n", kind.name, kind.help);
     for (const ExitOptionHelp& option : kind.options)

@@ -8,7 +8,7 @@
 
 namespace gyre {
 
-/// Every kind of rule, in the order of --help.
+/// Every kind of rule, in the order of their list.
 const std::vector<ExitKind>& exit_kinds();
 
 /// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". `min` and `max` bound the loops of any rule,

@@ -5,7 +5,6 @@
 #include <deque>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 
 namespace gyre {
 namespace {
@@ -200,7 +199,7 @@ std::string_view name_of(StopReason reason) {
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each) {
-  if (prompt.empty()) throw Error("--prompt: the prompt is empty; give at least one character");
+  if (prompt.empty()) throw Error("the prompt is empty; give at least one character");
   const auto vocabulary = static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, tokenizer.size()));
   TokenSource source(engine, sequence, options, exit, vocabulary);
   const auto start = Clock::now();
@@ -218,7 +217,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
       result.reason = StopReason::context;
       break;
     }
-    if (interrupted()) {
+    if (engine.stop().requested()) {
       result.reason = StopReason::interrupted;
       break;
     }

@@ -27,7 +27,7 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
   if (!bytes || *bytes > PTRDIFF_MAX) {
     throw Error(
         "keys and values of {} positions in {} layer loops need more memory than there can be; give a smaller "
-        "--context or fewer --loops",
+        "context or fewer loops",
         context, slots);
   }
   slots_.resize(slots);

@@ -72,12 +72,11 @@ Speculator::Speculator(Engine& engine, Sequence& sequence, Draft draft, const Sa
       accepted_(draft_.tokens),
       next_pause_(kFirstPause) {
   if (sequence.start == NoiseStart::previous) {
-    throw Error(
-        "--draft: a token that starts where the one before ended cannot be taken back; use another --first-state");
+    throw Error("draft: a token that starts where the one before ended cannot be taken back; use another first state");
   }
   if (sequence.cache.policy().slots != KvPolicy::Slots::loop) {
     throw Error(
-        "--draft: under --kv {} a token reads other loops of earlier ones alone than among them; use latest, "
+        "draft: under the KV policy {} a token reads other loops of earlier ones alone than among them; use latest, "
         "full or all_or_last",
         name_of(sequence.cache.policy()));
   }

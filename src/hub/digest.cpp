@@ -24,7 +24,7 @@ HashStream digest_stream(DigestKind kind, std::int64_t size) {
   return stream;
 }
 
-bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& digest) {
+bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& digest, Stop stop) {
   constexpr std::size_t kChunk = std::size_t{16} << 20;
   std::error_code failure;
   if (!std::filesystem::is_regular_file(file, failure)) return false;
@@ -32,7 +32,7 @@ bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& d
   const MappedFile mapped(file);
   HashStream stream = digest_stream(digest.kind, size);
   for (std::span<const std::byte> rest = mapped.bytes(); !rest.empty();) {
-    require_still_wanted();
+    stop.check(kGoesOn);
     const std::size_t step = std::min(rest.size(), kChunk);
     stream.update(rest.first(step));
     rest = rest.subspan(step);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/hash.hpp"
+#include "base/stop.hpp"
 
 namespace gyre {
 
@@ -26,7 +27,7 @@ struct Digest {
 /// For a digest of content that comes piece by piece; `size` is that of the whole, which git's digest needs first.
 HashStream digest_stream(DigestKind kind, std::int64_t size);
 
-/// Whether `file` is a regular file of this size and digest. Stops with Error on an interrupt.
-bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& digest);
+/// Whether `file` is a regular file of this size and digest. Throws Error once `stop` is requested.
+bool holds(const std::filesystem::path& file, std::int64_t size, const Digest& digest, Stop stop = {});
 
 }  // namespace gyre

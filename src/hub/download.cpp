@@ -31,7 +31,7 @@ class Download {
         retries_(source.policy, source.notice) {
     if (part_.size() > file.size) part_.restart("");
     part_.read([this](std::span<const std::byte> bytes) {
-      require_still_wanted();
+      source_.client.require_still_wanted();
       digest_.update(bytes);
     });
     farthest_ = part_.size();

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 #include "hub/paths.hpp"
 
 namespace gyre {
@@ -95,8 +94,8 @@ std::size_t receive(char* data, std::size_t /*one*/, std::size_t count, void* co
   }
 }
 
-int stop_when_interrupted(void* /*context*/, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return interrupted() ? 1 : 0;
+int stop_when_requested(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const Stop*>(stop)->requested() ? 1 : 0;
 }
 
 }  // namespace
@@ -112,8 +111,11 @@ struct HttpClient::Connection {
   CURL* handle;
 };
 
-HttpClient::HttpClient(Url endpoint, std::string token)
-    : endpoint_(std::move(endpoint)), token_(std::move(token)), connection_(std::make_unique<Connection>()) {}
+HttpClient::HttpClient(Url endpoint, std::string token, Stop stop)
+    : endpoint_(std::move(endpoint)),
+      token_(std::move(token)),
+      stop_(stop),
+      connection_(std::make_unique<Connection>()) {}
 
 HttpClient::~HttpClient() = default;
 
@@ -150,7 +152,8 @@ HttpAnswer HttpClient::get_once(const Url& url, const std::vector<std::string>& 
   curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, kBufferBytes);
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail.data());
   curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, stop_when_interrupted);
+  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, stop_when_requested);
+  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &stop_);
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, receive);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
   // A proxy for the world is no way to this machine itself.
@@ -195,10 +198,6 @@ void HttpClient::report(int code, const Url& url, const std::string& detail) con
       throw Error("{}: the request failed: {}", url.host, reason);
   }
   throw TransientFailure(fmt::format("{}: {}", url.host, reason));
-}
-
-void require_still_wanted() {
-  if (interrupted()) throw Error("interrupted; the same command goes on where it stopped");
 }
 
 }  // namespace gyre

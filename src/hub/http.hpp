@@ -10,9 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "hub/url.hpp"
 
 namespace gyre {
+
+/// What an interrupt means here: what is on the disk stays.
+inline constexpr const char* kGoesOn = "the same command goes on where it stopped";
 
 /// A failure that may pass when the request is made again: a dropped connection, a busy server.
 class TransientFailure : public std::runtime_error {
@@ -54,7 +58,7 @@ struct BodyHandler {
 class HttpClient {
  public:
   /// An empty `token` means none.
-  HttpClient(Url endpoint, std::string token);
+  HttpClient(Url endpoint, std::string token, Stop stop = {});
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -66,6 +70,8 @@ class HttpClient {
 
   [[nodiscard]] const Url& endpoint() const { return endpoint_; }
   [[nodiscard]] bool has_token() const { return !token_.empty(); }
+  /// Throws Error once a stop is requested.
+  void require_still_wanted() const { stop_.check(kGoesOn); }
 
  private:
   struct Connection;
@@ -75,11 +81,9 @@ class HttpClient {
 
   Url endpoint_;
   std::string token_;
+  Stop stop_;
   std::unique_ptr<Connection> connection_;
   bool answered_ = false;  ///< something has answered: a failure to connect is then a passing one
 };
-
-/// Throws Error when the user has asked to stop; what is on the disk stays, so that a later run goes on from there.
-void require_still_wanted();
 
 }  // namespace gyre

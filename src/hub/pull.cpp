@@ -62,7 +62,7 @@ void make_folder(const fs::path& folder) {
   std::error_code failure;
   fs::create_directories(folder, failure);
   if (failure || !fs::is_directory(folder, failure)) {
-    throw Error("cannot make the folder {}: {}; choose another with --to", folder.string(),
+    throw Error("cannot make the folder {}: {}; choose another", folder.string(),
                 failure ? failure.message() : "something else has that name");
   }
 }
@@ -82,7 +82,7 @@ void require_space(const fs::path& folder, std::int64_t needed) {
   std::error_code failure;
   const fs::space_info space = fs::space(folder, failure);
   if (failure || space.available >= static_cast<std::uintmax_t>(needed)) return;
-  throw Error("{}: no space for {:.1f} MB more, {:.1f} MB are free; free some or choose another folder with --to",
+  throw Error("{}: no space for {:.1f} MB more, {:.1f} MB are free; free some or choose another folder",
               folder.string(), static_cast<double>(needed) / 1e6, static_cast<double>(space.available) / 1e6);
 }
 
@@ -98,14 +98,14 @@ std::vector<RemoteFile> wanted_files(const std::vector<RemoteFile>& files, const
                                         });
     if (!take) continue;
     if (file.path.ends_with(".part") || file.path.ends_with(".part.json")) {
-      throw Error("{}: {} has the name of an unfinished download; leave it out with --include", repository.full_name(),
-                  file.path);
+      throw Error("{}: {} has the name of an unfinished download; leave it out by naming what you want",
+                  repository.full_name(), file.path);
     }
     wanted.push_back(file);
   }
   const std::string name = repository.full_name();
   if (!include.empty()) {
-    if (wanted.empty()) throw Error("--include: no file of {} matches; it has {}", name, some_names(files));
+    if (wanted.empty()) throw Error("no file of {} matches what was named; it has {}", name, some_names(files));
     return wanted;
   }
   const auto any = [&](const char* pattern) {
@@ -113,7 +113,7 @@ std::vector<RemoteFile> wanted_files(const std::vector<RemoteFile>& files, const
                        [&](const RemoteFile& file) { return matches(pattern, file.path, false); });
   };
   if (!any("*.safetensors")) {
-    throw Error("{} has no *.safetensors; it has {}; name what you want with --include", name, some_names(files));
+    throw Error("{} has no *.safetensors; it has {}; name the files you want", name, some_names(files));
   }
   // Some models carry their weights twice, the second time in the names of the makers' own code.
   if (any("model*.safetensors")) {
@@ -124,7 +124,7 @@ std::vector<RemoteFile> wanted_files(const std::vector<RemoteFile>& files, const
 }
 
 PullResult pull(const HubSettings& settings, const PullRequest& request, const PullObserver& observer) {
-  HttpClient client(settings.endpoint, settings.token);
+  HttpClient client(settings.endpoint, settings.token, request.retries.stop);
   const Listing listing = list_files(client, request.repository, request.retries, observer.notice);
   const std::vector<RemoteFile> wanted = wanted_files(listing.files, request.include, request.repository);
   PullResult result;
@@ -137,7 +137,7 @@ PullResult pull(const HubSettings& settings, const PullRequest& request, const P
   std::int64_t needed = 0;
   for (const RemoteFile& file : wanted) {
     const fs::path target = request.folder / file.path;
-    const bool there = holds(target, file.size, file.digest);
+    const bool there = holds(target, file.size, file.digest, request.retries.stop);
     result.files.push_back({file, !there});
     if (there) done += file.size;
     if (!there) needed += std::max<std::int64_t>(0, file.size - bytes_left_of(target, file.digest.hex));
@@ -147,7 +147,7 @@ PullResult pull(const HubSettings& settings, const PullRequest& request, const P
   const DownloadSource source{client, request.repository, listing.commit, request.retries, observer.notice};
   for (const PulledFile& pulled : result.files) {
     if (!pulled.downloaded) continue;
-    require_still_wanted();
+    client.require_still_wanted();
     const RemoteFile& file = pulled.file;
     const fs::path target = request.folder / file.path;
     make_folder(target.parent_path());

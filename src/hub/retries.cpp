@@ -23,10 +23,10 @@ void Retries::wait_after(const TransientFailure& failure) {
     notice_(fmt::format("{}; trying again in {:.1f} s", failure.what(), std::chrono::duration<double>(wait).count()));
   }
   for (; wait > Milliseconds::zero(); wait -= kSlice) {
-    require_still_wanted();
+    policy_.stop.check(kGoesOn);
     std::this_thread::sleep_for(std::min(wait, kSlice));
   }
-  require_still_wanted();
+  policy_.stop.check(kGoesOn);
 }
 
 }  // namespace gyre

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "base/stop.hpp"
 #include "hub/http.hpp"
 
 namespace gyre {
@@ -13,6 +14,7 @@ struct RetryPolicy {
   int attempts = 6;                                ///< in a row without progress
   std::chrono::milliseconds first_wait{500};       ///< doubled after each failure
   std::chrono::milliseconds longest_wait{120000};  ///< the most, also when the server asks for more
+  Stop stop = {};                                  ///< ends waits and transfers with an Error
 };
 
 /// Told before each wait, in one line.
@@ -26,8 +28,8 @@ class Retries {
   /// Work went forward: earlier failures no longer count.
   void progressed() { failures_ = 0; }
 
-  /// Waits for as long as the server asked or the policy says. Throws Error once the attempts are used up, or when the
-  /// user asks to stop.
+  /// Waits for as long as the server asked or the policy says. Throws Error once the attempts are used up, or when a
+  /// stop is requested.
   void wait_after(const TransientFailure& failure);
 
  private:

@@ -22,7 +22,7 @@ fs::path home_folder() {
   if (const std::string home = variable("HF_HOME"); !home.empty()) return fs::absolute(home);
   if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) return fs::absolute(cache) / "huggingface";
   if (const std::string home = variable("HOME"); !home.empty()) return fs::absolute(home) / ".cache" / "huggingface";
-  throw Error("neither HF_HOME nor HOME says where models are kept; set HF_HOME or give --to");
+  throw Error("neither HF_HOME nor HOME says where models are kept; set HF_HOME or name a folder");
 }
 
 std::string trimmed(const std::string& text) {

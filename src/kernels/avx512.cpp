@@ -35,6 +35,7 @@ const Kernels kAvx512Kernels = {.name = "avx512",
                                 .step_statistics = step_statistics,
                                 .peaks = {kFloats, {}, kBytes}};
 const Kernels kAmxKernels = {.name = "amx",
+                             .exact = false,
                              .round_to_bytes = avx512::round_to_bytes,
                              .takes_bf16 = amx::takes_bf16,
                              .round_to_bf16 = amx::round_to_bf16,

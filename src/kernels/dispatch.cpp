@@ -6,6 +6,7 @@
 #include <unistd.h>
 #endif
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -39,16 +40,26 @@ bool tiles_are_granted() {
 #endif
 }
 
-const Kernels& choose() {
+bool is_named() {
+  const char* const wanted = std::getenv("GYRE_ISA");
+  return wanted != nullptr && *wanted != '\0';
+}
+
+const Kernels* choose() {
   const std::vector<const Kernels*> tables = available_kernels();
-  const char* wanted = std::getenv("GYRE_ISA");
-  if (wanted == nullptr || *wanted == '\0') return *tables.back();
+  if (!is_named()) return tables.back();
+  const std::string_view wanted = std::getenv("GYRE_ISA");
   std::string names;
   for (const Kernels* table : tables) {
-    if (table->name == wanted) return *table;
+    if (table->name == wanted) return table;
     names += (names.empty() ? "" : ", ") + std::string(table->name);
   }
   throw Error("GYRE_ISA: \"{}\" is unknown or not in this processor; choose one of {}", wanted, names);
+}
+
+const Kernels*& chosen() {
+  static const Kernels* table = choose();
+  return table;
 }
 
 }  // namespace
@@ -67,9 +78,16 @@ std::vector<const Kernels*> available_kernels() {
   return tables;
 }
 
-const Kernels& kernels() {
-  static const Kernels& table = choose();
-  return table;
+const Kernels& kernels() { return *chosen(); }
+
+void require_exact_kernels() {
+  if (kernels().exact) return;
+  if (is_named()) {
+    throw Error("GYRE_ISA: {} rounds by how many tokens are beside one; name another for exact arithmetic",
+                kernels().name);
+  }
+  const std::vector<const Kernels*> tables = available_kernels();
+  chosen() = *std::find_if(tables.rbegin(), tables.rend(), [](const Kernels* table) { return table->exact; });
 }
 
 }  // namespace gyre

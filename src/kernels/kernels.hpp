@@ -20,6 +20,7 @@ struct StepStatistics {
 /// The arithmetic of a model, one table per instruction set.
 struct Kernels {
   std::string_view name;
+  bool exact = true;  ///< what a row gets does not depend on how many are beside it
 
   /// Rounds rows [count, columns] to bytes, each run of kByteRun by its largest magnitude.
   void (*round_to_bytes)(const float* x, std::size_t count, std::size_t columns, const ByteRows& out);
@@ -69,6 +70,10 @@ constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
 /// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512, amx).
 /// Throws Error when GYRE_ISA names one that is unknown or that the processor lacks.
 const Kernels& kernels();
+
+/// From now on the widest table whose arithmetic is exact: before any model runs. Throws Error when GYRE_ISA names one
+/// that is not.
+void require_exact_kernels();
 
 /// Every table that this processor can run, the plain reference first.
 std::vector<const Kernels*> available_kernels();

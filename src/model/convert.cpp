@@ -12,7 +12,6 @@
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
 #include "format/storage_types.hpp"
-#include "model/language.hpp"
 #include "model/parts.hpp"
 
 namespace gyre {
@@ -32,7 +31,7 @@ void require_parts(const Storage& storage, const ModelSpec& spec) {
   const std::vector<std::string> known = parts_of(spec);
   for (const auto& [part, type] : storage.parts) {
     if (std::find(known.begin(), known.end(), part) != known.end()) continue;
-    throw Error("--part: this model has no part \"{}\"; its parts are {}", part, fmt::join(known, ", "));
+    throw Error("part: this model has no part \"{}\"; its parts are {}", part, fmt::join(known, ", "));
   }
 }
 
@@ -40,10 +39,11 @@ void require_parts(const Storage& storage, const ModelSpec& spec) {
 void require_plain(const Storage& storage) {
   const auto require = [](DType type, const std::string& flag) {
     if (block_size(type) == 1) return;
-    throw Error("{}: {} needs a GGUF file; let --out end in .gguf, or choose f32, f16 or bf16", flag, name_of(type));
+    throw Error("{}: {} needs a GGUF file; write one whose name ends in .gguf, or choose f32, f16 or bf16", flag,
+                name_of(type));
   };
-  require(storage.type, "--type");
-  for (const auto& [part, type] : storage.parts) require(type, "--part " + part);
+  require(storage.type, "type");
+  for (const auto& [part, type] : storage.parts) require(type, "part " + part);
 }
 
 /// The tensors of a model in gyre's names, encoded; `bytes` holds what is not the model's own.
@@ -89,29 +89,30 @@ void write_folder(const Model& model, const Language& language, std::span<const 
 }  // namespace
 
 Storage parse_storage(const std::string& type, std::span<const std::string> parts) {
-  Storage storage{parse_storage_type(type, "--type"), {}};
+  Storage storage{parse_storage_type(type, "type"), {}};
   for (const std::string& text : parts) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) {
-      throw Error("--part: \"{}\" is not PART=TYPE, such as embed=q8_0", text);
+      throw Error("part: \"{}\" is not PART=TYPE, such as embed=q8_0", text);
     }
-    const DType own = parse_storage_type(text.substr(equals + 1), "--part " + text);
+    const DType own = parse_storage_type(text.substr(equals + 1), "part " + text);
     if (!storage.parts.emplace(text.substr(0, equals), own).second) {
-      throw Error("--part: \"{}\" is given twice", text.substr(0, equals));
+      throw Error("part: \"{}\" is given twice", text.substr(0, equals));
     }
   }
   return storage;
 }
 
-void convert(const Model& model, const Storage& storage, const fs::path& out) {
+void convert(const Checkpoint& checkpoint, const Storage& storage, const fs::path& out) {
+  const Model& model = checkpoint.model;
   const bool one_file = out.extension() == ".gguf";
-  if (fs::exists(out)) throw Error("--out: {} is there already; name a new place", out.string());
+  if (fs::exists(out)) throw Error("{} is there already; name a new place", out.string());
   require_parts(storage, model.spec());
   if (!one_file) require_plain(storage);
-  const Language language = load_language(model.path());
   std::deque<std::vector<std::byte>> bytes;
   const std::vector<NamedTensor> tensors = encoded_tensors(model, storage, bytes);
-  one_file ? write_one_file(model, language, tensors, out) : write_folder(model, language, tensors, out);
+  one_file ? write_one_file(model, checkpoint.language, tensors, out)
+           : write_folder(model, checkpoint.language, tensors, out);
 }
 
 }  // namespace gyre

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "model/model.hpp"
+#include "model/checkpoint.hpp"
 
 namespace gyre {
 
@@ -16,12 +16,12 @@ struct Storage {
   std::map<std::string, DType> parts = {};  ///< parts of parts_of() that are stored otherwise
 };
 
-/// The type of `type`, and of every "PART=TYPE" of `parts`. Throws Error naming --type or --part.
+/// The type of `type`, and of every "PART=TYPE" of `parts`. Throws Error naming the type or the part.
 Storage parse_storage(const std::string& type, std::span<const std::string> parts);
 
 /// Writes `model` in gyre's own terms: a GGUF file when `out` ends in .gguf, else a folder of config.json and
 /// model.safetensors (F32, F16 or BF16). Its tokenizer and the tokens that end a text go with it. Whole or not at all.
 /// Throws Error when `out` is there already, when a type does not fit the format, or when there is no such part.
-void convert(const Model& model, const Storage& storage, const std::filesystem::path& out);
+void convert(const Checkpoint& checkpoint, const Storage& storage, const std::filesystem::path& out);
 
 }  // namespace gyre

@@ -175,7 +175,7 @@ ChatTemplate load_chat_template(const fs::path& model, const Tokenizer& tokenize
   constexpr const char* kToolTemplate = "tokenizer.chat_template.tool_use";
   const Gguf file(model);
   if (!file.has(kTemplate)) {
-    throw Error("{}: no chat template (key {}); give a prompt without --chat", model.string(), kTemplate);
+    throw Error("{}: no chat template (key {}); give a plain prompt", model.string(), kTemplate);
   }
   // SentencePiece vocabularies have these tokens in these places unless they say otherwise.
   const bool sentence_piece = file.text("tokenizer.ggml.model", "") == "llama";

@@ -107,8 +107,8 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
                     run.first, group.name);
       }
       if (group.looped()) {
-        throw Error("{}: layer {} belongs to group \"{}\", which loops already; use --loops", flag, run.first,
-                    group.name);
+        throw Error("{}: layer {} belongs to group \"{}\", which loops already; give its loops instead", flag,
+                    run.first, group.name);
       }
       if (run.first > at) looped.groups.push_back(stretch(group, at - begin, run.first - at, begin));
       Group core = stretch(group, run.first - begin, run.last - run.first + 1, begin);

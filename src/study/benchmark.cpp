@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/interrupt.hpp"
 #include "base/random.hpp"
 #include "study/stopwatch.hpp"
 
@@ -67,7 +66,7 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
   Scheduler scheduler(engine, options.schedule, 1);
   for (std::size_t s = 0; s < decoding.sequences.size(); ++s) scheduler.submit(decoding.next(s, spec));
   while (!scheduler.idle()) {
-    require_not_interrupted();
+    engine.stop().check();
     for (const Landed& landed : scheduler.step()) {
       for (const int group : looped) totals.loops += landed.depth.loops[static_cast<std::size_t>(group)];
       if (landed.sequence->length > options.tokens) continue;
@@ -110,7 +109,7 @@ void time_beside(Engine& engine, const BenchmarkOptions& options, Random& random
   const Stopwatch watch;
   double wait = 0;
   while (long_text.length < options.prompt) {
-    require_not_interrupted();
+    engine.stop().check();
     for (const Landed& landed : scheduler.step()) {
       if (landed.sequence == &long_text) continue;
       const auto s = static_cast<std::size_t>(landed.sequence - decoding.sequences.data());
@@ -132,7 +131,7 @@ BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const
   BenchmarkResult result;
   Totals totals;
   for (int round = 0; round <= options.rounds; ++round) {
-    require_not_interrupted();
+    engine.stop().check();
     const bool counts = round > 0;
     if (options.prompt > 0) {
       const double speed = time_prompt(engine, options, random);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <vector>
 
-#include "base/interrupt.hpp"
 #include "base/thread_pool.hpp"
 #include "kernels/kernels.hpp"
 #include "model/weights.hpp"
@@ -17,12 +16,12 @@ namespace {
 
 constexpr int kTries = 9;
 
-double operations_per_second(const Peak& peak, ThreadPool& pool) {
+double operations_per_second(const Peak& peak, ThreadPool& pool, Stop stop) {
   if (peak.run == nullptr) return 0;
   constexpr std::size_t kRounds = std::size_t{1} << 20;
   std::vector<double> speeds;
   for (int attempt = 0; attempt <= kTries; ++attempt) {
-    require_not_interrupted();
+    stop.check();
     const Stopwatch watch;
     pool.run([&](int /*part*/) { peak.run(kRounds); });
     speeds.push_back(peak.operations * static_cast<double>(kRounds) * pool.size() / watch.seconds());
@@ -47,7 +46,7 @@ std::uint64_t sum_of_lines(std::span<const std::byte> lines) {
 
 }  // namespace
 
-double read_bandwidth(std::span<const std::span<const std::byte>> memory, int threads) {
+double read_bandwidth(std::span<const std::span<const std::byte>> memory, int threads, Stop stop) {
   constexpr std::size_t kRead = std::size_t{256} << 20;  // in a try
   std::size_t bytes = 0;
   for (const std::span<const std::byte> block : memory) bytes += block.size() / kLine * kLine;
@@ -67,7 +66,7 @@ double read_bandwidth(std::span<const std::span<const std::byte>> memory, int th
   };
   std::vector<double> speeds;
   for (int attempt = 0; attempt <= kTries; ++attempt) {
-    require_not_interrupted();
+    stop.check();
     const Stopwatch watch;
     pool.run(read);
     speeds.push_back(static_cast<double>(bytes * repeats) / watch.seconds());
@@ -76,21 +75,21 @@ double read_bandwidth(std::span<const std::span<const std::byte>> memory, int th
   return median(std::move(speeds));
 }
 
-double read_bandwidth(std::size_t bytes, int threads) {
+double read_bandwidth(std::size_t bytes, int threads, Stop stop) {
   WeightMemory memory;
   std::memset(memory.allocate(bytes), 1, bytes);  // pages that nobody wrote to are all the same page of zeros
-  return read_bandwidth(memory.spans(), threads);
+  return read_bandwidth(memory.spans(), threads, stop);
 }
 
-Ceilings measure_ceilings(int threads, std::size_t memory_block) {
+Ceilings measure_ceilings(int threads, Stop stop, std::size_t memory_block) {
   ThreadPool pool(threads);
   Ceilings ceilings;
   const Peaks& peaks = kernels().peaks;
-  ceilings.float_operations = operations_per_second(peaks.floats, pool);
-  ceilings.bf16_operations = operations_per_second(peaks.bf16, pool);
-  ceilings.byte_operations = operations_per_second(peaks.bytes, pool);
-  ceilings.cache_bytes = read_bandwidth(kCacheBlock, threads);
-  ceilings.memory_bytes = read_bandwidth(memory_block, threads);
+  ceilings.float_operations = operations_per_second(peaks.floats, pool, stop);
+  ceilings.bf16_operations = operations_per_second(peaks.bf16, pool, stop);
+  ceilings.byte_operations = operations_per_second(peaks.bytes, pool, stop);
+  ceilings.cache_bytes = read_bandwidth(kCacheBlock, threads, stop);
+  ceilings.memory_bytes = read_bandwidth(memory_block, threads, stop);
   return ceilings;
 }
 

@@ -3,13 +3,15 @@
 #include <cstddef>
 #include <span>
 
+#include "base/stop.hpp"
+
 namespace gyre {
 
 /// Bytes per second at which `threads` threads together read some memory over and over, each its own part of it: the
 /// median of several tries. What fits a cache is read from there.
-double read_bandwidth(std::span<const std::span<const std::byte>> memory, int threads);
+double read_bandwidth(std::span<const std::span<const std::byte>> memory, int threads, Stop stop = {});
 /// Of a block of so many bytes.
-double read_bandwidth(std::size_t bytes, int threads);
+double read_bandwidth(std::size_t bytes, int threads, Stop stop = {});
 
 /// The most that this machine can do with some threads at this moment. Operations are two a multiply-add; 0 where the
 /// kernels in use have no instruction of the kind.
@@ -28,6 +30,6 @@ inline constexpr std::size_t kCacheBlock = std::size_t{16} << 20;
 inline constexpr std::size_t kMemoryBlock = std::size_t{512} << 20;
 
 /// Takes about five seconds and `memory_block` bytes of memory.
-Ceilings measure_ceilings(int threads, std::size_t memory_block = kMemoryBlock);
+Ceilings measure_ceilings(int threads, Stop stop = {}, std::size_t memory_block = kMemoryBlock);
 
 }  // namespace gyre

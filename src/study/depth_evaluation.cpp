@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 #include "study/jobs.hpp"
 #include "study/windows.hpp"
 
@@ -37,7 +36,7 @@ class DepthRun {
 
  private:
   [[nodiscard]] std::span<const float> logits_of(Engine& engine, const Window& window, KvType type) const {
-    require_not_interrupted();
+    options_.stop.check();
     KvPolicy policy = options_.kv_policy;
     policy.type = type;
     Sequence sequence = engine.start(loops_, options_.window, policy, options_.seed, options_.start);
@@ -50,10 +49,10 @@ class DepthRun {
 
 void require_comparable(const ModelSpec& model, const ModelSpec& reference) {
   if (model.vocab_size != reference.vocab_size) {
-    throw Error("--reference: its vocabulary has {} tokens, the model's {}", reference.vocab_size, model.vocab_size);
+    throw Error("the reference: its vocabulary has {} tokens, the model's {}", reference.vocab_size, model.vocab_size);
   }
   if (model.groups.size() != reference.groups.size()) {
-    throw Error("--reference: it has {} groups, the model {}", reference.groups.size(), model.groups.size());
+    throw Error("the reference: it has {} groups, the model {}", reference.groups.size(), model.groups.size());
   }
 }
 
@@ -72,7 +71,8 @@ std::vector<DepthQuality> evaluate_depths(const Model& model, const Model* refer
       sums[d][w] = DepthRun(options, depths[d]).run(engine, other ? &*other : nullptr, windows[w]);
     }
   };
-  run_jobs(model, windows.size(), options.threads, job, progress, {0, static_cast<std::int64_t>(windows.size())});
+  run_jobs(model, windows.size(), options.threads, options.stop, job, progress,
+           {0, static_cast<std::int64_t>(windows.size())});
 
   std::vector<DepthQuality> results;
   for (std::size_t d = 0; d < depths.size(); ++d) results.push_back({depths[d], score_of(sums[d])});

@@ -5,7 +5,6 @@
 #include <limits>
 #include <numeric>
 
-#include "base/interrupt.hpp"
 #include "engine/probabilities.hpp"
 #include "study/principal_plane.hpp"
 #include "study/scores.hpp"
@@ -197,7 +196,7 @@ std::vector<int> trajectory_positions(int measured, int most) {
 Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const DynamicsOptions& options,
                           const std::function<void(std::int64_t tokens)>& progress) {
   const std::vector<Window> windows = cut_windows(text, model.spec(), {options.window, 0});
-  Engine engine(model, options.threads);
+  Engine engine(model, options.threads, options.stop);
   const auto hidden = static_cast<std::size_t>(model.spec().hidden_size);
   Lens lens(engine, hidden);
   Dynamics dynamics;
@@ -206,7 +205,7 @@ Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const Dy
     dynamics.groups.back().loops.resize(static_cast<std::size_t>(options.loops[static_cast<std::size_t>(group)]));
   }
   for (const Window& window : windows) {
-    require_not_interrupted();
+    options.stop.check();
     std::vector<float> logits;
     const std::vector<GroupStates> states = states_of_window(engine, window.inputs(), options, logits);
     dynamics.cross_entropy += sum_of_losses(logits, window);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "study/measured_text.hpp"
 #include "study/statistics.hpp"
@@ -66,6 +67,7 @@ struct DynamicsOptions {
   NoiseStart start = NoiseStart::noise;
   std::uint64_t seed = 1;
   int threads = 1;
+  Stop stop = {};
   std::vector<int> trajectory_positions;  ///< among the measured positions of the first window
 };
 

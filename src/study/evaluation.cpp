@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "base/interrupt.hpp"
 #include "study/jobs.hpp"
 #include "study/stopwatch.hpp"
 #include "study/windows.hpp"
@@ -30,7 +29,7 @@ class TextEvaluation {
     std::vector<float> full(inputs.size() * vocabulary);
     TokenDepth depth;
     for (std::size_t t = 0; t < inputs.size(); ++t) {
-      require_not_interrupted();
+      options_.stop.check();
       log_probabilities(engine.decode(sequence, inputs[t], nullptr, depth),
                         std::span(full).subspan(t * vocabulary, vocabulary), window.place_of_target(t));
     }
@@ -62,7 +61,7 @@ class TextEvaluation {
     Tally tally;
     TokenDepth depth;
     for (std::size_t t = 0; t < window.inputs().size(); ++t) {
-      require_not_interrupted();
+      options_.stop.check();
       const Stopwatch watch;
       const std::span<const float> logits = engine.decode(sequence, window.inputs()[t], &exit, depth);
       const double milliseconds = watch.milliseconds();
@@ -185,7 +184,7 @@ std::vector<RuleResult> evaluate_text(const Model& model, const Tokenizer& token
         tallies[r][w] = evaluation.run(engine, windows[w], exit, full);
       }
     };
-    run_jobs(model, windows.size(), options.threads, job, progress,
+    run_jobs(model, windows.size(), options.threads, options.stop, job, progress,
              {second ? static_cast<std::int64_t>(windows.size()) : 0, total});
     for (std::size_t r = 0; r < rules.size(); ++r) measured[r] = depths_of(tallies[r], model.spec());
   }

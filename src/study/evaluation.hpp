@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "study/measured_text.hpp"
 #include "study/scores.hpp"
@@ -23,6 +24,7 @@ struct EvaluationOptions {
   int window = 0;      ///< positions that share a context, the prefix included; each window starts afresh
   int score_from = 0;  ///< positions of a window before this one are context only
   int threads = 1;     ///< windows run side by side, each on one thread
+  Stop stop = {};
 };
 
 /// What happened under one exit rule. The score's KL is KL(full depth ‖ rule).

@@ -21,7 +21,7 @@ class ExampleEvaluation {
     const std::vector<std::int32_t> wanted = tokenizer_.encode(example.answer);
     prompt.insert(prompt.end(), question.begin(), question.end());
     if (prompt.empty() || wanted.empty()) {
-      throw Error("--examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",
+      throw Error("the examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",
                   prompt.empty() ? example.prompt : example.answer);
     }
     Sequence sequence =
@@ -48,7 +48,7 @@ class ExampleEvaluation {
  private:
   static std::int32_t choice(std::span<const float> logits, const Example& example) {
     if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); })) {
-      throw Error("--examples: the logits behind \"{}\" are not finite", example.prompt);
+      throw Error("the examples: the logits behind \"{}\" are not finite", example.prompt);
     }
     return static_cast<std::int32_t>(likeliest(logits));
   }
@@ -98,7 +98,8 @@ std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenize
       outcomes[r][e] = evaluation.answer(engine, examples[e], exit);
     }
   };
-  run_jobs(model, examples.size(), options.threads, job, progress, {0, static_cast<std::int64_t>(examples.size())});
+  run_jobs(model, examples.size(), options.threads, options.stop, job, progress,
+           {0, static_cast<std::int64_t>(examples.size())});
 
   std::vector<ExamplesResult> results;
   for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise_examples(rules[r].text, outcomes[r]));

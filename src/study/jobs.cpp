@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/interrupt.hpp"
 
 namespace gyre {
 
@@ -45,16 +44,16 @@ void run_on_threads(int threads, const std::function<void()>& work, const Thread
   if (failure) std::rethrow_exception(failure);
 }
 
-void run_jobs(const Model& model, std::size_t count, int threads, const std::function<void(Engine&, std::size_t)>& job,
-              const ProgressSink& progress, JobCount jobs) {
+void run_jobs(const Model& model, std::size_t count, int threads, Stop stop,
+              const std::function<void(Engine&, std::size_t)>& job, const ProgressSink& progress, JobCount jobs) {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
   std::mutex mutex;
   std::int64_t done = jobs.done_before;
   const auto work = [&] {
     try {
-      Engine engine(model, 1);
-      for (std::size_t i = next++; i < count && !failed && !interrupted(); i = next++) {
+      Engine engine(model, 1, stop);
+      for (std::size_t i = next++; i < count && !failed && !stop.requested(); i = next++) {
         job(engine, i);
         const std::lock_guard lock(mutex);
         if (progress) progress(++done, jobs.total);
@@ -65,7 +64,7 @@ void run_jobs(const Model& model, std::size_t count, int threads, const std::fun
     }
   };
   run_on_threads(threads, work);
-  require_not_interrupted();
+  stop.check();
 }
 
 void check_rules(std::span<const ExitChoice> rules, const ExitContext& context) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <thread>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "study/evaluation.hpp"
 
@@ -22,8 +23,8 @@ using ThreadStarter = std::function<std::thread(const std::function<void()>& wor
 void run_on_threads(int threads, const std::function<void()>& work, const ThreadStarter& start = {});
 
 /// Runs job(engine, index) for index = 0 … count - 1 on `threads` threads, each with a one-thread engine of its own.
-/// Rethrows the first mistake; throws Error when the user interrupts.
-void run_jobs(const Model& model, std::size_t count, int threads,
+/// Rethrows the first mistake; throws Error once `stop` is requested.
+void run_jobs(const Model& model, std::size_t count, int threads, Stop stop,
               const std::function<void(Engine& engine, std::size_t index)>& job, const ProgressSink& progress,
               JobCount jobs);
 

@@ -39,7 +39,7 @@ std::vector<std::string> part_of_documents(const std::vector<std::string>& docum
     begin += document.size();
   }
   if (part.empty())
-    throw Error("--split: the part {} of this text is empty; see --validation-share",
+    throw Error("the part {} of this text is empty; give another share to validate",
                 name_of<TextPart>(kTextParts, wanted));
   return part;
 }

@@ -41,7 +41,7 @@ void require_no_input(const fs::path& file, std::span<const fs::path> inputs) {
   for (const fs::path& input : inputs) {
     const bool inside = fs::is_directory(input) && lies_in(file, input) && !written_by_a_study(file);
     if (inside || same_file(file, input)) {
-      throw Error("--out: {} would be overwritten, which the study reads; choose another name", file.string());
+      throw Error("{} would be overwritten, which the study reads; choose another name", file.string());
     }
   }
 }
@@ -50,19 +50,19 @@ void require_no_input(const fs::path& file, std::span<const fs::path> inputs) {
 
 StudyFiles study_files(const fs::path& out, std::span<const fs::path> inputs) {
   const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
-  if (!fs::is_directory(folder)) throw Error("--out: there is no folder {}; make it first", folder.string());
+  if (!fs::is_directory(folder)) throw Error("there is no folder {}; make it first", folder.string());
   if (!out.has_filename() || (fs::exists(out) && !fs::is_regular_file(out))) {
-    throw Error("--out: {} is not a file", out.string());
+    throw Error("{} is not a file", out.string());
   }
   const StudyFiles files{out, fs::path(out).replace_extension(".json")};
   if (same_file(files.page, files.data)) {
-    throw Error("--out: {} is the name of the data; give the page's name, as in {}", out.string(),
+    throw Error("{} is the name of the data; give the page's name, as in {}", out.string(),
                 fs::path(out).replace_extension(".html").string());
   }
   require_no_input(files.page, inputs);
   require_no_input(files.data, inputs);
   if (fs::exists(files.data) && !written_by_a_study(files.data)) {
-    throw Error("--out: the data would go to {}, which no study has written; choose another name", files.data.string());
+    throw Error("the data would go to {}, which no study has written; choose another name", files.data.string());
   }
   return files;
 }

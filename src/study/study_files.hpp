@@ -14,7 +14,7 @@ struct StudyFiles {
   std::filesystem::path data;  ///< beside it, as .json
 };
 
-/// Throws Error naming --out when the page cannot be written there, when both files would be one, when either is one of
+/// Throws Error when the page cannot be written there, when both files would be one, when either is one of
 /// `inputs` (files, or folders and all in them), or when the data would replace a file that no study wrote.
 StudyFiles study_files(const std::filesystem::path& out, std::span<const std::filesystem::path> inputs);
 

@@ -32,8 +32,8 @@ void cut_document(std::span<const std::int32_t> document, std::size_t place, std
 
 std::vector<Window> cut_windows(const MeasuredText& text, const ModelSpec& spec, const WindowSize& size) {
   if (static_cast<std::size_t>(size.positions) < std::max<std::size_t>(1, text.prefix.size())) {
-    throw Error("--window: {} positions do not hold the {} tokens that begin every text of this model", size.positions,
-                text.prefix.size());
+    throw Error("a window of {} positions does not hold the {} tokens that begin every text of this model",
+                size.positions, text.prefix.size());
   }
   require_in_vocabulary(text.prefix, spec);
   std::vector<Window> windows;
@@ -43,9 +43,9 @@ std::vector<Window> cut_windows(const MeasuredText& text, const ModelSpec& spec,
     cut_document(document, place, text.prefix, size, windows);
     place += document.size();
   }
-  if (windows.empty()) throw Error("--text: {} tokens leave nothing to predict; give at least 2", place);
+  if (windows.empty()) throw Error("the text: {} tokens leave nothing to predict; give at least 2", place);
   if (std::none_of(windows.begin(), windows.end(), [](const Window& window) { return window.scored() > 0; })) {
-    throw Error("--score-from: {} leaves nothing of a window of {}", size.score_from, windows.front().inputs().size());
+    throw Error("scoring from {} leaves nothing of a window of {}", size.score_from, windows.front().inputs().size());
   }
   return windows;
 }

@@ -104,7 +104,7 @@ std::string no_template(const fs::path& folder, const nlohmann::json& config) {
   }
   return fmt::format(
       "{}: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json); give a "
-      "prompt without --chat",
+      "plain prompt",
       folder.string());
 }
 

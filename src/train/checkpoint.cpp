@@ -42,7 +42,7 @@ void refuse_strangers(const Safetensors& file, const Parameters& model) {
   const std::vector<std::string>& names = model.names();
   for (const auto& stored : file.tensors()) {
     if (std::find(names.begin(), names.end(), stored.first) != names.end()) continue;
-    throw Error("{}: tensor {} has no place in the model of this config; --out holds a run of another model",
+    throw Error("{}: tensor {} has no place in the model of this config; the folder holds a run of another model",
                 file.path().string(), stored.first);
   }
 }

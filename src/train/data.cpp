@@ -82,7 +82,7 @@ AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer)
   const std::vector<std::int32_t> answer = tokenizer.encode(example.answer);
   AnswerExample encoded{prompt, std::vector<std::int32_t>(prompt.size(), -1)};
   if (!example.labels.empty() && example.labels.size() != prompt.size()) {
-    throw Error("--data: the {} labels \"{}\" do not fit the {} tokens of \"{}\"; give one character a token",
+    throw Error("the data: the {} labels \"{}\" do not fit the {} tokens of \"{}\"; give one character a token",
                 example.labels.size(), example.labels, prompt.size(), example.prompt);
   }
   for (std::size_t i = 0; i < example.labels.size(); ++i) {
@@ -98,7 +98,7 @@ TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config
   const std::int64_t needed = config.sequence + 1;
   if (tokens.training_size() < needed || tokens.validation_size() < needed) {
     throw Error(
-        "--data: {} training and {} validation tokens; training.sequence ({}) needs at least {} of each; give "
+        "the data: {} training and {} validation tokens; training.sequence ({}) needs at least {} of each; give "
         "more text or a shorter sequence",
         tokens.training_size(), tokens.validation_size(), config.sequence, needed);
   }
@@ -110,14 +110,14 @@ TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample>
     : config_(config), examples_(std::move(training)), training_examples_(examples_.size()) {
   if (examples_.empty() || validation.empty()) {
     throw Error(
-        "--data: {} examples for training and {} for validation; give more prompts, or another "
+        "the data: {} examples for training and {} for validation; give more prompts, or another "
         "training.validation_share",
         examples_.size(), validation.size());
   }
   examples_.insert(examples_.end(), validation.begin(), validation.end());
   for (const AnswerExample& example : examples_) {
     if (example.inputs.size() > static_cast<std::size_t>(config.sequence)) {
-      throw Error("--data: an example has {} tokens; training.sequence allows {}", example.inputs.size() + 1,
+      throw Error("the data: an example has {} tokens; training.sequence allows {}", example.inputs.size() + 1,
                   config.sequence + 1);
     }
   }

@@ -11,7 +11,7 @@ void require_finite(double value, const std::string& what, int step) {
   throw Error(
       "training diverged at step {}: {} is {}; the step was not made and checkpoints of earlier steps are whole; begin "
       "a "
-      "run in another --out with a lower training.learning_rate, a longer training.warmup or a smaller training.clip",
+      "run in another folder with a lower training.learning_rate, a longer training.warmup or a smaller training.clip",
       step, what, value);
 }
 

@@ -19,7 +19,7 @@ struct SourceData {
   std::string digest;     ///< SHA-256 of all that is read, the order included
 };
 
-/// Reads --data. Throws Error naming the file, and the line of a faulty example.
+/// Reads the data. Throws Error naming the file, and the line of a faulty example.
 SourceData read_source(const std::filesystem::path& data, const TrainConfig& config);
 
 /// The vocabulary that the config asks for. Merges are learned from the training part alone; a character of the

@@ -84,13 +84,13 @@ std::vector<SettingChange> require_same_run(const nlohmann::json& before, const 
   }
   if (!refused.empty()) {
     throw Error(
-        "--resume: {} is of another run: {}; resume with the settings and data it was begun with, or give "
-        "another --out",
+        "{} is of another run: {}; resume with the settings and data it was begun with, or give "
+        "another folder",
         where, described(refused));
   }
   if (const int steps = now.at("training").at("steps"); step > steps) {
-    throw Error("--resume: {} is of step {}, beyond the {} steps asked for; ask for more, or give another --out", where,
-                step, steps);
+    throw Error("{} is of step {}, beyond the {} steps asked for; ask for more, or give another folder", where, step,
+                steps);
   }
   return allowed;
 }
@@ -101,8 +101,8 @@ nlohmann::json settings_of_config(const nlohmann::json& config, const std::strin
       config.contains("training") ? parse_train_config(config.at("training"), where + ": training") : TrainConfig();
   if (training.layout == DataLayout::answers) {
     throw Error(
-        "--resume: {} is of an older program, which divided examples by their place in the file and not by "
-        "prompt; it cannot go on here; give another --out",
+        "{} is of an older program, which divided examples by their place in the file and not by "
+        "prompt; it cannot go on here; give another folder",
         where);
   }
   return {{"model", to_json(spec)}, {"training", to_json(training)}};

@@ -11,7 +11,7 @@
 namespace gyre {
 
 /// Everything that decides what a run computes: {"model": the spec, "training": every key with its value,
-/// "data_sha256", "tokenizer_sha256"}. A checkpoint keeps it, so that --resume goes on with no other run.
+/// "data_sha256", "tokenizer_sha256"}. A checkpoint keeps it, so that a resumed run goes on with no other run.
 nlohmann::json run_settings(const ModelSpec& spec, const TrainConfig& config, const std::string& data_digest,
                             const std::string& tokenizer_digest);
 

@@ -56,8 +56,9 @@ class Run : public TrainingTask {
   bool go() {
     MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
     announce();
-    const TrainingLoop loop{"train", config_.steps, config_.evaluate_every, config_.checkpoint_every,
-                            config_.checkpoint_at};
+    const TrainingLoop loop{
+        "train",  config_.steps, config_.evaluate_every, config_.checkpoint_every, config_.checkpoint_at,
+        "tokens", "tok",         request_.stop};
     step_ = run_training(loop, step_, log, *this);
     return finish();
   }
@@ -139,7 +140,7 @@ class Run : public TrainingTask {
 
   bool finish() {
     if (step_ < config_.steps) {
-      fmt::print(stderr, "stopped at step {}; go on with --resume\n", step_);
+      fmt::print(stderr, "stopped at step {}; the same command goes on from there when told to resume\n", step_);
       if (request_.json) print_result({{"stopped_at", step_}});
       return false;
     }
@@ -173,12 +174,10 @@ class Run : public TrainingTask {
 std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
   auto latest = latest_checkpoint(request.out / "checkpoints");
   if (latest && !request.resume) {
-    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder",
-                request.out.string());
+    throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
   }
   if (!latest && fs::exists(request.out / "model")) {
-    throw Error("--out: {} is there, and no checkpoint to go on from; give another folder",
-                (request.out / "model").string());
+    throw Error("{} is there, and no checkpoint to go on from; give another folder", (request.out / "model").string());
   }
   if (!latest && request.resume) {
     fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
@@ -199,7 +198,7 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
                checkpoint.string());
   }
   for (const SettingChange& change : require_same_run(state.settings, now, checkpoint.string(), state.step)) {
-    fmt::print(stderr, "--resume: {} was {} and is {} from here on\n", change.key, change.before, change.now);
+    fmt::print(stderr, "resumed: {} was {} and is {} from here on\n", change.key, change.before, change.now);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "base/stop.hpp"
+
 namespace gyre {
 
 /// What `gyre train` was asked for.
@@ -14,11 +16,12 @@ struct TrainRequest {
   int threads = 0;    ///< 0: all cores
   int steps = 0;      ///< in place of the config's count, schedule and all; 0: as the config says
   bool json = false;  ///< each line of metrics.jsonl, and a last one of the result, on standard output too
+  Stop stop = {};     ///< ends the run behind the step it is at; what was trained is saved
 };
 
 /// Trains and leaves OUT/model (the final model), OUT/checkpoints/step-N, OUT/metrics.jsonl and OUT/tokens.bin.
 /// Throws Error for every mistake of the user, before it writes anything where the mistake is in what was asked for.
-/// Returns false when the user interrupted; what was trained is saved.
+/// Returns false when it was stopped.
 bool train(const TrainRequest& request);
 
 }  // namespace gyre

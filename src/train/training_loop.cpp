@@ -8,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/interrupt.hpp"
 #include "train/divergence.hpp"
 #include "train/run_folder.hpp"
 
@@ -47,7 +46,7 @@ MetricsLog::MetricsLog(fs::path file, bool resume, int step, bool print) : file_
 void MetricsLog::write(const nlohmann::json& line) {
   const std::string text = line.dump();
   out_ << text << '\n' << std::flush;
-  if (!out_) throw Error("cannot write {}; free some space and --resume", file_.string());
+  if (!out_) throw Error("cannot write {}; free some space and resume", file_.string());
   if (print_) fmt::print("{}\n", text);
 }
 
@@ -55,7 +54,7 @@ int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTa
   Progress progress(loop.title, std::int64_t{loop.steps}, "step");
   auto last = Clock::now();
   progress.update(step);
-  while (step < loop.steps && !interrupted()) {
+  while (step < loop.steps && !loop.stop.requested()) {
     ++step;
     const nlohmann::json row = task.one_step(step);
     const auto now = Clock::now();
@@ -81,11 +80,11 @@ void require_finite_loss(double loss, int step) { require_finite(loss, "the loss
 
 void make_run_folder(const fs::path& out, bool resume) {
   if (!resume && latest_checkpoint(out / "checkpoints")) {
-    throw Error("--out: {} already holds a run; give --resume to go on with it, or another folder", out.string());
+    throw Error("{} already holds a run; resume it, or give another folder", out.string());
   }
   std::error_code failure;
   fs::create_directories(out / "checkpoints", failure);
-  if (failure) throw Error("--out: cannot make {}: {}", out.string(), failure.message());
+  if (failure) throw Error("cannot make the folder {}: {}; give another folder", out.string(), failure.message());
   remove_unfinished(out);
   remove_unfinished(out / "checkpoints");
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/progress.hpp"
+#include "base/stop.hpp"
 
 namespace gyre {
 
@@ -51,9 +52,10 @@ struct TrainingLoop {
   std::vector<int> checkpoint_at;  ///< further steps
   std::string counted = "tokens";  ///< the key of a row that counts the work of a step; the log has it a second
   std::string unit = "tok";        ///< the same, short
+  Stop stop = {};                  ///< ends the run behind the step it is at
 };
 
-/// Runs the steps after `step` until the last, or until the user interrupts, which a checkpoint then follows. Throws
+/// Runs the steps after `step` until the last, or until a stop is requested, which a checkpoint then follows. Throws
 /// Error when the loss is no longer finite. Returns the last step that was run.
 int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTask& task);
 

@@ -181,8 +181,8 @@ TEST_F(BadInput, WaysToComeByTokens) {
   expect_generate_mistake({"--draft", "loops is missing"}, {"--draft", "tokens=2"});
   expect_generate_mistake({"--draft", "9 loops are more"}, {"--draft", "loops=9"});
   expect_generate_mistake({"--draft", "leave out --exit"}, {"--draft", "loops=1", "--exit", "accel:tau=0.1"});
-  expect_generate_mistake({"--draft", "--kv last"}, {"--draft", "loops=1", "--kv", "last"});
-  expect_generate_mistake({"--draft", "--first-state"}, {"--draft", "loops=1", "--first-state", "previous"});
+  expect_generate_mistake({"draft", "KV policy last"}, {"--draft", "loops=1", "--kv", "last"});
+  expect_generate_mistake({"draft", "first state"}, {"--draft", "loops=1", "--first-state", "previous"});
   expect_generate_mistake({"--draft", "--logprobs"}, {"--draft", "loops=1", "--logprobs", "2", "--json"});
   expect_generate_mistake({"--diffuse", "one looped group"}, {"--diffuse", "inner=2"});
   expect_generate_mistake({"--diffuse", "leave out --exit"}, {"--diffuse", "inner=2", "--exit", "accel:tau=0.1"});

@@ -19,7 +19,7 @@ class InfoRun : public ::testing::Test {
   /// The same model as one file.
   [[nodiscard]] std::string file(const std::string& type) const {
     const std::filesystem::path path = folder_.beside(type + ".gguf");
-    convert(Model::load(folder_.path()), parse_storage(type, {}), path);
+    convert(Checkpoint::open(folder_.path()), parse_storage(type, {}), path);
     return path.string();
   }
   static std::string table(std::vector<std::string> flags) {

@@ -272,7 +272,7 @@ TEST_F(Measure, EvalRefusesWhatWouldChangeNothing) {
   eval_refuses({"--text", text(), "--depths", "-1"}, "--depths");
   eval_refuses({"--text", text(), "--depths", "5"}, "--depths: 5 is more than 4");
   eval_refuses({"--text", text(), "--window", "25"}, "--window: 25 is more than the context of 24");
-  eval_refuses({"--text", text(), "--split", "validation", "--validation-share", "0"}, "--split: the part validation");
+  eval_refuses({"--text", text(), "--split", "validation", "--validation-share", "0"}, "the part validation");
 }
 
 TEST_F(Measure, ExamplesBeginWithThePrefixAndSaySo) {

@@ -70,7 +70,7 @@ TEST_F(TrainCommand, ResumedWithOtherHeadsIsRefusedAndLeavesTheModel) {
 
 TEST_F(TrainCommand, DoesNotBeginInAFolderThatHoldsARunOrAModel) {
   ASSERT_EQ(train(config()).status, 0);
-  expect_mistake(train(config()), "--resume");
+  expect_mistake(train(config()), "resume it");
   fs::remove_all(scratch_ / "out" / "checkpoints");
   expect_mistake(train(config()), "no checkpoint to go on from");
   expect_mistake(train(config(), {"--resume"}), "no checkpoint to go on from");

@@ -192,7 +192,7 @@ TEST(HuginnExits, ArgmaxStabilityCountsRepetitions) {
 }
 
 TEST(GateExit, NeedsAModelWithAGate) {
-  EXPECT_THAT([] { Walk("gate"); }, ThrowsMessage<Error>(HasSubstr("--exit gate: this model has no exit gate")));
+  EXPECT_THAT([] { Walk("gate"); }, ThrowsMessage<Error>(HasSubstr("exit gate: this model has no exit gate")));
 }
 
 TEST(EveryRule, MayBeAskedAfterEveryNthLoopOnly) {
@@ -428,7 +428,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"accel:tau=1,form=round", {"form=round", "absolute, relative, normalised"}},
         Mistake{"kl:tau=1,decode=all", {"decode=all", "coda, lens"}}, Mistake{"accel:tau", {"\"tau\"", "key=value"}},
         Mistake{"fixed:loops=0", {"fixed:loops", "\"0\""}},
-        Mistake{"fixed:loops=7", {"fixed:loops=7", "more than the 6", "--loops"}},
+        Mistake{"fixed:loops=7", {"fixed:loops=7", "more than the 6", "run more"}},
         Mistake{"fixed:loops=1/2/3", {"3 counts for 1 looped groups"}}, Mistake{"fixed:max=0", {"max=0"}},
         Mistake{"random", {"random", "weights is missing"}}, Mistake{"random:weights=0/0", {"all weights are zero"}},
         Mistake{"random:weights=1/a", {"weights=1/a"}}, Mistake{"random:weights=1/", {"weights=1/"}},

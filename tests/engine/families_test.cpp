@@ -261,8 +261,8 @@ TEST(DecoderNames, RotationsThatDifferBetweenLayersOrChannelsAreRefused) {
 /// What `convert` writes of a family runs: see the cells "quantised" in README.md.
 class FamilyStorageTest : public testing::TestWithParam<std::string> {
  protected:
-  static Model written_as(const std::string& type, const Model& model, const fs::path& out) {
-    convert(model, parse_storage(type, {}), out);
+  static Model written_as(const std::string& type, const Checkpoint& checkpoint, const fs::path& out) {
+    convert(checkpoint, parse_storage(type, {}), out);
     return Model::load(out);
   }
   /// ‖got − wanted‖ / ‖wanted‖.
@@ -294,10 +294,10 @@ TEST_P(FamilyStorageTest, AsAnF32FileItGivesTheSameLogitsToTheBit) {
   fs::copy(golden() / GetParam(), scratch_ / "model");
   Tokenizer::characters(kTestCharacters).save(scratch_ / "model" / "tokenizer.json");
   const std::vector<std::int32_t> tokens = Expected(GetParam()).tokens();
-  const Model model = Model::load(scratch_ / "model");
-  const std::vector<float> wanted = logits_of(model, tokens);
-  EXPECT_EQ(logits_of(written_as("f32", model, scratch_ / "a.gguf"), tokens), wanted);
-  EXPECT_LT(distance(logits_of(written_as("q8_0", model, scratch_ / "b.gguf"), tokens), wanted), 0.03);
+  const Checkpoint checkpoint = Checkpoint::open(scratch_ / "model");
+  const std::vector<float> wanted = logits_of(checkpoint.model, tokens);
+  EXPECT_EQ(logits_of(written_as("f32", checkpoint, scratch_ / "a.gguf"), tokens), wanted);
+  EXPECT_LT(distance(logits_of(written_as("q8_0", checkpoint, scratch_ / "b.gguf"), tokens), wanted), 0.03);
 }
 
 TEST_P(FamilyStorageTest, QuantisedItStaysClose) {
@@ -309,11 +309,11 @@ TEST_P(FamilyStorageTest, QuantisedItStaysClose) {
       for (float& value : values) value *= 0.3F;
     }
   });
-  const Model model = Model::load(folder.path());
+  const Checkpoint checkpoint = Checkpoint::open(folder.path());
   const std::vector<std::int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
-  const std::vector<float> wanted = logits_of(model, tokens);
-  const Model q8 = written_as("q8_0", model, folder.beside("q8.gguf"));
-  const Model q4 = written_as("q4_0", model, folder.beside("q4.gguf"));
+  const std::vector<float> wanted = logits_of(checkpoint.model, tokens);
+  const Model q8 = written_as("q8_0", checkpoint, folder.beside("q8.gguf"));
+  const Model q4 = written_as("q4_0", checkpoint, folder.beside("q4.gguf"));
   EXPECT_EQ(q8.weight_type(), "q8_0");
   EXPECT_EQ(q4.weight_type(), "q4_0");
   // Found: 0.011 to 0.049, most at six loops, and 0.17 to 0.52.

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <tuple>
 
+#include "base/error.hpp"
 #include "engine/engine.hpp"
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
@@ -135,6 +137,22 @@ TEST_F(Flights, WhatRulesReadIsTheirOwnRows) {
 }
 
 /// Rows at different loops of a group, of different sequences, in one run.
+TEST_F(Flights, EndBetweenTwoLoopsOnceAStopIsRequested) {
+  std::atomic<bool> flag = false;
+  Engine engine(model_, 2, Stop(flag));
+  Sequence sequence = start();
+  const std::array<std::int32_t, 3> tokens = {5, 6, 7};
+  const std::vector<float> wanted = copy(engine.prefill(sequence, tokens, Engine::Logits::last));
+  sequence.truncate(2);
+  int points = 0;
+  const TraceSink sink = [&](const TracePoint& /*point*/) { flag = ++points == 4; };
+  EXPECT_THROW(engine.prefill(sequence, std::span(tokens).last(1), Engine::Logits::last, sink), Error);
+  EXPECT_EQ(points, 4);
+  EXPECT_EQ(sequence.length, 2);
+  flag = false;
+  EXPECT_EQ(copy(engine.prefill(sequence, std::span(tokens).last(1), Engine::Logits::last)), wanted);
+}
+
 TEST_F(Flights, MayBeAtAnyLoop) {
   Sequence early = start();
   Sequence late = start();

@@ -160,7 +160,7 @@ TEST_F(Generate, OnlyWholeCharactersAreStreamed) {
 }
 
 TEST_F(Generate, NeedsAPrompt) {
-  EXPECT_THAT([] { run("", options(1)); }, ThrowsMessage<Error>(HasSubstr("--prompt")));
+  EXPECT_THAT([] { run("", options(1)); }, ThrowsMessage<Error>(HasSubstr("the prompt is empty")));
   EXPECT_THAT([] { run("abcdefgh", options(1), 6); }, ThrowsMessage<Error>(HasSubstr("of 6 positions")));
 }
 

@@ -158,7 +158,11 @@ TEST_F(Passes, ACacheBeyondAllMemoryIsRefused) {
         KvCache(spec, {4096, 4096, 4096, 4096}, 1 << 30, {});
       },
       ThrowsMessage<Error>(HasSubstr("need more memory than there can be")));
-  EXPECT_THAT([&] { KvCache(spec, {4096, 4096, 4096, 4096}, most, {}); }, ThrowsMessage<Error>(HasSubstr("--context")));
+  EXPECT_THAT(
+      [&] {
+        KvCache(spec, {4096, 4096, 4096, 4096}, most, {});
+      },
+      ThrowsMessage<Error>(HasSubstr("smaller context")));
 }
 
 }  // namespace

@@ -165,7 +165,8 @@ TEST_F(Speculation, MistakesAreNamed) {
     Sequence sequence = start(20, policy, first);
     Speculator(engine_, sequence, draft("loops=1"), {}, kVocabulary);
   };
-  EXPECT_THAT([&] { begin("last", NoiseStart::noise); }, ThrowsMessage<Error>(HasSubstr("--draft: under --kv last")));
+  EXPECT_THAT([&] { begin("last", NoiseStart::noise); },
+              ThrowsMessage<Error>(HasSubstr("draft: under the KV policy last")));
   EXPECT_THAT([&] { begin("latest", NoiseStart::previous); }, ThrowsMessage<Error>(HasSubstr("cannot be taken back")));
 }
 

@@ -59,9 +59,9 @@ TEST_F(Listings, WithImpossibleFactsAreRefused) {
 
 TEST_F(Listings, WithNothingWantedAreRefusedWithTheNamesThereAre) {
   expect_refusal("empty", {"acme/tiny has no *.safetensors"});
-  expect_refusal("no_weights", {"acme/tiny has no *.safetensors", "pytorch_model.bin", "--include"});
+  expect_refusal("no_weights", {"acme/tiny has no *.safetensors", "pytorch_model.bin", "name the files"});
   request_.include = {"*.onnx"};
-  expect_refusal("plain", {"--include", "no file of acme/tiny matches", "config.json"});
+  expect_refusal("plain", {"no file of acme/tiny matches", "config.json"});
   EXPECT_FALSE(fs::exists(request_.folder));
 }
 

@@ -314,14 +314,14 @@ TEST_F(Pull, RefusesACertificateItCannotTrust) {
 TEST_F(Pull, RefusesAFolderThatCannotBeMade) {
   write_text_atomically(scratch_ / "file", "x");
   request_.folder = scratch_ / "file/model";
-  expect_refusal("plain", {"cannot make the folder", "file/model", "--to"});
+  expect_refusal("plain", {"cannot make the folder", "file/model", "choose another"});
   request_.folder = scratch_ / "file";
-  expect_refusal("plain", {"cannot make the folder", "--to"});
+  expect_refusal("plain", {"cannot make the folder", "choose another"});
   EXPECT_EQ(read_text(scratch_ / "file"), "x");
 }
 
 TEST_F(Pull, RefusesAFolderWithoutSpaceBeforeItAsksForFiles) {
-  expect_refusal("size_of_a_planet", {"model: no space for 4503599627.4 MB more", "--to"});
+  expect_refusal("size_of_a_planet", {"model: no space for 4503599627.4 MB more", "choose another folder"});
   EXPECT_THAT(ranges(), IsEmpty());
 }
 

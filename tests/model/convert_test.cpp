@@ -23,7 +23,7 @@ class Convert : public ::testing::Test {
   /// The largest difference of any number of the model from the same one in what `type` made of it.
   [[nodiscard]] float written_as(const std::string& type, const std::string& name) const {
     const std::filesystem::path out = folder_.beside(name);
-    convert(model_, parse_storage(type, {}), out);
+    convert(checkpoint_, parse_storage(type, {}), out);
     const Model written = Model::load(out);
     EXPECT_EQ(written.spec(), model_.spec());
     EXPECT_EQ(load_language(out).tokenizer.encode("abc"), load_language(folder_.path()).tokenizer.encode("abc"));
@@ -37,7 +37,8 @@ class Convert : public ::testing::Test {
   }
 
   const ModelFolder folder_{wide_spec()};
-  const Model model_ = Model::load(folder_.path());
+  const Checkpoint checkpoint_ = Checkpoint::open(folder_.path());
+  const Model& model_ = checkpoint_.model;
 };
 
 TEST_F(Convert, ToF32LosesNothing) {
@@ -61,7 +62,7 @@ TEST_F(Convert, ToNarrowTypesLosesAsMuchAsTheyDo) {
 TEST_F(Convert, StoresPartsInTypesOfTheirOwn) {
   const std::filesystem::path out = folder_.beside("mixed.gguf");
   const std::vector<std::string> parts = {"loop a=q4_0", "embed=f32"};
-  convert(model_, parse_storage("q8_0", parts), out);
+  convert(checkpoint_, parse_storage("q8_0", parts), out);
   const std::vector<PartRounding> rows = compare_parts(model_, Model::load(out));
   ASSERT_GE(rows.size(), 5U);
   EXPECT_EQ(rows[0].part, "embed");
@@ -85,9 +86,10 @@ TEST_F(Convert, OfALoopedPlainModelKeepsTheLoops) {
   plain.groups[0].name = "layers";
   plain.groups[0].layers = 4;
   const ModelFolder folder(plain);
-  Model model = Model::load(folder.path());
+  Checkpoint checkpoint = Checkpoint::open(folder.path());
+  Model& model = checkpoint.model;
   model.loop_layers(parse_layer_loops("1-2x3", "--loop"), 0.5F, "--loop");
-  convert(model, {DType::f32}, folder.beside("looped"));
+  convert(checkpoint, {DType::f32}, folder.beside("looped"));
   const Model written = Model::load(folder.beside("looped"));
   EXPECT_EQ(written.spec(), model.spec());
   EXPECT_EQ(written.tensor("groups.1.layers.1.mlp.down.weight")[3],
@@ -95,21 +97,21 @@ TEST_F(Convert, OfALoopedPlainModelKeepsTheLoops) {
 }
 
 TEST_F(Convert, RefusesWhatItCannotWrite) {
-  EXPECT_THAT([&] { convert(model_, {DType::f32}, folder_.path()); },
-              ThrowsMessage<Error>(HasSubstr("--out: " + folder_.path().string() + " is there already")));
-  EXPECT_THAT([&] { convert(model_, {DType::q8_0}, folder_.beside("folder")); },
-              ThrowsMessage<Error>(HasSubstr("--type: Q8_0 needs a GGUF file")));
+  EXPECT_THAT([&] { convert(checkpoint_, {DType::f32}, folder_.path()); },
+              ThrowsMessage<Error>(HasSubstr(folder_.path().string() + " is there already")));
+  EXPECT_THAT([&] { convert(checkpoint_, {DType::q8_0}, folder_.beside("folder")); },
+              ThrowsMessage<Error>(HasSubstr("type: Q8_0 needs a GGUF file")));
   EXPECT_FALSE(std::filesystem::exists(folder_.beside("folder")));
   EXPECT_THAT([] { parse_storage("q9", {}); },
-              ThrowsMessage<Error>(HasSubstr("--type: \"q9\" is no type; choose one of f32")));
+              ThrowsMessage<Error>(HasSubstr("type: \"q9\" is no type; choose one of f32")));
   const auto with_parts = [&](const std::vector<std::string>& parts) {
-    return [this, parts] { convert(model_, parse_storage("f32", parts), folder_.beside("folder")); };
+    return [this, parts] { convert(checkpoint_, parse_storage("f32", parts), folder_.beside("folder")); };
   };
   EXPECT_THAT(with_parts({"middle=f16"}),
               ThrowsMessage<Error>(HasSubstr("no part \"middle\"; its parts are embed, prelude, loop a")));
-  EXPECT_THAT(with_parts({"coda=q8_0"}), ThrowsMessage<Error>(HasSubstr("--part coda: Q8_0 needs a GGUF file")));
+  EXPECT_THAT(with_parts({"coda=q8_0"}), ThrowsMessage<Error>(HasSubstr("part coda: Q8_0 needs a GGUF file")));
   EXPECT_THAT(with_parts({"coda"}), ThrowsMessage<Error>(HasSubstr("\"coda\" is not PART=TYPE")));
-  EXPECT_THAT(with_parts({"coda=q9"}), ThrowsMessage<Error>(HasSubstr("--part coda=q9: \"q9\" is no type")));
+  EXPECT_THAT(with_parts({"coda=q9"}), ThrowsMessage<Error>(HasSubstr("part coda=q9: \"q9\" is no type")));
   EXPECT_THAT(with_parts({"coda=f16", "coda=f32"}), ThrowsMessage<Error>(HasSubstr("\"coda\" is given twice")));
   EXPECT_FALSE(std::filesystem::exists(folder_.beside("folder")));
 }

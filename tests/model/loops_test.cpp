@@ -89,7 +89,7 @@ TEST_F(LayerLoops, MistakesSayWhatWouldBeRight) {
   EXPECT_THAT([&] { loop("4-6x2"); }, ThrowsMessage<Error>(HasSubstr("--loop: layers 4-6 reach over the end")));
   EXPECT_THAT([&] { loop("9x2"); }, ThrowsMessage<Error>(HasSubstr("layer 9 is beyond the model's last, 5")));
   EXPECT_THAT([&] { loop("1-3x2,3-4x2"); }, ThrowsMessage<Error>(HasSubstr("overlap at layer 3")));
-  EXPECT_THAT([&] { loop("1x2", small_spec()); }, ThrowsMessage<Error>(HasSubstr("loops already; use --loops")));
+  EXPECT_THAT([&] { loop("1x2", small_spec()); }, ThrowsMessage<Error>(HasSubstr("loops already; give its loops")));
   ModelSpec stacked = plain_spec();
   stacked.groups[0].fast = {1, 2};
   EXPECT_THAT([&] { loop("1x2", stacked); }, ThrowsMessage<Error>(HasSubstr("together with a fast stack only")));

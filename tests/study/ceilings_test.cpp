@@ -10,7 +10,7 @@ namespace {
 TEST(ReadBandwidth, IsMoreThanNothing) { EXPECT_GT(read_bandwidth(1 << 16, 1), 0); }
 
 TEST(Ceilings, AreMeasuredForWhatTheKernelsHaveAndNothingElse) {
-  const Ceilings ceilings = measure_ceilings(2, 1 << 20);
+  const Ceilings ceilings = measure_ceilings(2, {}, 1 << 20);
   EXPECT_GT(ceilings.memory_bytes, 0);
   EXPECT_GT(ceilings.cache_bytes, 0);
   const Peaks& peaks = kernels().peaks;

@@ -119,7 +119,7 @@ TEST_F(DepthEvaluation, ReferencesOfAnotherShapeAreRefused) {
   spec.groups.pop_back();
   const ModelFolder shorter(spec);
   const Model three = Model::load(shorter.path());
-  EXPECT_THAT([&] { evaluate(&three, {1}); }, ThrowsMessage<Error>(HasSubstr("--reference: it has 3 groups")));
+  EXPECT_THAT([&] { evaluate(&three, {1}); }, ThrowsMessage<Error>(HasSubstr("the reference: it has 3 groups")));
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ TEST_F(Evaluation, PositionsBeforeTheScoredOnesAreContextOnly) {
   EXPECT_EQ(late.loops_per_token, all.loops_per_token);
   EXPECT_NE(late.score.cross_entropy, all.score.cross_entropy);
   options_.score_from = 8;
-  EXPECT_THAT([&] { evaluate({"fixed"}); }, ThrowsMessage<Error>(HasSubstr("--score-from: 8 leaves nothing")));
+  EXPECT_THAT([&] { evaluate({"fixed"}); }, ThrowsMessage<Error>(HasSubstr("scoring from 8 leaves nothing")));
 }
 
 TEST_F(Evaluation, PromptsAtOnceScoreWhatDecodingAtFullDepthScores) {
@@ -129,7 +129,7 @@ TEST_F(Evaluation, PromptsAtOnceRefuseWhatCannotBeScored) {
   };
   EXPECT_THAT([&] { prefill(1); }, ThrowsMessage<Error>(HasSubstr("1 tokens")));
   options_.score_from = 8;
-  EXPECT_THAT([&] { prefill(20); }, ThrowsMessage<Error>(HasSubstr("--score-from: 8 leaves nothing")));
+  EXPECT_THAT([&] { prefill(20); }, ThrowsMessage<Error>(HasSubstr("scoring from 8 leaves nothing")));
   options_.score_from = 0;
   tokens_[3] = 16;
   EXPECT_THAT([&] { prefill(20); }, ThrowsMessage<Error>(HasSubstr("outside the vocabulary")));

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "base/error.hpp"
 #include "model_folder.hpp"
 
 namespace gyre {
@@ -15,6 +16,8 @@ namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 TEST(RunOnThreads, RunsTheWorkOnceAThread) {
   std::atomic<int> runs = 0;
@@ -62,7 +65,7 @@ TEST_F(Jobs, RunOnceEach) {
     std::vector<std::atomic<int>> runs(20);
     std::set<std::int64_t> told;
     run_jobs(
-        model_, runs.size(), threads,
+        model_, runs.size(), threads, {},
         [&](Engine& engine, std::size_t i) {
           EXPECT_EQ(engine.threads(), 1);
           ++runs[i];
@@ -81,13 +84,13 @@ TEST_F(Jobs, RunOnceEach) {
 
 TEST_F(Jobs, AreTakenInTheirOrder) {
   std::vector<std::size_t> order;
-  run_jobs(model_, 4, 1, [&](Engine&, std::size_t i) { order.push_back(i); }, {}, {});
+  run_jobs(model_, 4, 1, {}, [&](Engine&, std::size_t i) { order.push_back(i); }, {}, {});
   EXPECT_THAT(order, ElementsAre(0, 1, 2, 3));
 }
 
 TEST_F(Jobs, NoneIsTakenUpAfterAMistake) {
   std::vector<std::size_t> order;
-  EXPECT_THROW(run_jobs(model_, 9, 1,
+  EXPECT_THROW(run_jobs(model_, 9, 1, {},
                         [&](Engine&, std::size_t i) {
                           order.push_back(i);
                           if (i == 2) throw std::runtime_error("of the third");
@@ -95,6 +98,19 @@ TEST_F(Jobs, NoneIsTakenUpAfterAMistake) {
                         {}, {}),
                std::runtime_error);
   EXPECT_THAT(order, ElementsAre(0, 1, 2));
+}
+
+TEST_F(Jobs, NoneIsTakenUpOnceAStopIsRequested) {
+  std::atomic<bool> flag = false;
+  std::vector<std::size_t> order;
+  const auto job = [&](Engine& engine, std::size_t i) {
+    EXPECT_FALSE(engine.stop().requested());
+    order.push_back(i);
+    flag = i == 1;
+  };
+  EXPECT_THAT([&] { run_jobs(model_, 9, 1, Stop(flag), job, {}, {}); },
+              ThrowsMessage<Error>(HasSubstr("interrupted; nothing was written")));
+  EXPECT_THAT(order, ElementsAre(0, 1));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST(PartOfDocuments, OfOneFileIsThatOfItsText) {
 
 TEST(PartOfDocuments, MayNotBeEmpty) {
   EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::validation, 0); },
-              ThrowsMessage<Error>(HasSubstr("--split: the part validation")));
+              ThrowsMessage<Error>(HasSubstr("the part validation")));
   EXPECT_THAT([] { part_of_documents({"abc"}, TextPart::training, 1); },
               ThrowsMessage<Error>(HasSubstr("the part train")));
 }

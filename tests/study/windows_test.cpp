@@ -64,7 +64,7 @@ TEST(Windows, TokensOfALongPrefixAreNotScored) {
   EXPECT_THAT(windows[1].inputs(), ElementsAre(14, 15));
   EXPECT_EQ(windows[1].scored(), 1U);
   EXPECT_EQ(windows[1].place_of_target(1), 2);
-  EXPECT_THAT([] { cut({{{1, 2, 3}}, {14, 15}}, 1); }, ThrowsMessage<Error>(HasSubstr("--window: 1 positions")));
+  EXPECT_THAT([] { cut({{{1, 2, 3}}, {14, 15}}, 1); }, ThrowsMessage<Error>(HasSubstr("a window of 1 positions")));
   EXPECT_THAT(cut({{{1, 2, 3}}, {14, 15}}, 2), SizeIs(3));
 }
 
@@ -73,7 +73,7 @@ TEST(Windows, PositionsOfContextAreCountedWithThePrefix) {
   EXPECT_EQ(windows[0].first, 2U);
   EXPECT_EQ(windows[0].scored(), 1U);
   EXPECT_EQ(windows[1].scored(), 0U);
-  EXPECT_THAT([] { cut({{{1, 2, 3, 4, 5}}, {15}}, 3, 3); }, ThrowsMessage<Error>(HasSubstr("--score-from: 3 leaves")));
+  EXPECT_THAT([] { cut({{{1, 2, 3, 4, 5}}, {15}}, 3, 3); }, ThrowsMessage<Error>(HasSubstr("scoring from 3 leaves")));
 }
 
 TEST(Windows, EveryDocumentBeginsAnew) {

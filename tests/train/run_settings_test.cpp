@@ -81,11 +81,10 @@ TEST(RunSettings, NameEveryDifferenceWithBothValues) {
   config.seed = 7;
   config.steps = 2000;
   const json now = run_settings(spec, config, "d2", "t1");
-  EXPECT_EQ(
-      message_of(settings(), now),
-      "--resume: out/step-000001 is of another run: data_sha256 is \"d1\" there and \"d2\" here, groups[1].loops is "
-      "3 there and 5 here, heads is 2 there and 4 here, training.seed is 1 there and 7 here; resume with the "
-      "settings and data it was begun with, or give another --out");
+  EXPECT_EQ(message_of(settings(), now),
+            "out/step-000001 is of another run: data_sha256 is \"d1\" there and \"d2\" here, groups[1].loops is "
+            "3 there and 5 here, heads is 2 there and 4 here, training.seed is 1 there and 7 here; resume with the "
+            "settings and data it was begun with, or give another folder");
 }
 
 TEST(RunSettings, NameKeysThatOneRunLacks) {

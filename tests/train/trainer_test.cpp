@@ -143,14 +143,14 @@ TEST_F(Trainer, RefusesAFolderThatHoldsARun) {
   one.steps = 1;
   ASSERT_TRUE(train(one));
   const std::string before = read_text(one.out / "metrics.jsonl");
-  EXPECT_THAT(message_of(one), AllOf(HasSubstr(one.out.string()), HasSubstr("--resume")));
+  EXPECT_THAT(message_of(one), AllOf(HasSubstr(one.out.string()), HasSubstr("resume it")));
   EXPECT_EQ(read_text(one.out / "metrics.jsonl"), before);
 }
 
 TEST_F(Trainer, RefusesAnOutThatIsAFile) {
   TrainRequest one = request(small_config(), "out");
   write("out", "something of the user's");
-  EXPECT_THAT(message_of(one), AllOf(HasSubstr("--out"), HasSubstr(one.out.string())));
+  EXPECT_THAT(message_of(one), AllOf(HasSubstr("another folder"), HasSubstr(one.out.string())));
   EXPECT_EQ(read_text(one.out), "something of the user's");
 }
 
@@ -219,7 +219,7 @@ TEST_F(Trainer, ReportsAConfigThatIsMissingOrNotJson) {
 TEST_F(Trainer, ReportsATextShorterThanAWindow) {
   TrainRequest one = request(small_config(), "out");
   one.data = write("short.txt", small_text(2));
-  EXPECT_THAT(message_of(one), AllOf(HasSubstr("--data"), HasSubstr("training.sequence (32)")));
+  EXPECT_THAT(message_of(one), AllOf(HasSubstr("the data"), HasSubstr("training.sequence (32)")));
 }
 
 TEST_F(Trainer, ReportsATextThatIsMissingOrEmpty) {
@@ -235,7 +235,7 @@ TEST_F(Trainer, ReportsATextThatIsNotUtf8ByItsFileOrFlag) {
   one.data = write("latin1.txt", small_text(400) + "caf\xe9 " + small_text(10));
   const std::string message = message_of(one);
   EXPECT_THAT(message, HasSubstr("UTF-8"));
-  EXPECT_THAT(message, testing::AnyOf(HasSubstr("latin1.txt"), HasSubstr("--data")));
+  EXPECT_THAT(message, testing::AnyOf(HasSubstr("latin1.txt"), HasSubstr("the data")));
 }
 
 TEST_F(Trainer, ReportsAnExampleWithoutItsAnswerByFileAndLine) {

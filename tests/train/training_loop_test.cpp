@@ -53,6 +53,20 @@ TEST_F(Loop, EvaluatesAndSavesWhenDueAndBehindTheLastStep) {
                           "save 5", "step 6", "evaluate 6", "save 6", "step 7", "evaluate 7", "save 7"));
 }
 
+TEST_F(Loop, EndsWithACheckpointBehindTheStepAtWhichAStopIsRequested) {
+  struct Interrupted : Recorder {
+    nlohmann::json one_step(int step) override {
+      flag = step == 2;
+      return Recorder::one_step(step);
+    }
+    std::atomic<bool> flag = false;
+  } recorder;
+  TrainingLoop loop{"train", 7, 10, 10, {}};
+  loop.stop = Stop(recorder.flag);
+  EXPECT_EQ(run(loop, 0, recorder), 2);
+  EXPECT_THAT(recorder.calls, ElementsAre("step 1", "step 2", "save 2"));
+}
+
 TEST_F(Loop, GoesOnBehindTheStepItIsGiven) {
   Recorder recorder;
   EXPECT_EQ(run({"train", 4, 10, 10, {}}, 2, recorder), 4);

@@ -6,6 +6,7 @@
 #include "base/module.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
+#include "cli/interrupt.hpp"
 #include "format/json_object.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/geocoder.hpp"
@@ -20,6 +21,7 @@ std::map<std::string, std::string> ask_geocoder(const DataFlags& flags, const Co
   if (flags.geocoder.empty()) return codes;
   GeocoderSettings settings = parse_geocoder(flags.geocoder, "--geocoder");
   settings.cache = flags.geocoder_cache;
+  settings.retries.stop = cli::interrupt();
   Geocoder geocoder(std::move(settings), [](const std::string& notice) { fmt::print(stderr, "{}\n", notice); });
   std::set<std::string> open;
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -73,11 +75,11 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
   LabelledSpectra labelled;
   {
     Progress progress("read", 1, "files");
-    labelled.collection =
-        read_collection({flags.data.begin(), flags.data.end()}, [&progress](std::int64_t done, std::int64_t total) {
-          progress.set_total(total);
-          progress.update(done);
-        });
+    const auto report = [&progress](std::int64_t done, std::int64_t total) {
+      progress.set_total(total);
+      progress.update(done);
+    };
+    labelled.collection = read_collection({flags.data.begin(), flags.data.end()}, report, cli::interrupt());
   }
   labelled.labels = label_spectra(labelled.collection.spectra, gazetteer);
   if (!flags.geocoder.empty()) {
@@ -89,8 +91,8 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
 
 PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
   PreparedRun run;
-  run.settings = {
-      load_json(flags.config), flags.config, flags.out, flags.resume, flags.folds, flags.seed, flags.threads};
+  run.settings = {load_json(flags.config), flags.config,    flags.out, flags.resume, flags.folds, flags.seed,
+                  flags.threads,           cli::interrupt()};
   const JsonObject object(run.settings.config, flags.config);
   object.allow({"name", "min_spectra", "preprocessing", "augmentation", "model", "training"});
   const int least = object.integer("min_spectra", 2, 1'000'000, 20);

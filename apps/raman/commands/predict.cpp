@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/checks.hpp"
+#include "cli/interrupt.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/predictor.hpp"
 
@@ -65,7 +66,7 @@ void print_prediction(const Prediction& one, const Request& request, const Gazet
 
 void run_predict(const Request& request) {
   const Gazetteer gazetteer;
-  const Collection collection = read_collection({request.files.begin(), request.files.end()});
+  const Collection collection = read_collection({request.files.begin(), request.files.end()}, {}, cli::interrupt());
   if (collection.spectra.empty() && !collection.rejected.empty()) {
     const RejectedFile& first = collection.rejected.front();
     throw Error("{}: {}", first.source, first.detail);

@@ -20,9 +20,10 @@ void run_train(const TrainFlags& flags) {
   // Folds by specimen first: their out-of-fold predictions calibrate the model that is trained on everything.
   const auto folds = run_folds(run.data, Protocol::specimen, run.settings, backend);
   if (!folds) return stopped();
-  const auto model = backend.fit(
-      {run.settings.config, run.settings.where, run.data.examples, run.settings.out / "fit", "train",
-       combine_seeds(run.settings.seed, static_cast<std::uint64_t>(run.settings.folds)), run.settings.threads});
+  const auto model =
+      backend.fit({run.settings.config, run.settings.where, run.data.examples, run.settings.out / "fit", "train",
+                   combine_seeds(run.settings.seed, static_cast<std::uint64_t>(run.settings.folds)),
+                   run.settings.threads, run.settings.stop});
   if (!model) return stopped();
   write_model(run.settings.out / "model", run.data, run.settings, *model, *folds);
   const nlohmann::json summary = summarise_protocol(run.data, Protocol::specimen, *folds, 0.9);

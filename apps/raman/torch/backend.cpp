@@ -105,7 +105,8 @@ class Fit : public TrainingTask {
       read_parameters(*latest / "average.safetensors", average_);
     }
     MetricsLog log(request_.folder / "metrics.jsonl", step > 0, step);
-    const TrainingLoop loop{request_.title, fit_.steps, fit_.steps, fit_.checkpoint_every, {}, "spectra", "spectra"};
+    const TrainingLoop loop{request_.title, fit_.steps, fit_.steps,   fit_.checkpoint_every, {},
+                            "spectra",      "spectra",  request_.stop};
     if (run_training(loop, step, log, *this) < fit_.steps) return nullptr;
     if (fit_.ema > 0) average_.copy_to(model_);
     return std::make_unique<ConvNextClassifier>(std::move(model_), examples_.points, Arithmetic::f32);

@@ -30,10 +30,10 @@ ExitKind fixed_exit() {
           [](ExitOptions& options, const ExitContext& context) -> std::unique_ptr<ExitRule> {
             std::vector<int> loops = context.loops;
             if (options.has("loops")) {
-              loops = parse_loops(options.text("loops", {}), context.spec, "--exit fixed:loops");
+              loops = parse_loops(options.text("loops", {}), context.spec, "exit fixed:loops");
               for (std::size_t g = 0; g < loops.size(); ++g) {
                 if (loops[g] <= context.loops[g]) continue;
-                throw Error("--exit fixed:loops={}: more than the {} loops of this run; raise --loops", loops[g],
+                throw Error("exit fixed:loops={}: more than the {} loops of this run; run more of them", loops[g],
                             context.loops[g]);
               }
             }

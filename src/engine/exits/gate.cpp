@@ -40,7 +40,7 @@ ExitKind gate_exit() {
           [](ExitOptions& options, const ExitContext& context) -> std::unique_ptr<ExitRule> {
             const auto& groups = context.spec.groups;
             if (std::none_of(groups.begin(), groups.end(), [](const Group& group) { return group.exit_gate; })) {
-              throw Error("--exit gate: this model has no exit gate; choose accel, step or kl");
+              throw Error("exit gate: this model has no exit gate; choose accel, step or kl");
             }
             return std::make_unique<GateExit>(options.number("threshold", 0.5F, 0.0F, 1.0F), context.spec);
           }};

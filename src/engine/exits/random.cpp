@@ -71,13 +71,13 @@ std::vector<double> parse_weights(const std::string& text) {
     double weight = -1;
     const auto [stop, failure] = std::from_chars(text.data() + begin, text.data() + end, weight);
     if (failure != std::errc() || stop != text.data() + end || !(weight >= 0) || weight > 1e12) {
-      throw Error("--exit random:weights={}: give weights of 1, 2, 3 … loops as in 0/1/3/2", text);
+      throw Error("exit random:weights={}: give weights of 1, 2, 3 … loops as in 0/1/3/2", text);
     }
     weights.push_back(weight);
     begin = end + 1;
   }
   if (std::accumulate(weights.begin(), weights.end(), 0.0) <= 0) {
-    throw Error("--exit random:weights={}: all weights are zero", text);
+    throw Error("exit random:weights={}: all weights are zero", text);
   }
   return weights;
 }
@@ -87,7 +87,7 @@ class TableFile {
  public:
   TableFile(std::string file, const ExitContext& context) : file_(std::move(file)), context_(context) {}
 
-  /// As `gyre eval --json` writes them of a rule: depth_vectors, {"groups", "depths", "counts"}, or depths, a list of
+  /// As an evaluation writes them of a rule: depth_vectors, {"groups", "depths", "counts"}, or depths, a list of
   /// {"group", "counts"}, which says nothing of how groups depend on one another.
   [[nodiscard]] std::vector<DepthVectors> read() const {
     const nlohmann::json json = load_json(file_);
@@ -126,7 +126,7 @@ class TableFile {
   void require_depth(std::int64_t depth, int group) const {
     const int most = context_.loops[static_cast<std::size_t>(group)];
     if (depth >= 1 && depth <= most) return;
-    throw Error("{}: a depth of {} in group {}, which runs 1 to {} loops; raise --loops", file_, depth, group, most);
+    throw Error("{}: a depth of {} in group {}, which runs 1 to {} loops; run more of them", file_, depth, group, most);
   }
 
   [[nodiscard]] DepthVectors read_histogram(const JsonObject& object) const {
@@ -176,7 +176,7 @@ std::vector<DepthVectors> tables_from(ExitOptions& options, const ExitContext& c
   if (options.has("file")) return TableFile(options.text("file", {}), context).read();
   if (options.has("like")) {
     const auto earlier = static_cast<int>(context.measured.size());
-    if (earlier == 0) throw Error("--exit random:like: names an earlier --exit of the same evaluation by its number");
+    if (earlier == 0) throw Error("exit random:like: names an earlier rule of the same evaluation by its number");
     const int number = options.integer("like", {}, 1, earlier);
     return {context.measured[static_cast<std::size_t>(number - 1)]};
   }
@@ -192,8 +192,8 @@ ExitKind random_exit() {
   return {"random",
           "control: depths dealt out from those measured, whatever the token",
           {{"weights", "weights of 1, 2, 3 … loops in every looped group by itself, as in 0/1/3/2"},
-           {"file", "depths as eval --json writes them: depth_vectors (groups together), or depths (each by itself)"},
-           {"like", "in eval: the depths measured for the N-th --exit of the same run, all groups of a token together"},
+           {"file", "depths as an evaluation writes them: depth_vectors (groups together), or depths (each by itself)"},
+           {"like", "in eval: the depths measured for the N-th rule of the same run, all groups of a token together"},
            {"seed", "of the draws (default 1)"}},
           [](ExitOptions& options, const ExitContext& context) -> std::unique_ptr<ExitRule> {
             std::vector<DepthVectors> tables = tables_from(options, context);

@@ -22,13 +22,13 @@ void require_no_exit(const JsonObject& object, int loops, const std::string& whe
     // Counted from 0; the published code goes on to the last loop where there is no such step.
     const int step = object.integer("early_exit_step", -kMostLoops, kMostLoops);
     if (step >= 0 && step + 1 < loops) {
-      throw Error("{}: early_exit_step is {}; take it out and pass --loops {} instead", where, step, step + 1);
+      throw Error("{}: early_exit_step is {}; take it out and run {} loops instead", where, step, step + 1);
     }
   }
   if (!object.given("early_exit_threshold")) return;
   const float threshold = object.number("early_exit_threshold", -1e6, 1e6);
   if (threshold >= 1) return;
-  throw Error("{}: early_exit_threshold is {}; set it to 1.0 and pass --exit gate:threshold={} instead", where,
+  throw Error("{}: early_exit_threshold is {}; set it to 1.0 and run with the exit gate:threshold={} instead", where,
               threshold, threshold);
 }
 

@@ -30,12 +30,12 @@ ConfigKeys keys() {
        "num_hidden_layers", "padding_multiple", "sampling_scheme", "test_time_noise_type", "vocab_size"},
       {{"bias", "[false]"},
        {"block_class_name", R"(["SandwichBlock"])"},
-       {"initial_state_mode", "[]", "take it out and pass --first-state instead"},
+       {"initial_state_mode", "[]", "take it out and choose the first state of a run instead"},
        {"injection_type", R"(["linear"])"},
        {"mlp_class_name", R"(["GatedMLP"])"},
        {"nonlin_name", R"(["SiLU"])"},
        {"norm_class_name", R"(["RMSNorm_llama"])"},
-       {"state_init", R"(["like-init"])", "set it so and pass --first-state instead"},
+       {"state_init", R"(["like-init"])", "set it so and choose the first state of a run instead"},
        {"test_time_noise", "[0]"}},
       {{"hidden_size", "n_embd"}, {"num_attention_heads", "n_heads"}, {"tie_word_embeddings", "tie_embeddings"}}};
 }

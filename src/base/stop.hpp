@@ -1,0 +1,28 @@
+#pragma once
+
+#include <atomic>
+
+#include "base/error.hpp"
+
+namespace gyre {
+
+/// What long work looks at between its steps: whether it is still wanted. Whoever starts the work hands it in, and sets
+/// the flag behind it from another thread or a signal handler. By itself it never asks to stop.
+class Stop {
+ public:
+  Stop() = default;
+  /// `flag` outlives all copies.
+  explicit Stop(const std::atomic<bool>& flag) : flag_(&flag) {}
+
+  [[nodiscard]] bool requested() const { return flag_ != nullptr && flag_->load(std::memory_order_relaxed); }
+
+  /// Throws Error once it is requested; `consequence` is what that means for the work.
+  void check(const char* consequence = "nothing was written") const {
+    if (requested()) throw Error("interrupted; {}", consequence);
+  }
+
+ private:
+  const std::atomic<bool>* flag_ = nullptr;
+};
+
+}  // namespace gyre

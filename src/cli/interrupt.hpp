@@ -1,0 +1,13 @@
+#pragma once
+
+#include "base/stop.hpp"
+
+namespace gyre::cli {
+
+/// From now on Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the program; a second one ends it at once.
+void watch_for_interrupt();
+
+/// That flag, to be handed to whatever takes long.
+Stop interrupt();
+
+}  // namespace gyre::cli
