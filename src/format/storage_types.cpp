@@ -19,35 +19,35 @@
 namespace gyre {
 namespace {
 
-constexpr StorageType plain(DType dtype, std::string_view name, std::uint32_t gguf_number, std::size_t bytes) {
-  return {dtype, name, gguf_number, 1, bytes, nullptr, nullptr, {}};
+constexpr StorageType plain(DType dtype, std::uint32_t gguf_number, std::string_view name, std::size_t bytes) {
+  return {dtype, gguf_number, name, 1, bytes, nullptr, nullptr, {}};
 }
 
 template <typename Block>
-constexpr StorageType block(DType dtype, std::string_view name, std::uint32_t gguf_number) {
-  StorageType type{dtype, name, gguf_number, Block::kNumbers, Block::kBytes, Block::read, nullptr, Block::kScales};
+constexpr StorageType block(DType dtype, std::uint32_t gguf_number, std::string_view name) {
+  StorageType type{dtype, gguf_number, name, Block::kNumbers, Block::kBytes, Block::read, nullptr, Block::kScales};
   if constexpr (requires { Block::write; }) type.write = Block::write;
   return type;
 }
 
 /// In the order of the enumerators.
 constexpr StorageType kTypes[] = {
-    plain(DType::f32, "F32", 0, 4),
-    plain(DType::f16, "F16", 1, 2),
-    plain(DType::bf16, "BF16", 30, 2),
-    block<blocks::Q8_0>(DType::q8_0, "Q8_0", 8),
-    block<blocks::Q4_0>(DType::q4_0, "Q4_0", 2),
-    block<blocks::Q4_1>(DType::q4_1, "Q4_1", 3),
-    block<blocks::Q5_0>(DType::q5_0, "Q5_0", 6),
-    block<blocks::Q5_1>(DType::q5_1, "Q5_1", 7),
-    block<blocks::Q2_K>(DType::q2_k, "Q2_K", 10),
-    block<blocks::Q3_K>(DType::q3_k, "Q3_K", 11),
-    block<blocks::Q4_K>(DType::q4_k, "Q4_K", 12),
-    block<blocks::Q5_K>(DType::q5_k, "Q5_K", 13),
-    block<blocks::Q6_K>(DType::q6_k, "Q6_K", 14),
-    block<blocks::IQ4_NL>(DType::iq4_nl, "IQ4_NL", 20),
-    block<blocks::IQ4_XS>(DType::iq4_xs, "IQ4_XS", 23),
-    block<blocks::TQ2_0>(DType::tq2_0, "TQ2_0", 35),
+    plain(DType::f32, 0, "F32", 4),
+    plain(DType::f16, 1, "F16", 2),
+    plain(DType::bf16, 30, "BF16", 2),
+    block<blocks::Q8_0>(DType::q8_0, 8, "Q8_0"),
+    block<blocks::Q4_0>(DType::q4_0, 2, "Q4_0"),
+    block<blocks::Q4_1>(DType::q4_1, 3, "Q4_1"),
+    block<blocks::Q5_0>(DType::q5_0, 6, "Q5_0"),
+    block<blocks::Q5_1>(DType::q5_1, 7, "Q5_1"),
+    block<blocks::Q2_K>(DType::q2_k, 10, "Q2_K"),
+    block<blocks::Q3_K>(DType::q3_k, 11, "Q3_K"),
+    block<blocks::Q4_K>(DType::q4_k, 12, "Q4_K"),
+    block<blocks::Q5_K>(DType::q5_k, 13, "Q5_K"),
+    block<blocks::Q6_K>(DType::q6_k, 14, "Q6_K"),
+    block<blocks::IQ4_NL>(DType::iq4_nl, 20, "IQ4_NL"),
+    block<blocks::IQ4_XS>(DType::iq4_xs, 23, "IQ4_XS"),
+    block<blocks::TQ2_0>(DType::tq2_0, 35, "TQ2_0"),
 };
 
 constexpr bool in_order() {

@@ -13,8 +13,8 @@ namespace gyre {
 /// One way of storing numbers. A new one is a file in blocks/ and a row of the table in storage_types.cpp.
 struct StorageType {
   DType dtype = DType::f32;
-  std::string_view name;          ///< in safetensors, GGUF and messages
   std::uint32_t gguf_number = 0;  ///< of the type in GGUF files
+  std::string_view name;          ///< in safetensors, GGUF and messages
   std::size_t numbers = 1;        ///< of a block; 1: the numbers stand by themselves
   std::size_t bytes = 0;          ///< of a block
   /// Of block formats: one block to numbers, and back; null where gyre only reads the type.

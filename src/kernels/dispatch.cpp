@@ -40,15 +40,16 @@ bool tiles_are_granted() {
 #endif
 }
 
-bool is_named() {
-  const char* const wanted = std::getenv("GYRE_ISA");
-  return wanted != nullptr && *wanted != '\0';
+/// Empty: none.
+std::string_view named_table() {
+  const char* const name = std::getenv("GYRE_ISA");
+  return name == nullptr ? std::string_view() : name;
 }
 
 const Kernels* choose() {
   const std::vector<const Kernels*> tables = available_kernels();
-  if (!is_named()) return tables.back();
-  const std::string_view wanted = std::getenv("GYRE_ISA");
+  const std::string_view wanted = named_table();
+  if (wanted.empty()) return tables.back();
   std::string names;
   for (const Kernels* table : tables) {
     if (table->name == wanted) return table;
@@ -82,7 +83,7 @@ const Kernels& kernels() { return *chosen(); }
 
 void require_exact_kernels() {
   if (kernels().exact) return;
-  if (is_named()) {
+  if (!named_table().empty()) {
     throw Error("GYRE_ISA: {} rounds by how many tokens are beside one; name another for exact arithmetic",
                 kernels().name);
   }
