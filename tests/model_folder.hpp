@@ -13,6 +13,7 @@
 #include "base/random.hpp"
 #include "format/safetensors.hpp"
 #include "model/spec.hpp"
+#include "model/spec_keys.hpp"
 #include "scratch_folder.hpp"
 #include "text/tokenizer.hpp"
 
@@ -42,27 +43,51 @@ inline ModelSpec small_spec() {
   return spec;
 }
 
+/// Draws the switches that it visits; sizes and numbers it leaves to whoever knows what fits together.
+class SwitchDraws {
+ public:
+  explicit SwitchDraws(Random& random) : random_(random) {}
+
+  int pick(int least, int most) {
+    return least + static_cast<int>(random_.below(static_cast<std::uint64_t>(most - least + 1)));
+  }
+  bool one_in(int count) { return pick(1, count) == 1; }
+
+  void only_rare() const {}
+  template <typename Field>
+  void text(const SpecKey& /*key*/, Field& /*field*/) const {}
+  template <typename Field, typename... Most>
+  void needed(const SpecKey& /*key*/, Field& /*field*/, Most... /*most*/) const {}
+  void integer(const SpecKey& /*key*/, int& /*field*/, int /*most*/, int /*otherwise*/) const {}
+  void number(const SpecKey& /*key*/, float& /*field*/, double /*least*/, double /*most*/, float /*otherwise*/) const {}
+  void boolean(const SpecKey& /*key*/, bool& field, bool /*otherwise*/) { field = one_in(2); }
+  template <typename Enum, typename Names>
+  void choice(const SpecKey& /*key*/, Enum& field, const Names& names, Enum /*otherwise*/) {
+    field = names[static_cast<std::size_t>(pick(0, static_cast<int>(std::size(names)) - 1))].value;
+  }
+  void numbers(const SpecKey& /*key*/, std::vector<float>& /*field*/) const {}
+  void layers(const SpecKey& /*key*/, std::vector<int>& /*field*/) const {}
+  void fast(const SpecKey& /*key*/, FastStack& field) {
+    if (one_in(3)) field = {pick(1, 2), pick(1, 2)};
+  }
+
+ private:
+  Random& random_;
+};
+
 /// The switches of one group, drawn.
 inline Group random_group(int index, const ModelSpec& spec, Random& random) {
-  const auto pick = [&](int least, int most) {
-    return least + static_cast<int>(random.below(static_cast<std::uint64_t>(most - least + 1)));
-  };
+  SwitchDraws draw(random);
   Group group;
+  visit_group(draw, group);
   group.name = "group " + std::to_string(index);
-  group.layers = pick(1, 2);
-  group.loops = pick(1, 4);
-  group.injection = static_cast<Injection>(pick(0, 3));
-  group.first_state = static_cast<FirstState>(pick(0, 2));
+  group.layers = draw.pick(1, 2);
+  group.loops = draw.pick(1, 4);
   if (group.first_state != FirstState::carried && group.injection == Injection::none) group.injection = Injection::add;
-  if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(pick(1, 4));
-  if (pick(0, 2) == 0) group.fast = {pick(1, 2), pick(1, 2)};
-  group.loop_norm = pick(0, 2) == 0;
-  group.exit_norm = pick(0, 2) == 0;
-  group.exit_linear = pick(0, 2) == 0;
-  group.exit_gate = pick(0, 2) == 0;
-  if (pick(0, 2) == 0) group.damping = 0.25F * static_cast<float>(pick(1, 6));
+  if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(draw.pick(1, 4));
+  if (draw.one_in(3)) group.damping = 0.25F * static_cast<float>(draw.pick(1, 6));
   for (int layer = 0; layer < group.layers && spec.hidden_size >= kValueGateWidth; ++layer) {
-    if (pick(0, 1) == 0) group.value_layers.push_back(layer);
+    if (draw.one_in(2)) group.value_layers.push_back(layer);
   }
   return group;
 }
@@ -70,43 +95,28 @@ inline Group random_group(int index, const ModelSpec& spec, Random& random) {
 /// Any spec that is allowed, with every switch of a layer drawn, small enough for a reference written with plain loops.
 inline ModelSpec random_spec(std::uint64_t seed) {
   Random random(seed);
-  const auto pick = [&](int least, int most) {
-    return least + static_cast<int>(random.below(static_cast<std::uint64_t>(most - least + 1)));
-  };
+  SwitchDraws draw(random);
   ModelSpec spec;
+  visit_spec(draw, spec);
   spec.name = "random";
-  spec.vocab_size = pick(7, 40);
-  spec.context = pick(8, 16);
-  spec.hidden_size = pick(5, 44);
-  spec.kv_heads = pick(1, 3);
-  spec.heads = spec.kv_heads * pick(1, 3);
-  spec.head_size = 2 * pick(1, 9);
-  spec.ffn_size = pick(3, 40);
-  spec.norm = static_cast<NormKind>(pick(0, 1));
-  spec.norm_placement = static_cast<NormPlacement>(pick(0, 4));
-  spec.norm_eps = 1e-5F * static_cast<float>(pick(1, 9));
-  spec.final_norm = pick(0, 3) > 0;
-  spec.embedding_norm = pick(0, 2) == 0;
-  spec.qk_norm = static_cast<QkNorm>(pick(0, 3));
-  spec.qk_norm_eps = 1e-5F * static_cast<float>(pick(1, 900));
-  spec.position = static_cast<PositionKind>(pick(0, 2));
+  spec.vocab_size = draw.pick(7, 40);
+  spec.context = draw.pick(8, 16);
+  spec.hidden_size = draw.pick(5, 44);
+  spec.kv_heads = draw.pick(1, 3);
+  spec.heads = spec.kv_heads * draw.pick(1, 3);
+  spec.head_size = 2 * draw.pick(1, 9);
+  spec.ffn_size = draw.pick(3, 40);
+  spec.norm_eps = 1e-5F * static_cast<float>(draw.pick(1, 9));
+  spec.qk_norm_eps = 1e-5F * static_cast<float>(draw.pick(1, 900));
   if (spec.position != PositionKind::learned) {
-    spec.rotary_theta = static_cast<float>(pick(10, 20000));
-    const int divisors = pick(0, 2) == 0 ? spec.head_size / 2 : 0;
-    for (int i = 0; i < divisors; ++i) {
-      spec.rotary_divisors.push_back(0.5F * static_cast<float>(pick(1, 8)));
-    }
+    spec.rotary_theta = static_cast<float>(draw.pick(10, 20000));
+    const int divisors = draw.one_in(3) ? spec.head_size / 2 : 0;
+    for (int i = 0; i < divisors; ++i) spec.rotary_divisors.push_back(0.5F * static_cast<float>(draw.pick(1, 8)));
   }
-  spec.mlp = static_cast<MlpKind>(pick(0, 3));
-  spec.norm_weights = spec.norm == NormKind::layer || pick(0, 2) > 0;
-  spec.attention_gate = pick(0, 3) == 0;
-  spec.prefix_lm = pick(0, 3) == 0;
-  spec.biases = pick(0, 1) == 1;
-  spec.qkv_biases = pick(0, 1) == 1;
-  spec.tied_head = pick(0, 1) == 1;
-  spec.logit_softcap = pick(0, 2) == 0 ? static_cast<float>(pick(1, 9)) : 0.0F;
-  spec.embedding_scale = 0.5F * static_cast<float>(pick(1, 4));
-  const int groups = pick(1, 4);
+  if (spec.norm == NormKind::layer) spec.norm_weights = true;
+  spec.logit_softcap = draw.one_in(3) ? static_cast<float>(draw.pick(1, 9)) : 0.0F;
+  spec.embedding_scale = 0.5F * static_cast<float>(draw.pick(1, 4));
+  const int groups = draw.pick(1, 4);
   for (int g = 0; g < groups; ++g) spec.groups.push_back(random_group(g, spec, random));
   return spec;
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
+#include "model/spec_keys.hpp"
 
 namespace gyre {
 namespace {
@@ -41,45 +42,54 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.backprop_loops = object.integer("backprop_loops", 0, 4096, config.backprop_loops);
 }
 
-/// What of a spec the trainable model computes; everything else as it is by default.
-ModelSpec trainable_part(const ModelSpec& spec) {
-  ModelSpec part;
-  part.name = spec.name;
-  part.vocab_size = spec.vocab_size;
-  part.context = spec.context;
-  part.hidden_size = spec.hidden_size;
-  part.heads = spec.heads;
-  part.kv_heads = spec.kv_heads;
-  part.head_size = spec.head_size;
-  part.ffn_size = spec.ffn_size;
-  part.norm = spec.norm;
-  part.norm_placement = spec.norm_placement;
-  part.norm_eps = spec.norm_eps;
-  part.final_norm = spec.final_norm;
-  part.qk_norm_eps = spec.qk_norm_eps;  // read by nothing without qk_norm
-  part.position = spec.position;
-  part.rotary_theta = spec.rotary_theta;
-  part.mlp = spec.mlp;
-  part.biases = spec.biases;
-  part.tied_head = spec.tied_head;
-  part.embedding_scale = spec.embedding_scale;
-  for (const Group& group : spec.groups) {
-    Group& known = part.groups.emplace_back(plain_group(group.name, group.layers));
-    known.loops = group.loops;
-    known.injection = group.injection == Injection::decay ? Injection::none : group.injection;
-    known.first_state = group.first_state;
-    known.noise_std = group.noise_std;
-  }
-  return part;
+bool trains(Injection injection) { return injection != Injection::decay; }
+template <typename Enum>
+bool trains(Enum /*value*/) {
+  return true;
 }
 
 /// Refuses the switches that the engine has for published models and the trainable model has not.
+class TrainableCheck {
+ public:
+  explicit TrainableCheck(std::string where) : where_(std::move(where)) {}
+
+  void only_rare() const {}
+  template <typename Field>
+  void text(const SpecKey& /*key*/, const Field& /*field*/) const {}
+  template <typename Field, typename... Most>
+  void needed(const SpecKey& /*key*/, const Field& /*field*/, Most... /*most*/) const {}
+  void integer(const SpecKey& key, int field, int /*most*/, int otherwise) const { check(key, field == otherwise); }
+  void number(const SpecKey& key, float field, double /*least*/, double /*most*/, float otherwise) const {
+    check(key, field == otherwise);
+  }
+  void boolean(const SpecKey& key, bool field, bool otherwise) const { check(key, field == otherwise); }
+  template <typename Enum, typename Names>
+  void choice(const SpecKey& key, Enum field, const Names& /*names*/, Enum otherwise) const {
+    check(key, field == otherwise);
+    if (!trains(field)) refuse(key);
+  }
+  void numbers(const SpecKey& key, const std::vector<float>& field) const { check(key, field.empty()); }
+  void layers(const SpecKey& key, const std::vector<int>& field) const { check(key, field.empty()); }
+  void fast(const SpecKey& key, const FastStack& field) const { check(key, !field.there()); }
+
+ private:
+  void check(const SpecKey& key, bool as_by_default) const {
+    if (!key.trained && !as_by_default) refuse(key);
+  }
+  [[noreturn]] void refuse(const SpecKey& key) const {
+    throw Error("{}: {} is a switch of published models; training does not know it", where_, key.name);
+  }
+
+  std::string where_;
+};
+
 void require_trainable(const ModelSpec& spec, const std::string& where) {
-  const ModelSpec part = trainable_part(spec);
-  if (part == spec) return;
-  const nlohmann::json difference = nlohmann::json::diff(to_json(part), to_json(spec));
-  const std::string key = difference.empty() ? "a key" : difference[0].at("path").get<std::string>().substr(1);
-  throw Error("{}: {} is a switch of published models; training does not know it", where, key);
+  const TrainableCheck check(where);
+  visit_spec(check, spec);
+  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
+    const TrainableCheck of_group(fmt::format("{}: groups[{}]", where, g));
+    visit_group(of_group, spec.groups[g]);
+  }
 }
 
 }  // namespace

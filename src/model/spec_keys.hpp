@@ -1,0 +1,103 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/enum_name.hpp"
+#include "model/spec.hpp"
+
+namespace gyre {
+
+// The one table of what a description can say. Whoever goes through all switches does it here: reading and writing
+// them, refusing what the trainable model does not compute, drawing descriptions at random. A visitor has a function
+// for each kind of row; see Reader and Writer in spec.cpp.
+
+/// The key of a switch in config.json.
+struct SpecKey {
+  SpecKey(const char* text) : name(text) {}  // NOLINT(google-explicit-constructor): rows begin with their keys
+  SpecKey(const char* text, bool is_trained) : name(text), trained(is_trained) {}
+
+  const char* name;
+  bool trained = true;  ///< whether the trainable model computes it
+};
+
+/// One that the engine has for published models only.
+inline SpecKey untrained(const char* name) { return {name, false}; }
+
+inline constexpr EnumName<NormKind> kNormKinds[] = {{NormKind::layer, "layer"}, {NormKind::rms, "rms"}};
+inline constexpr EnumName<NormPlacement> kNormPlacements[] = {{NormPlacement::pre, "pre"},
+                                                              {NormPlacement::post, "post"},
+                                                              {NormPlacement::sandwich, "sandwich"},
+                                                              {NormPlacement::branch, "branch"},
+                                                              {NormPlacement::post_branch, "post_branch"}};
+inline constexpr EnumName<PositionKind> kPositionKinds[] = {{PositionKind::learned, "learned"},
+                                                            {PositionKind::rotary_half, "rotary_half"},
+                                                            {PositionKind::rotary_adjacent, "rotary_adjacent"}};
+inline constexpr EnumName<MlpKind> kMlpKinds[] = {{MlpKind::gelu, "gelu"},
+                                                  {MlpKind::gelu_tanh, "gelu_tanh"},
+                                                  {MlpKind::silu_gated, "silu_gated"},
+                                                  {MlpKind::relu_squared, "relu_squared"}};
+inline constexpr EnumName<Injection> kInjections[] = {
+    {Injection::none, "none"}, {Injection::add, "add"}, {Injection::linear, "linear"}, {Injection::decay, "decay"}};
+inline constexpr EnumName<QkNorm> kQkNorms[] = {
+    {QkNorm::none, "none"}, {QkNorm::head, "head"}, {QkNorm::full, "full"}, {QkNorm::after_rotary, "after_rotary"}};
+inline constexpr EnumName<FirstState> kFirstStates[] = {
+    {FirstState::carried, "carried"}, {FirstState::zero, "zero"}, {FirstState::noise, "noise"}};
+
+/// The keys of a group, each with its field, what it may be and its default.
+template <typename Visitor, typename AnyGroup>
+void visit_group(Visitor& visit, AnyGroup& group) {
+  const Group defaults;
+  visit.needed("name", group.name);
+  visit.integer("layers", group.layers, kMostLoops, defaults.layers);
+  visit.integer("loops", group.loops, kMostLoops, defaults.loops);
+  visit.only_rare();
+  visit.choice("injection", group.injection, kInjections, defaults.injection);
+  visit.choice("first_state", group.first_state, kFirstStates, defaults.first_state);
+  visit.number("noise_std", group.noise_std, 0, 1e6, defaults.noise_std);
+  visit.number(untrained("damping"), group.damping, 0, 2, defaults.damping);
+  visit.fast(untrained("fast"), group.fast);
+  visit.boolean(untrained("loop_norm"), group.loop_norm, defaults.loop_norm);
+  visit.boolean(untrained("exit_norm"), group.exit_norm, defaults.exit_norm);
+  visit.boolean(untrained("exit_linear"), group.exit_linear, defaults.exit_linear);
+  visit.boolean(untrained("exit_gate"), group.exit_gate, defaults.exit_gate);
+  visit.layers(untrained("value_layers"), group.value_layers);
+}
+
+/// Those of a model, but for its groups. A default may follow from what was visited before.
+template <typename Visitor, typename Spec>
+void visit_spec(Visitor& visit, Spec& spec) {
+  const ModelSpec defaults;
+  visit.text("name", spec.name);
+  visit.needed("vocab_size", spec.vocab_size, kMostVocab);
+  visit.needed("context", spec.context, kMostContext);
+  visit.needed("hidden_size", spec.hidden_size, kMostWidth);
+  visit.needed("heads", spec.heads, kMostWidth);
+  visit.integer("kv_heads", spec.kv_heads, kMostWidth, spec.heads);
+  visit.integer("head_size", spec.head_size, kMostWidth, std::max(1, spec.hidden_size / std::max(1, spec.heads)));
+  visit.integer("ffn_size", spec.ffn_size, kMostFfn, 4 * spec.hidden_size);
+  visit.choice("norm", spec.norm, kNormKinds, defaults.norm);
+  visit.choice("norm_placement", spec.norm_placement, kNormPlacements, defaults.norm_placement);
+  visit.number("norm_eps", spec.norm_eps, 0, 1, defaults.norm_eps);
+  visit.boolean("final_norm", spec.final_norm, defaults.final_norm);
+  visit.boolean(untrained("embedding_norm"), spec.embedding_norm, defaults.embedding_norm);
+  visit.choice(untrained("qk_norm"), spec.qk_norm, kQkNorms, defaults.qk_norm);
+  visit.number("qk_norm_eps", spec.qk_norm_eps, 0, 1, spec.norm_eps);
+  visit.choice("position", spec.position, kPositionKinds, defaults.position);
+  visit.number("rotary_theta", spec.rotary_theta, 1, 1e12, defaults.rotary_theta);
+  visit.choice("mlp", spec.mlp, kMlpKinds, defaults.mlp);
+  visit.boolean("biases", spec.biases, defaults.biases);
+  visit.boolean(untrained("qkv_biases"), spec.qkv_biases, defaults.qkv_biases);
+  visit.boolean("tied_head", spec.tied_head, defaults.tied_head);
+  visit.number(untrained("logit_softcap"), spec.logit_softcap, 0, 1e6, defaults.logit_softcap);
+  visit.number("embedding_scale", spec.embedding_scale, -1e6, 1e6, defaults.embedding_scale);
+  visit.only_rare();
+  visit.boolean(untrained("norm_weights"), spec.norm_weights, defaults.norm_weights);
+  visit.boolean(untrained("attention_gate"), spec.attention_gate, defaults.attention_gate);
+  visit.boolean(untrained("prefix_lm"), spec.prefix_lm, defaults.prefix_lm);
+  visit.numbers(untrained("rotary_divisors"), spec.rotary_divisors);
+}
+
+}  // namespace gyre
