@@ -60,8 +60,8 @@ void attend(benchmark::State& state) {
   for (auto _ : state) {
     for (std::size_t head = 0; head < Versions::kHeads; ++head) {
       for (std::size_t loop = 0; loop < loops; ++loop) {
-        kernels().attend(query.data(), query.size(), 1, versions.head(loop, head), kEntries, Versions::kHeadSize, 0.125F,
-                         scratch.data(), out.data(), out.size());
+        kernels().attend(query.data(), query.size(), 1, versions.head(loop, head), kEntries, Versions::kHeadSize,
+                         0.125F, scratch.data(), out.data(), out.size());
       }
     }
     benchmark::DoNotOptimize(out.data());

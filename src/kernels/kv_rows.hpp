@@ -69,6 +69,20 @@ struct KvPages {
   const std::byte* const* pages = nullptr;
   std::size_t keys = 0;    ///< bytes from the beginning of a page
   std::size_t values = 0;  ///< likewise
+  std::size_t window = 0;  ///< the last positions that a query sees; 0: all
+
+  /// The first position that a query sees which sees none behind `count`.
+  [[nodiscard]] std::size_t first_seen(std::size_t count) const {
+    return window == 0 || count <= window ? 0 : count - window;
+  }
+  /// Without the pages that such a query, and any behind it, does not see; `count` becomes that of the rest.
+  [[nodiscard]] KvPages from_first_seen(std::size_t& count) const {
+    KvPages rest = *this;
+    const std::size_t left_out = first_seen(count) / kKvPage;
+    rest.pages += left_out;
+    count -= left_out * kKvPage;
+    return rest;
+  }
 
   [[nodiscard]] const std::byte* keys_of(std::size_t page) const { return pages[page] + keys; }
   [[nodiscard]] const std::byte* value(std::size_t entry, std::size_t row_bytes) const {

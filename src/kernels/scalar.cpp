@@ -40,20 +40,21 @@ void rotate(float* head, const float* cosines, const float* sines, std::size_t p
 void attend_one(const float* query, const KvPages& cache, std::size_t count, std::size_t head_size, float scale,
                 float* scores, std::span<float> row, float* out) {
   const std::size_t bytes = kv_row_bytes(cache.type, head_size);
-  for (std::size_t t = 0; t < count; ++t) {
+  const std::size_t first = cache.first_seen(count);
+  for (std::size_t t = first; t < count; ++t) {
     read_kv_key(cache.type, cache.keys_of(t / kKvPage), t % kKvPage, row);
     float sum = 0;
     for (std::size_t i = 0; i < head_size; ++i) sum += query[i] * row[i];
     scores[t] = sum * scale;
   }
-  const float largest = *std::max_element(scores, scores + count);
+  const float largest = *std::max_element(scores + first, scores + count);
   float total = 0;
-  for (std::size_t t = 0; t < count; ++t) {
+  for (std::size_t t = first; t < count; ++t) {
     scores[t] = std::exp(scores[t] - largest);
     total += scores[t];
   }
   std::fill(out, out + head_size, 0.0F);
-  for (std::size_t t = 0; t < count; ++t) {
+  for (std::size_t t = first; t < count; ++t) {
     read_kv_row(cache.type, cache.value(t, bytes), row);
     const float share = scores[t] / total;
     for (std::size_t i = 0; i < head_size; ++i) out[i] += share * row[i];

@@ -329,15 +329,28 @@ struct MixedRows {
 };
 
 /// Sums of values weighted by the scores of N queries, for channels i … i + B · kLanes, in the order of the positions.
-/// The first query sees `count` of them, each further one more.
+/// The first query sees `count` of them, each further one more, or of them the last of its window.
 template <typename Page, std::size_t N, std::size_t B>
 inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_t count, std::size_t i,
                          const MixedRows& mixed) {
   Register sums[B][N] = {};
-  for (std::size_t page = 0; page * kKvPage < count; ++page) {
-    const std::byte* row = head.cache.value(page * kKvPage, head.row_bytes);
-    const std::size_t end = count < (page + 1) * kKvPage ? count : (page + 1) * kKvPage;
-    for (std::size_t t = page * kKvPage; t < end; ++t, row += head.row_bytes) {
+  const std::size_t last_begin = head.cache.first_seen(count + N - 1);
+  const std::size_t common = last_begin < count ? last_begin : count;  // from here on all see them
+  // What a query does not see counts nothing, not even nothing times infinity.
+  const auto add_where_seen = [&](std::size_t t) {
+    const std::byte* const row = head.cache.value(t, head.row_bytes);
+    for (std::size_t n = 0; n < N; ++n) {
+      if (t >= count + n || t < head.cache.first_seen(count + n)) continue;
+      const float score = rows.scores[n * rows.score_stride + t];
+      for (std::size_t b = 0; b < B; ++b) sums[b][n] += Page::lanes(row, i + b * kLanes, head.size) * score;
+    }
+  };
+  for (std::size_t t = head.cache.first_seen(count); t < common; ++t) add_where_seen(t);
+  for (std::size_t begin = common; begin < count;) {
+    const std::byte* row = head.cache.value(begin, head.row_bytes);
+    const std::size_t page_end = (begin / kKvPage + 1) * kKvPage;
+    const std::size_t end = count < page_end ? count : page_end;
+    for (std::size_t t = begin; t < end; ++t, row += head.row_bytes) {
       Register numbers[B];
       for (std::size_t b = 0; b < B; ++b) numbers[b] = Page::lanes(row, i + b * kLanes, head.size);
       for (std::size_t n = 0; n < N; ++n) {
@@ -345,16 +358,9 @@ inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_
         for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * score;
       }
     }
+    begin = end;
   }
-  // What a query does not see counts nothing, not even nothing times infinity.
-  for (std::size_t t = count; t + 1 < count + N; ++t) {
-    const std::byte* const row = head.cache.value(t, head.row_bytes);
-    for (std::size_t n = 1; n < N; ++n) {
-      if (t >= count + n) continue;
-      const float score = rows.scores[n * rows.score_stride + t];
-      for (std::size_t b = 0; b < B; ++b) sums[b][n] += Page::lanes(row, i + b * kLanes, head.size) * score;
-    }
-  }
+  for (std::size_t t = count; t + 1 < count + N; ++t) add_where_seen(t);
   for (std::size_t b = 0; b < B; ++b) {
     for (std::size_t n = 0; n < N; ++n) {
       store(mixed.out + n * mixed.stride + i + b * kLanes, sums[b][n] * mixed.factors[n]);
@@ -376,7 +382,7 @@ inline void mix(const HeadView& head, const QueryRows& rows, std::size_t count, 
   for (; i < head.size; ++i) {
     for (std::size_t n = 0; n < N; ++n) {
       float sum = 0;
-      for (std::size_t t = 0; t < count + n; ++t) {
+      for (std::size_t t = head.cache.first_seen(count + n); t < count + n; ++t) {
         sum += rows.scores[n * rows.score_stride + t] * Page::one(head.cache.value(t, head.row_bytes), i, head.size);
       }
       mixed.out[n * mixed.stride + i] = sum * mixed.factors[n];
@@ -390,7 +396,10 @@ inline void attend_together(const HeadView& head, const QueryRows& rows, std::si
                             std::size_t out_stride) {
   score<Page, N>(head, rows, count + N - 1);
   float inverses[N];
-  for (std::size_t n = 0; n < N; ++n) inverses[n] = 1.0F / exponentiate(rows.scores + n * rows.score_stride, count + n);
+  for (std::size_t n = 0; n < N; ++n) {
+    const std::size_t first = head.cache.first_seen(count + n);
+    inverses[n] = 1.0F / exponentiate(rows.scores + n * rows.score_stride + first, count + n - first);
+  }
   mix<Page, N>(head, rows, count, {inverses, out, out_stride});
 }
 
@@ -399,7 +408,6 @@ inline void attend_rows(const float* queries, std::size_t query_stride, std::siz
                         std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
                         std::size_t out_stride) {
   constexpr std::size_t kQueries = 8;
-  const HeadView head{cache, head_size, scale, kv_row_bytes(Page::kType, head_size)};
   const std::size_t stride = (count + rows - 1 + kKvPage - 1) / kKvPage * kKvPage;
   const bool together = rows >= kQueries;
   for (std::size_t r = 0; r < rows; r += together ? kQueries : 1) {
@@ -407,7 +415,9 @@ inline void attend_rows(const float* queries, std::size_t query_stride, std::siz
     const std::size_t first = together && r + kQueries > rows ? rows - kQueries : r;
     const QueryRows some{queries + first * query_stride, query_stride, scratch, stride};
     const auto attend_some = together ? attend_together<Page, kQueries> : attend_together<Page, 1>;
-    attend_some(head, some, count + first, out + first * out_stride, out_stride);
+    std::size_t seen = count + first;
+    const KvPages pages = cache.from_first_seen(seen);
+    attend_some({pages, head_size, scale, kv_row_bytes(Page::kType, head_size)}, some, seen, out + first * out_stride, out_stride);
   }
 }
 

@@ -39,21 +39,38 @@ float rounded_to_bf16(float value) { return std::bit_cast<float>(static_cast<std
 
 /// Random keys and values of one head.
 struct Cache {
-  Cache(Random& random, KvType kv_type, std::size_t count, std::size_t head)
+  Cache(KvType kv_type, std::size_t count, std::size_t head)
       : type(kv_type),
         head_size(head),
         half(kv_page_bytes(kv_type, head)),
         memory((count + kKvPage - 1) / kKvPage * 2 * half) {
+    for (std::size_t at = 0; at < memory.size(); at += 2 * half) pages.push_back(memory.data() + at);
+  }
+  Cache(Random& random, KvType kv_type, std::size_t count, std::size_t head) : Cache(kv_type, count, head) {
     for (std::size_t t = 0; t < count; ++t) {
       std::byte* const page = memory.data() + t / kKvPage * 2 * half;
-      if (t % kKvPage == 0) pages.push_back(page);
       const Floats key(random, head_size, 2);
       write_kv_key(type, {key.data(), head_size}, page, t % kKvPage);
       const Floats value(random, head_size, 2);
       write_kv_row(type, {value.data(), head_size}, page + half + t % kKvPage * kv_row_bytes(type, head_size));
     }
   }
-  [[nodiscard]] KvPages rows() const { return {type, pages.data(), 0, half}; }
+  /// `count` positions from `first` on, in pages of their own.
+  [[nodiscard]] Cache from(std::size_t first, std::size_t count) const {
+    Cache rest(type, count, head_size);
+    for (std::size_t t = 0; t < count; ++t) {
+      const std::size_t place = (first + t) % kKvPage;
+      const std::byte* const page = pages[(first + t) / kKvPage];
+      std::byte* const copy = rest.memory.data() + t / kKvPage * 2 * half;
+      std::vector<float> key(head_size);
+      read_kv_key(type, page, place, key);
+      write_kv_key(type, key, copy, t % kKvPage);
+      const std::size_t row = kv_row_bytes(type, head_size);
+      std::copy_n(page + half + place * row, row, copy + half + t % kKvPage * row);
+    }
+    return rest;
+  }
+  [[nodiscard]] KvPages rows(std::size_t window = 0) const { return {type, pages.data(), 0, half, window}; }
 
   KvType type;
   std::size_t head_size;
@@ -178,6 +195,35 @@ TEST_P(KernelTable, AttentionOfWholeTilesOfQueries) {
   }
 }
 
+/// A query in a window gets what it would get of a cache that begins with its window.
+TEST_P(KernelTable, AttentionInAWindowReadsNothingBeforeIt) {
+  constexpr std::size_t kSize = 24;
+  constexpr std::size_t kRows = 13;
+  for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+    for (const std::size_t window : {1, 2, 7, 8, 16, 17, 40, 100}) {
+      for (const std::size_t count : {1, 5, 16, 30, 61}) {
+        const Cache cache(random_, type, count + kRows - 1, kSize);
+        const Floats queries(random_, kRows * kSize);
+        std::vector<float> scratch(attend_scratch(count + kRows - 1, kSize));
+        std::vector<float> got(kRows * kSize);
+        table_.attend(queries.data(), kSize, kRows, cache.rows(window), count, kSize, 0.2F, scratch.data(), got.data(),
+                      kSize);
+        for (std::size_t r = 0; r < kRows; ++r) {
+          const std::size_t seen = std::min(window, count + r);
+          const Cache rest = cache.from(count + r - seen, seen);
+          std::vector<float> wanted(kSize);
+          plain_.attend(queries.data() + r * kSize, kSize, 1, rest.rows(), seen, kSize, 0.2F, scratch.data(),
+                        wanted.data(), kSize);
+          for (std::size_t i = 0; i < kSize; ++i) {
+            ASSERT_NEAR(got[r * kSize + i], wanted[i], 2e-4F)
+                << name_of(type) << ", window " << window << ", row " << r << " behind " << count;
+          }
+        }
+      }
+    }
+  }
+}
+
 /// To the bit: a query gets the same alone and among others. Tiles alone may round otherwise.
 TEST_P(KernelTable, AttentionDoesNotDependOnTheQueriesBesideIt) {
   for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
@@ -185,15 +231,16 @@ TEST_P(KernelTable, AttentionDoesNotDependOnTheQueriesBesideIt) {
     for (const std::size_t head_size : {5, 16, 40, 64, 80, 128, 256}) {
       for (const std::size_t rows : {2, 7, 8, 9, 13, 24}) {
         const std::size_t count = 1 + random_.below(150);
+        const std::size_t window = random_.below(2) == 0 ? 0 : 1 + random_.below(100);
         const Cache cache(random_, type, count + rows - 1, head_size);
         const Floats queries(random_, rows * head_size);
         std::vector<float> scratch(attend_scratch(count + rows - 1, head_size));
         std::vector<float> together(rows * head_size);
-        table_.attend(queries.data(), head_size, rows, cache.rows(), count, head_size, 0.125F, scratch.data(),
+        table_.attend(queries.data(), head_size, rows, cache.rows(window), count, head_size, 0.125F, scratch.data(),
                       together.data(), head_size);
         for (std::size_t r = 0; r < rows; ++r) {
           std::vector<float> alone(head_size);
-          table_.attend(queries.data() + r * head_size, head_size, 1, cache.rows(), count + r, head_size, 0.125F,
+          table_.attend(queries.data() + r * head_size, head_size, 1, cache.rows(window), count + r, head_size, 0.125F,
                         scratch.data(), alone.data(), head_size);
           for (std::size_t i = 0; i < head_size; ++i) {
             ASSERT_EQ(together[r * head_size + i], alone[i]) << name_of(type) << ", head size " << head_size << ", row "
