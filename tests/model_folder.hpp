@@ -59,6 +59,7 @@ class SwitchDraws {
   template <typename Field, typename... Most>
   void needed(const SpecKey& /*key*/, Field& /*field*/, Most... /*most*/) const {}
   void integer(const SpecKey& /*key*/, int& /*field*/, int /*most*/, int /*otherwise*/) const {}
+  void count(const SpecKey& /*key*/, int& /*field*/, int /*most*/) const {}
   void number(const SpecKey& /*key*/, float& /*field*/, double /*least*/, double /*most*/, float /*otherwise*/) const {}
   void boolean(const SpecKey& /*key*/, bool& field, bool /*otherwise*/) { field = one_in(2); }
   template <typename Enum, typename Names>
@@ -89,7 +90,43 @@ inline Group random_group(int index, const ModelSpec& spec, Random& random) {
   for (int layer = 0; layer < group.layers && spec.hidden_size >= kValueGateWidth; ++layer) {
     if (draw.one_in(2)) group.value_layers.push_back(layer);
   }
+  for (int layer = 0; layer < group.layers && spec.window > 0; ++layer) {
+    if (draw.one_in(2)) group.window_layers.push_back(layer);
+  }
   return group;
+}
+
+/// How positions turn.
+inline void draw_rotation(ModelSpec& spec, SwitchDraws& draw) {
+  const auto divisors = [&] {
+    std::vector<float> drawn;
+    for (int i = 0; i < spec.turned_channels() / 2; ++i) drawn.push_back(0.5F * static_cast<float>(draw.pick(1, 8)));
+    return drawn;
+  };
+  spec.rotary_theta = static_cast<float>(draw.pick(10, 20000));
+  if (draw.one_in(3)) spec.rotary_channels = 2 * draw.pick(1, spec.head_size / 2);
+  if (draw.one_in(3)) spec.rotary_divisors = divisors();
+  if (draw.one_in(4)) spec.rotary_scale = 0.25F * static_cast<float>(draw.pick(2, 6));
+  if (draw.one_in(4)) {
+    spec.rotary_context = draw.pick(4, 40);
+    if (draw.one_in(2) || spec.turned_channels() < 4) {
+      spec.rotary_long_divisors = divisors();
+    } else {
+      spec.rotary_growth = static_cast<float>(draw.pick(1, 4));
+    }
+  }
+}
+
+/// A window is read by a layer, and by no model whose prompts see themselves whole.
+inline void draw_window(ModelSpec& spec, SwitchDraws& draw) {
+  bool seen = false;
+  for (const Group& group : spec.groups) seen = seen || !group.window_layers.empty();
+  if (!seen) spec.window = 0;
+  if (!seen) return;
+  spec.prefix_lm = false;
+  if (spec.position != PositionKind::learned && draw.one_in(2)) {
+    spec.window_theta = static_cast<float>(draw.pick(10, 2000));
+  }
 }
 
 /// Any spec that is allowed, with every switch of a layer drawn, small enough for a reference written with plain loops.
@@ -108,16 +145,15 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   spec.ffn_size = draw.pick(3, 40);
   spec.norm_eps = 1e-5F * static_cast<float>(draw.pick(1, 9));
   spec.qk_norm_eps = 1e-5F * static_cast<float>(draw.pick(1, 900));
-  if (spec.position != PositionKind::learned) {
-    spec.rotary_theta = static_cast<float>(draw.pick(10, 20000));
-    const int divisors = draw.one_in(3) ? spec.head_size / 2 : 0;
-    for (int i = 0; i < divisors; ++i) spec.rotary_divisors.push_back(0.5F * static_cast<float>(draw.pick(1, 8)));
-  }
+  if (spec.position != PositionKind::learned) draw_rotation(spec, draw);
+  if (draw.one_in(4)) spec.attention_scale = 0.1F * static_cast<float>(draw.pick(1, 9));
   if (spec.norm == NormKind::layer) spec.norm_weights = true;
   spec.logit_softcap = draw.one_in(3) ? static_cast<float>(draw.pick(1, 9)) : 0.0F;
   spec.embedding_scale = 0.5F * static_cast<float>(draw.pick(1, 4));
   const int groups = draw.pick(1, 4);
+  if (draw.one_in(2)) spec.window = draw.pick(1, 12);
   for (int g = 0; g < groups; ++g) spec.groups.push_back(random_group(g, spec, random));
+  draw_window(spec, draw);
   return spec;
 }
 

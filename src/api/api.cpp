@@ -133,7 +133,7 @@ Sequence Runner::start(const SequenceOptions& options) const {
   if (options.context < 0 || options.context > spec.context) {
     throw Error("context: {} is not within the {} positions of this model", options.context, spec.context);
   }
-  const int context = options.context > 0 ? options.context : std::min(spec.context, kDefaultContext);
+  const int context = options.context > 0 ? options.context : default_context(spec);
   KvPolicy policy = parse_kv_policy(options.kv, "kv");
   policy.type = parse_kv_type(options.kv_type, "kv_type");
   auto state = std::make_shared<Sequence::State>(Sequence::State{

@@ -106,7 +106,7 @@ int context_of(int wanted, const ModelSpec& spec) {
   if (wanted > spec.context) {
     throw Error("--context: {} is more than the {} positions of this model", wanted, spec.context);
   }
-  return wanted > 0 ? wanted : std::min(spec.context, kDefaultContext);
+  return wanted > 0 ? wanted : default_context(spec);
 }
 
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec) {

@@ -7,6 +7,7 @@
 
 #include "base/checked.hpp"
 #include "base/error.hpp"
+#include "engine/rotary.hpp"
 
 namespace gyre {
 
@@ -17,9 +18,16 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
       row_bytes_(kv_row_bytes(policy.type, head_size_)),
       head_bytes_(kv_page_bytes(policy.type, head_size_)),
       context_(context),
+      rotary_length_(gyre::rotary_length(spec, context)),
       policy_(policy) {
   std::size_t slots = 0;
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
+    if (policy_.lookup == KvPolicy::Lookup::full && loops_[g] > 1 && !spec.groups[g].window_layers.empty()) {
+      throw Error(
+          "the KV policy full leaves tokens out of deep loops, so that the windows of group \"{}\" cannot be told; "
+          "choose latest or last",
+          spec.groups[g].name);
+    }
     groups_.push_back({spec.groups[g].passes(), policy_.slot_count(loops_[g]), loops_[g], slots});
     slots += static_cast<std::size_t>(groups_.back().count) * static_cast<std::size_t>(groups_.back().slots);
   }

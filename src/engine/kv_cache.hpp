@@ -19,7 +19,7 @@ namespace gyre {
 class KvCache {
  public:
   /// Room for `context` positions at up to `loops` loops per group. Throws Error when that is more than memory can be
-  /// addressed.
+  /// addressed, or when layers see windows and under the policy a slot does not know every token.
   KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy);
   KvCache(KvCache&&) = default;
   KvCache& operator=(KvCache&&) = default;
@@ -56,6 +56,8 @@ class KvCache {
 
   [[nodiscard]] const KvPolicy& policy() const { return policy_; }
   [[nodiscard]] int context() const { return context_; }
+  /// The length by which its keys were turned, which a change of context does not change: see rotary.hpp.
+  [[nodiscard]] int rotary_length() const { return rotary_length_; }
   /// Tokens committed.
   [[nodiscard]] int size() const { return static_cast<int>(depths_.size() / loops_.size()); }
   /// How many of its first tokens ran all loops.
@@ -107,6 +109,7 @@ class KvCache {
   std::size_t row_bytes_;
   std::size_t head_bytes_;  ///< of the keys of a head in a page, or of its values
   int context_;
+  int rotary_length_ = 0;
   KvPolicy policy_;
 };
 

@@ -24,6 +24,11 @@ void map_in_place(float* values, std::size_t count, Function function) {
   std::transform(values, values + count, values, function);
 }
 
+template <typename Function>
+void gate_in_place(const float* gate, float* values, std::size_t count, Function function) {
+  for (std::size_t i = 0; i < count; ++i) values[i] *= function(gate[i]);
+}
+
 /// Whether `later` is the token `distance` positions behind `row` in the same sequence and loop, and sees so many more.
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
   const auto further = static_cast<int>(distance);
@@ -40,6 +45,7 @@ LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
       hidden_(static_cast<std::size_t>(spec.hidden_size)),
       qkv_size_(static_cast<std::size_t>(spec.qkv_size())),
       scratch_(static_cast<std::size_t>(pool.size())),
+      rotary_(spec),
       ones_(static_cast<std::size_t>(spec.head_size), 1.0F) {}
 
 void LayerRunner::reserve(std::size_t rows, int position) {
@@ -60,7 +66,6 @@ void LayerRunner::reserve(std::size_t rows, int position) {
   grow(mixed_, rows * attention);
   grow(gate_, spec_.gated_mlp() ? rows * ffn : 0);
   grow(up_, rows * ffn);
-  if (spec_.position != PositionKind::learned) grow_rotary(position);
 }
 
 Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type,
@@ -203,7 +208,7 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
     float* const keys = first + q_heads * head_size;
     kernels_.rms_norm(keys, job.layer.k_norm, spec_.qk_norm_eps, kv_heads * head_size, keys);
   }
-  const std::size_t angle = static_cast<std::size_t>(token.position) * (head_size / 2);
+  const Angles angles = rotary_.at(token.cache->rotary_length(), job.layer.window, token.position);
   const std::size_t slot = token.cache->slot(job.pass.group, job.pass.layer, token.loop);
   const int entry = token.cache->next_entry(slot) + token.offset;
   const std::size_t first_kv = std::max(heads.begin, q_heads) - q_heads;
@@ -216,7 +221,7 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
       kernels_.rms_norm(head, h < q_heads ? job.layer.q_norm : job.layer.k_norm, spec_.qk_norm_eps, head_size, head);
     }
     if (spec_.position != PositionKind::learned) {
-      kernels_.rotate(head, cosines_.data() + angle, sines_.data() + angle, head_size / 2,
+      kernels_.rotate(head, angles.cosines, angles.sines, rotary_.pairs(),
                       spec_.position == PositionKind::rotary_adjacent);
     }
     if (spec_.qk_norm == QkNorm::after_rotary) {
@@ -242,8 +247,10 @@ void LayerRunner::attend(const Job& job) {
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
   const auto heads = static_cast<std::size_t>(spec_.heads);
   const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
+  const auto window = static_cast<std::size_t>(spec_.window);
   const std::size_t n = job.rows.size();
-  const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
+  const float scale =
+      spec_.attention_scale > 0 ? spec_.attention_scale : 1.0F / std::sqrt(static_cast<float>(head_size));
   float* const scratch = scratch_[static_cast<std::size_t>(job.part)].scores.data();
   // Heads outermost, so that every thread gets early (cheap) and late (dear) positions alike; the rows of one sequence
   // lie side by side and are taken together as far as they are one thread's.
@@ -257,9 +264,10 @@ void LayerRunner::attend(const Job& job) {
       ++together;
     const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, row.loop);
     const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
-    kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together,
-                    row.cache->head(slot, head / heads_per_kv), count, head_size, scale, scratch,
-                    mixed_.data() + (t * heads + head) * head_size, heads * head_size);
+    KvPages pages = row.cache->head(slot, head / heads_per_kv);
+    if (job.layer.window && count + together - 1 > window) pages.window = window;
+    kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together, pages, count, head_size, scale,
+                    scratch, mixed_.data() + (t * heads + head) * head_size, heads * head_size);
     if (spec_.attention_gate) gate_head(head, t, together);
     index += together;
   }
@@ -285,6 +293,12 @@ void LayerRunner::activate(Share channels, std::size_t n) {
       case MlpKind::silu_gated:
         kernels_.silu_gated(gate_.data() + t * ffn + channels.begin, up, count, up);
         break;
+      case MlpKind::gelu_gated:
+        gate_in_place(gate_.data() + t * ffn + channels.begin, up, count, gelu);
+        break;
+      case MlpKind::gelu_tanh_gated:
+        gate_in_place(gate_.data() + t * ffn + channels.begin, up, count, gelu_tanh);
+        break;
       case MlpKind::gelu:
         map_in_place(up, count, gelu);
         break;
@@ -294,21 +308,6 @@ void LayerRunner::activate(Share channels, std::size_t n) {
       case MlpKind::relu_squared:
         map_in_place(up, count, relu_squared);
         break;
-    }
-  }
-}
-
-void LayerRunner::grow_rotary(int positions) {
-  const int pairs = spec_.head_size / 2;
-  // In f64 before rounding, so that far positions keep their angles.
-  for (int t = static_cast<int>(cosines_.size()) / pairs; t < positions; ++t) {
-    for (int i = 0; i < pairs; ++i) {
-      double angle = t * std::pow(static_cast<double>(spec_.rotary_theta), -static_cast<double>(i) / pairs);
-      if (!spec_.rotary_divisors.empty()) {
-        angle /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
-      }
-      cosines_.push_back(static_cast<float>(std::cos(angle)));
-      sines_.push_back(static_cast<float>(std::sin(angle)));
     }
   }
 }

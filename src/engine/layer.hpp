@@ -7,6 +7,7 @@
 #include "base/thread_pool.hpp"
 #include "engine/activation_rows.hpp"
 #include "engine/kv_cache.hpp"
+#include "engine/rotary.hpp"
 #include "kernels/kernels.hpp"
 #include "model/model.hpp"
 
@@ -39,6 +40,8 @@ class LayerRunner {
 
   /// Makes room for `rows` rows, or fewer, up to this position. Before run(), outside of the pool's run().
   void reserve(std::size_t rows, int position);
+  /// And for the first `positions` of sequences of a rotary_length().
+  void reserve_positions(int length, int positions) { rotary_.reserve(length, positions); }
   /// states [rows, hidden] in place. Every thread calls it inside the pool's run(); it ends with a barrier.
   void run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows, std::span<float> states,
            int part);
@@ -78,7 +81,6 @@ class LayerRunner {
   /// Scales what `rows` rows from `first` on gave in a head by their gates.
   void gate_head(std::size_t head, std::size_t first, std::size_t rows);
   void activate(Share channels, std::size_t n);
-  void grow_rotary(int positions);
 
   const ModelSpec& spec_;
   ThreadPool& pool_;
@@ -94,8 +96,7 @@ class LayerRunner {
   std::vector<float> mixed_;      ///< [n, attention]
   std::vector<float> gate_;       ///< [n, ffn]
   std::vector<float> up_;         ///< [n, ffn]
-  std::vector<float> cosines_;    ///< [positions, head_size / 2]
-  std::vector<float> sines_;
+  Rotary rotary_;
   std::vector<float> ones_;  ///< [head_size]: the weights of a norm without weights
 };
 

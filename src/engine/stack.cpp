@@ -82,7 +82,9 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
     const std::size_t row = flight.row.index();
     work_.rows.push_back(
         {flight.token, flight.position(), flight.offset, flight.reach, flight.loop, &flight.sequence->cache});
-    furthest = std::max(furthest, flight.sequence->length + std::max(flight.reach, flight.offset + 1));
+    const int positions = flight.sequence->length + std::max(flight.reach, flight.offset + 1);
+    furthest = std::max(furthest, positions);
+    layers_.reserve_positions(flight.sequence->cache.rotary_length(), positions);
     copy(pool_.states[row], row_of(work_.states, i));
     if (flight.loop == 0) continue;
     if (spec.injection != Injection::none) copy(pool_.handed[row], row_of(work_.handed, i));

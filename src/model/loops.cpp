@@ -41,9 +41,11 @@ Group stretch(const Group& group, int first, int count, int begin) {
   if (first + count < group.layers) {
     piece.loop_norm = piece.exit_norm = piece.exit_linear = piece.exit_gate = false;
   }
-  piece.value_layers.clear();
-  for (const int layer : group.value_layers) {
-    if (layer >= first && layer < first + count) piece.value_layers.push_back(layer - first);
+  for (const auto layers : {&Group::value_layers, &Group::window_layers}) {
+    (piece.*layers).clear();
+    for (const int layer : group.*layers) {
+      if (layer >= first && layer < first + count) (piece.*layers).push_back(layer - first);
+    }
   }
   return piece;
 }

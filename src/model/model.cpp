@@ -102,10 +102,11 @@ Norm Model::norm(const std::string& name) {
   return {floats(name + ".weight"), spec_.norm == NormKind::layer ? floats(name + ".bias") : nullptr};
 }
 
-Layer Model::layer(const std::string& name, bool value_embedding) {
+Layer Model::layer(const std::string& name, bool value_embedding, bool window) {
   const bool before = norm_before_branch(spec_.norm_placement);
   const bool after = norm_after_branch(spec_.norm_placement);
   Layer layer;
+  layer.window = window;
   if (before) layer.attention_in = norm(name + ".attn.norm_in");
   if (after) layer.attention_out = norm(name + ".attn.norm_out");
   layer.qkv = linear(name + ".attn.qkv", spec_.biases || spec_.qkv_biases);
@@ -135,7 +136,7 @@ FastWeights Model::fast_stack(const std::string& name, int layers) {
   FastWeights weights;
   weights.first_state = floats(name + ".first_state");
   for (int l = 0; l < layers; ++l) {
-    weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), false));
+    weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), false, false));
     source_.release();
   }
   weights.norm = norm(name + ".norm");
@@ -153,7 +154,8 @@ GroupWeights Model::group(std::size_t index) {
   }
   if (group.fast.there()) weights.fast = fast_stack(name + ".fast", group.fast.layers);
   for (int l = 0; l < group.layers; ++l) {
-    weights.layers.push_back(layer(fmt::format("{}.layers.{}", name, l), has_value_embedding(group, l)));
+    weights.layers.push_back(
+        layer(fmt::format("{}.layers.{}", name, l), has_value_embedding(group, l), sees_window(group, l)));
     source_.release();
   }
   if (group.loop_norm) weights.loop_norm = norm(name + ".loop_norm");

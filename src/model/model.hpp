@@ -32,6 +32,7 @@ struct Norm {
 
 /// Weights of one layer. A layer does not know its index: loop k of a layer uses another KV slot than loop k + 1.
 struct Layer {
+  bool window = false;  ///< sees ModelSpec::window positions
   Norm attention_in;
   Norm attention_out;
   Linear qkv;
@@ -121,7 +122,7 @@ class Model {
   /// Some rows of a matrix and of its bias.
   Linear linear(const std::string& name, RowRange rows, bool bias);
   Norm norm(const std::string& name);
-  Layer layer(const std::string& name, bool value_embedding);
+  Layer layer(const std::string& name, bool value_embedding, bool window);
   FastWeights fast_stack(const std::string& name, int layers);
   GroupWeights group(std::size_t index);
 

@@ -11,11 +11,11 @@
 namespace gyre {
 namespace {
 
-std::vector<int> parse_layers(const nlohmann::json& list, const std::string& where) {
+std::vector<int> parse_layers(const nlohmann::json& list, const char* key, const std::string& where) {
   std::vector<int> layers;
   for (const nlohmann::json& value : list) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= kMostLoops) {
-      throw Error("{}: value_layers holds {}, which is no layer", where, value.dump());
+      throw Error("{}: {} holds {}, which is no layer", where, key, value.dump());
     }
     layers.push_back(value.get<int>());
   }
@@ -39,6 +39,8 @@ class Reader {
   void integer(const SpecKey& key, int& field, int most, int otherwise) const {
     field = object_.integer(key.name, 1, most, otherwise);
   }
+  /// A number of something that may be left out: 0.
+  void count(const SpecKey& key, int& field, int most) const { field = object_.integer(key.name, 0, most, 0); }
   void number(const SpecKey& key, float& field, double least, double most, float otherwise) const {
     field = object_.number(key.name, least, most, otherwise);
   }
@@ -55,7 +57,7 @@ class Reader {
     }
   }
   void layers(const SpecKey& key, std::vector<int>& field) const {
-    if (object_.has(key.name)) field = parse_layers(object_.array(key.name), where_);
+    if (object_.has(key.name)) field = parse_layers(object_.array(key.name), key.name, where_);
   }
   void fast(const SpecKey& key, FastStack& field) const {
     if (object_.has(key.name)) field = parse_fast(object_.object(key.name));
@@ -78,6 +80,7 @@ class Writer {
   void text(const SpecKey& key, const std::string& field) { json[key.name] = field; }
   void needed(const SpecKey& key, int field, int /*most*/) { json[key.name] = field; }
   void integer(const SpecKey& key, int field, int /*most*/, int otherwise) { put(key, field, otherwise); }
+  void count(const SpecKey& key, int field, int /*most*/) { put(key, field, 0); }
   void number(const SpecKey& key, float field, double /*least*/, double /*most*/, float otherwise) {
     put(key, field, otherwise);
   }
@@ -134,6 +137,10 @@ bool norm_after_branch(NormPlacement placement) { return placement != NormPlacem
 
 bool has_value_embedding(const Group& group, int layer) {
   return std::find(group.value_layers.begin(), group.value_layers.end(), layer) != group.value_layers.end();
+}
+
+bool sees_window(const Group& group, int layer) {
+  return std::find(group.window_layers.begin(), group.window_layers.end(), layer) != group.window_layers.end();
 }
 
 Group plain_group(std::string name, int layers) {

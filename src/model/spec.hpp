@@ -30,7 +30,14 @@ enum class PositionKind {
   rotary_adjacent,  ///< rotary, pairs (2i, 2i + 1)
 };
 
-enum class MlpKind { gelu, gelu_tanh, silu_gated, relu_squared };
+enum class MlpKind {
+  gelu,
+  gelu_tanh,
+  silu_gated,  ///< down(silu(gate x) ⊙ up x)
+  relu_squared,
+  gelu_gated,       ///< down(gelu(gate x) ⊙ up x)
+  gelu_tanh_gated,  ///< the same with the tanh form of gelu   Gemma
+};
 
 /// Whether queries and keys are normalised (RMS).
 enum class QkNorm {
@@ -94,6 +101,7 @@ struct Group {
   /// first kValueGateWidth channels of the branch's input.
   std::vector<int> value_layers = {};
   FastStack fast = {};
+  std::vector<int> window_layers = {};  ///< layers (from 0) that see ModelSpec::window positions; the others see all
 
   [[nodiscard]] bool looped() const { return loops > 1; }
   /// Passes of layers in one loop, those of the fast stack behind the group's own: each keeps keys and values.
@@ -101,8 +109,9 @@ struct Group {
   bool operator==(const Group&) const = default;
 };
 
-/// Whether layer `layer` of a group is among its value_layers.
+/// Whether layer `layer` of a group is among its value_layers, or its window_layers.
 bool has_value_embedding(const Group& group, int layer);
+bool sees_window(const Group& group, int layer);
 
 /// A group whose layers run once.
 Group plain_group(std::string name, int layers);
@@ -135,6 +144,17 @@ struct ModelSpec {
   PositionKind position = PositionKind::rotary_half;
   float rotary_theta = 10000.0F;
   std::vector<float> rotary_divisors;  ///< one a pair, dividing its frequency; empty: none does
+  int rotary_channels = 0;             ///< of a head that turn, the first ones; 0: all
+  float rotary_scale = 1.0F;           ///< of cosines and sines   yarn, longrope: "attention factor"
+  /// Sequences with room for more positions turn by other divisors, or (arXiv 2309.00071, "NTK by length") by
+  /// theta · (growth · length / rotary_context − (growth − 1))^(c / (c − 2)), c the channels that turn. 0: all alike.
+  int rotary_context = 0;
+  std::vector<float> rotary_long_divisors;  ///< empty: rotary_divisors hold for all
+  float rotary_growth = 0;                  ///< 0: theta holds for all
+
+  int window = 0;             ///< positions that layers of Group::window_layers see, their own among them
+  float window_theta = 0;     ///< rotary theta of those layers, undivided and not scaled; 0: they turn as the others do
+  float attention_scale = 0;  ///< of scores; 0: 1 / √head_size
 
   MlpKind mlp = MlpKind::silu_gated;
   bool biases = false;      ///< on every linear map inside layers
@@ -149,7 +169,13 @@ struct ModelSpec {
   [[nodiscard]] int attention_size() const { return heads * head_size; }
   /// Rows of the matrix that makes queries, keys, values and the gate of a token.
   [[nodiscard]] int qkv_size() const { return attention_size() * (attention_gate ? 2 : 1) + 2 * kv_size(); }
-  [[nodiscard]] bool gated_mlp() const { return mlp == MlpKind::silu_gated; }
+  [[nodiscard]] bool gated_mlp() const {
+    return mlp == MlpKind::silu_gated || mlp == MlpKind::gelu_gated || mlp == MlpKind::gelu_tanh_gated;
+  }
+  /// Channels of a head that turn.
+  [[nodiscard]] int turned_channels() const { return rotary_channels > 0 ? rotary_channels : head_size; }
+  /// Positions up to which all sequences turn as the model was trained to.
+  [[nodiscard]] int trained_context() const { return rotary_context > 0 ? rotary_context : context; }
   /// Loops of every group, in order: the default depth.
   [[nodiscard]] std::vector<int> default_loops() const;
   /// Indices of the groups with more than one loop.

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
+#include <utility>
 
 #include "base/error.hpp"
 #include "model/spec.hpp"
@@ -35,22 +37,73 @@ void check_sizes(const ModelSpec& spec, const std::string& where) {
   }
 }
 
+void check_divisors(const char* key, std::span<const float> divisors, int pairs, const std::string& where) {
+  if (!divisors.empty() && divisors.size() != static_cast<std::size_t>(pairs)) {
+    throw Error("{}: {} has {} numbers; give half the channels that turn, {}", where, key, divisors.size(), pairs);
+  }
+  for (const float divisor : divisors) {
+    if (divisor > 0 && std::isfinite(divisor)) continue;
+    throw Error("{}: {} holds {}; each must be a positive number", where, key, divisor);
+  }
+}
+
+/// Keys by which long sequences turn otherwise.
+void check_length(const ModelSpec& spec, const std::string& where) {
+  require_finite("rotary_scale", spec.rotary_scale, where);
+  const bool other = !spec.rotary_long_divisors.empty() || spec.rotary_growth > 0;
+  if (other && spec.rotary_context == 0) {
+    throw Error("{}: {} is given without rotary_context; give the positions from which on it holds", where,
+                spec.rotary_growth > 0 ? "rotary_growth" : "rotary_long_divisors");
+  }
+  if (!other && spec.rotary_context > 0) {
+    throw Error("{}: rotary_context is given without rotary_long_divisors or rotary_growth; nothing would read it",
+                where);
+  }
+  if (spec.rotary_growth > 0 && spec.turned_channels() < 4) {
+    throw Error("{}: rotary_growth is given, but {} channels turn; it takes 4 or more", where, spec.turned_channels());
+  }
+  if (spec.rotary_growth > 0 && spec.rotary_growth < 1) {
+    throw Error("{}: rotary_growth is {}; it must be 1 or more", where, spec.rotary_growth);
+  }
+}
+
 void check_rotation(const ModelSpec& spec, const std::string& where) {
   require_finite("rotary_theta", spec.rotary_theta, where);
   if (spec.position == PositionKind::learned) {
-    if (spec.rotary_divisors.empty()) return;
-    throw Error("{}: rotary_divisors are given, but position is \"learned\", which rotates nothing", where);
+    for (const auto& [key, given] :
+         {std::pair{"rotary_divisors", !spec.rotary_divisors.empty()},
+          std::pair{"rotary_long_divisors", !spec.rotary_long_divisors.empty()},
+          std::pair{"rotary_channels", spec.rotary_channels > 0}, std::pair{"rotary_context", spec.rotary_context > 0},
+          std::pair{"window_theta", spec.window_theta > 0}}) {
+      if (given) throw Error("{}: {} is given, but position is \"learned\", which rotates nothing", where, key);
+    }
+    return;
   }
-  if (spec.head_size % 2 != 0) {
+  if (spec.rotary_channels == 0 && spec.head_size % 2 != 0) {
     throw Error("{}: head_size ({}) must be even for rotary positions", where, spec.head_size);
   }
-  if (!spec.rotary_divisors.empty() && spec.rotary_divisors.size() != static_cast<std::size_t>(spec.head_size / 2)) {
-    throw Error("{}: rotary_divisors has {} numbers; give head_size / 2 = {}", where, spec.rotary_divisors.size(),
-                spec.head_size / 2);
+  if (spec.rotary_channels % 2 != 0 || spec.rotary_channels > spec.head_size) {
+    throw Error("{}: rotary_channels is {}; give an even number up to head_size ({})", where, spec.rotary_channels,
+                spec.head_size);
   }
-  for (const float divisor : spec.rotary_divisors) {
-    if (divisor > 0 && std::isfinite(divisor)) continue;
-    throw Error("{}: rotary_divisors holds {}; each must be a positive number", where, divisor);
+  check_divisors("rotary_divisors", spec.rotary_divisors, spec.turned_channels() / 2, where);
+  check_divisors("rotary_long_divisors", spec.rotary_long_divisors, spec.turned_channels() / 2, where);
+  check_length(spec, where);
+}
+
+void check_window(const ModelSpec& spec, const std::string& where) {
+  require_finite("attention_scale", spec.attention_scale, where);
+  const bool seen = std::any_of(spec.groups.begin(), spec.groups.end(),
+                                [](const Group& group) { return !group.window_layers.empty(); });
+  if (seen && spec.window == 0) {
+    throw Error("{}: window_layers are given without window; give the positions that they see", where);
+  }
+  if (!seen && (spec.window > 0 || spec.window_theta > 0)) {
+    throw Error("{}: {} is given, but no group has window_layers; nothing would read it", where,
+                spec.window > 0 ? "window" : "window_theta");
+  }
+  if (seen && spec.prefix_lm) {
+    throw Error("{}: window_layers and prefix_lm are given; a prompt that sees itself whole has no windows", where);
   }
 }
 
@@ -75,6 +128,10 @@ void check_group(const ModelSpec& spec, const Group& group, const std::string& w
     if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
     throw Error("{}: value_layers names layer {} of {}, or hidden_size is below {}", where, layer, group.layers,
                 kValueGateWidth);
+  }
+  for (const int layer : group.window_layers) {
+    if (layer >= 0 && layer < group.layers) continue;
+    throw Error("{}: window_layers names layer {} of {}", where, layer, group.layers);
   }
   if (group.first_state != FirstState::carried && group.injection == Injection::none) {
     throw Error(
@@ -130,6 +187,7 @@ void validate(const ModelSpec& spec, const std::string& where) {
   if (spec.groups.empty()) throw Error("{}: groups is empty; name at least one group of layers", where);
   check_rotation(spec, where);
   check_norms(spec, where);
+  check_window(spec, where);
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     check_group(spec, spec.groups[g], fmt::format("{}: groups[{}]", where, g));
   }

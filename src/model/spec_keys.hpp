@@ -38,7 +38,9 @@ inline constexpr EnumName<PositionKind> kPositionKinds[] = {{PositionKind::learn
 inline constexpr EnumName<MlpKind> kMlpKinds[] = {{MlpKind::gelu, "gelu"},
                                                   {MlpKind::gelu_tanh, "gelu_tanh"},
                                                   {MlpKind::silu_gated, "silu_gated"},
-                                                  {MlpKind::relu_squared, "relu_squared"}};
+                                                  {MlpKind::relu_squared, "relu_squared"},
+                                                  {MlpKind::gelu_gated, "gelu_gated"},
+                                                  {MlpKind::gelu_tanh_gated, "gelu_tanh_gated"}};
 inline constexpr EnumName<Injection> kInjections[] = {
     {Injection::none, "none"}, {Injection::add, "add"}, {Injection::linear, "linear"}, {Injection::decay, "decay"}};
 inline constexpr EnumName<QkNorm> kQkNorms[] = {
@@ -64,6 +66,7 @@ void visit_group(Visitor& visit, AnyGroup& group) {
   visit.boolean(untrained("exit_linear"), group.exit_linear, defaults.exit_linear);
   visit.boolean(untrained("exit_gate"), group.exit_gate, defaults.exit_gate);
   visit.layers(untrained("value_layers"), group.value_layers);
+  visit.layers(untrained("window_layers"), group.window_layers);
 }
 
 /// Those of a model, but for its groups. A default may follow from what was visited before.
@@ -98,6 +101,14 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.boolean(untrained("attention_gate"), spec.attention_gate, defaults.attention_gate);
   visit.boolean(untrained("prefix_lm"), spec.prefix_lm, defaults.prefix_lm);
   visit.numbers(untrained("rotary_divisors"), spec.rotary_divisors);
+  visit.count(untrained("rotary_channels"), spec.rotary_channels, kMostWidth);
+  visit.number(untrained("rotary_scale"), spec.rotary_scale, 0, 1e6, defaults.rotary_scale);
+  visit.count(untrained("rotary_context"), spec.rotary_context, kMostContext);
+  visit.numbers(untrained("rotary_long_divisors"), spec.rotary_long_divisors);
+  visit.number(untrained("rotary_growth"), spec.rotary_growth, 0, 1e6, defaults.rotary_growth);
+  visit.count(untrained("window"), spec.window, kMostContext);
+  visit.number(untrained("window_theta"), spec.window_theta, 0, 1e12, defaults.window_theta);
+  visit.number(untrained("attention_scale"), spec.attention_scale, 0, 1e6, defaults.attention_scale);
 }
 
 }  // namespace gyre

@@ -59,6 +59,7 @@ class TrainableCheck {
   template <typename Field, typename... Most>
   void needed(const SpecKey& /*key*/, const Field& /*field*/, Most... /*most*/) const {}
   void integer(const SpecKey& key, int field, int /*most*/, int otherwise) const { check(key, field == otherwise); }
+  void count(const SpecKey& key, int field, int /*most*/) const { check(key, field == 0); }
   void number(const SpecKey& key, float field, double /*least*/, double /*most*/, float otherwise) const {
     check(key, field == otherwise);
   }

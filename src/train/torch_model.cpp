@@ -180,10 +180,20 @@ class ForwardPass {
         return linear(name + ".down", torch::gelu(up, "tanh"));
       case MlpKind::silu_gated:
         return linear(name + ".down", silu_gated(up));
+      case MlpKind::gelu_gated:
+        return linear(name + ".down", gated(up, "none"));
+      case MlpKind::gelu_tanh_gated:
+        return linear(name + ".down", gated(up, "tanh"));
       case MlpKind::relu_squared:
         return linear(name + ".down", torch::square(torch::relu(up)));
     }
     return up;
+  }
+
+  /// The first half of the channels are the gate's.
+  static Tensor gated(const Tensor& x, const char* form) {
+    const std::vector<Tensor> halves = x.chunk(2, -1);
+    return torch::gelu(halves[0], form) * halves[1];
   }
 
   [[nodiscard]] Tensor dropout(const Tensor& x) const {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <numbers>
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "engine/kv_cache.hpp"
@@ -22,6 +24,9 @@ class Reference {
 
   Reference(const ModelSpec& spec, const Weights& weights, KvPolicy policy, std::uint64_t noise_seed)
       : spec_(spec), weights_(weights), policy_(policy), noise_seed_(noise_seed) {}
+
+  /// Positions that its sequence has room for: long ones may turn otherwise.
+  int context = 8;
 
   /// Runs a token `depth[g]` loops through group g and returns its logits. Under every policy a token of the same
   /// prompt (positions from `prompt_begin`) reads the loop of its own number.
@@ -174,20 +179,35 @@ class Reference {
     }
   }
 
-  void rotate(double* head, int position) const {
+  /// The frequency of pair i, and what cosines and sines are multiplied by.
+  [[nodiscard]] std::pair<double, double> turn_of(int i, bool window) const {
+    const auto channels = static_cast<double>(spec_.rotary_channels > 0 ? spec_.rotary_channels : spec_.head_size);
+    if (window && spec_.window_theta > 0) {
+      return {std::pow(static_cast<double>(spec_.window_theta), -2.0 * i / channels), 1.0};
+    }
+    auto theta = static_cast<double>(spec_.rotary_theta);
+    const bool is_long = spec_.rotary_context > 0 && context > spec_.rotary_context;
+    if (is_long && spec_.rotary_growth > 0) {
+      const auto growth = static_cast<double>(spec_.rotary_growth);
+      theta *= std::pow(growth * context / spec_.rotary_context - (growth - 1), channels / (channels - 2));
+    }
+    const auto& divisors =
+        is_long && !spec_.rotary_long_divisors.empty() ? spec_.rotary_long_divisors : spec_.rotary_divisors;
+    const double divisor = divisors.empty() ? 1.0 : static_cast<double>(divisors[static_cast<std::size_t>(i)]);
+    return {std::pow(theta, -2.0 * i / channels) / divisor, static_cast<double>(spec_.rotary_scale)};
+  }
+
+  void rotate(double* head, int position, bool window) const {
     if (spec_.position == PositionKind::learned) return;
-    const int half = spec_.head_size / 2;
+    const int half = (spec_.rotary_channels > 0 ? spec_.rotary_channels : spec_.head_size) / 2;
     for (int i = 0; i < half; ++i) {
-      double angle =
-          position * std::pow(static_cast<double>(spec_.rotary_theta), -2.0 * i / static_cast<double>(spec_.head_size));
-      if (!spec_.rotary_divisors.empty()) {
-        angle /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
-      }
+      const auto [frequency, scale] = turn_of(i, window);
+      const double angle = position * frequency;
       const bool adjacent = spec_.position == PositionKind::rotary_adjacent;
       double& a = head[adjacent ? 2 * i : i];
       double& b = head[adjacent ? 2 * i + 1 : i + half];
-      const double turned = a * std::cos(angle) - b * std::sin(angle);
-      b = a * std::sin(angle) + b * std::cos(angle);
+      const double turned = scale * (a * std::cos(angle) - b * std::sin(angle));
+      b = scale * (a * std::sin(angle) + b * std::cos(angle));
       a = turned;
     }
   }
@@ -220,6 +240,15 @@ class Reference {
     return std::min(loop, last);
   }
 
+  /// Whether the layer of this name, "groups.G.layers.L", sees a window.
+  [[nodiscard]] bool in_window(const std::string& layer) const {
+    int group = 0;
+    int number = 0;
+    if (std::sscanf(layer.c_str(), "groups.%d.layers.%d", &group, &number) != 2) return false;
+    const std::vector<int>& layers = spec_.groups[static_cast<std::size_t>(group)].window_layers;
+    return std::find(layers.begin(), layers.end(), number) != layers.end();
+  }
+
   /// Divides by the root mean square; `weight` may be empty.
   void scale_to_unit(double* x, std::size_t count, const std::vector<float>& weight) const {
     double square = 0;
@@ -231,7 +260,7 @@ class Reference {
   }
 
   /// Queries and keys: norms and rotation.
-  void place_heads(const std::string& layer, int position, Vector& qkv) const {
+  void place_heads(const std::string& layer, int position, bool window, Vector& qkv) const {
     const auto size = static_cast<std::size_t>(spec_.head_size);
     const auto heads = static_cast<std::size_t>(spec_.heads);
     const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
@@ -244,7 +273,7 @@ class Reference {
       if (spec_.qk_norm == QkNorm::head) {
         scale_to_unit(head, size, weights_.at(layer + (h < heads ? ".attn.q_norm.weight" : ".attn.k_norm.weight")));
       }
-      rotate(head, position);
+      rotate(head, position, window);
       if (spec_.qk_norm == QkNorm::after_rotary) scale_to_unit(head, size, {});
     }
   }
@@ -268,7 +297,8 @@ class Reference {
     const auto heads = static_cast<std::size_t>(spec_.heads);
     const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
     Vector qkv = linear(layer + ".attn.qkv", input);
-    place_heads(layer, position, qkv);
+    const bool window = in_window(layer);
+    place_heads(layer, position, window, qkv);
     embed_values(layer, input, qkv.data() + (heads + kv_heads) * size);
     const auto keys = qkv.begin() + static_cast<std::ptrdiff_t>(heads * size);
     const auto values = keys + static_cast<std::ptrdiff_t>(kv_heads * size);
@@ -280,14 +310,15 @@ class Reference {
       Vector scores;
       std::vector<const Entry*> seen;
       double total = 0;
-      for (int p = 0; p <= position; ++p) {
+      for (int p = window ? std::max(0, position + 1 - spec_.window) : 0; p <= position; ++p) {
         const auto read = loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin);
         if (!read) continue;
         const Entry& entry = memory_.at({g, l, *read, p});
         seen.push_back(&entry);
         double score = 0;
         for (std::size_t i = 0; i < size; ++i) score += qkv[h * size + i] * entry.key[kv + i];
-        scores.push_back(score / std::sqrt(static_cast<double>(size)));
+        const auto scale = static_cast<double>(spec_.attention_scale);
+        scores.push_back(scale > 0 ? scale * score : score / std::sqrt(static_cast<double>(size)));
       }
       const double largest = *std::max_element(scores.begin(), scores.end());  // states may be large without norms
       for (double& score : scores) {
@@ -319,6 +350,13 @@ class Reference {
           break;
         case MlpKind::silu_gated:
           y[i] = x / (1 + std::exp(-x)) * up[i + y.size()];
+          break;
+        case MlpKind::gelu_gated:
+          y[i] = x * 0.5 * std::erfc(-x / std::numbers::sqrt2) * up[i + y.size()];
+          break;
+        case MlpKind::gelu_tanh_gated:
+          y[i] = 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))) *
+                 up[i + y.size()];
           break;
         case MlpKind::relu_squared:
           y[i] = x > 0 ? x * x : 0;

@@ -63,7 +63,10 @@ struct Subject {
       spec.hidden_size = 32 * draws.number(1, 2);
       spec.ffn_size = 32 * draws.number(1, 3);
       spec.head_size = 32;
+      // Their sizes are those of the pairs.
       spec.rotary_divisors.clear();
+      spec.rotary_long_divisors.clear();
+      if (spec.rotary_growth == 0) spec.rotary_context = 0;
     }
     return spec;
   }
@@ -116,6 +119,7 @@ class Case {
     std::vector<int> loops = spec_.default_loops();
     for (const int group : spec_.looped_groups()) loops[static_cast<std::size_t>(group)] = draws_.number(1, 5);
     KvPolicy policy = parse_kv_policy(draws_.among(kPolicies), "--kv");
+    if (spec_.window > 0 && policy.lookup == KvPolicy::Lookup::full) policy = {};
     policy.type = draws_.among(kKvTypes);
     const auto first = static_cast<NoiseStart>(draws_.number(0, 2));
     const auto seed = static_cast<std::uint64_t>(draws_.number(1, 99));
