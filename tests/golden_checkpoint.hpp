@@ -47,6 +47,12 @@ class Expected {
     return names;
   }
   [[nodiscard]] std::vector<std::int32_t> tokens() const { return json.at("tokens"); }
+  [[nodiscard]] bool has(const std::string& name) const { return file_.tensors().contains(name); }
+  /// The context under which gyre turns a sequence as the family's own code does when it takes the tokens at once:
+  /// where the rotation depends on the length of that pass, their number.
+  [[nodiscard]] int context(const std::string& logits = "logits") const {
+    return has(logits + ".one_by_one") ? static_cast<int>(tokens().size()) : 64;
+  }
 
   nlohmann::json json;
 
@@ -98,10 +104,13 @@ class ChangedCheckpoint {
     tensors[name] = {std::move(shape), std::move(values)};
   }
 
-  [[nodiscard]] Model load() const {
+  /// `dtype`: f32 or bf16.
+  [[nodiscard]] Model load(DType dtype = DType::f32) const {
     std::vector<NamedTensor> named;
+    std::vector<std::vector<std::byte>> bytes;
     for (const auto& [name, stored] : tensors) {
-      named.push_back({name, {DType::f32, stored.shape, std::as_bytes(std::span(stored.values))}});
+      bytes.push_back(encode(stored.values, dtype));
+      named.push_back({name, {dtype, stored.shape, bytes.back()}});
     }
     write_safetensors(folder_ / "model" / "model.safetensors", named);
     write_text_atomically(folder_ / "model" / "config.json", config.dump());
@@ -119,10 +128,10 @@ class ChangedCheckpoint {
   const ScratchFolder folder_;
 };
 
-/// Logits of every position at the model's own depth.
-inline std::vector<float> logits_of(const Model& model, std::span<const std::int32_t> tokens) {
+/// Logits of every position at the model's own depth, in a sequence that has room for `context`.
+inline std::vector<float> logits_of(const Model& model, std::span<const std::int32_t> tokens, int context = 64) {
   Engine engine(model, 1);
-  Sequence sequence = engine.start(model.spec().default_loops(), 64, {}, 1, NoiseStart::zero);
+  Sequence sequence = engine.start(model.spec().default_loops(), context, {}, 1, NoiseStart::zero);
   const std::span<const float> all = engine.prefill(sequence, tokens, Engine::Logits::all);
   return {all.begin(), all.end()};
 }

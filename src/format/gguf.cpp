@@ -280,6 +280,8 @@ const Gguf::Value& Gguf::list(std::string_view key) const {
   return found;
 }
 
+bool Gguf::is_list(std::string_view key) const { return has(key) && value(key).type == GgufType::array; }
+
 std::vector<std::string> Gguf::keys() const {
   std::vector<std::string> keys;
   for (const auto& entry : values_) keys.push_back(entry.first);

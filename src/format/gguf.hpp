@@ -32,6 +32,7 @@ class Gguf {
   explicit Gguf(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
+  [[nodiscard]] bool is_list(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> keys() const;
 
   [[nodiscard]] std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;

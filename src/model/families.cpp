@@ -10,7 +10,8 @@ namespace gyre {
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {raven_family(),    ouro_family(),     parcae_family(), nanochat_family(),
                                           nanbeige_family(), hrm_text_family(), llama_family(),  qwen2_family(),
-                                          qwen3_family(),    olmo2_family(),    gpt2_family()};
+                                          qwen3_family(),    olmo2_family(),    gpt2_family(),   gemma3_family(),
+                                          mistral_family(),  phi3_family()};
   return all;
 }
 

@@ -24,7 +24,7 @@ struct Renamed {
 constexpr std::array<Renamed, 3> kTopNames = {{{"model.embed_tokens.weight", "token_embd.weight"},
                                                {"model.norm.weight", "output_norm.weight"},
                                                {"lm_head.weight", "output.weight"}}};
-constexpr std::array<Renamed, 20> kLayerNames = {{{"self_attn.q_proj.weight", "attn_q.weight"},
+constexpr std::array<Renamed, 21> kLayerNames = {{{"self_attn.q_proj.weight", "attn_q.weight"},
                                                   {"self_attn.k_proj.weight", "attn_k.weight"},
                                                   {"self_attn.v_proj.weight", "attn_v.weight"},
                                                   {"self_attn.q_proj.bias", "attn_q.bias"},
@@ -42,7 +42,8 @@ constexpr std::array<Renamed, 20> kLayerNames = {{{"self_attn.q_proj.weight", "a
                                                   {"mlp.gate_proj.bias", "ffn_gate.bias"},
                                                   {"mlp.up_proj.bias", "ffn_up.bias"},
                                                   {"mlp.down_proj.bias", "ffn_down.bias"},
-                                                  // OLMo 2 has norms behind its branches only.
+                                                  {"pre_feedforward_layernorm.weight", "ffn_norm.weight"},
+                                                  // OLMo 2 has norms behind its branches only, Gemma too.
                                                   {"post_feedforward_layernorm.weight", "post_ffw_norm.weight"},
                                                   {"self_attn.rotary_emb.inv_freq", ""}}};
 
@@ -54,7 +55,8 @@ std::string gguf_name(const std::string& stored, const std::string& architecture
   const std::size_t dot = stored.find('.', kLayer.size());
   const std::string_view rest = std::string_view(stored).substr(dot + 1);
   const std::string block = "blk." + stored.substr(kLayer.size(), dot - kLayer.size()) + ".";
-  if (architecture == "olmo2" && rest == "post_attention_layernorm.weight") return block + "post_attention_norm.weight";
+  const bool behind = architecture == "olmo2" || architecture == "gemma3";
+  if (behind && rest == "post_attention_layernorm.weight") return block + "post_attention_norm.weight";
   for (const Renamed& name : kLayerNames) {
     if (name.stored == rest) return block + std::string(name.gguf);
   }
@@ -62,7 +64,7 @@ std::string gguf_name(const std::string& stored, const std::string& architecture
 }
 
 /// Keys behind the architecture's name that are read.
-constexpr std::array<std::string_view, 17> kUsed = {"attention.head_count",
+constexpr std::array<std::string_view, 19> kUsed = {"attention.head_count",
                                                     "attention.head_count_kv",
                                                     "attention.key_length",
                                                     "attention.layer_norm_rms_epsilon",
@@ -75,20 +77,21 @@ constexpr std::array<std::string_view, 17> kUsed = {"attention.head_count",
                                                     "rope.dimension_count",
                                                     "rope.freq_base",
                                                     "rope.scale_linear",
+                                                    "rope.scaling.attn_factor",
                                                     "rope.scaling.factor",
+                                                    "rope.scaling.original_context_length",
                                                     "rope.scaling.type",
                                                     "skip_loop_final_norm",
                                                     "vocab_size"};
 /// Notes, and what other kinds of scaling would read.
-constexpr std::array<std::string_view, 3> kHarmless = {"rope.scaling.finetuned", "rope.scaling.original_context_length",
-                                                       "tensor_data_layout"};
+constexpr std::array<std::string_view, 2> kHarmless = {"rope.scaling.finetuned", "tensor_data_layout"};
 /// Keys that change the computation unless they have one of two values, which say the same.
 struct Neutral {
   std::string_view key;
   double value;
   double other;
 };
-constexpr std::array<Neutral, 13> kNeutral = {{{"attention.clamp_kqv", 0, 0},
+constexpr std::array<Neutral, 17> kNeutral = {{{"attention.clamp_kqv", 0, 0},
                                                {"attention.max_alibi_bias", 0, 0},
                                                {"attention.sliding_window", 0, 0},
                                                {"attn_logit_softcapping", 0, 0},
@@ -100,7 +103,15 @@ constexpr std::array<Neutral, 13> kNeutral = {{{"attention.clamp_kqv", 0, 0},
                                                {"pooling_type", 0, 0},
                                                {"residual_scale", 0, 1},
                                                {"rope.scaling.alpha", 0, 0},
-                                               {"rope.scaling.attn_factor", 0, 1}}};
+                                               // What yarn is without them: llama.cpp does not read them.
+                                               {"rope.scaling.yarn_attn_factor", 1, 1},
+                                               {"rope.scaling.yarn_beta_fast", 32, 32},
+                                               {"rope.scaling.yarn_beta_slow", 1, 1},
+                                               {"rope.scaling.yarn_ext_factor", 1, 1},
+                                               {"rope.scaling.yarn_log_multiplier", 0, 0}}};
+/// Keys of Gemma that are read.
+constexpr std::array<std::string_view, 4> kGemma3 = {"attention.sliding_window", "attention.sliding_window_pattern",
+                                                     "final_logit_softcapping", "rope.freq_base_swa"};
 
 template <typename Keys>
 bool among(const Keys& keys, std::string_view key) {
@@ -138,6 +149,7 @@ void require_known_keys(const Gguf& file, const std::string& architecture, std::
   for (const std::string& full : file.keys()) {
     if (!full.starts_with(own)) continue;
     const std::string_view key = std::string_view(full).substr(own.size());
+    if (architecture == "gemma3" && among(kGemma3, key)) continue;
     if (!among(kUsed, key) && !among(kHarmless, key)) require_neutral(file, full, key, head_size);
   }
 }
@@ -156,14 +168,10 @@ void require_model(const Gguf& file) {
 
 /// What positions are divided by. As in llama.cpp, a factor without a type is linear, scale_linear is the key's name of
 /// old, and 0 is none.
-double linear_factor(const Gguf& file, const std::string& architecture) {
+double rotary_factor(const Gguf& file, const std::string& architecture, const std::string& type) {
   const std::string where = file.path().string();
   const std::string factor = architecture + ".rope.scaling.factor";
   const std::string old_factor = architecture + ".rope.scale_linear";
-  const std::string type = file.text(architecture + ".rope.scaling.type", "linear");
-  if (type != "linear" && type != "none") {
-    throw Error("{}: {}.rope.scaling.type is \"{}\"; gyre does linear", where, architecture, type);
-  }
   const double old_one = file.number(old_factor, 0, 1e6, 0.0);
   const double given = file.number(factor, 0, 1e6, old_one);
   if (file.has(old_factor) && given != old_one) {
@@ -171,6 +179,65 @@ double linear_factor(const Gguf& file, const std::string& architecture) {
                 old_factor, old_one);
   }
   return type == "none" || given == 0 ? 1.0 : given;
+}
+
+/// rope_scaling of a Hugging Face config.json that says the same; null: none. llama.cpp multiplies what yarn gives
+/// cosines and sines by attn_factor.
+nlohmann::json rotation_of(const Gguf& file, const std::string& architecture) {
+  const auto key = [&](const char* name) { return architecture + ".rope.scaling." + name; };
+  const std::string type = file.text(key("type"), "linear");
+  if (type != "linear" && type != "none" && type != "yarn") {
+    throw Error("{}: {} is \"{}\"; gyre does linear and yarn", file.path().string(), key("type"), type);
+  }
+  const double factor = rotary_factor(file, architecture, type);
+  const double attention = file.number(key("attn_factor"), 0, 1e6, 0.0);
+  if (type == "yarn") {
+    nlohmann::json yarn = {{"rope_type", "yarn"}, {"factor", factor}};
+    if (file.has(key("original_context_length"))) {
+      yarn["original_max_position_embeddings"] = file.integer(key("original_context_length"), 1, kMost);
+    }
+    if (attention != 0 && attention != 1)
+      yarn["attention_factor"] = attention * (1 + 0.1 * std::log(std::max(factor, 1.0)));
+    return yarn;
+  }
+  if (attention != 0 && attention != 1) {
+    throw Error("{}: {} is {}; gyre has no switch for it and does 1 only", file.path().string(), key("attn_factor"),
+                attention);
+  }
+  if (factor == 1) return nullptr;
+  return {{"rope_type", "linear"}, {"factor", factor}};
+}
+
+/// Keys that say what Gemma's config.json says: which layers see windows, and how those turn. What has no key is in the
+/// code of llama.cpp.
+void add_gemma3(const Gguf& file, nlohmann::json& config) {
+  constexpr std::int64_t kLayersOf27B = 62;
+  const auto layers = config.at("num_hidden_layers").get<std::int64_t>();
+  config["model_type"] = "gemma3_text";
+  config["hidden_activation"] = "gelu_pytorch_tanh";
+  // Scores are scaled by the head's width, in the largest one by what a head's share of the width would be.
+  config["query_pre_attn_scalar"] =
+      layers == kLayersOf27B ? config.at("hidden_size").get<double>() / config.at("num_attention_heads").get<double>()
+                             : config.at("head_dim").get<double>();
+  config["rope_local_base_freq"] = file.number("gemma3.rope.freq_base_swa", 1, 1e12, 10000.0);
+  config["final_logit_softcapping"] = file.number("gemma3.final_logit_softcapping", 0, 1e6, 0.0);
+  constexpr const char* kWindow = "gemma3.attention.sliding_window";
+  constexpr const char* kPattern = "gemma3.attention.sliding_window_pattern";
+  const std::int64_t window = file.integer(kWindow, 0, kMost, 0);
+  nlohmann::json types = nlohmann::json::array();
+  const bool each = file.is_list(kPattern);
+  const std::vector<double> slides = each ? file.numbers(kPattern) : std::vector<double>();
+  if (each && slides.size() != static_cast<std::size_t>(layers)) {
+    throw Error("{}: {} has {} entries; the model has {} layers", file.path().string(), kPattern, slides.size(),
+                layers);
+  }
+  const std::int64_t period = each ? 1 : file.integer(kPattern, 1, kMost, 6);
+  for (std::int64_t l = 0; l < layers; ++l) {
+    const bool slide = window > 0 && (each ? slides[static_cast<std::size_t>(l)] != 0 : l % period < period - 1);
+    types.push_back(slide ? "sliding_attention" : "full_attention");
+  }
+  config["layer_types"] = types;
+  if (window > 0) config["sliding_window"] = window;
 }
 
 /// Heads are of one width, all of which is rotated.
@@ -225,9 +292,10 @@ nlohmann::json config_of(const Gguf& file, const std::string& architecture) {
       {"rope_theta", file.number(key("rope.freq_base"), 1, 1e12, 10000.0)},
       {"tie_word_embeddings", !file.tensors().contains("output.weight")},
   };
-  if (const double factor = linear_factor(file, architecture); factor != 1) {
-    config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
+  if (nlohmann::json rotation = rotation_of(file, architecture); !rotation.is_null()) {
+    config["rope_scaling"] = std::move(rotation);
   }
+  if (architecture == "gemma3") add_gemma3(file, config);
   const std::int64_t loops = file.integer(key("num_loops"), 1, kMostLoops, 1);
   const bool skip_norm = file.boolean(key("skip_loop_final_norm"), false);
   if (architecture == "nanbeige" || loops > 1) {
@@ -269,10 +337,11 @@ Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
   require_model(file);
   const std::string where = file.path().string();
   const std::string architecture = file.text("general.architecture");
-  constexpr std::array<std::string_view, 5> kKnown = {"llama", "qwen2", "qwen3", "olmo2", "nanbeige"};
+  constexpr std::array<std::string_view, 6> kKnown = {"llama", "qwen2", "qwen3", "olmo2", "nanbeige", "gemma3"};
   if (std::find(kKnown.begin(), kKnown.end(), architecture) == kKnown.end()) {
-    throw Error("{}: general.architecture is \"{}\"; gyre reads llama, qwen2, qwen3, olmo2 and nanbeige, and its own",
-                where, architecture);
+    throw Error(
+        "{}: general.architecture is \"{}\"; gyre reads llama, qwen2, qwen3, olmo2, nanbeige and gemma3, and its own",
+        where, architecture);
   }
   nlohmann::json config = config_of(file, architecture);
   if (architecture == "llama" && loops(config)) config["model_type"] = "nanbeige";
@@ -286,6 +355,8 @@ Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
   map_biases(mapping, biases);
   for (auto& [name, recipe] : mapping.recipes) {
     for (std::string& part : recipe.parts) part = gguf_name(part, architecture);
+    // The one that Gemma's norms add is in the file's weights.
+    if (architecture == "gemma3" && name.find("norm") != std::string::npos) recipe.arrange = nullptr;
   }
   mapping.unused = {"rope_freqs.weight"};
   // llama.cpp's converter reorders q and k of Llama so that pairs are neighbours; the others stay in halves.

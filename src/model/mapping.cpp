@@ -51,6 +51,14 @@ Arrangement scaled(float factor) {
   };
 }
 
+Arrangement plus_one() {
+  return [](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size()) return false;
+    std::transform(parts[0].begin(), parts[0].end(), out.begin(), [](float x) { return x + 1.0F; });
+    return true;
+  };
+}
+
 Arrangement first_scaled(std::size_t count, float factor) {
   return [count, factor](Recipe::Parts parts, std::span<float> out) {
     if (parts[0].size() != out.size() || count > out.size()) return false;

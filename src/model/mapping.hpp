@@ -41,6 +41,8 @@ Arrangement first_rows();
 Arrangement zeros_behind();
 /// Each number times `factor`.
 Arrangement scaled(float factor);
+/// Each number and one: norms that multiply by 1 + w.
+Arrangement plus_one();
 /// The first `count` numbers times `factor`, the others as they are.
 Arrangement first_scaled(std::size_t count, float factor);
 /// Zeros, of no part at all: biases that a checkpoint does not have.

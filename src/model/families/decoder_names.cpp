@@ -1,11 +1,8 @@
 #include "model/families/decoder_names.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
-#include <numbers>
-#include <optional>
 
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 
@@ -13,73 +10,15 @@ namespace gyre {
 namespace {
 
 constexpr int kMost = 1 << 24;
-/// The divisors of wider heads would take memory that nothing in the file justifies.
-constexpr int kMostScaledWidth = 1 << 14;
-
-/// The extended context of Llama 3.1: low frequencies are divided by `factor`, high ones kept, those between blended.
-std::vector<float> llama3_divisors(const JsonObject& scaling, float theta, int head_size, const std::string& where) {
-  const double factor = scaling.number("factor", 1, 1e6);
-  const double low = scaling.number("low_freq_factor", 1e-6, 1e6);
-  const double high = scaling.number("high_freq_factor", 1e-6, 1e6);
-  const double original = scaling.integer("original_max_position_embeddings", 1, kMost);
-  if (high <= low) {
-    throw Error("{}: high_freq_factor ({}) must be above low_freq_factor ({})", where, high, low);
-  }
-  std::vector<float> divisors;
-  for (int i = 0; i < head_size / 2; ++i) {
-    const double frequency = std::pow(static_cast<double>(theta), -2.0 * i / head_size);
-    const double wavelength = 2 * std::numbers::pi / frequency;
-    double share = (original / wavelength - low) / (high - low);  // 0: scaled, 1: kept
-    share = std::min(1.0, std::max(0.0, share));
-    divisors.push_back(static_cast<float>(1.0 / ((1 - share) / factor + share)));
-  }
-  return divisors;
-}
-
-/// Keys under which the rotation stands: transformers 5 writes rope_parameters, with rope_theta in it, and those before
-/// it rope_scaling, which it still prefers.
-constexpr const char* kRotationKeys[] = {"rope_scaling", "rope_parameters"};
-
-void require_whole_heads(const JsonObject& object, const std::string& where) {
-  if (!object.given("partial_rotary_factor") || object.number("partial_rotary_factor", 0, 1e6) == 1.0F) return;
-  throw Error("{}: partial_rotary_factor is set; gyre rotates whole heads", where);
-}
-
-/// The rotation under `key`; null when there is none.
-std::optional<JsonObject> rotation(const nlohmann::json& config, const char* key, const std::string& where) {
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null() || found->empty()) return {};
-  const std::string place = fmt::format("{}: {}", where, key);
-  JsonObject object(*found, place);
-  for (const auto& [name, value] : found->items()) {
-    if (value.is_object()) throw Error("{}: {} is for some layers only; gyre rotates all alike", place, name);
-  }
-  require_whole_heads(object, place);
-  return object;
-}
-
-/// "default", "linear" or "llama3". Each has its keys, of which none may be left unread.
-std::string kind_of(const JsonObject& scaling, const nlohmann::json& json, const std::string& where) {
-  const std::string kind = scaling.text("rope_type", scaling.text("type", "default"));
-  if (const std::string other = scaling.text("type", kind); other != kind) {
-    throw Error("{}: rope_type is \"{}\", but type is \"{}\"; give one of them", where, kind, other);
-  }
-  if (kind != "default" && kind != "linear" && kind != "llama3") {
-    throw Error("{} is of type \"{}\"; gyre does llama3 and linear", where, kind);
-  }
-  const std::vector<std::string_view> numbers =
-      kind == "default"  ? std::vector<std::string_view>()
-      : kind == "linear" ? std::vector<std::string_view>{"factor"}
-                         : std::vector<std::string_view>{"factor", "low_freq_factor", "high_freq_factor",
-                                                         "original_max_position_embeddings"};
-  for (const auto& [name, value] : json.items()) {
-    if (name == "rope_type" || name == "type" || name == "rope_theta" || name == "partial_rotary_factor") continue;
-    if (value.is_null() || std::find(numbers.begin(), numbers.end(), name) != numbers.end()) continue;
-    throw Error("{}: gyre does not know the key {} for rotations of type \"{}\"; name the type it belongs to", where,
-                nlohmann::json(name).dump(-1, ' ', true), kind);
-  }
-  return kind;
-}
+/// Activations by their names in transformers, as gates of an MLP.
+constexpr EnumName<MlpKind> kGates[] = {{MlpKind::silu_gated, "silu"},
+                                        {MlpKind::silu_gated, "swish"},
+                                        {MlpKind::gelu_gated, "gelu"},
+                                        {MlpKind::gelu_gated, "gelu_python"},
+                                        {MlpKind::gelu_tanh_gated, "gelu_pytorch_tanh"},
+                                        {MlpKind::gelu_tanh_gated, "gelu_python_tanh"},
+                                        {MlpKind::gelu_tanh_gated, "gelu_new"},
+                                        {MlpKind::gelu_tanh_gated, "gelu_fast"}};
 
 /// Every layer attends to everything before it.
 void require_full_attention(const nlohmann::json& config, const std::string& where) {
@@ -87,7 +26,8 @@ void require_full_attention(const nlohmann::json& config, const std::string& whe
   if (!object.given("layer_types")) return;
   for (const nlohmann::json& type : object.array("layer_types")) {
     if (type == "full_attention") continue;
-    throw Error("{}: layer_types holds {}; gyre does full_attention only", where, type.dump(-1, ' ', true));
+    throw Error("{}: layer_types holds {}; gyre does full_attention only in this family", where,
+                type.dump(-1, ' ', true));
   }
 }
 
@@ -108,7 +48,8 @@ const ConfigKeys& decoder_keys() {
   static const ConfigKeys keys = {
       {"vocab_size", "max_position_embeddings", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim",
        "intermediate_size", "num_hidden_layers", "rms_norm_eps", "hidden_act", "rope_theta", "rope_scaling",
-       "rope_parameters", "partial_rotary_factor", "layer_types", "tie_word_embeddings"},
+       "rope_parameters", "original_max_position_embeddings", "partial_rotary_factor", "layer_types",
+       "tie_word_embeddings"},
       {"pretraining_tp"},
       {},
       {}};
@@ -121,42 +62,18 @@ const ConfigKeys& bias_keys() {
 }
 
 const ConfigKeys& window_keys() {
+  static const ConfigKeys keys = {{"sliding_window", "max_window_layers", "use_sliding_window"}, {}, {}, {}};
+  return keys;
+}
+
+const ConfigKeys& no_window_keys() {
   // The width of a window and its first layer are read where use_sliding_window is on.
   static const ConfigKeys keys = {{}, {"sliding_window", "max_window_layers"}, {{"use_sliding_window", "[false]"}}, {}};
   return keys;
 }
 
-float rotary_theta(const nlohmann::json& config, float otherwise, const std::string& where) {
-  std::optional<float> theta;
-  const auto read = [&](const JsonObject& object) {
-    if (!object.given("rope_theta")) return;
-    const float given = object.number("rope_theta", 1, 1e12);
-    if (theta && *theta != given) {
-      throw Error("{}: rope_theta is given as {} and as {}; which one holds?", where, *theta, given);
-    }
-    theta = given;
-  };
-  read(JsonObject(config, where));
-  for (const char* const key : kRotationKeys) {
-    if (const auto found = rotation(config, key, where)) read(*found);
-  }
-  return theta.value_or(otherwise);
-}
-
-std::vector<float> rotary_divisors(const nlohmann::json& config, float theta, int head_size, const std::string& where) {
-  for (const char* const key : kRotationKeys) {
-    const auto scaling = rotation(config, key, where);
-    if (!scaling) continue;
-    if (head_size > kMostScaledWidth) {
-      throw Error("{}: heads are {} wide; {} is for up to {}", where, head_size, key, kMostScaledWidth);
-    }
-    const std::string place = fmt::format("{}: {}", where, key);
-    const std::string kind = kind_of(*scaling, config.at(key), place);
-    if (kind == "default") return {};
-    if (kind == "llama3") return llama3_divisors(*scaling, theta, head_size, place);
-    return std::vector<float>(static_cast<std::size_t>(head_size / 2), scaling->number("factor", 1e-6, 1e6));
-  }
-  return {};
+MlpKind gate_of(const std::string& activation, const std::string& key, const std::string& where) {
+  return parse_enum<MlpKind>(kGates, activation, where + ": " + key, "activation that gyre does");
 }
 
 int whole_head_size(int hidden, std::string_view hidden_key, int heads, std::string_view heads_key,
@@ -166,16 +83,15 @@ int whole_head_size(int hidden, std::string_view hidden_key, int heads, std::str
 }
 
 ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where, const DecoderDefaults& defaults) {
-  require_full_attention(config, where);
   const JsonObject object(config, where);
-  if (const std::string act = object.text("hidden_act", "silu"); act != "silu" && act != "swish") {
-    throw Error("{}: hidden_act is \"{}\"; gyre does silu in this family", where, act);
-  }
-  require_whole_heads(object, where);
+  if (!defaults.windows) require_full_attention(config, where);
   ModelSpec spec;
+  spec.mlp = gate_of(object.text(defaults.activation_key, defaults.activation), defaults.activation_key, where);
   spec.name = object.given("_name_or_path") ? object.text("_name_or_path") : object.text("model_type");
   spec.vocab_size = object.integer("vocab_size", 1, kMost);
-  spec.context = object.integer("max_position_embeddings", 1, kMost);
+  spec.context = object.given("max_position_embeddings") || defaults.context == 0
+                     ? object.integer("max_position_embeddings", 1, kMost)
+                     : defaults.context;
   spec.hidden_size = object.integer("hidden_size", 1, kMost);
   spec.heads = object.integer("num_attention_heads", 1, kMost);
   spec.kv_heads = object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
@@ -189,11 +105,56 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where, c
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = object.number("rms_norm_eps", 0, 1, defaults.norm_eps);
   spec.qk_norm_eps = spec.norm_eps;
-  spec.rotary_theta = rotary_theta(config, 10000.0F, where);
-  spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
-  spec.tied_head = object.boolean("tie_word_embeddings", false);
+  if (defaults.reads_rotation) read_rotation(config, spec, where, defaults.partial);
+  spec.tied_head = object.boolean("tie_word_embeddings", defaults.tied_head);
   spec.groups = {plain_group("layers", object.integer("num_hidden_layers", 1, kMostLoops))};
   return spec;
+}
+
+std::vector<int> window_layers(const nlohmann::json& config, int layers, const std::string& where) {
+  const JsonObject object(config, where);
+  const nlohmann::json& types = object.array("layer_types");
+  if (types.size() != static_cast<std::size_t>(layers)) {
+    throw Error("{}: layer_types has {} entries; the model has {} layers", where, types.size(), layers);
+  }
+  std::vector<int> slide;
+  for (std::size_t l = 0; l < types.size(); ++l) {
+    if (types[l] == "sliding_attention") {
+      slide.push_back(static_cast<int>(l));
+    } else if (types[l] != "full_attention") {
+      throw Error("{}: layer_types holds {}; gyre does full_attention and sliding_attention", where,
+                  types[l].dump(-1, ' ', true));
+    }
+  }
+  return slide;
+}
+
+void set_window(ModelSpec& spec, int window, std::vector<int> layers, const std::string& where) {
+  if (layers.empty() || window >= spec.context) return;  // nothing is ever outside
+  if (window < 2) throw Error("{}: sliding_window is {}; it must be 2 or more", where, window);
+  spec.window = window;
+  spec.groups[0].window_layers = std::move(layers);
+}
+
+void read_qwen_windows(const nlohmann::json& config, ModelSpec& spec, const std::string& where) {
+  constexpr int kWindow = 4096;
+  constexpr int kFullLayers = 28;
+  const JsonObject object(config, where);
+  const int layers = spec.groups[0].layers;
+  const bool on = object.given("use_sliding_window") && object.boolean("use_sliding_window");
+  std::vector<int> slide;
+  if (object.given("layer_types")) {
+    slide = window_layers(config, layers, where);
+    if (!slide.empty() && !on) {
+      throw Error("{}: layer_types names sliding layers, but use_sliding_window is not true; which one holds?", where);
+    }
+  } else if (on) {
+    const int full = object.given("max_window_layers") ? object.integer("max_window_layers", 0, kMost) : kFullLayers;
+    for (int l = full; l < layers; ++l) slide.push_back(l);
+  }
+  if (!on) return;
+  const int window = object.given("sliding_window") ? object.integer("sliding_window", 0, kMost) : kWindow;
+  set_window(spec, window, std::move(slide), where);
 }
 
 Mapping ends_mapping(ModelSpec spec) {

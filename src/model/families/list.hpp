@@ -16,5 +16,8 @@ Family qwen2_family();
 Family qwen3_family();
 Family olmo2_family();
 Family gpt2_family();
+Family gemma3_family();
+Family mistral_family();
+Family phi3_family();
 
 }  // namespace gyre

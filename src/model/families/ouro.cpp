@@ -9,7 +9,7 @@ namespace gyre {
 namespace {
 
 ConfigKeys keys() {
-  return decoder_keys() + window_keys() +
+  return decoder_keys() + no_window_keys() +
          ConfigKeys{{"total_ut_steps", "early_exit_step", "early_exit_threshold"},
                     {},
                     {{"attention_bias", "[false]"}, {"mlp_bias", "[false]"}},

@@ -11,7 +11,9 @@ ConfigKeys keys() {
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
-  Mapping mapping = decoder_mapping(decoder_spec(config, where));
+  ModelSpec spec = decoder_spec(config, where, {.windows = true});
+  read_qwen_windows(config, spec, where);
+  Mapping mapping = decoder_mapping(std::move(spec));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");
   map_layer_norm(mapping, "mlp.norm_in", "post_attention_layernorm");
   map_biases(mapping, {.qkv = true});

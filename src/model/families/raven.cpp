@@ -78,13 +78,12 @@ void set_rotation(ModelSpec& spec, const nlohmann::json& config, bool huginn, co
   const JsonObject object(config, where);
   const float base = object.number("rope_base", 1, 1e12, 50000.0F);
   spec.position = huginn ? PositionKind::rotary_adjacent : PositionKind::rotary_half;
-  spec.rotary_theta = rotary_theta(config, base, where);
+  read_rotation(config, spec, where, PartialRotation::refused, base);
   if (object.given("rope_base") && spec.rotary_theta != base) {
     throw Error("{}: rope_base is {}, but rope_theta is {}; the two name the same thing and have to agree", where, base,
                 spec.rotary_theta);
   }
-  spec.rotary_divisors = rotary_divisors(config, spec.rotary_theta, spec.head_size, where);
-  if (huginn && !spec.rotary_divisors.empty())
+  if (huginn && (!spec.rotary_divisors.empty() || spec.rotary_context > 0))
     throw Error("{}: rope_scaling is set; Huginn's rotation has none", where);
 }
 

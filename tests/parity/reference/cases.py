@@ -38,7 +38,7 @@ def same(what, a, b):
 def compute(family, config, tensors):
     """(facts, arrays): what goes to expected.json and to expected.safetensors."""
     model = family.MODEL(config, tensors)
-    ids = tokens_of(family.NAME, TOKENS, config["vocab_size"])
+    ids = tokens_of(family.NAME, getattr(family, "TOKENS", TOKENS), config["vocab_size"])
     facts = {"family": family.NAME, "tokens": ids, "default_loops": model.default_loops}
     arrays, meaning = {}, {}
     loops = LOOPS if model.looped else (1,)
@@ -48,7 +48,11 @@ def compute(family, config, tensors):
         arrays[name] = result.logits
         meaning[name] = "[tokens, vocabulary]" + (f", every token after loop {count}" if model.looped else "")
         stepwise = decoder.decode(model, ids, [count] * len(ids))
-        same(f"{family.NAME}: all at once and token by token", result.logits, stepwise)
+        if model.varies:
+            arrays[name + ".one_by_one"] = stepwise
+            meaning[name + ".one_by_one"] = "the same token by token, keys staying as they were turned"
+        else:
+            same(f"{family.NAME}: all at once and token by token", result.logits, stepwise)
     if model.looped:
         arrays["states"] = result.states[:STATES]
         meaning["states"] = f"[loop, tokens, hidden] state after each of the first {STATES} loops, all tokens at once"

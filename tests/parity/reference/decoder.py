@@ -21,6 +21,11 @@ class Model:
 
     looped = False
     default_loops = 1
+    varies = False  # whether the same token is another one in a longer sequence
+
+    def starts_anew(self, length):
+        """Whether `greedy` forgets its cache, and runs everything again, when the sequence has come to this length."""
+        return False
 
     def enter(self, step):
         """Embedding and everything before the loops."""
@@ -84,5 +89,9 @@ def greedy(model, prompt, count, loops):
         second, best = np.sort(logits)[-2:]
         gap = min(gap, best - second)
         tokens.append(int(np.argmax(logits)))
-        logits = run(model, tokens[-1:], len(tokens) - 1, loops, cache).logits[0]
+        if model.starts_anew(len(tokens)):
+            cache = Cache()
+            logits = run(model, tokens, 0, loops, cache).logits[-1]
+        else:
+            logits = run(model, tokens[-1:], len(tokens) - 1, loops, cache).logits[0]
     return tokens[len(prompt) :], float(gap)

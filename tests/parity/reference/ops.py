@@ -87,6 +87,12 @@ def rotate_adjacent(x, cos, sin):
     return np.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1).reshape(x.shape)
 
 
+def window(known, positions, size):
+    """[tokens, known] what tokens that see the last `size` positions, their own among them, see."""
+    keys, positions = np.arange(known)[None, :], np.asarray(positions)[:, None]
+    return (keys <= positions) & (keys > positions - size)
+
+
 def attention(q, keys, values, positions, visible=None, scale=None):
     """Causal softmax attention, scores times `scale`, by default one over the root of the heads' size.
 

@@ -1,7 +1,8 @@
 """One file a family: the keys of its published config.json with small numbers, its tensors, its forward pass."""
 
-from . import gpt2, hrm_text, llama, nanbeige, nanochat_looped, olmo2, ouro, parcae, qwen2, qwen3, raven
-from . import retrofit_llama, retrofit_olmo2, smollm2
+from . import gemma3, gemma3_linear, gpt2, hrm_text, llama, llama_biases, llama_dynamic, llama_longrope, mistral
+from . import nanbeige, nanochat_looped, olmo2, ouro, parcae, phi3, qwen2, qwen2_window, qwen2_yarn, qwen3
+from . import qwen3_window, raven, retrofit_llama, retrofit_olmo2, smollm2
 
 FAMILIES = {
     family.NAME: family
@@ -20,5 +21,15 @@ FAMILIES = {
         parcae,
         nanochat_looped,
         hrm_text,
+        gemma3,
+        gemma3_linear,
+        mistral,
+        phi3,
+        llama_biases,
+        llama_dynamic,
+        llama_longrope,
+        qwen2_yarn,
+        qwen2_window,
+        qwen3_window,
     )
 }

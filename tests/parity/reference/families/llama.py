@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .. import decoder, ops
+from .. import decoder, ops, rope
 from ..decoder import Model
+from ..switches import under
 from ..weights import normal
 
 NAME = "llama"
@@ -53,8 +54,10 @@ def sizes(c):
 
 
 def shapes(c):
+    """Biases are where attention_bias (q, k, v and o) and mlp_bias (all three) are true."""
     hidden, queries, keys, ffn = sizes(c)
     tensors = {"model.embed_tokens.weight": (c["vocab_size"], hidden)}
+    biased = (ATTENTION_MAPS if c.get("attention_bias") else ()) + (MLP_MAPS if c.get("mlp_bias") else ())
     for i in range(c["num_hidden_layers"]):
         p = f"model.layers.{i}."
         tensors |= {
@@ -68,6 +71,7 @@ def shapes(c):
             p + "self_attn.q_proj.weight": (queries, hidden),
             p + "self_attn.v_proj.weight": (keys, hidden),
         }
+        tensors |= {p + part + ".bias": tensors[p + part + ".weight"][:1] for part in biased}
     tensors["model.norm.weight"] = (hidden,)
     if not c["tie_word_embeddings"]:
         tensors["lm_head.weight"] = (c["vocab_size"], hidden)
@@ -76,21 +80,48 @@ def shapes(c):
 
 SCALES = [("norm", 1.0, 0.2), ("embed_tokens", 0.0, 1.0)]
 
+ATTENTION_MAPS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+MLP_MAPS = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+
+# The names that transformers has for them; those by tanh differ in rounding only.
+ACTIVATIONS = {
+    "gelu": ops.gelu,
+    "gelu_fast": ops.gelu_tanh,
+    "gelu_new": ops.gelu_tanh,
+    "gelu_pytorch_tanh": ops.gelu_tanh,
+    "silu": ops.silu,
+    "swish": ops.silu,
+}
+
 
 class Llama(Model):
+    partial_rotation = False  # Llama's class does not split heads: docs/rotation.md
+    length = None  # taken for that of the sequence where it is set
+
     def __init__(self, config, tensors):
         c = self.config = config
         self.t = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
         self.eps = c["rms_norm_eps"]
         self.heads, self.kv_heads = c["num_attention_heads"], c["num_key_value_heads"]
         self.head_size = c.get("head_dim") or c["hidden_size"] // self.heads
-        self.inverse = ops.frequencies(self.head_size, c["rope_theta"])
-        scaling = c.get("rope_scaling")
-        if scaling and scaling["rope_type"] == "linear":
-            self.inverse = self.inverse / scaling["factor"]
-        elif scaling:
-            numbers = {key: value for key, value in scaling.items() if key != "rope_type"}
-            self.inverse = ops.llama3_scaled(self.inverse, **numbers)
+        self.rotations = self.layer_rotations()
+        self.windows = self.layer_windows()
+        self.activation = ACTIVATIONS[c.get("hidden_act", "silu")]
+        self.varies = any(rotation.varies for rotation in self.rotations)
+        self.scale = self.head_size**-0.5
+
+    def layer_rotations(self):
+        given = rope.parameters(self.config)
+        if given.get("partial_rotary_factor", 1.0) != 1.0 and not self.partial_rotation:
+            if given["rope_type"] != "default":
+                raise ValueError("cos and sin are narrower than the heads")
+            del given["partial_rotary_factor"]
+        rotation = rope.Rotation(given, self.head_size, self.config["max_position_embeddings"])
+        return [rotation] * self.config["num_hidden_layers"]
+
+    def layer_windows(self):
+        """How many positions each layer sees, None for all."""
+        return [None] * self.config["num_hidden_layers"]
 
     def norm(self, name, x):
         return ops.rms_norm(x, self.t[name + ".weight"], self.eps)
@@ -103,20 +134,22 @@ class Llama(Model):
         q, k, v = (self.linear(p + name, x) for name in ("q_proj", "k_proj", "v_proj"))
         return (y.reshape(len(x), -1, self.head_size) for y in (q, k, v))
 
-    def attend(self, p, x, loop, step):
+    def attend(self, i, x, loop, step):
+        p = f"model.layers.{i}.self_attn."
+        length = self.length or int(step.positions[-1]) + 1
         q, k, v = self.queries_keys_values(p, x)
-        cos, sin = ops.rotation(step.positions, self.inverse)
-        k = ops.rotate_half(k, cos, sin)
+        q, k = (self.rotations[i].turn(y, step.positions, length) for y in (q, k))
         keys, values = step.cache.exchange(p, loop, step.positions, k, v)
-        mixed = ops.attention(ops.rotate_half(q, cos, sin), keys, values, step.positions)
-        return self.linear(p + "o_proj", mixed)
+        visible = ops.window(len(keys), step.positions, self.windows[i]) if self.windows[i] else None
+        return self.linear(p + "o_proj", ops.attention(q, keys, values, step.positions, visible, self.scale))
 
     def feed(self, p, x):
-        return self.linear(p + "down_proj", ops.silu(self.linear(p + "gate_proj", x)) * self.linear(p + "up_proj", x))
+        gate, up = self.linear(p + "gate_proj", x), self.linear(p + "up_proj", x)
+        return self.linear(p + "down_proj", self.activation(gate) * up)
 
     def layer(self, i, x, loop, step):
         p = f"model.layers.{i}."
-        x = x + self.attend(p + "self_attn.", self.norm(p + "input_layernorm", x), loop, step)
+        x = x + self.attend(i, self.norm(p + "input_layernorm", x), loop, step)
         return x + self.feed(p + "mlp.", self.norm(p + "post_attention_layernorm", x))
 
     def enter(self, step):
@@ -133,10 +166,6 @@ class Llama(Model):
 
     def leave(self, state, step):
         return self.head(self.norm("model.norm", state))
-
-
-ATTENTION_MAPS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
-MLP_MAPS = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
 
 
 def biased(model, ids, arrays, meaning, name, maps, keep=False):
@@ -177,5 +206,7 @@ def variants(model, ids, arrays, meaning):
     return {}
 
 
-EXTRAS = (variants,)
+ACTIVATION_SWITCHES = {"gelu": {"hidden_act": "gelu"}, "gelu_tanh": {"hidden_act": "gelu_pytorch_tanh"}}
+
+EXTRAS = (variants, under(ACTIVATION_SWITCHES))
 MODEL = Llama

@@ -1,10 +1,10 @@
 """OLMo 2: no norm before a branch, one after it; RMS norms over the whole width of q and k, before rotation."""
 
+from ..switches import under
 from . import llama
 
 NAME = "olmo2"
 SCALES = llama.SCALES
-EXTRAS = (llama.attention_biases,)
 
 
 def config():
@@ -56,8 +56,15 @@ class Olmo2(llama.Llama):
 
     def layer(self, i, x, loop, step):
         p = f"model.layers.{i}."
-        x = x + self.norm(p + "post_attention_layernorm", self.attend(p + "self_attn.", x, loop, step))
+        x = x + self.norm(p + "post_attention_layernorm", self.attend(i, x, loop, step))
         return x + self.norm(p + "post_feedforward_layernorm", self.feed(p + "mlp.", x))
 
 
+SWITCHES = {
+    "linear": {"rope_scaling": {"factor": 4.0, "type": "linear"}},
+    "yarn": {"rope_scaling": {"factor": 8.0, "original_max_position_embeddings": 256, "rope_type": "yarn"}},
+    "dynamic": {"max_position_embeddings": 10, "rope_scaling": {"factor": 4.0, "rope_type": "dynamic"}},
+}
+
+EXTRAS = (llama.attention_biases, under(SWITCHES))
 MODEL = Olmo2

@@ -68,7 +68,7 @@ class Ouro(llama.Llama):
 
     def layer(self, i, x, loop, step):
         p = f"model.layers.{i}."
-        branch = self.attend(p + "self_attn.", self.norm(p + "input_layernorm", x), loop, step)
+        branch = self.attend(i, self.norm(p + "input_layernorm", x), loop, step)
         x = x + self.norm(p + "input_layernorm_2", branch)
         branch = self.feed(p + "mlp.", self.norm(p + "post_attention_layernorm", x))
         return x + self.norm(p + "post_attention_layernorm_2", branch)

@@ -3,7 +3,6 @@
 from . import llama
 
 NAME = "qwen2"
-MODEL = llama.Llama
 SCALES = [("proj.bias", 0.0, 0.5)] + llama.SCALES
 
 
@@ -43,3 +42,23 @@ def shapes(c):
         p = f"model.layers.{i}.self_attn."
         tensors |= {p + "k_proj.bias": (keys,), p + "q_proj.bias": (queries,), p + "v_proj.bias": (keys,)}
     return tensors
+
+
+def windows(c):
+    """By layer_types, or from layer max_window_layers on; no layer has one where use_sliding_window is false."""
+    window = c.get("sliding_window", 4096) if c.get("use_sliding_window") else None
+    first = c.get("max_window_layers", 28) if window else c["num_hidden_layers"]
+    types = c.get("layer_types") or [
+        "sliding_attention" if i >= first else "full_attention" for i in range(c["num_hidden_layers"])
+    ]
+    if window is None and "sliding_attention" in types:
+        raise ValueError("layer_types asks for a window that is not there")
+    return [window if kind == "sliding_attention" else None for kind in types]
+
+
+class Qwen2(llama.Llama):
+    def layer_windows(self):
+        return windows(self.config)
+
+
+MODEL = Qwen2

@@ -1,10 +1,10 @@
 """Qwen 3: Llama with an RMS norm over every head of q and k, before rotation; head_dim need not be hidden / heads."""
 
-from . import llama
+from ..switches import under
+from . import llama, qwen2
 
 NAME = "qwen3"
 SCALES = llama.SCALES
-EXTRAS = (llama.attention_biases,)
 
 
 def config():
@@ -47,9 +47,35 @@ def shapes(c):
 
 
 class Qwen3(llama.Llama):
+    def layer_windows(self):
+        return qwen2.windows(self.config)
+
     def queries_keys_values(self, p, x):
         q, k, v = super().queries_keys_values(p, x)
         return self.norm(p + "q_norm", q), self.norm(p + "k_norm", k), v
 
 
+SWITCHES = {
+    "llama3": {
+        "rope_scaling": {
+            "factor": 8.0,
+            "high_freq_factor": 4.0,
+            "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 256,
+            "rope_type": "llama3",
+        }
+    },
+    "yarn": {"rope_scaling": {"factor": 4.0, "original_max_position_embeddings": 256, "rope_type": "yarn"}},
+    "longrope": {
+        "max_position_embeddings": 40,
+        "rope_scaling": {
+            "long_factor": [1.0, 2.0, 3.0, 8.0],
+            "original_max_position_embeddings": 10,
+            "rope_type": "longrope",
+            "short_factor": [1.0, 1.0, 1.5, 2.0],
+        },
+    },
+}
+
+EXTRAS = (llama.attention_biases, under(SWITCHES))
 MODEL = Qwen3
