@@ -30,11 +30,11 @@ void require_long_windows(const JsonObject& object, const std::string& where) {
 }
 
 /// How the state and the prelude's output enter the core.
-void set_injection(Group& core, const JsonObject& object, int hidden, const std::string& where) {
+void set_injection(Group& core, const JsonObject& object, const std::string& where) {
   const std::string injection = object.text("input_injection", "inject_init_prelude");
   if (injection == "inject_init_random") {
     core.first_state = FirstState::noise;
-    core.noise_std = 1 / std::sqrt(static_cast<float>(hidden));
+    core.noise_std = 1;  // the published program since 21 February 2026; 1/sqrt(n_embd) before
   }
   if (injection == "inject_init_random" || injection == "inject_init_prelude") {
     core.injection = Injection::linear;
@@ -66,7 +66,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   Group core = plain_group("core", object.integer("n_recur_block", 1, kMostLoops));
   core.loops = static_cast<int>(object.number("train_recur_mean", 1, kMostLoops));
   core.loop_norm = true;
-  set_injection(core, object, spec.hidden_size, where);
+  set_injection(core, object, where);
   spec.groups = {plain_group("prelude", object.integer("n_prelude", 1, kMostLoops)), core,
                  plain_group("coda", object.integer("n_coda", 1, kMostLoops))};
   return spec;

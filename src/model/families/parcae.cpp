@@ -220,13 +220,38 @@ void map_layer(Mapping& mapping, const std::string& gyre, const std::string& sto
   recipes[gyre + "attn.value_embed.weight"] = {{fmt::format("value_embeds.{}.weight", place)}, {}};
 }
 
-Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
+/// The published program uses a value embedding only where its layer has a gate too. It places embeddings by the layers
+/// there are and gates by mean_recurrence and mean_backprop_depth, which differ where the core has an odd number of
+/// layers.
+void keep_pairs(Mapping& mapping, const TensorStore& tensors) {
+  const char* const parts[] = {"prelude", "core_block", "coda"};
+  int begin = 0;
+  for (std::size_t g = 0; g < 3; ++g) {
+    Group& group = mapping.spec.groups[g];
+    std::vector<int> pairs;
+    for (int l = 0; l < group.layers; ++l) {
+      const std::string gate = fmt::format("transformer.{}.{}.attn.ve_gate.weight", parts[g], l);
+      const std::string embedding = fmt::format("value_embeds.{}.weight", begin + l);
+      if (tensors.tensors().contains(gate) && tensors.tensors().contains(embedding)) {
+        pairs.push_back(l);
+      } else {
+        mapping.unused.push_back(gate);
+        mapping.unused.push_back(embedding);
+      }
+    }
+    group.value_layers = pairs;
+    begin += group.layers;
+  }
+}
+
+Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
   Mapping mapping;
   mapping.spec = spec_of(config, where);
+  mapping.unused = {"lm_head.weight", "freqs_cis"};
+  keep_pairs(mapping, tensors);
   mapping.recipes["embed.weight"] = {{"transformer.wte.weight"}, {}};
   mapping.recipes["final_norm.weight"] = {{"transformer.ln_f.weight"}, {}};
   if (!mapping.spec.tied_head) mapping.recipes["head.weight"] = {{"lm_head.weight"}, {}};
-  mapping.unused = {"lm_head.weight", "freqs_cis"};
   map_core(mapping);
   const char* const parts[] = {"prelude", "core_block", "coda"};
   int place = 0;
