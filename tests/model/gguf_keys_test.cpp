@@ -222,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"llama.expert_used_count", std::uint32_t{2}, "llama.expert_used_count is 2"},
         Refused{"llama.pooling_type", std::uint32_t{1}, "llama.pooling_type is 1"},
         Refused{"llama.rope.dimension_count", std::uint32_t{4}, "llama.rope.dimension_count"},
-        Refused{"llama.rope.scaling.type", std::string("yarn"), "llama.rope.scaling.type is \"yarn\""},
+        Refused{"llama.rope.scaling.type", std::string("longrope"), "llama.rope.scaling.type is \"longrope\""},
         Refused{"llama.rope.scaling.attn_factor", 1.5F, "llama.rope.scaling.attn_factor is 1.5"},
         Refused{"llama.rope.scaling.factor", -2.0F, "llama.rope.scaling.factor"},
         Refused{"llama.rope.dimension_sections", std::vector<std::int32_t>{2, 1, 1}, "llama.rope.dimension_sections"},
