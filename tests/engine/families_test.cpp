@@ -307,6 +307,21 @@ TEST(DecoderNames, RotationsThatDifferBetweenLayersOrChannelsAreRefused) {
               ThrowsMessage<Error>(HasSubstr("partial_rotary_factor is set")));
 }
 
+/// A file may leave it out, and means what its class means then.
+TEST(DecoderNames, AContextThatIsLeftOutIsThatOfTheFamily) {
+  for (const auto& [family, context] : std::vector<std::pair<std::string, int>>{{"llama", 2048},
+                                                                                {"qwen2", 32768},
+                                                                                {"qwen3", 32768},
+                                                                                {"olmo2", 2048},
+                                                                                {"mistral", 131072},
+                                                                                {"gemma3", 131072}}) {
+    ChangedCheckpoint checkpoint(family);
+    checkpoint.config.erase("max_position_embeddings");
+    checkpoint.config.erase("rope_scaling");
+    EXPECT_EQ(checkpoint.load().spec().context, context) << family;
+  }
+}
+
 /// What `convert` writes of a family runs: see the cells "quantised" in README.md.
 class FamilyStorageTest : public testing::TestWithParam<std::string> {
  protected:

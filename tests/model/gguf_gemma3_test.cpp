@@ -39,31 +39,33 @@ class Gemma3Gguf : public ::testing::Test {
   }
 
   const Expected expected_;
-  std::map<std::string, GgufValue> metadata_ = {{"general.architecture", std::string("gemma3")},
-                                                {"gemma3.context_length", std::uint32_t{32768}},
-                                                {"gemma3.embedding_length", std::uint32_t{18}},
-                                                {"gemma3.block_count", std::uint32_t{8}},
-                                                {"gemma3.feed_forward_length", std::uint32_t{24}},
-                                                {"gemma3.attention.head_count", std::uint32_t{2}},
-                                                {"gemma3.attention.head_count_kv", std::uint32_t{1}},
-                                                {"gemma3.attention.key_length", std::uint32_t{8}},
-                                                {"gemma3.attention.value_length", std::uint32_t{8}},
-                                                {"gemma3.attention.layer_norm_rms_epsilon", 1e-6F},
-                                                {"gemma3.attention.sliding_window", std::uint32_t{6}},
-                                                {"gemma3.rope.freq_base", 1e6F}};
+  std::map<std::string, GgufValue> metadata_ = {
+      {"general.architecture", std::string("gemma3")},       {"gemma3.context_length", std::uint32_t{32768}},
+      {"gemma3.embedding_length", std::uint32_t{18}},        {"gemma3.block_count", std::uint32_t{8}},
+      {"gemma3.feed_forward_length", std::uint32_t{24}},     {"gemma3.attention.head_count", std::uint32_t{2}},
+      {"gemma3.attention.head_count_kv", std::uint32_t{1}},  {"gemma3.attention.key_length", std::uint32_t{8}},
+      {"gemma3.attention.value_length", std::uint32_t{8}},   {"gemma3.attention.layer_norm_rms_epsilon", 1e-6F},
+      {"gemma3.attention.sliding_window", std::uint32_t{6}}, {"gemma3.rope.freq_base", 1e6F}};
   std::map<std::string, ChangedCheckpoint::Stored> tensors_;
 
  private:
   static std::string renamed(std::string name) {
-    const std::vector<std::pair<std::string, std::string>> parts = {
-        {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"},
-        {"model.layers", "blk"},              {"self_attn.q_proj", "attn_q"},
-        {"self_attn.k_proj", "attn_k"},       {"self_attn.v_proj", "attn_v"},
-        {"self_attn.o_proj", "attn_output"},  {"self_attn.q_norm", "attn_q_norm"},
-        {"self_attn.k_norm", "attn_k_norm"},  {"post_attention_layernorm", "post_attention_norm"},
-        {"input_layernorm", "attn_norm"},     {"pre_feedforward_layernorm", "ffn_norm"},
-        {"mlp.gate_proj", "ffn_gate"},        {"post_feedforward_layernorm", "post_ffw_norm"},
-        {"mlp.up_proj", "ffn_up"},            {"mlp.down_proj", "ffn_down"}};
+    const std::vector<std::pair<std::string, std::string>> parts = {{"model.embed_tokens", "token_embd"},
+                                                                    {"model.norm", "output_norm"},
+                                                                    {"model.layers", "blk"},
+                                                                    {"self_attn.q_proj", "attn_q"},
+                                                                    {"self_attn.k_proj", "attn_k"},
+                                                                    {"self_attn.v_proj", "attn_v"},
+                                                                    {"self_attn.o_proj", "attn_output"},
+                                                                    {"self_attn.q_norm", "attn_q_norm"},
+                                                                    {"self_attn.k_norm", "attn_k_norm"},
+                                                                    {"post_attention_layernorm", "post_attention_norm"},
+                                                                    {"input_layernorm", "attn_norm"},
+                                                                    {"pre_feedforward_layernorm", "ffn_norm"},
+                                                                    {"mlp.gate_proj", "ffn_gate"},
+                                                                    {"post_feedforward_layernorm", "post_ffw_norm"},
+                                                                    {"mlp.up_proj", "ffn_up"},
+                                                                    {"mlp.down_proj", "ffn_down"}};
     for (const auto& [from, to] : parts) {
       if (const std::size_t at = name.find(from); at != std::string::npos) name.replace(at, from.size(), to);
     }

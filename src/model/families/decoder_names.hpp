@@ -23,7 +23,7 @@ const ConfigKeys& no_window_keys();
 struct DecoderDefaults {
   float norm_eps = 1e-6F;
   int head_size = 0;  ///< 0: hidden_size / num_attention_heads
-  int context = 0;    ///< 0: max_position_embeddings has to be there
+  int context = 0;    ///< of files without max_position_embeddings; 0: it has to be there
   bool tied_head = false;
   std::string activation_key = "hidden_act";
   std::string activation = "silu";

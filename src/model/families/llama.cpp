@@ -13,7 +13,7 @@ ConfigKeys keys() {
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
-  Mapping mapping = decoder_mapping(decoder_spec(config, where));
+  Mapping mapping = decoder_mapping(decoder_spec(config, where, {.context = 2048}));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");
   map_layer_norm(mapping, "mlp.norm_in", "post_attention_layernorm");
   map_biases(mapping, biases_of(config, where));

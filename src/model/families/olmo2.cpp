@@ -12,7 +12,7 @@ ConfigKeys keys() {
 
 /// Norms stand behind each branch, none before it.
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
-  ModelSpec spec = decoder_spec(config, where, {.norm_eps = 1e-5F});
+  ModelSpec spec = decoder_spec(config, where, {.norm_eps = 1e-5F, .context = 2048});
   spec.norm_placement = NormPlacement::post_branch;
   spec.qk_norm = QkNorm::full;
   Mapping mapping = decoder_mapping(std::move(spec));

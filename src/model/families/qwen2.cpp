@@ -11,7 +11,7 @@ ConfigKeys keys() {
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
-  ModelSpec spec = decoder_spec(config, where, {.windows = true});
+  ModelSpec spec = decoder_spec(config, where, {.context = 32768, .windows = true});
   read_qwen_windows(config, spec, where);
   Mapping mapping = decoder_mapping(std::move(spec));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");

@@ -10,7 +10,7 @@ ConfigKeys keys() {
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
-  ModelSpec spec = decoder_spec(config, where, {.head_size = 128, .windows = true});
+  ModelSpec spec = decoder_spec(config, where, {.head_size = 128, .context = 32768, .windows = true});
   read_qwen_windows(config, spec, where);
   spec.qk_norm = QkNorm::head;
   Mapping mapping = decoder_mapping(std::move(spec));
