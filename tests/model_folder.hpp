@@ -113,6 +113,7 @@ inline ModelSpec random_spec(std::uint64_t seed) {
     const int divisors = draw.one_in(3) ? spec.head_size / 2 : 0;
     for (int i = 0; i < divisors; ++i) spec.rotary_divisors.push_back(0.5F * static_cast<float>(draw.pick(1, 8)));
   }
+  if (spec.position == PositionKind::learned) spec.rotary_bf16 = false;
   if (spec.norm == NormKind::layer) spec.norm_weights = true;
   spec.logit_softcap = draw.one_in(3) ? static_cast<float>(draw.pick(1, 9)) : 0.0F;
   spec.embedding_scale = 0.5F * static_cast<float>(draw.pick(1, 4));

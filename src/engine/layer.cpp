@@ -1,8 +1,11 @@
 #include "engine/layer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
+
+#include "base/half.hpp"
 
 namespace gyre {
 namespace {
@@ -300,15 +303,22 @@ void LayerRunner::activate(Share channels, std::size_t n) {
 
 void LayerRunner::grow_rotary(int positions) {
   const int pairs = spec_.head_size / 2;
-  // In f64 before rounding, so that far positions keep their angles.
+  const auto rounded = [this](double value) {
+    const auto number = static_cast<float>(value);
+    return spec_.rotary_bf16 ? std::bit_cast<float>(std::uint32_t{to_bf16(number)} << 16U) : number;
+  };
+  // In f64 before rounding, so that far positions keep their angles, unless the model has them otherwise.
   for (int t = static_cast<int>(cosines_.size()) / pairs; t < positions; ++t) {
     for (int i = 0; i < pairs; ++i) {
-      double angle = t * std::pow(static_cast<double>(spec_.rotary_theta), -static_cast<double>(i) / pairs);
+      double frequency = std::pow(static_cast<double>(spec_.rotary_theta), -static_cast<double>(i) / pairs);
       if (!spec_.rotary_divisors.empty()) {
-        angle /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
+        frequency /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
       }
-      cosines_.push_back(static_cast<float>(std::cos(angle)));
-      sines_.push_back(static_cast<float>(std::sin(angle)));
+      const double angle = spec_.rotary_bf16
+                               ? static_cast<double>(static_cast<float>(t) * static_cast<float>(frequency))
+                               : t * frequency;
+      cosines_.push_back(rounded(std::cos(angle)));
+      sines_.push_back(rounded(std::sin(angle)));
     }
   }
 }

@@ -135,6 +135,7 @@ struct ModelSpec {
   PositionKind position = PositionKind::rotary_half;
   float rotary_theta = 10000.0F;
   std::vector<float> rotary_divisors;  ///< one a pair, dividing its frequency; empty: none does
+  bool rotary_bf16 = false;            ///< cos and sin are rounded to bfloat16, of angles made in f32
 
   MlpKind mlp = MlpKind::silu_gated;
   bool biases = false;      ///< on every linear map inside layers

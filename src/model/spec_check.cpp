@@ -38,8 +38,9 @@ void check_sizes(const ModelSpec& spec, const std::string& where) {
 void check_rotation(const ModelSpec& spec, const std::string& where) {
   require_finite("rotary_theta", spec.rotary_theta, where);
   if (spec.position == PositionKind::learned) {
-    if (spec.rotary_divisors.empty()) return;
-    throw Error("{}: rotary_divisors are given, but position is \"learned\", which rotates nothing", where);
+    if (spec.rotary_divisors.empty() && !spec.rotary_bf16) return;
+    throw Error("{}: {} given, but position is \"learned\", which rotates nothing", where,
+                spec.rotary_bf16 ? "rotary_bf16 is" : "rotary_divisors are");
   }
   if (spec.head_size % 2 != 0) {
     throw Error("{}: head_size ({}) must be even for rotary positions", where, spec.head_size);

@@ -98,6 +98,7 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.boolean(untrained("attention_gate"), spec.attention_gate, defaults.attention_gate);
   visit.boolean(untrained("prefix_lm"), spec.prefix_lm, defaults.prefix_lm);
   visit.numbers(untrained("rotary_divisors"), spec.rotary_divisors);
+  visit.boolean(untrained("rotary_bf16"), spec.rotary_bf16, defaults.rotary_bf16);
 }
 
 }  // namespace gyre

@@ -174,20 +174,33 @@ class Reference {
     }
   }
 
+  /// A number of the tables of the rotation.
+  [[nodiscard]] double table(double value) const {
+    if (!spec_.rotary_bf16) return value;
+    int exponent = 0;
+    const double fraction = std::frexp(static_cast<double>(static_cast<float>(value)), &exponent);
+    return std::ldexp(std::nearbyint(fraction * 256), exponent - 8);  // eight bits, ties to even
+  }
+
   void rotate(double* head, int position) const {
     if (spec_.position == PositionKind::learned) return;
     const int half = spec_.head_size / 2;
     for (int i = 0; i < half; ++i) {
-      double angle =
-          position * std::pow(static_cast<double>(spec_.rotary_theta), -2.0 * i / static_cast<double>(spec_.head_size));
+      double frequency =
+          std::pow(static_cast<double>(spec_.rotary_theta), -2.0 * i / static_cast<double>(spec_.head_size));
       if (!spec_.rotary_divisors.empty()) {
-        angle /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
+        frequency /= static_cast<double>(spec_.rotary_divisors[static_cast<std::size_t>(i)]);
       }
+      const double angle = spec_.rotary_bf16
+                               ? static_cast<double>(static_cast<float>(position) * static_cast<float>(frequency))
+                               : position * frequency;
+      const double cosine = table(std::cos(angle));
+      const double sine = table(std::sin(angle));
       const bool adjacent = spec_.position == PositionKind::rotary_adjacent;
       double& a = head[adjacent ? 2 * i : i];
       double& b = head[adjacent ? 2 * i + 1 : i + half];
-      const double turned = a * std::cos(angle) - b * std::sin(angle);
-      b = a * std::sin(angle) + b * std::cos(angle);
+      const double turned = a * cosine - b * sine;
+      b = a * sine + b * cosine;
       a = turned;
     }
   }
