@@ -125,6 +125,7 @@ void check_diffusion(const GenerateRequest& request) {
   };
   refuse(request.exit != "fixed", "--exit");
   refuse(request.exit_prompt, "--exit-prompt");
+  refuse(parse_test_noise(request.run.test_noise, "--test-noise").there(), "--test-noise");
   refuse(!request.draft.empty(), "--draft");
   refuse(!request.run.loops.empty(), "--loops");
   refuse(request.whole_prompt, "--whole-prompt");
@@ -161,6 +162,7 @@ Sequence start_sequence(const GenerateRequest& request, const Engine& engine, co
   return sequence;
 }
 
+  sequence.test_noise = test_noise_of(request.run, spec);
 void print_summary(const GenerateRequest& request, const Generation& result, const DepthSum& depths,
                    const std::vector<int>& loops) {
   const double per_token = milliseconds_per_token(result);

@@ -11,6 +11,7 @@ void add_generate(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("generate", "Write text, deciding for every token how many loops to spend");
   add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
   SamplingOptions& sampling = request->generate.sampling;
   CLI::Option* prompt = command->add_option("-p,--prompt", request->prompt, "Text to go on from");
   command

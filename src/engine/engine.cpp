@@ -54,7 +54,9 @@ Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std
   return {KvCache(spec, std::move(loops), context, policy), noise_seed, start};
 }
 
-Sequence Sequence::fork() const { return {cache.fork(), noise_seed, start, length, whole_prompt, last_states}; }
+Sequence Sequence::fork() const {
+  return {cache.fork(), noise_seed, start, length, whole_prompt, last_states, test_noise};
+}
 
 void Sequence::truncate(int tokens) {
   if (tokens >= length) return;

@@ -10,6 +10,7 @@
 #include "engine/exits.hpp"
 #include "engine/kv_cache.hpp"
 #include "engine/state_pool.hpp"
+#include "engine/test_noise.hpp"
 
 namespace gyre {
 
@@ -32,6 +33,7 @@ struct Sequence {
   int length = 0;             ///< positions done
   bool whole_prompt = false;  ///< the tokens of the first prefill see one another whole, not only those before them
   std::vector<std::vector<float>> last_states = {};  ///< per group, of the last token; kept for NoiseStart::previous
+  TestNoise test_noise = {};                         ///< mixed into states before their loops
 
   /// Another that goes on from here; what both have is stored once.
   [[nodiscard]] Sequence fork() const;

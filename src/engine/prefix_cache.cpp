@@ -11,7 +11,7 @@ namespace {
 /// Whether the same tokens give the same keys and values in both.
 bool alike(const Sequence& a, const Sequence& b) {
   return a.cache.loops() == b.cache.loops() && a.cache.policy() == b.cache.policy() && a.noise_seed == b.noise_seed &&
-         a.start == b.start && a.whole_prompt == b.whole_prompt;
+         a.start == b.start && a.test_noise == b.test_noise && a.whole_prompt == b.whole_prompt;
 }
 
 /// Whether its tokens can be taken back one by one, each as it would be without those behind it.

@@ -77,6 +77,7 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
   if (spec.injection != Injection::none) work_.handed.resize(n * hidden_);
   if (spec.fast.there()) work_.fast.resize(n * hidden_);
   int furthest = 0;
+  work_.texts.clear();
   for (std::size_t i = 0; i < n; ++i) {
     const Flight& flight = *here[i];
     const std::size_t row = flight.row.index();
@@ -86,6 +87,7 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
     copy(pool_.states[row], row_of(work_.states, i));
     if (flight.loop == 0) continue;
     if (spec.injection != Injection::none) copy(pool_.handed[row], row_of(work_.handed, i));
+    work_.texts.push_back(flight.sequence);
     if (spec.fast.there()) copy(pool_.fast[row], row_of(work_.fast, i));
   }
   layers_.reserve(n, furthest);
@@ -154,6 +156,23 @@ void Stack::inject(std::size_t group, Workspace& work) {
   switch (model_.spec().groups[group].injection) {
     case Injection::none:
       return;
+void Stack::add_noise(std::size_t group, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  if (!takes_noise(spec)) return;
+  const NormPlacement placement = model_.spec().norm_placement;
+  const bool normed = placement == NormPlacement::sandwich || placement == NormPlacement::post;
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    const Sequence& text = *work.texts[i];
+    if (!text.test_noise.there()) continue;
+    const std::span<float> state = row_of(work.states, i);
+    const TokenRow& row = work.rows[i];
+    add_test_noise(text.test_noise, text.noise_seed, spec, group, row.loop, row.position, state);
+    if (!normed) continue;
+    normed_.assign(state.begin(), state.end());
+    layers_.apply(model_.groups()[group].layers.back().mlp_out, normed_.data(), 1, state.data());
+  }
+}
+
     case Injection::add:
       for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.handed[i];
       return;
@@ -213,6 +232,7 @@ void Stack::run_loop(std::size_t group, Workspace& work) {
   if (spec.loop_norm) {
     work.joined = work.states;
     layers_.apply(weights.loop_norm, work.joined.data(), work.rows.size(), work.states.data());
+  add_noise(group, work);
   }
   if (!damped) return;
   for (std::size_t i = 0; i < work.states.size(); ++i) {

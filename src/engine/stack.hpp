@@ -42,9 +42,10 @@ class Stack {
   /// Rows in one piece, as products read them; those of one run or of one look ahead.
   struct Workspace {
     std::vector<TokenRow> rows;
-    std::vector<float> states;  ///< [n, hidden]
-    std::vector<float> handed;  ///< what the group was handed, [n, hidden]
-    std::vector<float> fast;    ///< the states of the group's fast stack, [n, hidden]
+    std::vector<const Sequence*> texts;  ///< that they belong to
+    std::vector<float> states;           ///< [n, hidden]
+    std::vector<float> handed;           ///< what the group was handed, [n, hidden]
+    std::vector<float> fast;             ///< the states of the group's fast stack, [n, hidden]
     std::vector<float> joined;  ///< what a matrix or a norm reads: [state ; handed], [n, 2 hidden], or [n, hidden]
     std::vector<float> before;  ///< the states before a damped loop
   };
@@ -60,6 +61,7 @@ class Stack {
   void enter(std::size_t group, const Flight& flight, std::size_t i, Workspace& work) const;
   void start_group(std::size_t group, Flight& flight, std::size_t i);
   void run_loop(std::size_t group, Workspace& work);
+  void add_noise(std::size_t group, Workspace& work);
   void inject(std::size_t group, Workspace& work);
   void run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states);
   void run_fast_stack(std::size_t group, Workspace& work);

@@ -115,3 +115,5 @@ std::span<const float> Stack::read_out(std::size_t group, std::span<Flight* cons
 }
 
 }  // namespace gyre
+  ahead_.texts.clear();
+    ahead_.texts.push_back(here[row]->sequence);

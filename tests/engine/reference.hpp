@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/kv_cache.hpp"
+#include "engine/test_noise.hpp"
 #include "model_folder.hpp"
 
 namespace gyre {
@@ -22,6 +23,16 @@ class Reference {
 
   Reference(const ModelSpec& spec, const Weights& weights, KvPolicy policy, std::uint64_t noise_seed)
       : spec_(spec), weights_(weights), policy_(policy), noise_seed_(noise_seed) {}
+
+  TestNoise noise = {};
+  /// Of the tokens from here on, per group: the share of the state after each loop in what leaves the group. Empty: the
+  /// last state does.
+  std::vector<Vector> shares = {};
+
+  /// The state of a token after `loop` loops of a group, or as it enters (0), when it last ran.
+  [[nodiscard]] const Vector& state(int group, int loop, int position) const {
+    return states_.at({group, loop, position});
+  }
 
   /// Runs a token `depth[g]` loops through group g and returns its logits. Under every policy a token of the same
   /// prompt (positions from `prompt_begin`) reads the loop of its own number.
@@ -103,8 +114,11 @@ class Reference {
       fast.assign(first.begin(), first.end());
     }
     const Place place{static_cast<int>(g), position, prompt_begin};
+    states_[{place.group, 0, position}] = x;
+    Vector out(x.size());
     for (int loop = 0; loop < depths_.back()[g]; ++loop) {
       const Vector before = x;
+      add_noise(g, loop, position, x);
       if (group.injection == Injection::add) add(x, handed);
       if (group.injection == Injection::decay) {
         const Vector entering = linear(name + ".inject", handed);
@@ -124,14 +138,40 @@ class Reference {
       if (group.fast.there()) add(x, fast);
       run_layers(name, group.layers, 0, loop, place, x);
       if (group.loop_norm) x = norm(name + ".loop_norm", x);
-      if (loop == 0) continue;
-      for (std::size_t i = 0; i < x.size(); ++i) {
+      for (std::size_t i = 0; loop > 0 && i < x.size(); ++i) {
         x[i] = before[i] + static_cast<double>(group.damping) * (x[i] - before[i]);
       }
+      states_[{place.group, loop + 1, position}] = x;
+      if (shares.empty() || shares[g].empty()) continue;
+      for (std::size_t i = 0; i < x.size(); ++i) out[i] += shares[g][static_cast<std::size_t>(loop)] * x[i];
     }
+    if (!shares.empty() && !shares[g].empty()) x = out;
     if (group.exit_norm) x = norm(name + ".exit_norm", x);
     if (group.exit_linear) x = linear(name + ".exit", x);
     return x;
+  }
+
+  /// x ← (1 − b) x + b ε, then the norm on the sum of the last layer's MLP, where there is one.
+  void add_noise(std::size_t g, int loop, int position, Vector& x) const {
+    const Group& group = spec_.groups[g];
+    if (noise.kind == TestNoise::Kind::none || noise.amount == 0 || group.first_state != FirstState::noise ||
+        group.injection == Injection::none) {
+      return;
+    }
+    const auto a = static_cast<double>(noise.amount) * static_cast<double>(group.noise_std);
+    const std::uint64_t seed =
+        combine_seeds(combine_seeds(combine_seeds(noise_seed_, 0x74657374206e6f69), g), static_cast<unsigned>(loop));
+    double b = a;
+    if (noise.kind == TestNoise::Kind::geom) b = a / (loop + 1);
+    if (noise.kind == TestNoise::Kind::sqrt) b = a / std::sqrt(loop + 1.0);
+    if (noise.kind == TestNoise::Kind::line) b = std::max(a, (group.loops - loop) / static_cast<double>(group.loops));
+    if (noise.kind == TestNoise::Kind::chi) b = 2 * a * unit_interval(mix_bits(seed));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float epsilon = normal_at(seed, static_cast<std::size_t>(position) * x.size() + i);
+      x[i] = (1 - b) * x[i] + b * static_cast<double>(epsilon);
+    }
+    if (spec_.norm_placement != NormPlacement::sandwich && spec_.norm_placement != NormPlacement::post) return;
+    x = norm("groups." + std::to_string(g) + ".layers." + std::to_string(group.layers - 1) + ".mlp.norm_out", x);
   }
 
   /// Where a pass of layers happens.
@@ -348,6 +388,7 @@ class Reference {
   int token_ = 0;
   std::vector<std::vector<int>> depths_;
   std::map<std::tuple<int, int, int, int>, Entry> memory_;
+  std::map<std::tuple<int, int, int>, Vector> states_;
 };
 
 }  // namespace gyre

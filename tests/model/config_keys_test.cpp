@@ -227,7 +227,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{"ouro", "/early_exit_threshold", "\"x\"", "early_exit_threshold"},
                       Refusal{"ouro", "/use_sliding_window", "true", "use_sliding_window is true"},
                       Refusal{"ouro", "/attention_bias", "true", "attention_bias is true"},
-                      Refusal{"raven", "/test_time_noise", "0.1", "test_time_noise is 0.1"},
+                      Refusal{"raven", "/test_time_noise", "0.1", "choose the test noise of a run instead"},
                       Refusal{"raven", "/state_init", "\"zero\"", "state_init is \"zero\""},
                       Refusal{"raven", "/injection_type", "\"add\"", "injection_type is \"add\""},
                       Refusal{"raven", "/nonlin_name", "\"GELU\"", "nonlin_name is \"GELU\""},
