@@ -156,6 +156,20 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
   return logits;
 }
 
+std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                       BoundedExit& exit, TokenDepth& depth) {
+  std::vector<Flight> flights = flights_of(sequence, tokens);
+  for (Flight& flight : flights) {
+    flight.exit = &exit;
+    flight.as_one = flights;
+  }
+  fly(flights);
+  const std::span<const float> logits = logits_of(flights, wanted);
+  commit(flights);
+  depth = std::move(flights.back().depth);
+  return logits;
+}
+
 std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
   require_different_sequences(batch);
   std::vector<Flight> flights(batch.size());

@@ -54,8 +54,10 @@ using TraceSink = std::function<void(const TracePoint&)>;
 
 /// How deep one token went.
 struct TokenDepth {
-  std::vector<int> loops;                 ///< per group
+  std::vector<int> loops;                 ///< that ran, per group
   std::vector<std::string_view> reasons;  ///< per group; "end" when all loops ran, empty for groups that do not loop
+  /// Per group, the loop whose state was read, 0 for a sum of all; empty: the last that ran.
+  std::vector<int> read = {};
 };
 
 /// A token on its way through the groups: the unit that is scheduled, cancelled, traced and paid for.
@@ -65,6 +67,7 @@ struct Flight {
   int offset = 0;                    ///< tokens of its sequence that board with it, before it
   int reach = 1;                     ///< of those that board with it, how many it attends to, from the first
   bool in_prompt = false;            ///< boards with others of its sequence, each at a depth of its own
+  std::span<Flight> as_one = {};     ///< a prompt whose tokens leave as one, by the exit they share
   BoundedExit* exit = nullptr;       ///< asked after every loop of a looped group; null: full depth
   const TraceSink* trace = nullptr;  ///< hears of every loop; may be null
 
@@ -75,6 +78,8 @@ struct Flight {
   TokenDepth depth = {};
   std::vector<std::vector<float>> last_states = {};  ///< see Sequence
 
+  /// Whether it only goes along: the last of those that leave as one is asked.
+  [[nodiscard]] bool follows() const { return !as_one.empty() && this != &as_one.back(); }
   [[nodiscard]] int position() const { return sequence->length + offset; }
 };
 

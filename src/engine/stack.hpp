@@ -67,13 +67,15 @@ class Stack {
   void run_fast_stack(std::size_t group, Workspace& work);
   void trace(std::span<Flight* const> here, bool entering);
   void ask_exits(std::size_t group, std::span<Flight* const> here);
-  void measure(Flight& flight, std::size_t i);
+  void measure(Flight& flight, std::size_t i, bool since_check);
   void read_gates(std::size_t group, std::span<Flight* const> here);
   void ask_by_logits(std::size_t group, std::span<Flight* const> here, LoopStep::Readout how);
   void ask(std::size_t group, Flight& flight);
+  void keep(std::size_t group, Flight& flight, std::size_t i);
   std::span<const float> read_out(std::size_t group, std::span<Flight* const> here, std::span<const std::size_t> rows,
                                   LoopStep::Readout how);
   void leave(std::size_t group, std::span<Flight* const> here);
+  void take_out(std::size_t group, std::span<Flight* const> here);
   void apply_exit(std::size_t group, std::vector<float>& states);
 
   const Model& model_;
@@ -88,6 +90,7 @@ class Stack {
   std::vector<std::size_t> asking_;  ///< rows whose gates, or logits, are wanted
   std::vector<std::size_t> going_;   ///< rows that leave the group
   std::vector<float> gates_;
+  std::vector<LoopStep> seen_;  ///< of tokens that leave as one
   std::vector<float> leaving_;  ///< states on their way out of a group
   std::vector<float> normed_;
   std::vector<float> logits_;
