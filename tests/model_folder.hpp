@@ -146,6 +146,7 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   spec.norm_eps = 1e-5F * static_cast<float>(draw.pick(1, 9));
   spec.qk_norm_eps = 1e-5F * static_cast<float>(draw.pick(1, 900));
   if (spec.position != PositionKind::learned) draw_rotation(spec, draw);
+  if (spec.position == PositionKind::learned) spec.rotary_bf16 = false;
   if (draw.one_in(4)) spec.attention_scale = 0.1F * static_cast<float>(draw.pick(1, 9));
   if (spec.norm == NormKind::layer) spec.norm_weights = true;
   spec.logit_softcap = draw.one_in(3) ? static_cast<float>(draw.pick(1, 9)) : 0.0F;

@@ -261,6 +261,7 @@ void run(const Request& request) {
   options.loops = loops_of(request.run, model.spec());
   options.kv_policy = kv_policy_of(request.run);
   options.start = parse_noise_start(request.run.first_state, "--first-state");
+  options.test_noise = test_noise_of(request.run, model.spec());
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
   options.stop = interrupt();
@@ -280,6 +281,7 @@ void add_eval(CLI::App& program) {
   auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("eval", "Quality, loops and time of exit rules on a text or on questions");
   add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
   add_text_options(*command, request->text);
   command->add_option("--examples", request->examples, "JSON lines {prompt, answer, level}: accuracy by level");
   command

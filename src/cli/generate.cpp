@@ -83,7 +83,7 @@ std::vector<std::int32_t> prompt_tokens(const GenerateRequest& request, const Ch
 std::vector<BoundedExit> prompt_exits(const GenerateRequest& request, const ExitChoice& choice,
                                       const ExitContext& context, std::size_t prompt_size) {
   std::vector<BoundedExit> exits;
-  if (!request.exit_prompt) return exits;
+  if (parse_prompt_exit(request.exit_prompt, "--exit-prompt") != PromptExit::each) return exits;
   for (std::size_t t = 0; t < prompt_size; ++t) exits.emplace_back(choice, context);
   return exits;
 }
@@ -124,7 +124,8 @@ void check_diffusion(const GenerateRequest& request) {
     if (given) throw Error("--diffuse: positions loop until they settle; leave out {}", flag);
   };
   refuse(request.exit != "fixed", "--exit");
-  refuse(request.exit_prompt, "--exit-prompt");
+  refuse(request.exit_prompt != "last", "--exit-prompt");
+  refuse(parse_test_noise(request.run.test_noise, "--test-noise").there(), "--test-noise");
   refuse(!request.draft.empty(), "--draft");
   refuse(!request.run.loops.empty(), "--loops");
   refuse(request.whole_prompt, "--whole-prompt");
@@ -138,12 +139,15 @@ GenerateOptions options_of(GenerateRequest& request, const ModelSpec& spec, cons
   }
   GenerateOptions options = request.generate;
   options.sampling.seed = request.run.seed;
+  options.prompt_exit = parse_prompt_exit(request.exit_prompt, "--exit-prompt");
   if (options.likeliest >= 0 && !request.run.json)
     throw Error("--logprobs: they are printed with --json alone; add it");
   if (!request.draft.empty()) {
     if (request.exit != "fixed")
       throw Error("--draft: full depth verifies what is drafted; leave out --exit {}", request.exit);
     if (options.likeliest >= 0) throw Error("--draft: tokens come several at a time; leave out --logprobs");
+    if (options.prompt_exit != PromptExit::last)
+      throw Error("--draft: prompts run at full depth; leave out --exit-prompt");
     options.draft = parse_draft(request.draft, spec, loops, "--draft");
   }
   return options;
@@ -158,6 +162,7 @@ Sequence start_sequence(const GenerateRequest& request, const Engine& engine, co
                 request.run.model);
   }
   sequence.whole_prompt = request.whole_prompt;
+  sequence.test_noise = test_noise_of(request.run, spec);
   return sequence;
 }
 

@@ -11,6 +11,7 @@ void add_generate(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("generate", "Write text, deciding for every token how many loops to spend");
   add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
   SamplingOptions& sampling = request->generate.sampling;
   CLI::Option* prompt = command->add_option("-p,--prompt", request->prompt, "Text to go on from");
   command
@@ -33,8 +34,14 @@ void add_generate(CLI::App& program) {
       ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
   command->add_option("--exit", request->exit, "Exit rule, see below")->capture_default_str();
-  command->add_flag("--exit-prompt", request->exit_prompt,
-                    "The rule holds for the prompt too: tokens that leave a group drop out of its later loops");
+  command
+      ->add_flag(
+          "--exit-prompt{each}", request->exit_prompt,
+          "The rule holds for the prompt too: --exit-prompt, or --exit-prompt=each: tokens that leave a group\n"
+          "drop out of its later loops; =whole: all of the prompt leaves as one, and chooses the first new token\n"
+          "(Huginn's program); =never: none does, the first new token is chosen at full depth; =last: the last\n"
+          "token alone (default)")
+      ->check(known_to(parse_prompt_exit, "--exit-prompt"));
   command->add_flag(
       "--whole-prompt", request->whole_prompt,
       "The tokens of the prompt see one another whole, for models trained that way (HRM-Text); the last of\n"

@@ -51,12 +51,14 @@ double milliseconds_per_token(const Generation& result) {
 }
 
 nlohmann::json token_json(const GeneratedToken& token, const std::vector<int>& most) {
-  return {{"token", token.token},
-          {"text", token.text},
-          {"loops", looped_loops(token.depth.loops, most)},
-          {"group_loops", token.depth.loops},
-          {"group_reasons", token.depth.reasons},
-          {"milliseconds", token.milliseconds}};
+  nlohmann::json json = {{"token", token.token},
+                         {"text", token.text},
+                         {"loops", looped_loops(token.depth.loops, most)},
+                         {"group_loops", token.depth.loops},
+                         {"group_reasons", token.depth.reasons},
+                         {"milliseconds", token.milliseconds}};
+  if (!token.depth.read.empty()) json["group_loops_read"] = token.depth.read;
+  return json;
 }
 
 nlohmann::json probabilities_json(const GeneratedToken& token, const Tokenizer& tokenizer) {
@@ -97,7 +99,8 @@ nlohmann::json result_json(const GenerateRequest& request, const Model& model, c
   }
   if (!request.draft.empty()) json["speculation"] = draft_json(request, result);
   if (request.whole_prompt) json["whole_prompt"] = true;
-  if (request.exit_prompt) {
+  if (request.exit_prompt != "last") json["exit_prompt"] = request.exit_prompt;
+  if (!result.prompt_depths.empty()) {
     DepthSum prompt_depths;
     for (const TokenDepth& depth : result.prompt_depths) prompt_depths.add(depth, loops);
     json["mean_loops_per_prompt_token"] = prompt_depths.mean();

@@ -21,7 +21,7 @@ struct GenerateRequest {
   std::string draft;
   std::string diffusion;
   std::vector<std::string> bias;
-  bool exit_prompt = false;
+  std::string exit_prompt = "last";
   bool whole_prompt = false;
   GenerateOptions generate;
   bool ignore_end = false;

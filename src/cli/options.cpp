@@ -90,6 +90,15 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_flag("--json", options.json, "Print JSON");
 }
 
+void add_noise_option(CLI::App& command, RunOptions& options) {
+  command
+      .add_option(
+          "--test-noise", options.test_noise,
+          "Noise in the states before every loop, for groups that start from noise (Huginn's test_time_noise):\n"
+          "KIND=AMOUNT, KIND being fixed, geom, sqrt, line or chi, as in fixed=0.1")
+      ->check(known_to(parse_test_noise, "--test-noise"));
+}
+
 void add_text_options(CLI::App& command, TextOptions& options) {
   command.add_option("--text", options.file, "Text file or folder of *.txt");
   command.add_option("--split", options.split, "Part of the text: all, train, validation")
@@ -111,6 +120,12 @@ int context_of(int wanted, const ModelSpec& spec) {
 
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec) {
   return options.loops.empty() ? spec.default_loops() : parse_loops(options.loops, spec, "--loops");
+}
+
+TestNoise test_noise_of(const RunOptions& options, const ModelSpec& spec) {
+  const TestNoise noise = parse_test_noise(options.test_noise, "--test-noise");
+  require_noisy_group(noise, spec, "--test-noise");
+  return noise;
 }
 
 KvPolicy kv_policy_of(const RunOptions& options) {
@@ -135,6 +150,7 @@ nlohmann::json provenance(const RunOptions& options, const Model& model) {
                          {"isa", kernels().name},
                          {"arithmetic", kernels().exact ? "exact" : "fast"},
                          {"seed", options.seed}};
+  if (!options.test_noise.empty()) json["test_noise"] = name_of(parse_test_noise(options.test_noise, "--test-noise"));
   if (!options.layer_loops.runs.empty()) {
     json["layer_loops"] = options.layer_loops.runs;
     json["damping"] = options.layer_loops.damping;

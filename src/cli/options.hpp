@@ -48,6 +48,7 @@ struct RunOptions {
   std::string kv_policy = "latest";
   std::string kv_type = "f32";
   std::string first_state = "noise";
+  std::string test_noise;  ///< of the commands that take it
   std::string arithmetic = "fast";
   int threads = 0;  ///< 0: as many as the process may use processors
   std::uint64_t seed = 1;
@@ -55,6 +56,7 @@ struct RunOptions {
 };
 
 void add_run_options(CLI::App& command, RunOptions& options);
+void add_noise_option(CLI::App& command, RunOptions& options);
 
 /// The flags of every command that reads a text to measure on.
 struct TextOptions {
@@ -72,6 +74,8 @@ int thread_count(const RunOptions& options);
 /// Positions to make room for: `wanted`, or when that is 0 the model's, at most 4096. Throws Error naming --context
 /// when the model has fewer.
 int context_of(int wanted, const ModelSpec& spec);
+/// --test-noise. Throws Error when the model takes none.
+TestNoise test_noise_of(const RunOptions& options, const ModelSpec& spec);
 /// --kv and --kv-type.
 KvPolicy kv_policy_of(const RunOptions& options);
 /// Loops per group: --loops, or the model's own.

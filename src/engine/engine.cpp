@@ -54,7 +54,9 @@ Sequence Engine::start(std::vector<int> loops, int context, KvPolicy policy, std
   return {KvCache(spec, std::move(loops), context, policy), noise_seed, start};
 }
 
-Sequence Sequence::fork() const { return {cache.fork(), noise_seed, start, length, whole_prompt, last_states}; }
+Sequence Sequence::fork() const {
+  return {cache.fork(), noise_seed, start, length, whole_prompt, last_states, test_noise};
+}
 
 void Sequence::truncate(int tokens) {
   if (tokens >= length) return;
@@ -151,6 +153,20 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
   commit(flights);
   depths.clear();
   for (Flight& flight : flights) depths.push_back(std::move(flight.depth));
+  return logits;
+}
+
+std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                       BoundedExit& exit, TokenDepth& depth) {
+  std::vector<Flight> flights = flights_of(sequence, tokens);
+  for (Flight& flight : flights) {
+    flight.exit = &exit;
+    flight.as_one = flights;
+  }
+  fly(flights);
+  const std::span<const float> logits = logits_of(flights, wanted);
+  commit(flights);
+  depth = std::move(flights.back().depth);
   return logits;
 }
 

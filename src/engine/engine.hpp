@@ -52,6 +52,11 @@ class Engine {
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
                                  std::span<BoundedExit> exits, std::vector<TokenDepth>& depths);
 
+  /// The same with one exit for all of them, as Huginn's program does it: they run the same loops, by the mean over the
+  /// tokens of what a rule reads of their states, or by the last one's logits. `depth` becomes that of each.
+  std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                                 BoundedExit& exit, TokenDepth& depth);
+
   /// Appends a token to each of several sequences in one pass over the weights; a row that leaves a group early takes
   /// no part in its later loops. Returns logits [batch, vocabulary], valid until the next call. Throws Error when a
   /// sequence is there twice.

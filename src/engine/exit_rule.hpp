@@ -15,16 +15,18 @@
 namespace gyre {
 
 /// What an exit rule sees of one token after a loop of one group. With x^(k) the state after k loops and
-/// Δ^(k) = x^(k) − x^(k−1): the quantities of arXiv 2509.23314, second differences in f32.
+/// Δ^(k) = x^(k) − x^(k−1): the quantities of arXiv 2509.23314, second differences in f32. Where a rule compares with
+/// the state of its last check, k counts checks, x^(0) being the state the token entered with.
 struct LoopStep {
   int group = 0;
-  int loop = 0;                        ///< k: loops done in this group, from 1
+  int loop = 0;                        ///< loops done in this group, from 1
+  int steps = 0;                       ///< k: Δ that were measured, this one counted
   float state_norm = 0;                ///< ‖x^(k)‖₂
   float previous_state_norm = 0;       ///< ‖x^(k−1)‖₂
   float step_norm = 0;                 ///< ‖Δ^(k)‖₂
   float first_step_norm = 0;           ///< ‖Δ^(1)‖₂
-  float previous_step_norm = 0;        ///< ‖Δ^(k−1)‖₂; defined from loop 2
-  float acceleration = 0;              ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from loop 2
+  float previous_step_norm = 0;        ///< ‖Δ^(k−1)‖₂; defined from the second on
+  float acceleration = 0;              ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from the second on
   float gate = 0;                      ///< w·x^(k) + b, in a group with an exit gate
   std::span<const float> logits = {};  ///< of the state, by the rule's readout; valid while the rule is asked
 
@@ -37,7 +39,8 @@ struct LoopStep {
 
 /// What a rule looks at of a LoopStep. The engine makes it for all rows that ask at once, and nothing else.
 struct ExitReads {
-  bool norms = false;  ///< the norms of states and steps
+  bool norms = false;        ///< the norms of states and steps
+  bool since_check = false;  ///< steps from the state of the last check, not from that of the loop before
   bool gate = false;
   std::optional<LoopStep::Readout> logits = {};
 };
@@ -54,6 +57,13 @@ class ExitRule {
   virtual void see(const LoopStep& /*step*/) {}
   /// A word that says why the token leaves now, or nothing to go on. Not asked after a group's last loop.
   virtual std::optional<std::string_view> leave_after(const LoopStep& step) = 0;
+  /// The same of tokens that leave as one. Unless a rule has something to say of them all, the last one decides.
+  virtual std::optional<std::string_view> leave_together(std::span<const LoopStep> steps) {
+    return leave_after(steps.back());
+  }
+  /// The share of the state after loop `loop` in what a token leaves with, where that is a sum over loops; `last` says
+  /// that no other follows. Known once the loop was seen, or is a group's last.
+  [[nodiscard]] virtual std::optional<float> share(int /*loop*/, bool /*last*/) const { return {}; }
   /// How often the rule has to have been asked before it can say that a token leaves: below `min` it is asked no
   /// earlier. Rules whose answer costs little want to be asked always.
   [[nodiscard]] virtual int lookback() const { return std::numeric_limits<int>::max(); }

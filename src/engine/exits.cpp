@@ -1,13 +1,21 @@
 #include "engine/exits.hpp"
 
 #include <charconv>
-#include <limits>
 
 #include "base/error.hpp"
 #include "engine/exits/kinds.hpp"
 
 namespace gyre {
 namespace {
+
+constexpr ExitOptionHelp kOptionsOfAll[] = {
+    {"min", "fewest loops of each looped group"},
+    {"max", "most loops of each looped group"},
+    {"every", "ask after every n-th loop only: n, 2n, 3n …"},
+    {"first", "the first loop asked after (default n); every counts from there: first, first + n …"},
+    {"against", "for rules that read states: loop (the loop before; default) or check (the last asking; Huginn's)"},
+    {"end", "for rules that decode: a token that never leaves is read after its last loop (default) or last check"},
+    {"save", "yes (default) or no: all loops run, and logits are read where the rule says leave (Ouro's)"}};
 
 template <typename Number>
 std::optional<Number> parse_number(const std::string& text) {
@@ -17,23 +25,18 @@ std::optional<Number> parse_number(const std::string& text) {
   return value;
 }
 
-const ExitKind& kind_named(const std::string& name, const std::string& text) {
-  std::string names;
-  for (const ExitKind& kind : exit_kinds()) {
-    if (kind.name == name) return kind;
-    names += (names.empty() ? "" : ", ") + std::string(kind.name);
-  }
-  throw Error("exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
-}
-
 void check_key(const ExitKind& kind, const std::string& key, const std::string& text) {
   std::string keys;
   for (const ExitOptionHelp& option : kind.options) {
     if (option.key == key) return;
     keys += std::string(option.key) + ", ";
   }
-  if (key == "min" || key == "max" || key == "every") return;
-  throw Error("exit {}: {} has no option \"{}\"; its options are {}min, max, every", text, kind.name, key, keys);
+  for (const ExitOptionHelp& option : kOptionsOfAll) {
+    if (option.key == key) return;
+  }
+  std::string of_all;
+  for (const ExitOptionHelp& option : kOptionsOfAll) of_all += (of_all.empty() ? "" : ", ") + std::string(option.key);
+  throw Error("exit {}: {} has no option \"{}\"; its options are {}{}", text, kind.name, key, keys, of_all);
 }
 
 }  // namespace
@@ -77,14 +80,24 @@ std::size_t ExitOptions::choice(const std::string& key, std::span<const std::str
 
 const std::vector<ExitKind>& exit_kinds() {
   static const std::vector<ExitKind> kinds = {
-      fixed_exit(),       acceleration_exit(), step_exit(),         kl_exit(),      random_exit(),          gate_exit(),
-      latent_diff_exit(), cosine_exit(),       entropy_diff_exit(), minp_kl_exit(), argmax_stability_exit()};
+      fixed_exit(),  acceleration_exit(), step_exit(),          kl_exit(),
+      random_exit(), gate_exit(),         gate_weighted_exit(), latent_diff_exit(),
+      cosine_exit(), entropy_diff_exit(), minp_kl_exit(),       argmax_stability_exit()};
   return kinds;
+}
+
+const ExitKind& exit_kind_named(const std::string& name, const std::string& text) {
+  std::string names;
+  for (const ExitKind& kind : exit_kinds()) {
+    if (kind.name == name) return kind;
+    names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  throw Error("exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
 }
 
 ExitChoice parse_exit(const std::string& text) {
   ExitChoice choice{text, text.substr(0, text.find(':')), {}};
-  const ExitKind& kind = kind_named(choice.kind, text);
+  const ExitKind& kind = exit_kind_named(choice.kind, text);
   std::size_t begin = choice.kind.size() + 1;
   while (begin < text.size()) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
@@ -112,39 +125,6 @@ int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules)
   return *number;
 }
 
-BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream) {
-  ExitOptions options(choice.kind, choice.options, stream);
-  constexpr int kMost = std::numeric_limits<int>::max();
-  least_ = options.integer("min", 1, 1, kMost);
-  most_ = options.integer("max", kMost, 1, kMost);
-  every_ = options.integer("every", 1, 1, kMost);
-  if (least_ > most_) throw Error("exit {}: min={} is more than max={}", choice.text, least_, most_);
-  rule_ = kind_named(choice.kind, choice.text).make(options, context);
-}
-
-bool BoundedExit::asks_after(int loop) const {
-  // Counted in askings: this one, and the first that may let the token leave.
-  const int asking = loop / every_;
-  const int first = (least_ - 1) / every_ + 1;
-  return loop % every_ == 0 && first - asking <= rule_->lookback();
-}
-
-ExitReads BoundedExit::reads(int loop) const {
-  ExitReads reads = rule_->reads();
-  if (!asks_after(loop)) reads.logits.reset();
-  return reads;
-}
-
-std::optional<std::string_view> BoundedExit::leave_after(const LoopStep& step) {
-  rule_->see(step);
-  if (asks_after(step.loop)) {
-    const auto reason = rule_->leave_after(step);
-    if (reason && step.loop >= least_) return reason;
-  }
-  if (step.loop >= most_) return "max";
-  return {};
-}
-
 std::string exit_help() {
   std::string text = "Exit rules (NAME:KEY=VALUE,…):\n";
   for (const ExitKind& kind : exit_kinds()) {
@@ -152,8 +132,11 @@ std::string exit_help() {
     for (const ExitOptionHelp& option : kind.options)
       text += fmt::format("          {:8} {}\n", option.key, option.help);
   }
-  return text +
-         "  any     min, max: fewest and most loops of each looped group; every: ask after every n-th loop only\n";
+  text += "  any rule\n";
+  for (const ExitOptionHelp& option : kOptionsOfAll) {
+    text += fmt::format("          {:8} {}\n", option.key, option.help);
+  }
+  return text;
 }
 
 }  // namespace gyre

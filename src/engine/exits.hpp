@@ -10,9 +10,11 @@ namespace gyre {
 
 /// Every kind of rule, in the order of their list.
 const std::vector<ExitKind>& exit_kinds();
+/// Throws Error listing all names where there is none; `text` is what the user wrote.
+const ExitKind& exit_kind_named(const std::string& name, const std::string& text);
 
-/// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". `min` and `max` bound the loops of any rule,
-/// and `every` = n lets it be asked after every n-th loop only.
+/// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". The options of every rule are those of
+/// BoundedExit.
 struct ExitChoice {
   std::string text;
   std::string kind;
@@ -25,25 +27,51 @@ ExitChoice parse_exit(const std::string& text);
 /// The number N of random:like=N, or 0. Throws Error when N is none of `rules`, counted from 1, or itself a like rule.
 int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules);
 
-/// A rule with its bounds, ready to be asked.
+/// What a token takes out of a group if it leaves now: `kept` times what it would have taken a loop ago, plus `state`
+/// times its state.
+struct Reading {
+  float kept = 0;
+  float state = 1;
+};
+
+/// A rule with what holds for every rule, ready to be asked: bounds of the loops (`min`, `max`), the loops after which
+/// it is asked (`every` = n, from loop `first` on), what it compares with (`against`), and the loop that is read
+/// (`end`, `save`).
 class BoundedExit {
  public:
   /// `stream` tells apart the draws of rules that are made from the same choice for different texts.
   BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream = 0);
 
-  void enter_group(int group, int position) { rule_->enter_group(group, position); }
-  /// What it looks at after loop `loop`: logits only where the rule itself is asked.
+  void enter_group(int group, int position);
+  /// What it looks at after loop `loop`, or of the state that enters a group (0): logits only where the rule itself is
+  /// asked, and norms since the last check only where there is another.
   [[nodiscard]] ExitReads reads(int loop) const;
   /// Asked after every loop but a group's last.
-  std::optional<std::string_view> leave_after(const LoopStep& step);
+  std::optional<std::string_view> leave_after(const LoopStep& step) { return leave_together({&step, 1}); }
+  /// The same of tokens that leave as one.
+  std::optional<std::string_view> leave_together(std::span<const LoopStep> steps);
+  /// Whether a token that leaves skips the loops behind; else they run, and only its state is read early.
+  [[nodiscard]] bool saves() const { return saves_; }
+  /// Whether what a token leaves a group with may be another than its last state.
+  [[nodiscard]] bool keeps() const { return !saves_ || ends_at_check_ || rule_->share(1, true); }
+  /// What it would leave with after loop `loop`, once that was asked; `last` says that it does leave.
+  [[nodiscard]] Reading reading(int loop, bool last) const;
 
  private:
+  void read_schedule(ExitOptions& options, const std::string& text);
+  void read_comparison(ExitOptions& options, const std::string& text);
+  [[nodiscard]] bool is_check(int loop) const { return loop >= first_ && (loop - first_) % every_ == 0; }
   [[nodiscard]] bool asks_after(int loop) const;
 
   std::unique_ptr<ExitRule> rule_;
-  int least_;
-  int most_;
-  int every_;
+  int least_ = 1;
+  int most_ = 0;
+  int every_ = 1;
+  int first_ = 1;
+  bool since_check_ = false;
+  bool ends_at_check_ = false;
+  bool saves_ = true;
+  int left_after_ = 0;  ///< the loop after which the token left; 0: not yet
 };
 
 /// The help text of all kinds and their options.

@@ -10,6 +10,7 @@
 #include "engine/exits.hpp"
 #include "engine/kv_cache.hpp"
 #include "engine/state_pool.hpp"
+#include "engine/test_noise.hpp"
 
 namespace gyre {
 
@@ -32,6 +33,7 @@ struct Sequence {
   int length = 0;             ///< positions done
   bool whole_prompt = false;  ///< the tokens of the first prefill see one another whole, not only those before them
   std::vector<std::vector<float>> last_states = {};  ///< per group, of the last token; kept for NoiseStart::previous
+  TestNoise test_noise = {};                         ///< mixed into states before their loops
 
   /// Another that goes on from here; what both have is stored once.
   [[nodiscard]] Sequence fork() const;
@@ -52,8 +54,10 @@ using TraceSink = std::function<void(const TracePoint&)>;
 
 /// How deep one token went.
 struct TokenDepth {
-  std::vector<int> loops;                 ///< per group
+  std::vector<int> loops;                 ///< that ran, per group
   std::vector<std::string_view> reasons;  ///< per group; "end" when all loops ran, empty for groups that do not loop
+  /// Per group, the loop whose state was read, 0 for a sum of all; empty: the last that ran.
+  std::vector<int> read = {};
 };
 
 /// A token on its way through the groups: the unit that is scheduled, cancelled, traced and paid for.
@@ -63,6 +67,7 @@ struct Flight {
   int offset = 0;                    ///< tokens of its sequence that board with it, before it
   int reach = 1;                     ///< of those that board with it, how many it attends to, from the first
   bool in_prompt = false;            ///< boards with others of its sequence, each at a depth of its own
+  std::span<Flight> as_one = {};     ///< a prompt whose tokens leave as one, by the exit they share
   BoundedExit* exit = nullptr;       ///< asked after every loop of a looped group; null: full depth
   const TraceSink* trace = nullptr;  ///< hears of every loop; may be null
 
@@ -73,6 +78,8 @@ struct Flight {
   TokenDepth depth = {};
   std::vector<std::vector<float>> last_states = {};  ///< see Sequence
 
+  /// Whether it only goes along: the last of those that leave as one is asked.
+  [[nodiscard]] bool follows() const { return !as_one.empty() && this != &as_one.back(); }
   [[nodiscard]] int position() const { return sequence->length + offset; }
 };
 

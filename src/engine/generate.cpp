@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 
+#include "base/enum_name.hpp"
 #include "base/error.hpp"
 
 namespace gyre {
@@ -82,12 +83,23 @@ TokenDepth full_depth(const Sequence& sequence) {
   return depth;
 }
 
-/// All of the prompt but its last token; of a whole prompt that too, and what it says of the next token.
+constexpr EnumName<PromptExit> kPromptExits[] = {
+    {PromptExit::last, "last"}, {PromptExit::each, "each"}, {PromptExit::whole, "whole"}, {PromptExit::never, "never"}};
+
+/// All of the prompt but its last token; of one that goes in whole that too, and what it says of the next token.
 std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
-                                   const GenerateOptions& options, std::vector<TokenDepth>& depths) {
-  const auto together = sequence.whole_prompt ? prompt : prompt.first(prompt.size() - 1);
+                                   const GenerateOptions& options, BoundedExit* exit, std::vector<TokenDepth>& depths) {
+  const bool as_one = options.prompt_exit == PromptExit::whole && exit != nullptr;
+  const bool whole = sequence.whole_prompt || as_one || options.prompt_exit == PromptExit::never;
+  const auto together = whole ? prompt : prompt.first(prompt.size() - 1);
   if (together.empty()) return {};
-  const Engine::Logits wanted = sequence.whole_prompt ? Engine::Logits::last : Engine::Logits::none;
+  const Engine::Logits wanted = whole ? Engine::Logits::last : Engine::Logits::none;
+  if (as_one) {
+    TokenDepth depth;
+    const std::span<const float> logits = engine.prefill(sequence, together, wanted, *exit, depth);
+    depths.assign(together.size(), depth);
+    return logits;
+  }
   if (options.prompt_exits.empty()) return engine.prefill(sequence, together, wanted);
   return engine.prefill(sequence, together, wanted, options.prompt_exits.first(together.size()), depths);
 }
@@ -180,6 +192,10 @@ class TokenSource {
 
 }  // namespace
 
+PromptExit parse_prompt_exit(const std::string& text, const std::string& flag) {
+  return parse_enum<PromptExit>(kPromptExits, text, flag, "way for prompts to exit");
+}
+
 std::string_view name_of(StopReason reason) {
   switch (reason) {
     case StopReason::length:
@@ -205,7 +221,7 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   const auto start = Clock::now();
   Generation result;
   std::span<const float> logits;
-  if (!source.takes_prompt(prompt)) logits = take_prompt(engine, sequence, prompt, options, result.prompt_depths);
+  if (!source.takes_prompt(prompt)) logits = take_prompt(engine, sequence, prompt, options, exit, result.prompt_depths);
   result.prefill_milliseconds = milliseconds_since(start);
 
   StreamDecoder decoder(tokenizer);

@@ -14,6 +14,16 @@
 
 namespace gyre {
 
+/// Which tokens of a prompt obey the exit.
+enum class PromptExit {
+  last,   ///< the last one, which chooses the first new token; the others run at full depth
+  each,   ///< every token, each with an exit of its own
+  whole,  ///< all of them leave as one, and choose the first new token (Huginn's program)
+  never,  ///< none: the first new token is chosen at full depth (its do_not_exit_in_prefill)
+};
+/// Throws Error naming `flag`.
+PromptExit parse_prompt_exit(const std::string& text, const std::string& flag);
+
 struct GenerateOptions {
   int tokens = 100;  ///< most tokens to generate
   SamplingOptions sampling;
@@ -22,7 +32,8 @@ struct GenerateOptions {
   int likeliest = -1;                       ///< 0 or more: probabilities of each token and so many of the likeliest
   std::optional<Draft> draft = {};          ///< tokens come from drafts that full depth verifies; without an exit
   std::optional<Diffusion> diffusion = {};  ///< they come from a wavefront of positions; without exit or draft
-  /// One for every token of the prompt; none: what goes in at once runs at full depth.
+  PromptExit prompt_exit = PromptExit::last;
+  /// With PromptExit::each: one for every token of the prompt.
   std::span<BoundedExit> prompt_exits = {};
 };
 
@@ -51,8 +62,9 @@ struct Generation {
 };
 
 /// Runs the prompt, all but its last token at once, at full depth or with its own exits; every pass that chooses a
-/// token may exit early. In a sequence with whole_prompt the last token goes in with the others, and chooses the first
-/// token at their depth. `each` hears of every token as soon as its text is sure not to be part of a stop text.
+/// token may exit early. In a sequence with whole_prompt, and where the prompt leaves as one or not at all, the last
+/// token goes in with the others, and chooses the first token at their depth. `each` hears of every token as soon as
+/// its text is sure not to be part of a stop text.
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each);

@@ -12,7 +12,7 @@ namespace {
 bool alike(const Sequence& a, const Sequence& b) {
   return a.cache.loops() == b.cache.loops() && a.cache.policy() == b.cache.policy() &&
          a.cache.rotary_length() == b.cache.rotary_length() && a.noise_seed == b.noise_seed && a.start == b.start &&
-         a.whole_prompt == b.whole_prompt;
+         a.test_noise == b.test_noise && a.whole_prompt == b.whole_prompt;
 }
 
 /// Whether its tokens can be taken back one by one, each as it would be without those behind it.

@@ -1,7 +1,11 @@
 #include "engine/rotary.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+
+#include "base/half.hpp"
 
 namespace gyre {
 
@@ -38,11 +42,18 @@ void Rotary::grow(int length, bool window, int positions) {
     found = tables_.end() - 1;
   }
   const auto scale = window ? 1.0 : static_cast<double>(spec_.rotary_scale);
-  // In f64 before rounding, so that far positions keep their angles.
+  const bool coarse = spec_.rotary_bf16;
+  const auto rounded = [coarse](double value) {
+    const auto number = static_cast<float>(value);
+    return coarse ? std::bit_cast<float>(std::uint32_t{to_bf16(number)} << 16U) : number;
+  };
+  // In f64 before rounding, so that far positions keep their angles, unless the model has them otherwise.
   for (int t = static_cast<int>(found->cosines.size() / pairs_); t < positions; ++t) {
     for (const double frequency : found->frequencies) {
-      found->cosines.push_back(static_cast<float>(scale * std::cos(t * frequency)));
-      found->sines.push_back(static_cast<float>(scale * std::sin(t * frequency)));
+      const double angle =
+          coarse ? static_cast<double>(static_cast<float>(t) * static_cast<float>(frequency)) : t * frequency;
+      found->cosines.push_back(rounded(scale * std::cos(angle)));
+      found->sines.push_back(rounded(scale * std::sin(angle)));
     }
   }
 }

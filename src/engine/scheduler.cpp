@@ -19,9 +19,6 @@ void Scheduler::submit(Job job) {
   if (runs(*job.sequence)) {
     throw Error("this sequence has a job already; append its tokens one after the other");
   }
-  if (job.exit != nullptr && job.tokens.size() != 1) {
-    throw Error("a job of {} tokens and one exit; give single tokens an exit", job.tokens.size());
-  }
   jobs_.push_back({std::move(job)});
 }
 
@@ -36,8 +33,8 @@ void Scheduler::cancel(const Sequence& sequence) {
 
 std::size_t Scheduler::chunk_of(const Running& running) const {
   const Sequence& sequence = *running.job.sequence;
-  const bool whole = (sequence.whole_prompt && sequence.length == 0) || sequence.start == NoiseStart::previous ||
-                     sequence.cache.policy().slots != KvPolicy::Slots::loop;
+  const bool whole = running.job.exit != nullptr || (sequence.whole_prompt && sequence.length == 0) ||
+                     sequence.start == NoiseStart::previous || sequence.cache.policy().slots != KvPolicy::Slots::loop;
   const std::size_t left = running.job.tokens.size() - running.done;
   return whole ? left : std::min(left, chunk_);
 }
@@ -47,6 +44,7 @@ void Scheduler::board(Running& running) {
   running.flights = engine_.flights_of(*job.sequence, std::span(job.tokens).subspan(running.done, chunk_of(running)));
   for (Flight& flight : running.flights) {
     flight.exit = job.exit;
+    if (job.exit != nullptr) flight.as_one = running.flights;
     flight.trace = job.trace;
     engine_.stack().board(flight);
   }

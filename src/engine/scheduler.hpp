@@ -11,11 +11,11 @@
 
 namespace gyre {
 
-/// Tokens that a sequence is to be longer by: a prompt at full depth, or one token with an exit.
+/// Tokens that a sequence is to be longer by: a prompt at full depth, or tokens with an exit, which leave as one.
 struct Job {
   Sequence* sequence = nullptr;
   std::vector<std::int32_t> tokens = {};
-  BoundedExit* exit = nullptr;       ///< of a single token; null: full depth
+  BoundedExit* exit = nullptr;       ///< null: full depth
   const TraceSink* trace = nullptr;  ///< may be null
   bool wants_logits = true;          ///< of the last token
 };
@@ -32,7 +32,7 @@ struct Landed {
 class Scheduler {
  public:
   /// `chunk` is how many tokens of a prompt board together. Prompts whose tokens see one another whole, start where the
-  /// token before ended, or read loops that later ones replace in the cache board at once whatever it is.
+  /// token before ended, read loops that later ones replace in the cache, or leave as one board at once whatever it is.
   Scheduler(Engine& engine, Schedule schedule, int chunk);
 
   /// Throws Error when the tokens do not fit, or the sequence has a job already.

@@ -30,6 +30,7 @@ void Stack::board(Flight& flight) {
   flight.loop = 0;
   flight.depth.loops = flight.sequence->cache.loops();
   flight.depth.reasons.assign(flight.depth.loops.size(), {});
+  flight.depth.read.clear();
   embed(flight, pool_.states[flight.row.index()]);
 }
 
@@ -66,6 +67,9 @@ void Stack::run(std::size_t group, std::span<Flight* const> here) {
   for (Flight* const flight : here) ++flight->loop;
   trace(here, false);
   ask_exits(group, here);
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    if (asks(*here[i], group) && here[i]->exit->keeps()) keep(group, *here[i], i);
+  }
   leave(group, here);
 }
 
@@ -73,6 +77,7 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
   const Group& spec = model_.spec().groups[group];
   const std::size_t n = here.size();
   work_.rows.clear();
+  work_.texts.clear();
   work_.states.resize(n * hidden_);
   if (spec.injection != Injection::none) work_.handed.resize(n * hidden_);
   if (spec.fast.there()) work_.fast.resize(n * hidden_);
@@ -82,6 +87,7 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
     const std::size_t row = flight.row.index();
     work_.rows.push_back(
         {flight.token, flight.position(), flight.offset, flight.reach, flight.loop, &flight.sequence->cache});
+    work_.texts.push_back(flight.sequence);
     const int positions = flight.sequence->length + std::max(flight.reach, flight.offset + 1);
     furthest = std::max(furthest, positions);
     layers_.reserve_positions(flight.sequence->cache.rotary_length(), positions);
@@ -126,11 +132,13 @@ void Stack::start_group(std::size_t group, Flight& flight, std::size_t i) {
   flight.seen = {.group = static_cast<int>(group)};
   if (!asks(flight, group)) return;
   flight.exit->enter_group(flight.seen.group, flight.position());
-  if (!flight.exit->reads(0).norms) return;
+  const ExitReads reads = flight.exit->reads(0);
+  if (!reads.norms) return;
   const std::span<const float> state = row_of(work_.states, i);
   flight.seen.state_norm = std::sqrt(std::inner_product(state.begin(), state.end(), state.begin(), 0.0F));
   const std::span<float> step = pool_.steps[row];
   std::fill(step.begin(), step.end(), 0.0F);
+  if (reads.since_check) copy(state, pool_.checked[row]);
 }
 
 /// Tells of each row of neighbouring positions at once.
@@ -147,6 +155,23 @@ void Stack::trace(std::span<Flight* const> here, bool entering) {
                        std::span(work_.states).subspan(first * hidden_, (end - first) * hidden_)});
     }
     first = end;
+  }
+}
+
+void Stack::add_noise(std::size_t group, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  if (!takes_noise(spec)) return;
+  const NormPlacement placement = model_.spec().norm_placement;
+  const bool normed = placement == NormPlacement::sandwich || placement == NormPlacement::post;
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    const Sequence& text = *work.texts[i];
+    if (!text.test_noise.there()) continue;
+    const std::span<float> state = row_of(work.states, i);
+    const TokenRow& row = work.rows[i];
+    add_test_noise(text.test_noise, text.noise_seed, spec, group, row.loop, row.position, state);
+    if (!normed) continue;
+    normed_.assign(state.begin(), state.end());
+    layers_.apply(model_.groups()[group].layers.back().mlp_out, normed_.data(), 1, state.data());
   }
 }
 
@@ -209,6 +234,7 @@ void Stack::run_loop(std::size_t group, Workspace& work) {
   const bool damped = spec.damping != 1.0F;
   for (const TokenRow& row : work.rows) row.cache->open(group, row.loop, row.offset);
   if (damped) work.before = work.states;
+  add_noise(group, work);
   inject(group, work);
   if (spec.fast.there()) run_fast_stack(group, work);
   run_layers(weights.layers, {group, 0}, work, work.states);
@@ -242,8 +268,23 @@ void Stack::leave(std::size_t group, std::span<Flight* const> here) {
     ++flight.group;
     flight.loop = 0;
   }
+  take_out(group, here);
+}
+
+/// What those that go hand to the next group.
+void Stack::take_out(std::size_t group, std::span<Flight* const> here) {
+  const Group& spec = model_.spec().groups[group];
+  for (const std::size_t i : going_) {
+    const Flight& flight = *here[i];
+    if (!asks(flight, group) || !flight.exit->keeps()) continue;
+    const std::size_t row = flight.row.index();
+    copy(pool_.kept[row], pool_.states[row]);
+  }
   if (going_.empty() || !(spec.exit_norm || spec.exit_linear)) return;
-  take_rows(going_, leaving_);
+  leaving_.resize(going_.size() * hidden_);
+  for (std::size_t j = 0; j < going_.size(); ++j) {
+    copy(pool_.states[here[going_[j]]->row.index()], row_of(leaving_, j));
+  }
   apply_exit(group, leaving_);
   for (std::size_t j = 0; j < going_.size(); ++j) {
     copy(row_of(leaving_, j), pool_.states[here[going_[j]]->row.index()]);

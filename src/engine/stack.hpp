@@ -42,9 +42,10 @@ class Stack {
   /// Rows in one piece, as products read them; those of one run or of one look ahead.
   struct Workspace {
     std::vector<TokenRow> rows;
-    std::vector<float> states;  ///< [n, hidden]
-    std::vector<float> handed;  ///< what the group was handed, [n, hidden]
-    std::vector<float> fast;    ///< the states of the group's fast stack, [n, hidden]
+    std::vector<const Sequence*> texts;  ///< that they belong to
+    std::vector<float> states;           ///< [n, hidden]
+    std::vector<float> handed;           ///< what the group was handed, [n, hidden]
+    std::vector<float> fast;             ///< the states of the group's fast stack, [n, hidden]
     std::vector<float> joined;  ///< what a matrix or a norm reads: [state ; handed], [n, 2 hidden], or [n, hidden]
     std::vector<float> before;  ///< the states before a damped loop
   };
@@ -60,18 +61,21 @@ class Stack {
   void enter(std::size_t group, const Flight& flight, std::size_t i, Workspace& work) const;
   void start_group(std::size_t group, Flight& flight, std::size_t i);
   void run_loop(std::size_t group, Workspace& work);
+  void add_noise(std::size_t group, Workspace& work);
   void inject(std::size_t group, Workspace& work);
   void run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states);
   void run_fast_stack(std::size_t group, Workspace& work);
   void trace(std::span<Flight* const> here, bool entering);
   void ask_exits(std::size_t group, std::span<Flight* const> here);
-  void measure(Flight& flight, std::size_t i);
+  void measure(Flight& flight, std::size_t i, bool since_check);
   void read_gates(std::size_t group, std::span<Flight* const> here);
   void ask_by_logits(std::size_t group, std::span<Flight* const> here, LoopStep::Readout how);
   void ask(std::size_t group, Flight& flight);
+  void keep(std::size_t group, Flight& flight, std::size_t i);
   std::span<const float> read_out(std::size_t group, std::span<Flight* const> here, std::span<const std::size_t> rows,
                                   LoopStep::Readout how);
   void leave(std::size_t group, std::span<Flight* const> here);
+  void take_out(std::size_t group, std::span<Flight* const> here);
   void apply_exit(std::size_t group, std::vector<float>& states);
 
   const Model& model_;
@@ -86,6 +90,7 @@ class Stack {
   std::vector<std::size_t> asking_;  ///< rows whose gates, or logits, are wanted
   std::vector<std::size_t> going_;   ///< rows that leave the group
   std::vector<float> gates_;
+  std::vector<LoopStep> seen_;  ///< of tokens that leave as one
   std::vector<float> leaving_;  ///< states on their way out of a group
   std::vector<float> normed_;
   std::vector<float> logits_;

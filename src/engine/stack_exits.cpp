@@ -29,8 +29,8 @@ void Stack::ask_exits(std::size_t group, std::span<Flight* const> here) {
     if (!asked_now(flight, group)) continue;
     flight.seen.loop = flight.loop;
     const ExitReads reads = flight.exit->reads(flight.loop);
-    if (reads.norms) measure(flight, i);
-    if (reads.gate && has_gate) asking_.push_back(i);
+    if (reads.norms) measure(flight, i, reads.since_check);
+    if (reads.gate && has_gate && !flight.follows()) asking_.push_back(i);
     lens = lens || reads.logits == LoopStep::Readout::lens;
     coda = coda || reads.logits == LoopStep::Readout::coda;
   }
@@ -42,18 +42,20 @@ void Stack::ask_exits(std::size_t group, std::span<Flight* const> here) {
   if (coda) ask_by_logits(group, here, LoopStep::Readout::coda);
 }
 
-void Stack::measure(Flight& flight, std::size_t i) {
+void Stack::measure(Flight& flight, std::size_t i, bool since_check) {
   const std::size_t row = flight.row.index();
-  const float* const before = pool_.states[row].data();
-  const float* const now = row_of(work_.states, i).data();
-  const StepStatistics sums = kernels().step_statistics(now, before, pool_.steps[row].data(), hidden_);
+  const std::span<float> before = since_check ? pool_.checked[row] : pool_.states[row];
+  const std::span<const float> now = row_of(work_.states, i);
+  const StepStatistics sums = kernels().step_statistics(now.data(), before.data(), pool_.steps[row].data(), hidden_);
+  if (since_check) std::copy(now.begin(), now.end(), before.begin());
   LoopStep& seen = flight.seen;
+  ++seen.steps;
   seen.previous_state_norm = seen.state_norm;
   seen.previous_step_norm = seen.step_norm;
   seen.state_norm = std::sqrt(sums.state);
   seen.step_norm = std::sqrt(sums.step);
   seen.acceleration = std::sqrt(sums.acceleration);
-  if (flight.loop == 1) seen.first_step_norm = seen.step_norm;
+  if (seen.steps == 1) seen.first_step_norm = seen.step_norm;
 }
 
 void Stack::read_gates(std::size_t group, std::span<Flight* const> here) {
@@ -63,39 +65,72 @@ void Stack::read_gates(std::size_t group, std::span<Flight* const> here) {
   for (std::size_t j = 0; j < asking_.size(); ++j) here[asking_[j]]->seen.gate = gates_[j];
 }
 
+/// Asks for a token, or for all of those that leave as one.
 void Stack::ask(std::size_t group, Flight& flight) {
-  const auto reason = flight.exit->leave_after(flight.seen);
+  if (flight.follows()) return;
+  const std::span<Flight> all = flight.as_one.empty() ? std::span(&flight, 1) : flight.as_one;
+  seen_.clear();
+  for (const Flight& one : all) seen_.push_back(one.seen);
+  const auto reason = flight.exit->leave_together(seen_);
   if (!reason) return;
-  flight.depth.loops[group] = flight.loop;
-  flight.depth.reasons[group] = *reason;
+  for (Flight& one : all) {
+    if (flight.exit->saves()) one.depth.loops[group] = one.loop;
+    one.depth.reasons[group] = *reason;
+  }
+}
+
+/// What the token would take out of the group now, where its exit wants another than its last state.
+void Stack::keep(std::size_t group, Flight& flight, std::size_t i) {
+  const Reading reading = flight.exit->reading(flight.loop, flight.loop >= flight.depth.loops[group]);
+  const std::span<float> kept = pool_.kept[flight.row.index()];
+  const std::span<const float> state = row_of(work_.states, i);
+  for (std::size_t c = 0; reading.state != 0 && c < hidden_; ++c) {
+    kept[c] = reading.state * state[c] + (reading.kept != 0 ? reading.kept * kept[c] : 0.0F);
+  }
+  if (flight.depth.read.empty()) flight.depth.read = flight.depth.loops;
+  int& read = flight.depth.read[group];
+  if (reading.state == 1 && reading.kept == 0) read = flight.loop;
+  if (reading.state != 1 && reading.state != 0) read = 0;
 }
 
 void Stack::ask_by_logits(std::size_t group, std::span<Flight* const> here, LoopStep::Readout how) {
+  // Behind those that leave as one, the later groups see all of them; the head reads the last one alone.
+  const bool followers = how == LoopStep::Readout::coda;
   asking_.clear();
   for (std::size_t i = 0; i < here.size(); ++i) {
-    if (asked_now(*here[i], group) && here[i]->exit->reads(here[i]->loop).logits == how) asking_.push_back(i);
+    const Flight& flight = *here[i];
+    if (!asked_now(flight, group) || flight.exit->reads(flight.loop).logits != how) continue;
+    if (followers || !flight.follows()) asking_.push_back(i);
   }
   const std::size_t vocabulary = model_.head().out();
   const std::size_t together = std::max<std::size_t>(1, kMostLogits / vocabulary);
-  for (std::size_t first = 0; first < asking_.size(); first += together) {
-    const auto rows = std::span(asking_).subspan(first, std::min(together, asking_.size() - first));
+  for (std::size_t first = 0; first < asking_.size();) {
+    std::size_t end = first;
+    for (std::size_t read = 0; end < asking_.size() && read < together; ++end)
+      read += here[asking_[end]]->follows() ? 0 : 1;
+    const auto rows = std::span(asking_).subspan(first, end - first);
     const std::span<const float> logits = read_out(group, here, rows, how);
-    for (std::size_t j = 0; j < rows.size(); ++j) {
-      Flight& flight = *here[rows[j]];
-      flight.seen.logits = logits.subspan(j * vocabulary, vocabulary);
+    std::size_t j = 0;
+    for (const std::size_t row : rows) {
+      Flight& flight = *here[row];
+      if (flight.follows()) continue;
+      flight.seen.logits = logits.subspan(j++ * vocabulary, vocabulary);
       ask(group, flight);
       flight.seen.logits = {};
     }
+    first = end;
   }
 }
 
 std::span<const float> Stack::read_out(std::size_t group, std::span<Flight* const> here,
                                        std::span<const std::size_t> rows, LoopStep::Readout how) {
   ahead_.rows.clear();
+  ahead_.texts.clear();
   take_rows(rows, ahead_.states);
   for (const std::size_t row : rows) {
     ahead_.rows.push_back(work_.rows[row]);
     ahead_.rows.back().loop = 0;
+    ahead_.texts.push_back(here[row]->sequence);
     if (how == LoopStep::Readout::coda && here[row]->in_prompt) {
       throw Error(
           "exits in a prompt: later groups have not seen its tokens yet; let the rule decode by the head alone "
@@ -111,7 +146,13 @@ std::span<const float> Stack::read_out(std::size_t group, std::span<Flight* cons
     run_loop(g, ahead_);
     apply_exit(g, ahead_.states);
   }
-  return head(ahead_.states);
+  std::size_t read = 0;
+  for (std::size_t j = 0; j < rows.size(); ++j) {
+    if (here[rows[j]]->follows()) continue;
+    const std::span<const float> state = row_of(ahead_.states, j);
+    std::copy(state.begin(), state.end(), row_of(ahead_.states, read++).begin());
+  }
+  return head(std::span(ahead_.states).first(read * hidden_));
 }
 
 }  // namespace gyre

@@ -30,7 +30,8 @@ class RowBlocks {
 /// before somebody uses it.
 class StatePool {
  public:
-  explicit StatePool(std::size_t hidden) : states(hidden), handed(hidden), fast(hidden), steps(hidden) {}
+  explicit StatePool(std::size_t hidden)
+      : states(hidden), handed(hidden), fast(hidden), steps(hidden), checked(hidden), kept(hidden) {}
 
   [[nodiscard]] std::size_t take() {
     if (free_.empty()) return count_++;
@@ -40,10 +41,12 @@ class StatePool {
   }
   void give_back(std::size_t row) { free_.push_back(row); }
 
-  RowBlocks states;  ///< after the last loop
-  RowBlocks handed;  ///< what the group was handed
-  RowBlocks fast;    ///< the states of the group's fast stack
-  RowBlocks steps;   ///< the last step, for rules that read norms
+  RowBlocks states;   ///< after the last loop
+  RowBlocks handed;   ///< what the group was handed
+  RowBlocks fast;     ///< the states of the group's fast stack
+  RowBlocks steps;    ///< the last step, for rules that read norms
+  RowBlocks checked;  ///< at the last check, for rules that compare with it
+  RowBlocks kept;     ///< what a token takes out of the group, where that is not its last state
 
  private:
   std::vector<std::size_t> free_;

@@ -155,6 +155,7 @@ struct ModelSpec {
   int window = 0;             ///< positions that layers of Group::window_layers see, their own among them
   float window_theta = 0;     ///< rotary theta of those layers, undivided and not scaled; 0: they turn as the others do
   float attention_scale = 0;  ///< of scores; 0: 1 / √head_size
+  bool rotary_bf16 = false;   ///< cos and sin are rounded to bfloat16, of angles made in f32
 
   MlpKind mlp = MlpKind::silu_gated;
   bool biases = false;      ///< on every linear map inside layers

@@ -71,7 +71,7 @@ void check_rotation(const ModelSpec& spec, const std::string& where) {
   require_finite("rotary_theta", spec.rotary_theta, where);
   if (spec.position == PositionKind::learned) {
     for (const auto& [key, given] :
-         {std::pair{"rotary_divisors", !spec.rotary_divisors.empty()},
+         {std::pair{"rotary_divisors", !spec.rotary_divisors.empty()}, std::pair{"rotary_bf16", spec.rotary_bf16},
           std::pair{"rotary_long_divisors", !spec.rotary_long_divisors.empty()},
           std::pair{"rotary_channels", spec.rotary_channels > 0}, std::pair{"rotary_context", spec.rotary_context > 0},
           std::pair{"window_theta", spec.window_theta > 0}}) {

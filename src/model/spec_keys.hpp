@@ -109,6 +109,7 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.count(untrained("window"), spec.window, kMostContext);
   visit.number(untrained("window_theta"), spec.window_theta, 0, 1e12, defaults.window_theta);
   visit.number(untrained("attention_scale"), spec.attention_scale, 0, 1e6, defaults.attention_scale);
+  visit.boolean(untrained("rotary_bf16"), spec.rotary_bf16, defaults.rotary_bf16);
 }
 
 }  // namespace gyre

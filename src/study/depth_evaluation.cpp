@@ -40,6 +40,7 @@ class DepthRun {
     KvPolicy policy = options_.kv_policy;
     policy.type = type;
     Sequence sequence = engine.start(loops_, options_.window, policy, options_.seed, options_.start);
+    sequence.test_noise = options_.test_noise;
     return engine.prefill(sequence, window.inputs(), Engine::Logits::all);
   }
 

@@ -83,9 +83,7 @@ class TextEvaluation {
   }
 
   [[nodiscard]] std::size_t vocabulary_size() const { return static_cast<std::size_t>(model_.spec().vocab_size); }
-  [[nodiscard]] Sequence start(const Engine& engine) const {
-    return engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed, options_.start);
-  }
+  [[nodiscard]] Sequence start(const Engine& engine) const { return start_sequence(engine, options_); }
 
   const Model& model_;
   const Tokenizer& tokenizer_;
@@ -138,6 +136,12 @@ bool needs_another_rule(const ExitChoice& rule) { return rule.options.contains("
 bool is_at_once(const ExitChoice& rule) { return rule.kind == kAtOnce; }
 
 }  // namespace
+
+Sequence start_sequence(const Engine& engine, const EvaluationOptions& options) {
+  Sequence sequence = engine.start(options.loops, options.window, options.kv_policy, options.seed, options.start);
+  sequence.test_noise = options.test_noise;
+  return sequence;
+}
 
 ExitChoice at_once() { return {std::string(kAtOnce), std::string(kAtOnce), {}}; }
 

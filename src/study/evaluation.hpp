@@ -20,6 +20,7 @@ struct EvaluationOptions {
   std::vector<int> loops;  ///< full depth, per group
   KvPolicy kv_policy;
   NoiseStart start = NoiseStart::noise;
+  TestNoise test_noise = {};
   std::uint64_t seed = 1;
   int window = 0;      ///< positions that share a context, the prefix included; each window starts afresh
   int score_from = 0;  ///< positions of a window before this one are context only
@@ -40,6 +41,9 @@ struct RuleResult {
 /// window spread over its tokens.
 inline constexpr std::string_view kAtOnce = "prefill";
 ExitChoice at_once();
+
+/// A text to measure on.
+Sequence start_sequence(const Engine& engine, const EvaluationOptions& options);
 
 /// Called after every finished piece of work with the share done so far.
 using ProgressSink = std::function<void(std::int64_t done, std::int64_t total)>;

@@ -24,8 +24,7 @@ class ExampleEvaluation {
       throw Error("the examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",
                   prompt.empty() ? example.prompt : example.answer);
     }
-    Sequence sequence =
-        engine.start(options_.loops, options_.window, options_.kv_policy, options_.seed, options_.start);
+    Sequence sequence = start_sequence(engine, options_);
     ExampleOutcome outcome;
     outcome.level = example.level;
     outcome.right = true;

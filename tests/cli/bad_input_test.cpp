@@ -185,6 +185,10 @@ TEST_F(BadInput, WaysToComeByTokens) {
   expect_generate_mistake({"draft", "first state"}, {"--draft", "loops=1", "--first-state", "previous"});
   expect_generate_mistake({"--draft", "--logprobs"}, {"--draft", "loops=1", "--logprobs", "2", "--json"});
   expect_generate_mistake({"--diffuse", "one looped group"}, {"--diffuse", "inner=2"});
+  expect_generate_mistake({"--exit-prompt", "last, each, whole or never"}, {"--exit-prompt=some"});
+  expect_generate_mistake({"--test-noise", "no group of"}, {"--test-noise", "fixed=0.1"});
+  expect_generate_mistake({"--test-noise", "fixed, geom, sqrt, line or chi"}, {"--test-noise", "loud=1"});
+  expect_generate_mistake({"--draft", "leave out --exit-prompt"}, {"--draft", "loops=1", "--exit-prompt=never"});
   expect_generate_mistake({"--diffuse", "leave out --exit"}, {"--diffuse", "inner=2", "--exit", "accel:tau=0.1"});
   expect_generate_mistake({"--logit-bias", "TOKEN=NUMBER"}, {"--logit-bias", "a=1"});
   expect_generate_mistake({"--logit-bias", "TOKEN=NUMBER"}, {"--logit-bias", "1=nan"});

@@ -144,6 +144,44 @@ TEST_F(GoodRun, GenerateLetsThePromptExitToo) {
   EXPECT_EQ(early["mean_loops_per_prompt_token"], 3);
   EXPECT_EQ(early["mean_loops_per_token"], 3);
   EXPECT_FALSE(run({"--json", "--exit", "fixed:loops=2/1"}).contains("mean_loops_per_prompt_token"));
+  EXPECT_EQ(run({"--json", "--exit", "fixed:loops=2/1", "--exit-prompt=each"})["text"], early["text"]);
+  EXPECT_EQ(early["exit_prompt"], "each");
+}
+
+TEST_F(GoodRun, GenerateLetsThePromptExitAsOneOrNotAtAll) {
+  const auto run = [&](const std::string& how) {
+    return nlohmann::json::parse(output(generate({"--json", "--exit", "fixed:loops=2/1", "--exit-prompt=" + how})));
+  };
+  const nlohmann::json whole = run("whole");
+  EXPECT_EQ(whole["exit_prompt"], "whole");
+  EXPECT_EQ(whole["mean_loops_per_prompt_token"], 3);
+  EXPECT_EQ(whole["tokens"][0]["loops"], 3);
+  const nlohmann::json never = run("never");
+  EXPECT_EQ(never["exit_prompt"], "never");
+  EXPECT_EQ(never["tokens"][0]["loops"], 7);
+  EXPECT_EQ(never["tokens"][1]["loops"], 3);
+}
+
+TEST_F(GoodRun, GenerateReadsEarlyWithoutSaving) {
+  const nlohmann::json json = nlohmann::json::parse(output(generate({"--json", "--exit", "fixed:loops=2/1,save=no"})));
+  EXPECT_EQ(json["tokens"][0]["group_loops"], (std::vector<int>{1, 4, 3, 1}));
+  EXPECT_EQ(json["tokens"][0]["group_loops_read"], (std::vector<int>{1, 2, 1, 1}));
+  EXPECT_FALSE(nlohmann::json::parse(output(generate({"--json"})))["tokens"][0].contains("group_loops_read"));
+}
+
+TEST_F(GoodRun, NoiseInTheStatesIsToldOf) {
+  ModelSpec spec = small_spec();
+  spec.groups[1].first_state = FirstState::noise;
+  const ModelFolder folder(spec);
+  const auto run = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments = {"generate", "-m", folder.path().string(), "-p", "abcd", "-n", "16", "--json"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return nlohmann::json::parse(output(arguments));
+  };
+  const nlohmann::json noisy = run({"--test-noise", "fixed=0.5"});
+  EXPECT_EQ(noisy["test_noise"], "fixed=0.5");
+  EXPECT_FALSE(run({}).contains("test_noise"));
+  EXPECT_NE(noisy["text"], run({})["text"]);
 }
 
 TEST_F(GoodRun, GenerateLetsAPromptSeeItselfWhole) {

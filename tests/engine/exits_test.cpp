@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "engine/exit_walk.hpp"
 #include "model_folder.hpp"
 
 namespace gyre {
@@ -17,66 +18,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-/// A token's way through one group of six loops: what a rule is asked, loop after loop.
-class Walk {
- public:
-  explicit Walk(const std::string& rule, std::uint64_t stream = 0)
-      : spec_(one_group()), exit_(parse_exit(rule), {spec_, {1, 6}, {}}, stream) {}
-
-  /// The loop after which the token leaves and why; 6 and "end" when it never does.
-  std::pair<int, std::string> run(std::vector<LoopStep> steps, int position = 0) {
-    exit_.enter_group(1, position);
-    for (std::size_t k = 0; k < steps.size(); ++k) {
-      steps[k].group = 1;
-      steps[k].loop = static_cast<int>(k) + 1;
-      if (k > 0) steps[k].previous_step_norm = steps[k - 1].step_norm;
-      steps[k].first_step_norm = steps[0].step_norm;
-      const auto how = exit_.reads(steps[k].loop).logits;
-      if (how) read_.emplace_back(steps[k].loop, *how);
-      if (!how) steps[k].logits = {};
-      if (const auto reason = exit_.leave_after(steps[k])) return {steps[k].loop, std::string(*reason)};
-    }
-    return {6, "end"};
-  }
-
-  /// Loops after which it looked at logits, and how they were read.
-  [[nodiscard]] const std::vector<std::pair<int, LoopStep::Readout>>& read() const { return read_; }
-
-  static ModelSpec one_group() {
-    ModelSpec spec = small_spec();
-    spec.groups = {spec.groups[0], spec.groups[1]};
-    spec.groups[1].loops = 6;
-    return spec;
-  }
-
- private:
-  ModelSpec spec_;
-  BoundedExit exit_;
-  std::vector<std::pair<int, LoopStep::Readout>> read_;
-};
-
-using Left = std::pair<int, std::string>;
-
-/// Five loops with these accelerations; states of norm 10 and steps of norm 2.
-std::vector<LoopStep> accelerations(const std::vector<float>& values) {
-  std::vector<LoopStep> steps(values.size());
-  for (std::size_t k = 0; k < values.size(); ++k) {
-    steps[k].acceleration = values[k];
-    steps[k].state_norm = 10;
-    steps[k].step_norm = 2;
-  }
-  return steps;
-}
-
-std::vector<LoopStep> step_norms(const std::vector<float>& values) {
-  std::vector<LoopStep> steps(values.size());
-  for (std::size_t k = 0; k < values.size(); ++k) {
-    steps[k].step_norm = values[k];
-    steps[k].state_norm = 10;
-  }
-  return steps;
-}
 
 TEST(AccelerationExit, IsDefinedFromTheSecondLoop) {
   EXPECT_EQ(Walk("accel:tau=1,form=absolute").run(accelerations({0, 0, 0, 0, 0})), Left(2, "acceleration"));
@@ -121,13 +62,6 @@ TEST(StepExit, LeavesWhenTheStepIsShort) {
   EXPECT_EQ(Walk("step:tau=0.25,form=normalised").run(step_norms({4, 2, 0.9F, 2, 2})), Left(3, "step"));
   EXPECT_EQ(Walk("step:tau=0.2,form=normalised").run(step_norms({4, 2, 0.9F, 2, 2})), Left(6, "end"));
   EXPECT_EQ(Walk("step:tau=1,form=absolute,hits=2").run(step_norms({0.5F, 2, 0.9F, 0.9F, 2})), Left(4, "step"));
-}
-
-/// Loops that decode to these logits.
-std::vector<LoopStep> decoded(const std::vector<std::vector<float>>& logits) {
-  std::vector<LoopStep> steps(logits.size());
-  for (std::size_t k = 0; k < steps.size(); ++k) steps[k].logits = logits[k];
-  return steps;
 }
 
 TEST(KlExit, ComparesTheDistributionsAfterTwoLoops) {
@@ -419,7 +353,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, WrongRule,
     ::testing::Values(
         Mistake{"fastest", {"\"fastest\"", "fixed, accel, step, kl, random"}}, Mistake{"", {"fixed, accel"}},
-        Mistake{"accel:tao=1", {"accel", "\"tao\"", "tau, hits, form, min, max"}},
+        Mistake{"accel:tao=1", {"accel", "\"tao\"", "tau, hits, form, min, max, every, first, against, end, save"}},
         Mistake{"accel", {"accel", "tau is missing"}}, Mistake{"step:hits=2", {"step", "tau is missing"}},
         Mistake{"step:hits=2", {"step", "tau is missing"}}, Mistake{"accel:tau=x", {"accel", "tau=x"}},
         Mistake{"accel:tau=-1", {"tau=-1"}}, Mistake{"accel:tau=nan", {"tau=nan"}},
@@ -433,7 +367,16 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"random", {"random", "weights is missing"}}, Mistake{"random:weights=0/0", {"all weights are zero"}},
         Mistake{"random:weights=1/a", {"weights=1/a"}}, Mistake{"random:weights=1/", {"weights=1/"}},
         Mistake{"random:weights=1/-1", {"weights=1/-1"}}, Mistake{"random:like=1", {"like", "earlier"}},
-        Mistake{"random:weights=1,seed=x", {"seed=x"}}));
+        Mistake{"random:weights=1,seed=x", {"seed=x"}}, Mistake{"step:tau=1,first=0", {"first=0"}},
+        Mistake{"step:tau=1,against=s0", {"against=s0", "loop, check"}},
+        Mistake{"kl:against=check", {"exit kl:against=check", "reads no states"}},
+        Mistake{"fixed:against=check", {"reads no states"}},
+        Mistake{"step:tau=1,end=check", {"end=check", "decodes nothing"}},
+        Mistake{"kl:end=never", {"end=never", "loop, check"}}, Mistake{"kl:save=maybe", {"save=maybe", "yes, no"}},
+        Mistake{"kl:end=check,save=no", {"save=no", "settled already"}},
+        Mistake{"kl:start=100", {"start=100", "none, uniform"}},
+        Mistake{"entropy-diff:start=uniform", {"start=uniform"}}, Mistake{"cosine:start=uniform", {"\"start\""}},
+        Mistake{"gate-weighted", {"exit gate-weighted", "needs a model whose head"}}));
 
 TEST(ExitHelp, NamesEveryRuleAndOption) {
   const std::string help = exit_help();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/kv_cache.hpp"
+#include "engine/test_noise.hpp"
 #include "model_folder.hpp"
 
 namespace gyre {
@@ -27,6 +28,15 @@ class Reference {
 
   /// Positions that its sequence has room for: long ones may turn otherwise.
   int context = 8;
+  TestNoise noise = {};
+  /// Of the tokens from here on, per group: the share of the state after each loop in what leaves the group. Empty: the
+  /// last state does.
+  std::vector<Vector> shares = {};
+
+  /// The state of a token after `loop` loops of a group, or as it enters (0), when it last ran.
+  [[nodiscard]] const Vector& state(int group, int loop, int position) const {
+    return states_.at({group, loop, position});
+  }
 
   /// Runs a token `depth[g]` loops through group g and returns its logits. Under every policy a token of the same
   /// prompt (positions from `prompt_begin`) reads the loop of its own number.
@@ -108,8 +118,11 @@ class Reference {
       fast.assign(first.begin(), first.end());
     }
     const Place place{static_cast<int>(g), position, prompt_begin};
+    states_[{place.group, 0, position}] = x;
+    Vector out(x.size());
     for (int loop = 0; loop < depths_.back()[g]; ++loop) {
       const Vector before = x;
+      add_noise(g, loop, position, x);
       if (group.injection == Injection::add) add(x, handed);
       if (group.injection == Injection::decay) {
         const Vector entering = linear(name + ".inject", handed);
@@ -129,14 +142,40 @@ class Reference {
       if (group.fast.there()) add(x, fast);
       run_layers(name, group.layers, 0, loop, place, x);
       if (group.loop_norm) x = norm(name + ".loop_norm", x);
-      if (loop == 0) continue;
-      for (std::size_t i = 0; i < x.size(); ++i) {
+      for (std::size_t i = 0; loop > 0 && i < x.size(); ++i) {
         x[i] = before[i] + static_cast<double>(group.damping) * (x[i] - before[i]);
       }
+      states_[{place.group, loop + 1, position}] = x;
+      if (shares.empty() || shares[g].empty()) continue;
+      for (std::size_t i = 0; i < x.size(); ++i) out[i] += shares[g][static_cast<std::size_t>(loop)] * x[i];
     }
+    if (!shares.empty() && !shares[g].empty()) x = out;
     if (group.exit_norm) x = norm(name + ".exit_norm", x);
     if (group.exit_linear) x = linear(name + ".exit", x);
     return x;
+  }
+
+  /// x ← (1 − b) x + b ε, then the norm on the sum of the last layer's MLP, where there is one.
+  void add_noise(std::size_t g, int loop, int position, Vector& x) const {
+    const Group& group = spec_.groups[g];
+    if (noise.kind == TestNoise::Kind::none || noise.amount == 0 || group.first_state != FirstState::noise ||
+        group.injection == Injection::none) {
+      return;
+    }
+    const auto a = static_cast<double>(noise.amount) * static_cast<double>(group.noise_std);
+    const std::uint64_t seed =
+        combine_seeds(combine_seeds(combine_seeds(noise_seed_, 0x74657374206e6f69), g), static_cast<unsigned>(loop));
+    double b = a;
+    if (noise.kind == TestNoise::Kind::geom) b = a / (loop + 1);
+    if (noise.kind == TestNoise::Kind::sqrt) b = a / std::sqrt(loop + 1.0);
+    if (noise.kind == TestNoise::Kind::line) b = std::max(a, (group.loops - loop) / static_cast<double>(group.loops));
+    if (noise.kind == TestNoise::Kind::chi) b = 2 * a * unit_interval(mix_bits(seed));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float epsilon = normal_at(seed, static_cast<std::size_t>(position) * x.size() + i);
+      x[i] = (1 - b) * x[i] + b * static_cast<double>(epsilon);
+    }
+    if (spec_.norm_placement != NormPlacement::sandwich && spec_.norm_placement != NormPlacement::post) return;
+    x = norm("groups." + std::to_string(g) + ".layers." + std::to_string(group.layers - 1) + ".mlp.norm_out", x);
   }
 
   /// Where a pass of layers happens.
@@ -197,17 +236,29 @@ class Reference {
     return {std::pow(theta, -2.0 * i / channels) / divisor, static_cast<double>(spec_.rotary_scale)};
   }
 
+  /// A number of the tables of the rotation.
+  [[nodiscard]] double table(double value) const {
+    if (!spec_.rotary_bf16) return value;
+    int exponent = 0;
+    const double fraction = std::frexp(static_cast<double>(static_cast<float>(value)), &exponent);
+    return std::ldexp(std::nearbyint(fraction * 256), exponent - 8);  // eight bits, ties to even
+  }
+
   void rotate(double* head, int position, bool window) const {
     if (spec_.position == PositionKind::learned) return;
     const int half = (spec_.rotary_channels > 0 ? spec_.rotary_channels : spec_.head_size) / 2;
     for (int i = 0; i < half; ++i) {
       const auto [frequency, scale] = turn_of(i, window);
-      const double angle = position * frequency;
+      const double angle = spec_.rotary_bf16
+                               ? static_cast<double>(static_cast<float>(position) * static_cast<float>(frequency))
+                               : position * frequency;
+      const double cosine = table(scale * std::cos(angle));
+      const double sine = table(scale * std::sin(angle));
       const bool adjacent = spec_.position == PositionKind::rotary_adjacent;
       double& a = head[adjacent ? 2 * i : i];
       double& b = head[adjacent ? 2 * i + 1 : i + half];
-      const double turned = scale * (a * std::cos(angle) - b * std::sin(angle));
-      b = scale * (a * std::sin(angle) + b * std::cos(angle));
+      const double turned = a * cosine - b * sine;
+      b = a * sine + b * cosine;
       a = turned;
     }
   }
@@ -373,6 +424,7 @@ class Reference {
   int token_ = 0;
   std::vector<std::vector<int>> depths_;
   std::map<std::tuple<int, int, int, int>, Entry> memory_;
+  std::map<std::tuple<int, int, int>, Vector> states_;
 };
 
 }  // namespace gyre

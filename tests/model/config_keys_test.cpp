@@ -234,10 +234,11 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{"ouro", "/early_exit_step", "1", "early_exit_step is 1; take it out and run 2 loops"},
                       Refusal{"ouro", "/early_exit_step", "0", "run 1 loops"},
                       Refusal{"ouro", "/early_exit_threshold", "0.9", "run with the exit gate:threshold=0.9"},
+                      Refusal{"ouro", "/early_exit_threshold", "0.9", "gate:threshold=0.9,save=no"},
                       Refusal{"ouro", "/early_exit_threshold", "\"x\"", "early_exit_threshold"},
                       Refusal{"ouro", "/use_sliding_window", "true", "use_sliding_window is true"},
                       Refusal{"ouro", "/attention_bias", "true", "attention_bias is true"},
-                      Refusal{"raven", "/test_time_noise", "0.1", "test_time_noise is 0.1"},
+                      Refusal{"raven", "/test_time_noise", "0.1", "choose the test noise of a run instead"},
                       Refusal{"raven", "/state_init", "\"zero\"", "state_init is \"zero\""},
                       Refusal{"raven", "/injection_type", "\"add\"", "injection_type is \"add\""},
                       Refusal{"raven", "/nonlin_name", "\"GELU\"", "nonlin_name is \"GELU\""},
@@ -299,6 +300,16 @@ TEST(ExitsInAConfiguration, ThatChangeNothingAreTaken) {
     config["early_exit_threshold"] = nlohmann::json::parse(value);
     expect_same(mapping_of("ouro", config), wanted, value);
   }
+  // The weights of a sum count where there is no threshold, and a file that is silent has one.
+  nlohmann::json config = config_of("ouro");
+  config["use_weighted_exit"] = true;
+  expect_same(mapping_of("ouro", config), wanted, "beside a threshold");
+  config.erase("early_exit_threshold");
+  expect_same(mapping_of("ouro", config), wanted, "beside the threshold of a silent file");
+  config["early_exit_threshold"] = nullptr;
+  EXPECT_THAT(
+      [&] { mapping_of("ouro", config); },
+      ThrowsMessage<Error>(HasSubstr("use_weighted_exit is true; take it out and run with the exit gate-weighted")));
 }
 
 TEST(KeyMessages, ShowLongValuesInPartAndKeysInOneLine) {

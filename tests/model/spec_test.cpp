@@ -159,12 +159,18 @@ TEST(Spec, DivisorsOfARotationNeedOne) {
   spec.rotary_divisors = {1, 2};
   EXPECT_NO_THROW(validate(spec, "x"));
   spec.position = PositionKind::learned;
-  EXPECT_THAT([&] { validate(spec, "x"); }, ThrowsMessage<Error>(HasSubstr("position is \"learned\"")));
+  EXPECT_THAT([&] { validate(spec, "x"); },
+              ThrowsMessage<Error>(HasSubstr("rotary_divisors are given, but position is \"learned\"")));
+  spec.rotary_divisors.clear();
+  EXPECT_NO_THROW(validate(spec, "x"));
+  spec.rotary_bf16 = true;
+  EXPECT_THAT([&] { validate(spec, "x"); },
+              ThrowsMessage<Error>(HasSubstr("rotary_bf16 is given, but position is \"learned\"")));
 }
 
 TEST(Spec, KeysThatFewModelsNeedAreWrittenForThoseAlone) {
   const nlohmann::json plain = to_json(small_spec());
-  for (const char* const key : {"norm_weights", "attention_gate", "prefix_lm", "rotary_divisors"}) {
+  for (const char* const key : {"norm_weights", "attention_gate", "prefix_lm", "rotary_divisors", "rotary_bf16"}) {
     EXPECT_FALSE(plain.contains(key)) << key;
   }
   for (const char* const key : {"norm", "tied_head", "logit_softcap", "qk_norm_eps"}) EXPECT_TRUE(plain.contains(key));
@@ -180,7 +186,7 @@ TEST(Spec, EveryKeyIsReadAndWritten) {
       "kv_heads": 2, "head_size": 4, "ffn_size": 8, "norm": "rms", "norm_placement": "sandwich", "norm_eps": 0.25,
       "norm_weights": false, "final_norm": false, "embedding_norm": true, "qk_norm": "full", "qk_norm_eps": 0.125,
       "attention_gate": true, "prefix_lm": true, "position": "rotary_adjacent", "rotary_theta": 500.5,
-      "rotary_divisors": [1.0, 2.5], "mlp": "relu_squared", "biases": true, "qkv_biases": true, "tied_head": false,
+      "rotary_divisors": [1.0, 2.5], "rotary_bf16": true, "mlp": "relu_squared", "biases": true, "qkv_biases": true, "tied_head": false,
       "logit_softcap": 15.0, "embedding_scale": -2.0,
       "groups": [
         {"name": "prelude", "layers": 1, "loops": 1, "exit_norm": true, "exit_linear": true},

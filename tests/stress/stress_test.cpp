@@ -43,10 +43,13 @@ const std::vector<KvType> kKvTypes = {KvType::f32, KvType::bf16, KvType::q8_0};
 const std::vector<std::string> kPromptRules = {"accel:tau=0.3",
                                                "accel:tau=0.8,form=normalised,hits=2",
                                                "step:tau=0.5,every=2",
+                                               "step:tau=0.6,first=1,every=2,against=check",
+                                               "accel:tau=0.9,every=2,against=check",
                                                "cosine:tau=0.1",
                                                "random:weights=2/1/1/1",
                                                "random:weights=1/0/1/2,min=2",
                                                "kl:tau=0.1,decode=lens",
+                                               "kl:tau=0.5,decode=lens,first=2,start=uniform",
                                                "entropy-diff:tau=0.05,decode=lens,max=3",
                                                "argmax-stability:steps=1,decode=lens",
                                                "fixed"};

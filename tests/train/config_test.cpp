@@ -99,6 +99,7 @@ TEST(TrainingPlan, RefusesByNameWhatTheTrainableModelDoesNotCompute) {
   const std::vector<std::pair<std::string, json>> switches = {{"/qk_norm", "head"},
                                                               {"/embedding_norm", true},
                                                               {"/rotary_divisors", {1, 2, 3}},
+                                                              {"/rotary_bf16", true},
                                                               {"/qkv_biases", true},
                                                               {"/norm_weights", false},
                                                               {"/attention_gate", true},

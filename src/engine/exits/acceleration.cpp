@@ -1,26 +1,21 @@
-#include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/exits/latent.hpp"
 
 namespace gyre {
 namespace {
 
 /// Second-order rule of arXiv 2509.23314: a^(k) = ‖Δ^(k) − Δ^(k−1)‖₂ below tau; the paper's own has hits = 2.
-class AccelerationExit : public ExitRule {
+class AccelerationExit : public LatentExit {
  public:
-  AccelerationExit(ConsecutiveHits hits, Form form) : hits_(hits), form_(form) {}
+  AccelerationExit(ConsecutiveHits hits, Form form) : LatentExit(hits, "acceleration"), form_(form) {}
 
-  [[nodiscard]] ExitReads reads() const override { return {.norms = true}; }
-
-  void enter_group(int /*group*/, int /*position*/) override { hits_.reset(); }
-
-  std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    if (step.loop < 2) return {};
-    if (!hits_.fires(step.acceleration / form_scale(form_, step, step.step_norm + step.previous_step_norm))) return {};
-    return "acceleration";
+ protected:
+  [[nodiscard]] std::optional<float> quantity(const LoopStep& step) const override {
+    if (step.steps < 2) return {};
+    return step.acceleration / form_scale(form_, step, step.step_norm + step.previous_step_norm);
   }
 
  private:
-  ConsecutiveHits hits_;
   Form form_;
 };
 

@@ -1,32 +1,24 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/exits/latent.hpp"
 
 namespace gyre {
 namespace {
 
 /// 1 − cos(x^(k), x^(k−1)) below tau. By norms, ‖Δ‖² = (‖x‖ − ‖y‖)² + 2 ‖x‖‖y‖ (1 − cos), so that nothing cancels.
-class CosineExit : public ExitRule {
+class CosineExit : public LatentExit {
  public:
-  explicit CosineExit(ConsecutiveHits hits) : hits_(hits) {}
+  explicit CosineExit(ConsecutiveHits hits) : LatentExit(hits, "cosine") {}
 
-  [[nodiscard]] ExitReads reads() const override { return {.norms = true}; }
-
-  void enter_group(int /*group*/, int /*position*/) override { hits_.reset(); }
-
-  std::optional<std::string_view> leave_after(const LoopStep& step) override {
+ protected:
+  [[nodiscard]] std::optional<float> quantity(const LoopStep& step) const override {
     const float longer = step.state_norm - step.previous_state_norm;
     const float area = 2 * step.state_norm * step.previous_state_norm;
     if (area < std::numeric_limits<float>::min()) return {};  // a state of zeros points nowhere
-    const float distance = std::max(0.0F, step.step_norm * step.step_norm - longer * longer) / area;
-    if (!hits_.fires(distance)) return {};
-    return "cosine";
+    return std::max(0.0F, step.step_norm * step.step_norm - longer * longer) / area;
   }
-
- private:
-  ConsecutiveHits hits_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@ ExitKind step_exit();
 ExitKind kl_exit();
 ExitKind random_exit();
 ExitKind gate_exit();
+ExitKind gate_weighted_exit();
 // The six criteria of Huginn's own program (arXiv 2502.05171), with its thresholds; kl above is the fourth.
 ExitKind latent_diff_exit();
 ExitKind cosine_exit();

@@ -1,25 +1,20 @@
-#include "engine/exits/hits.hpp"
 #include "engine/exits/kinds.hpp"
+#include "engine/exits/latent.hpp"
 
 namespace gyre {
 namespace {
 
 /// First-order rule: ‖Δ^(k)‖₂ below tau.
-class StepExit : public ExitRule {
+class StepExit : public LatentExit {
  public:
-  StepExit(ConsecutiveHits hits, Form form) : hits_(hits), form_(form) {}
+  StepExit(ConsecutiveHits hits, Form form) : LatentExit(hits, "step"), form_(form) {}
 
-  [[nodiscard]] ExitReads reads() const override { return {.norms = true}; }
-
-  void enter_group(int /*group*/, int /*position*/) override { hits_.reset(); }
-
-  std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    if (!hits_.fires(step.step_norm / form_scale(form_, step, step.first_step_norm))) return {};
-    return "step";
+ protected:
+  [[nodiscard]] std::optional<float> quantity(const LoopStep& step) const override {
+    return step.step_norm / form_scale(form_, step, step.first_step_norm);
   }
 
  private:
-  ConsecutiveHits hits_;
   Form form_;
 };
 

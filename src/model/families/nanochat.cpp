@@ -60,6 +60,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.norm_eps = spec.qk_norm_eps = kEps;
   spec.embedding_norm = true;
   spec.qk_norm = QkNorm::after_rotary;
+  spec.rotary_bf16 = true;  // whatever the type of its weights
   spec.mlp = MlpKind::relu_squared;
   spec.tied_head = false;
   spec.logit_softcap = object.number("logit_softcap", 1e-6, 1e6, 15.0F);

@@ -36,7 +36,7 @@ ConfigKeys keys() {
        {"nonlin_name", R"(["SiLU"])"},
        {"norm_class_name", R"(["RMSNorm_llama"])"},
        {"state_init", R"(["like-init"])", "set it so and choose the first state of a run instead"},
-       {"test_time_noise", "[0]"}},
+       {"test_time_noise", "[0]", "set it to 0 and choose the test noise of a run instead"}},
       {{"hidden_size", "n_embd"}, {"num_attention_heads", "n_heads"}, {"tie_word_embeddings", "tie_embeddings"}}};
 }
 

@@ -4,7 +4,8 @@ Norms on the sums as in Huginn; rotated halves, turned the other way round than 
 and k; relu(x)^2. `config.json` holds the `model_config` of the checkpoint's meta file. The vocabulary is padded to a
 multiple of 64 in the tensors and cut in the logits. First state: the prelude's output ("inject_init_prelude"), noise
 ("inject_init_random", the default of training; zero in `logits.zero_state` here), or the prelude's output without any
-injection ("passthrough").
+injection ("passthrough"). The tables of the rotation are made in float32 and kept in bfloat16; `logits.f32_tables` has
+them exact.
 """
 
 import numpy as np
@@ -73,7 +74,7 @@ def rounded_to_bf16(x):
 
 
 class LoopedNanochat(Stations):
-    def __init__(self, config, tensors, zero_state=False, bf16_tables=False):
+    def __init__(self, config, tensors, zero_state=False, bf16_tables=True):
         super().__init__(config, tensors, int(config["train_recur_mean"]), EPS)
         self.head_size = config["n_embd"] // config["n_head"]
         self.inverse = ops.frequencies(self.head_size, THETA)
@@ -83,7 +84,8 @@ class LoopedNanochat(Stations):
         q, k, v = (self.linear(p + name, x).reshape(len(x), -1, self.head_size) for name in ("c_q", "c_k", "c_v"))
         cos, sin = ops.rotation(step.positions, self.inverse)
         if self.bf16_tables:
-            cos, sin = rounded_to_bf16(cos), rounded_to_bf16(sin)
+            angle = np.asarray(step.positions, np.float32)[:, None] * self.inverse.astype(np.float32)[None, :]
+            cos, sin = (rounded_to_bf16(f(angle))[:, None, :] for f in (np.cos, np.sin))
         q, k = (ops.rms_norm(ops.rotate_half_backwards(y, cos, sin), None, EPS) for y in (q, k))
         keys, values = step.cache.exchange(p, loop, step.positions, k, v)
         return self.linear(p + "c_proj", ops.attention(q, keys, values, step.positions))
@@ -115,7 +117,7 @@ class LoopedNanochat(Stations):
 
 
 def variants(model, ids, arrays, meaning):
-    """Other first states, and the rotation tables rounded to bfloat16 as the published program keeps them."""
+    """Other first states, and rotation tables that are not rounded."""
     def logits(name, text, **options):
         config = model.config | options.pop("config", {})
         other = LoopedNanochat(config, model.t, **options)
@@ -124,7 +126,7 @@ def variants(model, ids, arrays, meaning):
 
     logits("logits.zero_state", "from a first state of zeros", zero_state=True)
     logits("logits.passthrough", "under input_injection passthrough", config={"input_injection": "passthrough"})
-    logits("logits.bf16_tables", "with cos and sin rounded to bfloat16", bf16_tables=True)
+    logits("logits.f32_tables", "with cos and sin that are not rounded to bfloat16", bf16_tables=False)
     return {}
 
 

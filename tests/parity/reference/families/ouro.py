@@ -111,12 +111,25 @@ def skip_by_gate(model, ids, threshold):
     return depths, np.stack(rows)
 
 
+def expected_logits(model, states, gates):
+    """sum_t p_t head(state_t), p_t the gate's probability that a token leaves after loop t.
+
+    p_t = lambda_t prod_{j < t} (1 - lambda_j), lambda = sigmoid(gate); what is left falls to the last loop.
+    """
+    leaves = ops.sigmoid(gates[:-1])
+    left = np.concatenate([np.ones_like(gates[:1]), np.cumprod(1.0 - leaves, axis=0)])
+    shares = np.concatenate([left[:-1] * leaves, left[-1:]])
+    return sum(share[:, None] * model.head(state) for share, state in zip(shares, states))
+
+
 def gate_cases(model, ids, arrays, meaning):
     """The gate's logits, the loops it chooses, and the logits of a model that leaves there."""
     states = decoder.prefill(model, ids, model.default_loops).states
     gates = model.gate(states)
     arrays["gates"] = gates
     meaning["gates"] = "[loop, tokens] gate logits at default depth, all tokens at once"
+    arrays["weighted"] = expected_logits(model, states, gates)
+    meaning["weighted"] = "[tokens, vocabulary] expected logits over the loops at which the gate lets tokens leave"
     chosen = {}
     for threshold in (0.3, 0.5, 0.9):
         depths = exit_loops(gates, threshold)

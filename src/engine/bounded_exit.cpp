@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/error.hpp"
+#include "engine/exits.hpp"
+
+// What holds for every rule, whatever it looks at.
+
+namespace gyre {
+
+BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream) {
+  ExitOptions options(choice.kind, choice.options, stream);
+  read_schedule(options, choice.text);
+  rule_ = exit_kind_named(choice.kind, choice.text).make(options, context);
+  read_comparison(options, choice.text);
+}
+
+void BoundedExit::read_schedule(ExitOptions& options, const std::string& text) {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  least_ = options.integer("min", 1, 1, kMost);
+  most_ = options.integer("max", kMost, 1, kMost);
+  every_ = options.integer("every", 1, 1, kMost);
+  first_ = options.integer("first", every_, 1, kMost);
+  if (least_ > most_) throw Error("exit {}: min={} is more than max={}", text, least_, most_);
+}
+
+void BoundedExit::read_comparison(ExitOptions& options, const std::string& text) {
+  constexpr std::array<std::string_view, 2> kWith = {"loop", "check"};
+  constexpr std::array<std::string_view, 2> kSave = {"yes", "no"};
+  const ExitReads reads = rule_->reads();
+  since_check_ = options.choice("against", kWith, 0) == 1;
+  if (since_check_ && !reads.norms) {
+    throw Error("exit {}: against=check: the rule reads no states; leave it out", text);
+  }
+  ends_at_check_ = options.choice("end", kWith, 0) == 1;
+  if (ends_at_check_ && !reads.logits) {
+    throw Error("exit {}: end=check: the rule decodes nothing; leave it out", text);
+  }
+  saves_ = options.choice("save", kSave, 0) == 0;
+  if (!saves_ && (ends_at_check_ || rule_->share(1, true))) {
+    throw Error("exit {}: save=no: what is read is settled already; leave it out", text);
+  }
+}
+
+void BoundedExit::enter_group(int group, int position) {
+  left_after_ = 0;
+  rule_->enter_group(group, position);
+}
+
+bool BoundedExit::asks_after(int loop) const {
+  // Counted in askings, from 0: this one, and the first that may let the token leave.
+  const int asking = (loop - first_) / every_;
+  const int first = least_ > first_ ? (least_ - first_ - 1) / every_ + 1 : 0;
+  return is_check(loop) && first - asking <= rule_->lookback();
+}
+
+ExitReads BoundedExit::reads(int loop) const {
+  if (left_after_ > 0) return {};
+  ExitReads reads = rule_->reads();
+  reads.since_check = since_check_;
+  if (!asks_after(loop)) reads.logits.reset();
+  if (since_check_ && loop > 0) reads.norms = is_check(loop);
+  return reads;
+}
+
+std::optional<std::string_view> BoundedExit::leave_together(std::span<const LoopStep> steps) {
+  if (left_after_ > 0) return {};
+  const int loop = steps.back().loop;
+  rule_->see(steps.back());
+  std::optional<std::string_view> reason;
+  if (asks_after(loop)) reason = rule_->leave_together(steps);
+  if (loop < least_) reason.reset();
+  if (!reason && loop >= most_) reason = "max";
+  if (reason && !saves_) left_after_ = loop;
+  return reason;
+}
+
+Reading BoundedExit::reading(int loop, bool last) const {
+  if (const auto share = rule_->share(loop, last)) return {loop > 1 ? 1.0F : 0.0F, *share};
+  const bool behind_exit = left_after_ > 0 && loop > left_after_;
+  const bool behind_check = ends_at_check_ && loop > first_ && !is_check(loop);
+  return behind_exit || behind_check ? Reading{1, 0} : Reading{0, 1};
+}
+
+}  // namespace gyre
