@@ -179,13 +179,13 @@ TEST_F(HrmTextGguf, TensorsThatAreMissingOrTooManyAreNamed) {
   expect_refused("output_norm.weight has no place");
 }
 
-/// Made by tests/parity/make_hrm_gguf.py. Measured: 1e-6.
+/// Made by tests/parity/make_hrm_gguf.py. Measured: 6e-6.
 TEST(HrmTextGgufOfLlamaCpp, GivesItsLogits) {
   const Expected expected("hrm_text_gguf");
   const Model model = Model::load(golden() / "hrm_text_gguf" / "model.gguf");
   EXPECT_TRUE(model.spec().prefix_lm);
   EXPECT_EQ(model.spec().kv_heads, 2);
-  EXPECT_LT(error(logits_of(model, expected.tokens()), expected.floats("logits")), 1e-5F);
+  EXPECT_LT(error(logits_of(model, expected.tokens()), expected.floats("logits")), 3e-5F);
 }
 
 }  // namespace
