@@ -10,6 +10,8 @@
 #include "format/json_object.hpp"
 #include "model/families.hpp"
 #include "model/families/decoder_names.hpp"
+#include "model/gguf_hrm_text.hpp"
+#include "model/gguf_phi3.hpp"
 
 namespace gyre {
 namespace {
@@ -24,7 +26,7 @@ struct Renamed {
 constexpr std::array<Renamed, 3> kTopNames = {{{"model.embed_tokens.weight", "token_embd.weight"},
                                                {"model.norm.weight", "output_norm.weight"},
                                                {"lm_head.weight", "output.weight"}}};
-constexpr std::array<Renamed, 21> kLayerNames = {{{"self_attn.q_proj.weight", "attn_q.weight"},
+constexpr std::array<Renamed, 24> kLayerNames = {{{"self_attn.q_proj.weight", "attn_q.weight"},
                                                   {"self_attn.k_proj.weight", "attn_k.weight"},
                                                   {"self_attn.v_proj.weight", "attn_v.weight"},
                                                   {"self_attn.q_proj.bias", "attn_q.bias"},
@@ -32,6 +34,9 @@ constexpr std::array<Renamed, 21> kLayerNames = {{{"self_attn.q_proj.weight", "a
                                                   {"self_attn.v_proj.bias", "attn_v.bias"},
                                                   {"self_attn.o_proj.weight", "attn_output.weight"},
                                                   {"self_attn.o_proj.bias", "attn_output.bias"},
+                                                  {"self_attn.gate_proj.weight", "attn_gate.weight"},
+                                                  {"self_attn.qkv_proj.weight", "attn_qkv.weight"},
+                                                  {"mlp.gate_up_proj.weight", "ffn_up.weight"},
                                                   {"self_attn.q_norm.weight", "attn_q_norm.weight"},
                                                   {"self_attn.k_norm.weight", "attn_k_norm.weight"},
                                                   {"input_layernorm.weight", "attn_norm.weight"},
@@ -52,6 +57,7 @@ std::string gguf_name(const std::string& stored, const std::string& architecture
     if (name.stored == stored) return std::string(name.gguf);
   }
   constexpr std::string_view kLayer = "model.layers.";
+  if (!stored.starts_with(kLayer)) return stored;
   const std::size_t dot = stored.find('.', kLayer.size());
   const std::string_view rest = std::string_view(stored).substr(dot + 1);
   const std::string block = "blk." + stored.substr(kLayer.size(), dot - kLayer.size()) + ".";
@@ -150,6 +156,8 @@ void require_known_keys(const Gguf& file, const std::string& architecture, std::
     if (!full.starts_with(own)) continue;
     const std::string_view key = std::string_view(full).substr(own.size());
     if (architecture == "gemma3" && among(kGemma3, key)) continue;
+    if (architecture == "hrm_text" && among(kHrmTextKeys, key)) continue;
+    if (architecture == "phi3" && key == "attention.sliding_window") continue;
     if (!among(kUsed, key) && !among(kHarmless, key)) require_neutral(file, full, key, head_size);
   }
 }
@@ -240,7 +248,7 @@ void add_gemma3(const Gguf& file, nlohmann::json& config) {
   if (window > 0) config["sliding_window"] = window;
 }
 
-/// Heads are of one width, all of which is rotated.
+/// Heads are of one width, all of which is rotated but in Phi 3.
 std::int64_t head_size_of(const Gguf& file, const std::string& architecture, std::int64_t hidden, std::int64_t heads) {
   const auto key = [&](const char* name) { return architecture + "." + name; };
   const std::string where = file.path().string();
@@ -253,7 +261,7 @@ std::int64_t head_size_of(const Gguf& file, const std::string& architecture, std
     throw Error("{}: {} is not the head size, {}; gyre does one size for keys and values", where,
                 key("attention.value_length"), size);
   }
-  if (file.integer(key("rope.dimension_count"), 1, kMost, size) != size) {
+  if (architecture != "phi3" && file.integer(key("rope.dimension_count"), 1, kMost, size) != size) {
     throw Error("{}: {} is not the head size, {}; gyre rotates whole heads", where, key("rope.dimension_count"), size);
   }
   return size;
@@ -292,10 +300,13 @@ nlohmann::json config_of(const Gguf& file, const std::string& architecture) {
       {"rope_theta", file.number(key("rope.freq_base"), 1, 1e12, 10000.0)},
       {"tie_word_embeddings", !file.tensors().contains("output.weight")},
   };
-  if (nlohmann::json rotation = rotation_of(file, architecture); !rotation.is_null()) {
+  const bool own_rotation = architecture == "phi3" && has_phi3_factors(file);
+  if (nlohmann::json rotation = own_rotation ? nullptr : rotation_of(file, architecture); !rotation.is_null()) {
     config["rope_scaling"] = std::move(rotation);
   }
   if (architecture == "gemma3") add_gemma3(file, config);
+  if (architecture == "hrm_text") add_hrm_text(file, config);
+  if (architecture == "phi3") add_phi3(file, config);
   const std::int64_t loops = file.integer(key("num_loops"), 1, kMostLoops, 1);
   const bool skip_norm = file.boolean(key("skip_loop_final_norm"), false);
   if (architecture == "nanbeige" || loops > 1) {
@@ -320,6 +331,16 @@ void divide_frequencies(ModelSpec& spec, const TensorView& divisors) {
   for (float& divisor : spec.rotary_divisors) divisor *= linear;
 }
 
+/// Queries, keys and values may be one matrix in the file, of rows in that order.
+void take_fused(Recipe& recipe, const TensorStore& tensors) {
+  constexpr std::string_view kFirst = "attn_q.weight";
+  if (recipe.parts.empty() || !recipe.parts[0].ends_with(kFirst) || tensors.has(recipe.parts[0])) return;
+  const std::string block = recipe.parts[0].substr(0, recipe.parts[0].size() - kFirst.size());
+  if (!tensors.has(block + "attn_qkv.weight")) return;
+  recipe.parts[0] = block + "attn_qkv.weight";
+  recipe.parts.erase(recipe.parts.begin() + 1, recipe.parts.begin() + 3);
+}
+
 /// The stack loops as Nanbeige's does, whatever its architecture is called.
 bool loops(const nlohmann::json& config) { return config.value("num_loops", 1) > 1; }
 
@@ -337,11 +358,11 @@ Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
   require_model(file);
   const std::string where = file.path().string();
   const std::string architecture = file.text("general.architecture");
-  constexpr std::array<std::string_view, 6> kKnown = {"llama", "qwen2", "qwen3", "olmo2", "nanbeige", "gemma3"};
-  if (std::find(kKnown.begin(), kKnown.end(), architecture) == kKnown.end()) {
-    throw Error(
-        "{}: general.architecture is \"{}\"; gyre reads llama, qwen2, qwen3, olmo2, nanbeige and gemma3, and its own",
-        where, architecture);
+  constexpr std::array<std::string_view, 8> kKnown = {"llama",    "qwen2",  "qwen3",    "olmo2",
+                                                      "nanbeige", "gemma3", "hrm_text", "phi3"};
+  if (!among(kKnown, architecture)) {
+    throw Error("{}: general.architecture is \"{}\"; gyre reads {}, and its own", where, architecture,
+                fmt::join(kKnown, ", "));
   }
   nlohmann::json config = config_of(file, architecture);
   if (architecture == "llama" && loops(config)) config["model_type"] = "nanbeige";
@@ -350,15 +371,22 @@ Mapping gguf_mapping(const Gguf& file, const TensorStore& tensors) {
                 config.at("num_loops").dump());
   }
   Mapping mapping = map_checkpoint(family_of(config, where), config, tensors, where);
-  LayerBiases biases = biases_of(file);
-  biases.qkv = biases.qkv || mapping.spec.qkv_biases;
-  map_biases(mapping, biases);
+  if (architecture != "hrm_text") {
+    LayerBiases biases = biases_of(file);
+    biases.qkv = biases.qkv || mapping.spec.qkv_biases;
+    map_biases(mapping, biases);
+  }
   for (auto& [name, recipe] : mapping.recipes) {
-    for (std::string& part : recipe.parts) part = gguf_name(part, architecture);
+    for (std::string& part : recipe.parts) {
+      if (architecture == "hrm_text") part = plain_hrm_text_name(part, mapping.spec.groups[0].layers);
+      part = gguf_name(part, architecture);
+    }
+    take_fused(recipe, tensors);
     // The one that Gemma's norms add is in the file's weights.
     if (architecture == "gemma3" && name.find("norm") != std::string::npos) recipe.arrange = nullptr;
   }
   mapping.unused = {"rope_freqs.weight"};
+  if (architecture == "phi3") mapping.unused.insert(mapping.unused.end(), {kPhi3Short, kPhi3Long});
   // llama.cpp's converter reorders q and k of Llama so that pairs are neighbours; the others stay in halves.
   if (architecture == "llama" || architecture == "nanbeige") mapping.spec.position = PositionKind::rotary_adjacent;
   if (file.tensors().contains("rope_freqs.weight")) {
