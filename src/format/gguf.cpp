@@ -176,7 +176,12 @@ class Gguf::Reader {
   std::uint64_t position_ = 0;
 };
 
-Gguf::Gguf(const std::filesystem::path& path) : file_(path) {
+Gguf::Gguf(const std::filesystem::path& path) : Gguf(path, OneFile{}) {
+  const std::int64_t parts = integer(kGgufSplitCountKey, 0, kGgufMostParts, 1);
+  if (parts > 1) *this = joined(parts);
+}
+
+Gguf::Gguf(const std::filesystem::path& path, OneFile /*alone*/) : file_(path) {
   const std::string where = path.string();
   if (!file_.text().starts_with(kGgufMagic)) throw Error("{}: not a GGUF file (it does not begin with GGUF)", where);
   Reader reader(file_.bytes(), where);
@@ -194,7 +199,6 @@ Gguf::Gguf(const std::filesystem::path& path) : file_(path) {
                 file_.bytes().size());
   }
   read_metadata(reader, values);
-  refuse_part();
   place_tensors(reader, read_tensors(reader, tensors));
 }
 
@@ -205,16 +209,6 @@ void Gguf::read_metadata(Reader& reader, std::uint64_t count) {
     const auto [entry, is_new] = values_.emplace(std::move(key), value);
     if (!is_new) throw Error("{}: the key {} is there twice; the file is damaged", reader.where(), entry->first);
   }
-}
-
-void Gguf::refuse_part() const {
-  constexpr std::int64_t kMost = UINT16_MAX;
-  const std::int64_t count = integer("split.count", 0, kMost, 1);
-  if (count <= 1) return;
-  const std::int64_t number = integer("split.no", 0, kMost, 0) + 1;
-  throw Error(
-      "{}: part {} of {} of a model; gyre reads models in one file, join them: llama-gguf-split --merge PART-1 OUT",
-      path().string(), number, count);
 }
 
 std::map<std::string, std::uint64_t> Gguf::read_tensors(Reader& reader, std::uint64_t count) {

@@ -23,12 +23,15 @@ enum class GgufType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, 
 /// of tensors, their data. Every count, length, offset and size is checked against the file before it is used; nothing
 /// is decoded before it is asked for.
 ///
+/// Of a model that llama-gguf-split cut, any part opens all of them: the metadata are those of the first, the tensors
+/// those of every part.
+///
 /// The getters throw Error with the file and the key when the key is missing (and no default was given), of another
 /// type, or out of range. Whole numbers of every width are integers, and numbers too.
 class Gguf {
  public:
-  /// Throws Error when the file is damaged, is one part of several, or holds a tensor of a type that is not among those
-  /// of DType.
+  /// Throws Error when the file is damaged, is one of several parts that are not all there or do not belong together,
+  /// or holds a tensor of a type that is not among those of DType.
   explicit Gguf(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
@@ -50,8 +53,10 @@ class Gguf {
   /// Throws Error when there is none of that name.
   [[nodiscard]] const TensorView& at(const std::string& name) const;
 
+  /// The file, or the first of several.
   [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
-  [[nodiscard]] std::span<const std::byte> file_bytes() const { return file_.bytes(); }
+  /// The bytes of the file, or of every part in its order.
+  [[nodiscard]] std::vector<std::span<const std::byte>> file_bytes() const;
 
  private:
   /// A value where it lies. Of a list: the type and number of its elements, and the bytes behind those two.
@@ -62,10 +67,18 @@ class Gguf {
     std::span<const std::byte> bytes;
   };
   class Reader;
+  struct OneFile {};
+
+  /// What the one file holds, a part or not.
+  Gguf(const std::filesystem::path& path, OneFile);
 
   void read_metadata(Reader& reader, std::uint64_t count);
-  /// Throws Error when the file is one of several that llama-gguf-split made of a model.
-  void refuse_part() const;
+  /// The files of a model of `count` parts, by the name of this one.
+  [[nodiscard]] std::vector<std::filesystem::path> part_paths(std::int64_t count) const;
+  /// Throws Error unless `part` is part `number` (from 0) of the `count` of this model, whose first part this is.
+  void require_part(const Gguf& part, std::int64_t number, std::int64_t count) const;
+  /// This part and all others as one.
+  [[nodiscard]] Gguf joined(std::int64_t count) const;
   /// Fills tensors_ but for their bytes; gives the offset of each in the data.
   std::map<std::string, std::uint64_t> read_tensors(Reader& reader, std::uint64_t count);
   void place_tensors(Reader& reader, const std::map<std::string, std::uint64_t>& offsets);
@@ -75,6 +88,7 @@ class Gguf {
   [[nodiscard]] std::string where(std::string_view key) const;
 
   MappedFile file_;
+  std::vector<MappedFile> later_parts_;
   std::map<std::string, Value, std::less<>> values_;
   std::map<std::string, TensorView> tensors_;
 };

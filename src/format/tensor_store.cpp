@@ -103,17 +103,23 @@ const TensorView& TensorStore::at(const std::string& name) const {
   throw Error("{}: the tensor {} is missing", where(), name);
 }
 
+std::vector<std::span<const std::byte>> TensorStore::file_bytes() const {
+  if (gguf_) return gguf_->file_bytes();
+  std::vector<std::span<const std::byte>> files;
+  for (const Safetensors& shard : shards_) files.push_back(shard.file_bytes());
+  return files;
+}
+
 std::string TensorStore::hash() const {
-  if (gguf_) return sha256_of_mapped(gguf_->file_bytes());
-  if (shards_.size() == 1) return sha256_of_mapped(shards_.front().file_bytes());
+  const std::vector<std::span<const std::byte>> files = file_bytes();
+  if (files.size() == 1) return sha256_of_mapped(files.front());
   std::string hashes;
-  for (const Safetensors& shard : shards_) hashes += sha256_of_mapped(shard.file_bytes());
+  for (const std::span<const std::byte> file : files) hashes += sha256_of_mapped(file);
   return sha256(std::as_bytes(std::span(hashes)));
 }
 
 void TensorStore::drop_pages() const {
-  if (gguf_) gyre::drop_pages(gguf_->file_bytes());
-  for (const Safetensors& shard : shards_) gyre::drop_pages(shard.file_bytes());
+  for (const std::span<const std::byte> file : file_bytes()) gyre::drop_pages(file);
 }
 
 }  // namespace gyre

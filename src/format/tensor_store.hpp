@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,18 +36,21 @@ class TensorStore {
   /// Throws Error when there is none of that name, or when it is of a type that gyre does not read.
   [[nodiscard]] const TensorView& at(const std::string& name) const;
 
-  /// The GGUF file that this was made of, with its metadata; null when it was made of others.
+  /// The GGUF file (or parts) that this was made of, with its metadata; null when it was made of others.
   [[nodiscard]] const Gguf* gguf() const { return gguf_ ? &*gguf_ : nullptr; }
   /// SHA-256 in hexadecimal: of the file, as sha256sum gives it; of several, of their SHA-256 in hexadecimal one after
   /// the other in the order of the files' names.
   [[nodiscard]] std::string hash() const;
   /// Lets go of the memory that reading the files took. Every byte can be read again.
   void drop_pages() const;
-  /// The file, or the index of several: what a message about the checkpoint begins with.
+  /// The file, the index of several or the first of several parts: what a message about the checkpoint begins with.
   [[nodiscard]] std::string where() const { return where_.string(); }
 
  private:
   TensorStore() = default;
+
+  /// Of every file, in the order of their names.
+  [[nodiscard]] std::vector<std::span<const std::byte>> file_bytes() const;
 
   std::filesystem::path where_;
   std::vector<Safetensors> shards_;  ///< in the order of their names

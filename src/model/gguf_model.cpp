@@ -168,10 +168,6 @@ void require_model(const Gguf& file) {
   if (const std::string type = file.text("general.type", "model"); type != "model") {
     throw Error("{}: general.type is \"{}\"; this file is no model by itself", where, type);
   }
-  const std::int64_t count = file.integer("split.count", 0, 1 << 16, 1);
-  if (count <= 1) return;
-  throw Error("{}: part {} of {}; gyre reads models in one file: join the parts with llama-gguf-split --merge", where,
-              file.integer("split.no", 0, 1 << 16, 0) + 1, count);
 }
 
 /// What positions are divided by. As in llama.cpp, a factor without a type is linear, scale_linear is the key's name of

@@ -1,5 +1,7 @@
 #include "model/model_path.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -53,11 +55,22 @@ fs::path snapshot_of(const fs::path& root) {
   if (there.empty())
     throw Error("{}: a model of the Hugging Face cache without a snapshot; download it again", root.string());
   if (name.empty()) {
-    throw Error("{}: a model of the Hugging Face cache without refs/main; give one of its snapshots: {}", root.string(),
-                (root / "snapshots" / there.front()).string());
+    throw Error("{}: a model of the Hugging Face cache without refs/main; give one of the {} snapshots in {}: {}",
+                root.string(), there.size(), (root / "snapshots").string(), fmt::join(there, ", "));
   }
   throw Error("{}: refs/main names the snapshot \"{}\", which is not there; download it again, or give {}",
               root.string(), name, (root / "snapshots" / there.front()).string());
+}
+
+/// The folder of a model in the cache that `path` names: itself, or the folder of its snapshots; or nothing.
+fs::path cache_root_of(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::exists(path / "config.json", ignored)) return {};
+  if (is_folder(path / "snapshots")) return path;
+  const fs::path whole = fs::absolute(path / "", ignored).lexically_normal().parent_path();
+  const bool snapshots =
+      whole.filename() == "snapshots" && whole.parent_path().filename().string().starts_with("models--");
+  return snapshots ? (path / "..").lexically_normal() : fs::path();
 }
 
 }  // namespace
@@ -70,8 +83,8 @@ fs::path resolve_model_path(const fs::path& path) {
         "{}: not there; a model is a GGUF file, or a folder with config.json, model.safetensors and tokenizer.json",
         path.string());
   }
-  if (fs::exists(path / "config.json", ignored) || !is_folder(path / "snapshots")) return path;
-  return snapshot_of(path);
+  const fs::path root = cache_root_of(path);
+  return root.empty() ? path : snapshot_of(root);
 }
 
 void require_model_file(const fs::path& folder, const char* name) {

@@ -53,6 +53,22 @@ bool dropped_by_bert(char32_t character) {
   return character == 0 || character == U'\uFFFD' || is_control(character);
 }
 
+bool dropped_by_nmt(char32_t character) {
+  return (character >= 0x01 && character <= 0x08) || character == 0x0B || (character >= 0x0E && character <= 0x1F) ||
+         character == 0x7F || character == 0x8F || character == 0x9F;
+}
+
+bool is_space_to_nmt(char32_t character) {
+  constexpr std::u32string_view kSpaces = U"\t\n\f\r\u1680\u200B\u200C\u200D\u200E\u200F\u2028\u2029\u2581\uFEFF\uFFFD";
+  return kSpaces.find(character) != std::u32string_view::npos;
+}
+
+std::string run_nmt(std::string_view text) {
+  return map_characters(text, [](std::string& made, char32_t character) {
+    if (!dropped_by_nmt(character)) append_utf8(made, is_space_to_nmt(character) ? U' ' : character);
+  });
+}
+
 struct NamedForm {
   std::string_view name;
   NormalForm form;
@@ -88,7 +104,12 @@ Normalizer::Step Normalizer::read_step(const nlohmann::json& json, const std::st
     step.allow({"type", "strip_left", "strip_right"});
     return Strip{step.boolean("strip_left"), step.boolean("strip_right")};
   }
+  if (type == "Precompiled") {
+    step.allow({"type", "precompiled_charsmap"});
+    return CharactersMap(step.text("precompiled_charsmap"), where);
+  }
   step.allow({"type"});
+  if (type == "Nmt") return Nmt{};
   if (type == "Lowercase") return Lowercase{};
   if (type == "StripAccents") return StripAccents{};
   for (const NamedForm& named : kForms) {
@@ -96,7 +117,7 @@ Normalizer::Step Normalizer::read_step(const nlohmann::json& json, const std::st
   }
   throw Error(
       "{}: the type \"{}\" is not supported; choose one of NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, "
-      "Prepend, Replace, BertNormalizer, Sequence",
+      "Prepend, Replace, BertNormalizer, Precompiled, Nmt, Sequence",
       where, type);
 }
 
@@ -143,6 +164,8 @@ std::string Normalizer::run(const Step& step, std::string_view text, const Growt
       [&](const auto& known) -> std::string {
         using Known = std::decay_t<decltype(known)>;
         if constexpr (std::is_same_v<Known, Form>) return normalize(text, known.form);
+        if constexpr (std::is_same_v<Known, CharactersMap>) return known.apply(text, growth);
+        if constexpr (std::is_same_v<Known, Nmt>) return run_nmt(text);
         if constexpr (std::is_same_v<Known, Lowercase>) return lower_case(text);
         if constexpr (std::is_same_v<Known, StripAccents>) return without(text, is_mark);
         if constexpr (std::is_same_v<Known, Strip>) return std::string(strip(text, known.left, known.right));

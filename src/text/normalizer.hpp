@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "text/characters_map.hpp"
 #include "text/split_pattern.hpp"
 #include "text/unicode.hpp"
 
@@ -50,7 +51,10 @@ class Normalizer {
     bool strip_accents;
     bool lower_case;
   };
-  using Step = std::variant<Form, Lowercase, StripAccents, Strip, Prepend, ReplaceText, ReplacePattern, Bert>;
+  /// Control characters dropped, marks of spaces and what looks like none as spaces.
+  struct Nmt {};
+  using Step = std::variant<CharactersMap, Nmt, Form, Lowercase, StripAccents, Strip, Prepend, ReplaceText,
+                            ReplacePattern, Bert>;
 
   static Step read_step(const nlohmann::json& json, const std::string& where);
   static Step read_replace(const nlohmann::json& json, const std::string& where);

@@ -117,7 +117,7 @@ void PreTokenizer::read_step(const nlohmann::json& json, const std::string& wher
   if (read_simple_step(json, type, where)) return;
   throw Error(
       "{}: the type \"{}\" is not supported; choose one of ByteLevel, Split, Digits, Metaspace, Punctuation, "
-      "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence",
+      "BertPreTokenizer, Whitespace, WhitespaceSplit, CharDelimiterSplit, Sequence",
       where, type);
 }
 
@@ -136,6 +136,11 @@ bool PreTokenizer::read_simple_step(const nlohmann::json& json, const std::strin
     step.allow({"type"});
     steps_.emplace_back(SplitCharacters{is_white_space, SplitBehavior::removed});
     steps_.emplace_back(SplitCharacters{is_punctuation, SplitBehavior::isolated});
+  } else if (type == "CharDelimiterSplit") {
+    step.allow({"type", "delimiter"});
+    std::string delimiter;
+    append_utf8(delimiter, require_character(step, where, "delimiter"));
+    steps_.emplace_back(SplitPattern(quote_pattern(delimiter), where, SplitBehavior::removed));
   } else if (type == "WhitespaceSplit") {
     step.allow({"type"});
     steps_.emplace_back(SplitCharacters{is_white_space, SplitBehavior::removed});

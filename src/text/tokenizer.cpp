@@ -95,6 +95,7 @@ Tokenizer::Model Tokenizer::make_model() {
     verbatim[static_cast<std::size_t>(token.id)] = byte_level;
   }
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
+    if (is_hole(static_cast<std::int32_t>(i))) continue;
     if (!byte_level) {
       pieces_[i] = parts_.decoder.piece(parts_.names[i]);
       continue;
@@ -105,6 +106,7 @@ Tokenizer::Model Tokenizer::make_model() {
     if (spelled && !verbatim[i]) pieces_[i] = *spelled;
   }
   if (parts_.model == TokenizerModel::word_piece) return WordPieceModel(parts_, usable);
+  if (parts_.model == TokenizerModel::unigram) return UnigramModel(parts_, usable);
   return BpeModel(parts_, pieces_, usable);
 }
 
@@ -222,8 +224,14 @@ void Tokenizer::encode_word(std::string_view word, std::string_view text, std::v
     pieces->append(word, tokens);
     return;
   }
-  const std::size_t missing = std::get<BpeModel>(model_).append(word, tokens);
+  const auto* unigram = std::get_if<UnigramModel>(&model_);
+  const std::size_t missing =
+      unigram != nullptr ? unigram->append(word, tokens) : std::get<BpeModel>(model_).append(word, tokens);
   if (missing != std::string_view::npos) throw_unknown_character(word, missing, text, pieces_.size());
+}
+
+bool Tokenizer::is_hole(std::int32_t token) const {
+  return std::binary_search(parts_.holes.begin(), parts_.holes.end(), token);
 }
 
 const std::string& Tokenizer::piece(std::int32_t token) const {
@@ -238,6 +246,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> tokens) const {
     std::vector<std::string> names;
     for (const std::int32_t token : tokens) {
       static_cast<void>(piece(token));  // throws when there is no such token
+      if (is_hole(token)) continue;
       names.push_back(parts_.names[static_cast<std::size_t>(token)]);
     }
     return parts_.decoder.decode(std::move(names));

@@ -12,11 +12,12 @@
 #include "text/added_tokens.hpp"
 #include "text/bpe_model.hpp"
 #include "text/tokenizer_parts.hpp"
+#include "text/unigram_model.hpp"
 #include "text/word_piece_model.hpp"
 
 namespace gyre {
 
-/// Text to token ids and back: byte-pair encoding over bytes or over characters, or WordPiece.
+/// Text to token ids and back: byte-pair encoding over bytes or over characters, WordPiece or Unigram.
 /// Immutable once made; one object may serve many threads.
 class Tokenizer {
  public:
@@ -50,8 +51,10 @@ class Tokenizer {
   /// The text of the tokens, taken as a whole: a space that a tokenizer puts before each text is gone again. Bytes that
   /// are no character stay bytes in a byte-level vocabulary, and become U+FFFD otherwise.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> tokens) const;
-  /// The bytes that one token stands for inside a text. Throws Error when there is no such token.
+  /// The bytes that one token stands for inside a text: none where the vocabulary has a hole. Throws Error when the id
+  /// lies outside the vocabulary.
   [[nodiscard]] const std::string& piece(std::int32_t token) const;
+  /// Beyond the highest id.
   [[nodiscard]] int size() const { return static_cast<int>(pieces_.size()); }
   /// The tokens by id, spelled as in the file.
   [[nodiscard]] const std::vector<std::string>& names() const { return parts_.names; }
@@ -61,12 +64,13 @@ class Tokenizer {
   [[nodiscard]] std::optional<std::int32_t> added_token(std::string_view content) const;
 
  private:
-  using Model = std::variant<BpeModel, WordPieceModel>;
+  using Model = std::variant<BpeModel, WordPieceModel, UnigramModel>;
 
   void encode_plain(std::string_view section, std::string_view text, std::vector<std::int32_t>& tokens) const;
   void encode_words(std::string_view section, bool at_start, std::string_view text,
                     std::vector<std::int32_t>& tokens) const;
   void encode_word(std::string_view word, std::string_view text, std::vector<std::int32_t>& tokens) const;
+  [[nodiscard]] bool is_hole(std::int32_t token) const;
   [[nodiscard]] std::vector<AddedToken> added_tokens_of(bool normalized) const;
   [[nodiscard]] Model make_model();
 

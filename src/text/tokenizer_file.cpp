@@ -13,6 +13,8 @@ namespace {
 
 using Json = nlohmann::json;
 constexpr int kMostTokens = std::numeric_limits<int>::max();
+/// Each takes memory, so that a few high ids may not ask for a lot of it.
+constexpr std::size_t kMostHoles = std::size_t{1} << 20;
 
 /// How many characters of a file's text go into a message.
 constexpr std::size_t kMostQuoted = 80;
@@ -28,10 +30,13 @@ class TokenizerFileReader {
     const JsonObject top(root_, path_);
     top.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
                "decoder", "model"});
-    for (const std::string_view key : {"truncation", "padding"}) require_absent(root_, path_, key);
+    // What lengths `tokenizers` brings texts to; whoever runs a model, transformers too, sets that for each call.
+    for (const char* key : {"truncation", "padding"}) {
+      if (const Json* length = find_value(root_, key)) static_cast<void>(JsonObject(*length, path_ + ": " + key));
+    }
     read_model();
     read_added_tokens();
-    require_every_id();
+    list_names();
     parts_.stages = {dump_of(find_value(root_, "normalizer")), dump_of(find_value(root_, "pre_tokenizer")),
                      dump_of(find_value(root_, "post_processor")), dump_of(find_value(root_, "decoder"))};
     read_stages(parts_, path_);
@@ -47,9 +52,13 @@ class TokenizerFileReader {
       read_bpe(json, where);
     } else if (type == "WordPiece") {
       read_word_piece(json, where);
+    } else if (type == "Unigram") {
+      read_unigram(json, where);
     } else {
-      throw Error("{}: the type \"{}\" is not supported; it must be \"BPE\" or \"WordPiece\"", where, type);
+      throw Error("{}: the type \"{}\" is not supported; it must be \"BPE\", \"WordPiece\" or \"Unigram\"", where,
+                  type);
     }
+    in_model_ = static_cast<int>(json.at("vocab").size());
   }
 
   void read_bpe(const Json& json, const std::string& where) {
@@ -77,6 +86,28 @@ class TokenizerFileReader {
     parts_.longest_word = model.integer("max_input_chars_per_word", 1, kMostTokens, 100);
     read_vocabulary(require_part(json, where, "vocab"), where + ".vocab");
     parts_.unknown = known_id(model.text("unk_token", "[UNK]"), where);
+  }
+
+  void read_unigram(const Json& json, const std::string& where) {
+    const JsonObject model(json, where);
+    model.allow({"type", "unk_id", "vocab", "byte_fallback"});
+    parts_.model = TokenizerModel::unigram;
+    parts_.byte_fallback = model.boolean("byte_fallback", false);
+    const Json& pieces = model.array("vocab");
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const std::string here = fmt::format("{}.vocab[{}]", where, i);
+      const Json& piece = pieces[i];
+      if (!piece.is_array() || piece.size() != 2 || !piece[0].is_string() || !piece[1].is_number()) {
+        throw Error("{}: expected a token and its score, found {}", here, piece.dump().substr(0, kMostQuoted));
+      }
+      const auto name = piece[0].get<std::string>();
+      ids_.insert_or_assign(name, static_cast<std::int32_t>(i));  // of two alike the last counts
+      claim(static_cast<int>(i), name, here);
+      parts_.scores.push_back(piece[1].get<double>());
+    }
+    if (find_value(json, "unk_id") == nullptr) return;
+    const int most = static_cast<int>(pieces.size()) - 1;
+    if (most >= 0) parts_.unknown = model.integer("unk_id", 0, most);
   }
 
   void read_vocabulary(const Json& json, const std::string& where) {
@@ -151,23 +182,44 @@ class TokenizerFileReader {
     const auto known = ids_.find(token.content);
     token.in_vocabulary = known != ids_.end();
     if (!token.in_vocabulary) {
-      claim(token.id, token.content, where);
+      number(token, where);
     } else if (known->second != token.id) {
       throw Error("{}: id is {}, but model.vocab gives \"{}\" the id {}; make them equal", where, token.id,
                   token.content, known->second);
     }
+    highest_added_ = std::max(highest_added_, token.id);
     parts_.added.push_back(std::move(token));
   }
 
-  void require_every_id() {
+  /// A token outside the vocabulary has the id that the package `tokenizers` gives it, whatever the file says: that of
+  /// the last one and one more, or the number of tokens in the vocabulary.
+  void number(AddedToken& token, const std::string& where) {
+    const int next = std::max(highest_added_ + 1, in_model_);
+    const auto holder = names_.find(next);
+    if (token.id != next && holder != names_.end() && !names_.contains(token.id)) {
+      throw Error(
+          "{}: id is {}, but the package tokenizers gives \"{}\" the id {}, which is that of \"{}\"; leave no holes "
+          "in the ids of model.vocab",
+          where, token.id, token.content, next, holder->second);
+    }
+    if (!names_.contains(token.id)) token.id = next;
+    claim(token.id, token.content, where);
+  }
+
+  /// Ids may leave holes.
+  void list_names() {
     if (names_.empty()) throw Error("{}: model.vocab is empty; give it tokens", path_);
-    for (std::size_t i = 0; i < names_.size(); ++i) {
-      const auto found = names_.find(static_cast<int>(i));
-      if (found == names_.end()) {
-        throw Error("{}: model.vocab: no token has the id {}; {} tokens need the ids 0 to {}", path_, i, names_.size(),
-                    names_.size() - 1);
-      }
-      parts_.names.push_back(found->second);
+    const auto highest = std::max_element(names_.begin(), names_.end(), [](const auto& left, const auto& right) {
+                           return left.first < right.first;
+                         })->first;
+    if (static_cast<std::size_t>(highest) >= names_.size() + kMostHoles) {
+      throw Error("{}: model.vocab: the highest id is {} for {} tokens; more than {} ids without a token are refused",
+                  path_, highest, names_.size(), kMostHoles);
+    }
+    for (std::int32_t id = 0; id <= highest; ++id) {
+      const auto found = names_.find(id);
+      if (found == names_.end()) parts_.holes.push_back(id);
+      parts_.names.push_back(found == names_.end() ? std::string() : found->second);
     }
   }
 
@@ -176,6 +228,8 @@ class TokenizerFileReader {
   TokenizerParts parts_;
   std::unordered_map<std::string, std::int32_t> ids_;
   std::unordered_map<int, std::string> names_;
+  int in_model_ = 0;        // tokens of the vocabulary
+  int highest_added_ = -1;  // id of the added tokens so far
 };
 
 using OrderedJson = nlohmann::ordered_json;
@@ -196,6 +250,7 @@ OrderedJson added_tokens_json(const TokenizerParts& parts) {
 
 OrderedJson model_json(const TokenizerParts& parts) {
   std::vector<bool> outside(parts.names.size(), false);
+  for (const std::int32_t hole : parts.holes) outside[static_cast<std::size_t>(hole)] = true;
   for (const AddedToken& token : parts.added) outside[static_cast<std::size_t>(token.id)] = !token.in_vocabulary;
   OrderedJson::object_t vocabulary;
   for (std::size_t i = 0; i < parts.names.size(); ++i) {
@@ -205,6 +260,17 @@ OrderedJson model_json(const TokenizerParts& parts) {
   const auto name_of = [&](std::int32_t id) { return parts.names[static_cast<std::size_t>(id)]; };
   const OrderedJson unknown = parts.unknown ? OrderedJson(name_of(*parts.unknown)) : OrderedJson(nullptr);
   OrderedJson model;
+  if (parts.model == TokenizerModel::unigram) {
+    OrderedJson pieces = OrderedJson::array();
+    for (std::size_t i = 0; i < parts.scores.size(); ++i) {
+      pieces.push_back(OrderedJson::array({parts.names[i], parts.scores[i]}));
+    }
+    model["type"] = "Unigram";
+    model["unk_id"] = parts.unknown ? OrderedJson(*parts.unknown) : OrderedJson(nullptr);
+    model["vocab"] = std::move(pieces);
+    model["byte_fallback"] = parts.byte_fallback;
+    return model;
+  }
   if (parts.model == TokenizerModel::word_piece) {
     model["type"] = "WordPiece";
     model["unk_token"] = unknown;

@@ -10,6 +10,9 @@ void read_stages(TokenizerParts& parts, const std::string& where) {
   using Json = nlohmann::json;
   parts.normalizer = Normalizer::read(Json::parse(parts.stages.normalizer), where + ": normalizer");
   parts.pre_tokenizer = PreTokenizer::read(Json::parse(parts.stages.pre_tokenizer), where + ": pre_tokenizer");
+  if (parts.pre_tokenizer.byte_level() && parts.model == TokenizerModel::unigram) {
+    throw Error("{}: pre_tokenizer: ByteLevel does not go with a Unigram model; it must be \"Metaspace\"", where);
+  }
   parts.surrounding =
       read_post_processor(Json::parse(parts.stages.post_processor), where + ": post_processor", parts.names.size());
   const std::string here = where + ": decoder";

@@ -32,19 +32,22 @@ struct TokenizerStages {
   std::string decoder = R"({"type": "Fuse"})";
 };
 
-enum class TokenizerModel { bpe, word_piece };
+enum class TokenizerModel { bpe, word_piece, unigram };
 
-/// What a tokenizer is made of: every id from 0 to names.size() - 1 is there once, and merges name known ids.
+/// What a tokenizer is made of: every id from 0 to names.size() - 1 that is no hole is there once, and merges name
+/// known ids.
 struct TokenizerParts {
   TokenizerModel model = TokenizerModel::bpe;
-  std::vector<std::string> names;        ///< by id, spelled as in the file
-  std::vector<AddedToken> added;         ///< in order of id
-  std::optional<std::int32_t> unknown;   ///< stands for what the vocabulary cannot spell
-  std::vector<Merge> merges;             ///< BPE: in order of precedence
-  std::vector<std::int32_t> ranks;       ///< BPE: precedence of each merge where some have the same; or empty
-  bool ignore_merges = false;            ///< BPE: a word of the vocabulary is one token, whatever the merges say
-  bool byte_fallback = false;            ///< BPE: unknown characters become the tokens <0x00> to <0xFF> of their bytes
-  bool fuse_unknown = false;             ///< BPE: neighbouring unknown characters become one token
+  std::vector<std::string> names;       ///< by id, spelled as in the file
+  std::vector<std::int32_t> holes;      ///< ids that no token has, in order
+  std::vector<AddedToken> added;        ///< in order of id
+  std::optional<std::int32_t> unknown;  ///< stands for what the vocabulary cannot spell
+  std::vector<Merge> merges;            ///< BPE: in order of precedence
+  std::vector<std::int32_t> ranks;      ///< BPE: precedence of each merge where some have the same; or empty
+  bool ignore_merges = false;           ///< BPE: a word of the vocabulary is one token, whatever the merges say
+  std::vector<double> scores;           ///< Unigram: by id, of what is in its vocabulary
+  bool byte_fallback = false;  ///< BPE, Unigram: unknown characters become the tokens <0x00> to <0xFF> of their bytes
+  bool fuse_unknown = false;   ///< BPE: neighbouring unknown characters become one token
   std::string continuing_prefix = "##";  ///< WordPiece: in front of a piece that does not begin a word
   int longest_word = 100;                ///< WordPiece: characters; longer words are unknown
   TokenizerStages stages;                ///< what the next four were read from

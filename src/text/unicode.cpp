@@ -111,6 +111,12 @@ bool is_word_character(char32_t character) {
   return enclosed || character == U'\u200C' || character == U'\u200D' || category_of(character) == UTF8PROC_CATEGORY_PC;
 }
 
+bool GraphemeBreaks::before(char32_t character) {
+  const auto last = static_cast<utf8proc_int32_t>(std::exchange(last_, character));
+  if (std::exchange(first_, false)) return true;
+  return utf8proc_grapheme_break_stateful(last, static_cast<utf8proc_int32_t>(character), &state_);
+}
+
 bool is_bert_ideograph(char32_t character) {
   // The published list of ranges, not a property: it leaves out Hangul and the kana on purpose.
   constexpr std::array<std::pair<char32_t, char32_t>, 8> kRanges = {{{0x3400, 0x4DBF},

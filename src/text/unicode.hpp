@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,18 @@ bool is_mark(char32_t character);
 bool is_control(char32_t character);
 /// What \w matches (UTS #18): Alphabetic, marks, decimal digits, connectors, and the joiners U+200C and U+200D.
 bool is_word_character(char32_t character);
+/// Goes through a text from its start and tells where its clusters of characters begin (UAX #29, extended grapheme
+/// clusters).
+class GraphemeBreaks {
+ public:
+  /// Whether one begins with the next character.
+  bool before(char32_t character);
+
+ private:
+  char32_t last_ = 0;
+  bool first_ = true;
+  std::int32_t state_ = 0;
+};
 /// The ideographs that BERT makes words of their own.
 bool is_bert_ideograph(char32_t character);
 

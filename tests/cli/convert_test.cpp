@@ -138,7 +138,7 @@ TEST_F(ConvertRun, AScaleThatIsNoNumberIsRefusedInOneLine) {
   std::string bytes = read_text(damaged);
   {
     const Gguf file(damaged);
-    const auto offset = file.at("embed.weight").bytes.data() - file.file_bytes().data();
+    const auto offset = file.at("embed.weight").bytes.data() - file.file_bytes().front().data();
     bytes.replace(static_cast<std::size_t>(offset), 2, std::string("\x00\x7e", 2));
   }
   write_text_atomically(damaged, bytes);

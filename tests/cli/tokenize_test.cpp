@@ -126,8 +126,6 @@ TEST_F(SharedCases, AGenerationEndsWithTheTurn) {
 TEST_F(SharedCases, WhatCannotBeReadSaysWhatItIs) {
   expect_refused({"generate", "-m", at("gguf-no-merges/model.gguf"), "-p", "the", "-n", "1"},
                  {"tokenizer.ggml.merges"});
-  expect_refused({"info", "-m", at("gguf-split/m-00001-of-00002.gguf")}, {"part 1 of 2", "--merge"});
-  expect_refused({"info", "-m", at("gguf-split/m-00002-of-00002.gguf")}, {"part 2 of 2"});
   expect_refused({"info", "-m", at("hf-lfs-pointer")}, {"model.safetensors", "Git LFS pointer"});
   expect_refused({"info", "-m", at("safetensors-duplicate-key")}, {"tensor lm_head.weight", "twice"});
   const ProgramRun run = run_gyre({"info", "-m", at("hub-cache-root/models--org--tiny")});
@@ -138,6 +136,15 @@ TEST_F(SharedCases, WhatCannotBeReadSaysWhatItIs) {
     EXPECT_THAT(run.err, HasSubstr("the text of a link"));
   }
   EXPECT_EQ(run_gyre({"tokenize", "-t", at("tokenize-gguf/model.gguf"), "hi"}).status, 0);
+}
+
+TEST_F(SharedCases, AnyPartOfAModelRunsIt) {
+  const Json first = generate("gguf-split/m-00001-of-00002.gguf", {"-p", "hi", "-n", "4"});
+  const Json second = generate("gguf-split/m-00002-of-00002.gguf", {"-p", "hi", "-n", "4"});
+  EXPECT_EQ(first["tokens"], second["tokens"]);
+  EXPECT_EQ(first["text"], second["text"]);
+  const ProgramRun run = run_gyre({"tokenize", "-t", at("gguf-split/m-00002-of-00002.gguf"), "hi"});
+  EXPECT_EQ(run.status, 0) << run.err;
 }
 
 TEST_F(SharedCases, TokensAreThoseOfThePythonPackage) {

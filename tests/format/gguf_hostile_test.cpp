@@ -85,19 +85,6 @@ class HostileGguf : public ::testing::Test {
   ScratchFolder scratch_;
 };
 
-TEST_F(HostileGguf, APartOfAModelIsCalledSo) {
-  constexpr std::uint32_t kU16 = 2;
-  const auto part = [&](std::uint16_t number, std::uint16_t count) {
-    GgufBytes file = with_key(GgufBytes::key("split.no", kU16, GgufBytes::number(number)));
-    file.keys.push_back(GgufBytes::key("split.count", kU16, GgufBytes::number(count)));
-    return file;
-  };
-  expect_refused(part(1, 3), "part 2 of 3 of a model");
-  expect_refused(part(0, 2), "llama-gguf-split --merge");
-  write(part(0, 1).whole());
-  EXPECT_EQ(Gguf(path()).tensors().size(), 1U);
-}
-
 TEST_F(HostileGguf, TheSoundOneIsReadInBothVersions) {
   GgufBytes file = sound();
   for (const std::uint32_t version : {2U, 3U}) {

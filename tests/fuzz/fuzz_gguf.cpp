@@ -27,7 +27,7 @@ void gguf(Bytes input) {
   attempt([&] {
     const Gguf file(path);
     for (const std::string& key : file.keys()) read_value(file, key);
-    read_tensors(file.tensors(), file.file_bytes());
+    read_tensors(file.tensors(), file.file_bytes().front());
   });
   attempt([&] { read_weights(Model::load(path)); });
 }

@@ -35,14 +35,16 @@ class LlamaGguf : public ::testing::Test {
 
   void set(const std::string& key, GgufValue value) { metadata_[key] = std::move(value); }
 
-  void write() const {
+  void write() const { write(file()); }
+
+  void write(const fs::path& path) const {
     std::vector<GgufEntry> entries;
     for (const auto& [key, value] : metadata_) entries.push_back({key, value});
     std::vector<NamedTensor> named;
     for (const auto& [name, stored] : tensors_) {
       named.push_back({name, {DType::f32, stored.shape, std::as_bytes(std::span(stored.values))}});
     }
-    write_gguf(file(), entries, named);
+    write_gguf(path, entries, named);
   }
 
   [[nodiscard]] std::vector<float> logits() const {
@@ -59,6 +61,7 @@ class LlamaGguf : public ::testing::Test {
     EXPECT_THAT([&] { static_cast<void>(Model::load(file())); }, ThrowsMessage<Error>(HasSubstr(says)));
   }
 
+  [[nodiscard]] const fs::path& folder() const { return folder_.path(); }
   [[nodiscard]] fs::path file() const { return folder_ / "model.gguf"; }
 
   std::map<std::string, GgufValue> metadata_ = {
@@ -228,8 +231,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"llama.rope.dimension_sections", std::vector<std::int32_t>{2, 1, 1}, "llama.rope.dimension_sections"},
         Refused{"llama.vocab_size", std::uint32_t{57}, "llama.vocab_size is 57, but token_embd.weight has 56 rows"},
         Refused{"llama.frobnicate", std::uint32_t{1}, "the key llama.frobnicate is not known"},
-        Refused{"general.type", std::string("adapter"), "general.type is \"adapter\""},
-        Refused{"split.count", std::uint32_t{3}, "part 1 of 3"}));
+        Refused{"general.type", std::string("adapter"), "general.type is \"adapter\""}));
 
 TEST_F(LlamaGguf, HeadsDivideTheWidthUnlessTheyHaveTheirOwn) {
   metadata_.erase("llama.attention.key_length");
@@ -237,9 +239,29 @@ TEST_F(LlamaGguf, HeadsDivideTheWidthUnlessTheyHaveTheirOwn) {
   expect_refused("llama.embedding_length (24) must be a multiple of llama.attention.head_count (5)");
 }
 
-TEST_F(LlamaGguf, ALaterPartOfAModelSaysWhichItIs) {
-  metadata_ = {{"split.no", std::uint32_t{1}}, {"split.count", std::uint32_t{2}}};
-  expect_refused("part 2 of 2");
+TEST_F(LlamaGguf, InPartsGivesTheSameLogits) {
+  const std::vector<float> whole = logits();
+  const auto stem = [this](int part) { return folder() / fmt::format("m-0000{}-of-00003.gguf", part + 1); };
+  const auto everything = metadata_;
+  const auto tensors = tensors_;
+  for (const bool repeated : {false, true}) {  // an older form of parts
+    auto tensor = tensors.begin();
+    for (int part = 0; part < 3; ++part) {
+      metadata_ = part == 0 || repeated ? everything : decltype(metadata_){};
+      set("split.no", std::uint32_t(part));
+      set("split.count", std::uint32_t{3});
+      set("split.tensors.count", static_cast<std::int32_t>(tensors.size()));
+      tensors_.clear();
+      for (std::size_t i = 0; i < tensors.size() / 3 || (part == 2 && tensor != tensors.end()); ++i) {
+        tensors_.insert(*tensor++);
+      }
+      write(stem(part));
+    }
+    for (int part = 0; part < 3; ++part) {
+      const Model model = Model::load(stem(part));
+      EXPECT_EQ(logits_of(model, expected_.tokens()), whole);
+    }
+  }
 }
 
 TEST_F(LlamaGguf, LoopsAreNanbeiges) {
@@ -263,6 +285,8 @@ TEST(GgufCases, OfTheReportsGiveTheRightModels) {
   EXPECT_FALSE(divisors.empty());
   EXPECT_EQ(divisors, Model::load(scaled / "linear4.gguf").spec().rotary_divisors);
   EXPECT_TRUE(Model::load(scaled / "plain.gguf").spec().rotary_divisors.empty());
+  const fs::path parts = cases / "gguf-split";
+  EXPECT_EQ(Model::load(parts / "m-00001-of-00002.gguf").hash(), Model::load(parts / "m-00002-of-00002.gguf").hash());
 }
 
 }  // namespace

@@ -255,9 +255,13 @@ class ModelPath : public LanguageTest {
 TEST_F(ModelPath, TheRootOfACacheFolderIsItsMainSnapshot) {
   snapshot("abc");
   EXPECT_EQ(resolve_model_path(root()), root() / "snapshots" / "abc");  // the only one
+  EXPECT_EQ(resolve_model_path(root() / "snapshots"), root() / "snapshots" / "abc");
   snapshot("def");
-  expect_refused("without refs/main");
+  expect_refused("without refs/main; give one of the 2 snapshots in " + (root() / "snapshots").string() + ": abc, def");
   reference("def\n");
+  for (const char* name : {"snapshots", "snapshots/"}) {
+    EXPECT_EQ(resolve_model_path(root() / name), root() / "snapshots" / "def");
+  }
   EXPECT_EQ(resolve_model_path(root()), root() / "snapshots" / "def");
   EXPECT_EQ(load_language(root()).tokenizer.size(), 2);
   EXPECT_THAT([&] { Model::load(root()); }, ThrowsMessage<Error>(HasSubstr("def: there is no config.json")));
