@@ -185,7 +185,9 @@ const TensorView& Safetensors::at(const std::string& name) const {
   if (found != tensors_.end()) return found->second;
   const auto other = unsupported_.find(name);
   if (other == unsupported_.end()) throw Error("{}: the tensor {} is missing", path().string(), name);
-  throw Error("{}: tensor {} is of type {}; gyre reads F32, F16 and BF16", path().string(), name, other->second);
+  const bool eight_bits = other->second.starts_with("F8_");
+  throw Error("{}: tensor {} is of type {}; gyre reads F32, F16 and BF16{}", path().string(), name, other->second,
+              eight_bits ? ": this is an FP8 checkpoint, take the model's BF16 one, or a GGUF file" : "");
 }
 
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {

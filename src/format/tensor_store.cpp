@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "format/json_object.hpp"
+#include "format/torch_checkpoint.hpp"
 
 namespace gyre {
 namespace {
@@ -68,6 +69,9 @@ TensorStore TensorStore::open(const fs::path& folder) {
   std::error_code ignored;
   if (fs::exists(whole, ignored)) return TensorStore(Safetensors(whole));
   if (!fs::exists(index, ignored)) {
+    if (const fs::path pickle = torch_checkpoint_in(folder); !pickle.empty()) {
+      throw Error("{}: {}", pickle.string(), kTorchMend);
+    }
     throw Error("{}: holds neither model.safetensors nor model.safetensors.index.json", folder.string());
   }
   const std::map<std::string, std::string> files = read_index(index);
@@ -99,6 +103,16 @@ const TensorView& TensorStore::at(const std::string& name) const {
   if (found != tensors_.end()) return found->second;
   for (const Safetensors& shard : shards_) {
     if (shard.unsupported().contains(name)) return shard.at(name);  // says which type it is of
+  }
+  // As AutoGPTQ and AutoAWQ store a matrix, packed beside its scales.
+  constexpr std::string_view kWeight = "weight";
+  const std::string packed = name.ends_with(kWeight) ? name.substr(0, name.size() - kWeight.size()) + "qweight" : name;
+  for (const Safetensors& shard : shards_) {
+    if (!shard.unsupported().contains(packed)) continue;
+    throw Error(
+        "{}: instead of the tensor {} there is {}: this is a GPTQ or AWQ checkpoint, take the model's BF16 one, or a "
+        "GGUF file",
+        where(), name, packed);
   }
   throw Error("{}: the tensor {} is missing", where(), name);
 }

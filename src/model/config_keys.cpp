@@ -1,7 +1,9 @@
 #include "model/config_keys.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -107,8 +109,38 @@ const ConfigKeys& common_keys() {
   return keys;
 }
 
+namespace {
+
+/// A checkpoint of packed or scaled numbers, by the name of who made it.
+void refuse_quantized(const nlohmann::json& config, const std::string& where) {
+  const auto found = config.find("quantization_config");
+  if (found == config.end() || !found->is_object()) return;
+  const auto text = [&](const char* key) {
+    const auto value = found->find(key);
+    return value != found->end() && value->is_string() ? value->get<std::string>() : std::string();
+  };
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kKinds = {
+      {{"gptq", "a GPTQ checkpoint"},
+       {"awq", "an AWQ checkpoint"},
+       {"fp8", "an FP8 checkpoint"},
+       {"fbgemm_fp8", "an FP8 checkpoint"},
+       {"bitsandbytes", "a checkpoint of bitsandbytes"},
+       {"compressed-tensors", "a checkpoint of compressed-tensors"}}};
+  const std::string method = text("quant_method");
+  for (const auto& [name, kind] : kKinds) {
+    if (method != name) continue;
+    throw Error(
+        "{}: {} (quantization_config: quant_method \"{}\"), whose numbers gyre does not read; take the model's "
+        "BF16 checkpoint, or a GGUF file",
+        where, kind, method);
+  }
+}
+
+}  // namespace
+
 void require_known_keys(const nlohmann::json& config, const ConfigKeys& keys, std::string_view family,
                         const std::string& where) {
+  refuse_quantized(config, where);
   for (const auto& [key, value] : config.items()) {
     if (take(config, key, keys, family, where) || take(config, key, common_keys(), family, where)) continue;
     if (value.is_null() || harmless_by_its_name(key)) continue;

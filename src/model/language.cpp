@@ -108,6 +108,12 @@ void refuse_unknown_keys(const Gguf& file) {
 }
 
 GgufVocabulary vocabulary_of(const Gguf& file) {
+  constexpr const char* kModel = "tokenizer.ggml.model";
+  const std::string model = file.text(kModel, "none");
+  if (model == "none" || model == "no_vocab") {
+    throw Error("{}: this GGUF file holds no tokenizer ({} {}); convert the model with its tokenizer",
+                file.path().string(), kModel, file.has(kModel) ? "is \"" + model + "\"" : "is missing");
+  }
   refuse_unknown_keys(file);
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   const auto id = [&](const char* key) { return static_cast<int>(file.integer(key, -1, kMost, -1)); };

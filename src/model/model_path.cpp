@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "format/torch_checkpoint.hpp"
 
 namespace gyre {
 namespace {
@@ -62,6 +63,14 @@ fs::path snapshot_of(const fs::path& root) {
               root.string(), name, (root / "snapshots" / there.front()).string());
 }
 
+/// What people give in place of a GGUF file.
+void refuse_other_kinds(const fs::path& file) {
+  if (is_torch_checkpoint(MappedFile(file).text())) throw Error("{}: {}", file.string(), kTorchMend);
+  if (file.extension() != ".safetensors" && file.extension() != ".json") return;
+  throw Error("{}: one file of a model folder; give the folder, which holds config.json and tokenizer.json too",
+              file.string());
+}
+
 /// The folder of a model in the cache that `path` names: itself, or the folder of its snapshots; or nothing.
 fs::path cache_root_of(const fs::path& path) {
   std::error_code ignored;
@@ -77,7 +86,10 @@ fs::path cache_root_of(const fs::path& path) {
 
 fs::path resolve_model_path(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_regular_file(path, ignored)) return path;
+  if (fs::is_regular_file(path, ignored)) {
+    refuse_other_kinds(path);
+    return path;
+  }
   if (!is_folder(path)) {
     throw Error(
         "{}: not there; a model is a GGUF file, or a folder with config.json, model.safetensors and tokenizer.json",
@@ -99,12 +111,14 @@ void require_model_file(const fs::path& folder, const char* name) {
     return is_folder(entry.path()) &&
            (fs::exists(entry.path() / "config.json") || is_folder(entry.path() / "snapshots"));
   });
+  const fs::path pickle = torch_checkpoint_in(folder);
   const bool pieces = std::string_view(name) == "tokenizer.json" && fs::exists(folder / "tokenizer.model", ignored);
   const std::string mend =
-      !gguf.empty()    ? fmt::format("give the file {}", gguf)
-      : !model.empty() ? fmt::format("give the model in it: {}", model)
-      : pieces         ? "its tokenizer.model (SentencePiece) is not read, save it with transformers as tokenizer.json"
-                       : "a model folder holds config.json, model.safetensors and tokenizer.json";
+      !gguf.empty()     ? fmt::format("give the file {}", gguf)
+      : !model.empty()  ? fmt::format("give the model in it: {}", model)
+      : !pickle.empty() ? fmt::format("{} is {}", pickle.filename().string(), kTorchMend)
+      : pieces          ? "its tokenizer.model (SentencePiece) is not read, save it with transformers as tokenizer.json"
+                        : "a model folder holds config.json, model.safetensors and tokenizer.json";
   throw Error("{}: there is no {}; {}", folder.string(), name, mend);
 }
 

@@ -111,6 +111,32 @@ TEST_F(TensorStoreFolder, ATensorOfAnotherTypeIsRefusedOnlyWhenItIsAskedFor) {
               ThrowsMessage<Error>(AllOf(HasSubstr("s-2.safetensors"), HasSubstr("tensor ids"), HasSubstr("I64"))));
 }
 
+TEST_F(TensorStoreFolder, CheckpointsOfOtherNumbersAreCalledSo) {
+  const auto write_one = [&](const std::string& name, const std::string& type, int bytes) {
+    const std::string header =
+        fmt::format(R"({{"{}":{{"dtype":"{}","shape":[1],"data_offsets":[0,{}]}}}})", name, type, bytes);
+    std::string length(8, '\0');
+    length[0] = static_cast<char>(header.size());
+    write_text("model.safetensors", length + header + std::string(static_cast<std::size_t>(bytes), '\0'));
+  };
+  const auto at = [&](const std::string& name, const std::string& says) {
+    const TensorStore store = open();
+    EXPECT_THAT([&] { static_cast<void>(store.at(name)); }, ThrowsMessage<Error>(HasSubstr(says)));
+  };
+  for (const char* type : {"F8_E4M3", "F8_E5M2"}) {
+    write_one("q.weight", type, 1);
+    at("q.weight",
+       fmt::format("tensor q.weight is of type {}; gyre reads F32, F16 and BF16: this is an FP8 checkpoint, "
+                   "take the model's BF16 one",
+                   type));
+  }
+  write_one("q.weight", "I8", 1);
+  at("q.weight", "tensor q.weight is of type I8; gyre reads F32, F16 and BF16");
+  write_one("q.qweight", "I32", 4);
+  at("q.weight", "instead of the tensor q.weight there is q.qweight: this is a GPTQ or AWQ checkpoint");
+  at("q.bias", "the tensor q.bias is missing");
+}
+
 TEST_F(TensorStoreFolder, WhatIsNotThereIsNamed) {
   expect_refused("holds neither model.safetensors nor model.safetensors.index.json");
   write_shard("s-1.safetensors", {{"a", 1}});

@@ -286,6 +286,45 @@ TEST_F(ModelPath, AFolderWithoutAModelSaysWhatIsMissing) {
   EXPECT_THAT([&] { Model::load(folder_.path()); }, ThrowsMessage<Error>(HasSubstr("x.gguf")));
 }
 
+TEST_F(ModelPath, CheckpointsOfPyTorchAreCalledSo) {
+  const std::string zip = std::string("PK\x03\x04", 4) + std::string(20, 'x');
+  const std::string pickle = "\x80\x02" + std::string(20, 'x');
+  for (const auto& [name, bytes] : {std::pair("model.pt", zip), std::pair("pytorch_model.bin", pickle)}) {
+    const ScratchFolder other;
+    write_text_atomically(other / name, bytes);
+    write_text_atomically(other / "training_args.bin", zip);
+    const auto says = ThrowsMessage<Error>(AllOf(HasSubstr(name), HasSubstr("a checkpoint of PyTorch (a pickle)"),
+                                                 HasSubstr("scripts/convert_checkpoint")));
+    EXPECT_THAT([&] { Model::load(other / name); }, says);
+    EXPECT_THAT([&] { Model::load(other.path()); }, says);  // without a config.json
+    fs::copy_file(fs::path(GYRE_TEST_DIR) / "parity/golden/llama/config.json", other / "config.json");
+    EXPECT_THAT([&] { Model::load(other.path()); }, says);
+    fs::remove(other / name);
+    EXPECT_THAT([&] { Model::load(other.path()); }, ThrowsMessage<Error>(HasSubstr("neither model.safetensors nor")));
+  }
+}
+
+TEST_F(ModelPath, OneFileOfAFolderIsNoModel) {
+  for (const char* name : {"config.json", "model.safetensors"}) {
+    write_text_atomically(folder_ / name, "{}");
+    EXPECT_THAT([&] { Model::load(folder_ / name); },
+                ThrowsMessage<Error>(AllOf(HasSubstr(name), HasSubstr("one file of a model folder; give the folder"))));
+  }
+}
+
+TEST_F(LanguageTest, AGgufFileWithoutATokenizerIsCalledSo) {
+  write_gguf(folder_ / "m.gguf", std::vector<GgufEntry>{{"general.architecture", std::string("llama")}}, {});
+  const auto says = [&](const std::string& what) {
+    EXPECT_THAT([&] { load_language(folder_ / "m.gguf"); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("m.gguf: this GGUF file holds no tokenizer"), HasSubstr(what))));
+  };
+  says("(tokenizer.ggml.model is missing)");
+  for (const std::string model : {"none", "no_vocab"}) {
+    write_gguf(folder_ / "m.gguf", std::vector<GgufEntry>{{"tokenizer.ggml.model", model}}, {});
+    says("(tokenizer.ggml.model is \"" + model + "\"); convert the model with its tokenizer");
+  }
+}
+
 TEST_F(ModelPath, LinksThatWereCopiedAsTextAreCalledSo) {
   snapshot("abc");
   write_text_atomically(root() / "snapshots" / "abc" / "config.json", "../../blobs/0123abcd");
