@@ -239,15 +239,9 @@ TEST_F(Scheduled, MistakesAreNamed) {
   Engine engine(model_, 1);
   Sequence sequence = engine.start(model_.spec().default_loops(), 4, {}, 1);
   Scheduler scheduler(engine, Schedule::rows, 4);
-  BoundedExit exit(parse_exit("fixed"), {model_.spec(), model_.spec().default_loops(), {}});
   EXPECT_THAT([&] { scheduler.submit({&sequence, {}}); }, ThrowsMessage<Error>(HasSubstr("empty")));
   EXPECT_THAT([&] { scheduler.submit({&sequence, {1, 2, 3, 4, 5}}); }, ThrowsMessage<Error>(HasSubstr("do not fit")));
   EXPECT_THAT([&] { scheduler.submit({&sequence, {99}}); }, ThrowsMessage<Error>(HasSubstr("token 99")));
-  EXPECT_THAT(
-      [&] {
-        scheduler.submit({&sequence, {1, 2}, &exit});
-      },
-      ThrowsMessage<Error>(HasSubstr("2 tokens and one")));
   scheduler.submit({&sequence, {1}});
   EXPECT_THAT([&] { scheduler.submit({&sequence, {1}}); }, ThrowsMessage<Error>(HasSubstr("has a job already")));
   EXPECT_THAT([] { parse_schedule("fast", "--schedule"); },
