@@ -233,7 +233,7 @@ TEST(NanochatFirstState, IsAsWideAsThePublishedOne) {
   checkpoint.config["input_injection"] = "inject_init_random";
   const Group core = checkpoint.load().spec().groups[1];
   EXPECT_EQ(core.first_state, FirstState::noise);
-  EXPECT_FLOAT_EQ(core.noise_std, 0.25F);  // one over the root of 16
+  EXPECT_FLOAT_EQ(core.noise_std, 1.0F);
 }
 
 TEST(RavenFirstState, IsThatOfInitValues) {

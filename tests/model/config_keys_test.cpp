@@ -181,11 +181,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"qwen2", "/quantization_config", R"({"quant_method": "awq"})", "an AWQ checkpoint"},
         Refusal{"qwen3", "/quantization_config", R"({"quant_method": "fp8"})", "an FP8 checkpoint"},
         Refusal{"llama", "/quantization_config", R"({"quant_method": "fbgemm_fp8"})",
+                "take the model's BF16 checkpoint, or a GGUF file"},
         Refusal{"llama", "/quantization_config", R"({"quant_method": "bitsandbytes"})",
-        "a checkpoint of bitsandbytes (quantization_config: quant_method"},
+                "a checkpoint of bitsandbytes (quantization_config: quant_method"},
         Refusal{"llama", "/quantization_config", R"({"quant_method": "compressed-tensors"})",
-        "a checkpoint of compressed-tensors"},
-        Refusal{"llama", "/quantization_config", R"({"quant_method": "other"})",
+                "a checkpoint of compressed-tensors"},
+        Refusal{"llama", "/quantization_config", R"({"quant_method": "other"})", "quantization_config is"},
         Refusal{"llama", "/quantization", R"({"bits": 4})", "quantization is"},
         Refusal{"llama", "/attention_bias", "1", "attention_bias must be true or false"},
         Refusal{"llama", "/tie_word_embeddings", "null", "tie_word_embeddings"},
@@ -345,7 +346,8 @@ TEST(PublishedConfigurations, KeepLoading) {
     EXPECT_NO_THROW(require_known_keys(config, family.keys, family.name, "config.json")) << text;
   };
   // Llama 2 and those of its time.
-  expect_known(R"({"_name_or_path": "m", "architectures": ["LlamaForCausalLM"], "bos_token_id": 1, "eos_token_id": 2,
+  expect_known(
+      R"({"_name_or_path": "m", "architectures": ["LlamaForCausalLM"], "bos_token_id": 1, "eos_token_id": 2,
     "hidden_act": "silu", "hidden_size": 4096, "initializer_range": 0.02, "intermediate_size": 11008,
     "max_position_embeddings": 4096, "max_sequence_length": 2048, "max_length": 4096, "model_type": "llama",
     "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 32, "pad_token_id": 0,

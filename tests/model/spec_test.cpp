@@ -160,7 +160,7 @@ TEST(Spec, DivisorsOfARotationNeedOne) {
   EXPECT_NO_THROW(validate(spec, "x"));
   spec.position = PositionKind::learned;
   EXPECT_THAT([&] { validate(spec, "x"); },
-              ThrowsMessage<Error>(HasSubstr("rotary_divisors are given, but position is \"learned\"")));
+              ThrowsMessage<Error>(HasSubstr("rotary_divisors is given, but position is \"learned\"")));
   spec.rotary_divisors.clear();
   EXPECT_NO_THROW(validate(spec, "x"));
   spec.rotary_bf16 = true;
