@@ -147,8 +147,10 @@ TEST_F(ConvertRun, AScaleThatIsNoNumberIsRefusedInOneLine) {
 
 TEST_F(ConvertRun, AForeignFileIsRefusedInOneLine) {
   const std::string file = beside("foreign.gguf");
-  write_text_atomically(file, std::string("PK\x03\x04", 4) + std::string(200, 'x'));
+  write_text_atomically(file, "JK\x03\x04" + std::string(200, 'x'));
   expect_refused(file, {file, "GGUF"});
+  write_text_atomically(file, std::string("PK\x03\x04", 4) + std::string(200, 'x'));
+  expect_refused(file, {file, "PyTorch", "scripts/convert_checkpoint"});
 }
 
 TEST_F(ConvertRun, AnUnknownArchitectureIsRefusedInOneLine) {
