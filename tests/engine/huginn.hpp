@@ -109,8 +109,7 @@ class HuginnPass {
     HuginnCriterion::Vector logits;  ///< of the last token
   };
 
-  HuginnPass(const ModelSpec& spec, std::vector<int> most, Settings settings)
-      : spec_(spec), most_(std::move(most)), settings_(std::move(settings)) {}
+  HuginnPass(std::vector<int> most, Settings settings) : most_(std::move(most)), settings_(std::move(settings)) {}
 
   /// Appends tokens, which are one prompt when there are several.
   [[nodiscard]] Outcome run(Reference& reference, const std::vector<int>& tokens, int position) const {
@@ -167,7 +166,6 @@ class HuginnPass {
     return all;
   }
 
-  const ModelSpec& spec_;
   std::vector<int> most_;
   Settings settings_;
 };

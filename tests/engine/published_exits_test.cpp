@@ -82,7 +82,7 @@ class HuginnProgram : public ::testing::TestWithParam<std::tuple<std::string, in
     if (settings.criterion == "argmax-stability") return 2;
     settings.tau = 0;
     Reference reference(spec(), folder_.weights(), {}, kNoise);
-    std::vector<double> values = HuginnPass(spec(), spec().default_loops(), settings).run(reference, prompt_, 0).values;
+    std::vector<double> values = HuginnPass(spec().default_loops(), settings).run(reference, prompt_, 0).values;
     std::sort(values.begin(), values.end());
     const std::size_t middle = values.size() / 3;
     return middle + 1 < values.size() ? std::sqrt(values[middle] * values[middle + 1]) : 2 * values[middle];
@@ -91,7 +91,7 @@ class HuginnProgram : public ::testing::TestWithParam<std::tuple<std::string, in
   /// A prompt as one, then tokens one by one: loops, loops read and logits are those of the reference.
   void compare(const HuginnPass::Settings& settings, const KvPolicy& policy) {
     const std::vector<int> most = spec().default_loops();
-    const HuginnPass pass(spec(), most, settings);
+    const HuginnPass pass(most, settings);
     Reference reference(spec(), folder_.weights(), policy, kNoise);
     Engine engine(model_, 1);
     Sequence sequence = engine.start(most, 24, policy, kNoise);

@@ -289,8 +289,10 @@ TEST_F(ModelPath, AFolderWithoutAModelSaysWhatIsMissing) {
 TEST_F(ModelPath, CheckpointsOfPyTorchAreCalledSo) {
   const std::string zip = std::string("PK\x03\x04", 4) + std::string(20, 'x');
   const std::string pickle = "\x80\x02" + std::string(20, 'x');
-  for (const auto& [name, bytes] : {std::pair("model.pt", zip), std::pair("pytorch_model.bin", pickle)}) {
+  for (const auto& one : {std::pair("model.pt", zip), std::pair("pytorch_model.bin", pickle)}) {
     const ScratchFolder other;
+    const char* const name = one.first;
+    const std::string& bytes = one.second;
     write_text_atomically(other / name, bytes);
     write_text_atomically(other / "training_args.bin", zip);
     const auto says = ThrowsMessage<Error>(AllOf(HasSubstr(name), HasSubstr("a checkpoint of PyTorch (a pickle)"),
