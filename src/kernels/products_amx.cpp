@@ -68,7 +68,7 @@ void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
 void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
   const std::byte* const from = weights.data + panel * panel_bytes(weights.type, weights.columns);
   const std::size_t steps = (weights.columns + step_columns(weights.type) - 1) / step_columns(weights.type);
-  with_type(weights.type, [&]<WeightType Type>() {
+  with_type(weights.type, [&]<WeightType Type> {
     if constexpr (is_coded(Type)) widen_panel<Type>(from, steps, out);
   });
 }

@@ -166,7 +166,7 @@ void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
-  with_type(weights.type, [&]<WeightType Type>() { multiply_type<Type>(weights, x, first_panel, last_panel, out); });
+  with_type(weights.type, [&]<WeightType Type> { multiply_type<Type>(weights, x, first_panel, last_panel, out); });
 }
 
 void round_to_bytes(const float* x, std::size_t count, std::size_t columns, const ByteRows& out) {

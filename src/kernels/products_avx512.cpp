@@ -312,7 +312,7 @@ void multiply(const PackedMatrix& weights, const Activations& x, std::size_t fir
   if (weights.type == WeightType::f32 && x.count >= 2 * kMostColumns) {
     return multiply_blocked(weights, x, first_panel, last_panel, out);
   }
-  with_type(weights.type, [&]<WeightType Type>() { multiply_type<Type>(work, first_panel, last_panel); });
+  with_type(weights.type, [&]<WeightType Type> { multiply_type<Type>(work, first_panel, last_panel); });
 }
 
 void round_to_bytes(const float* x, std::size_t count, std::size_t columns, const ByteRows& out) {

@@ -18,15 +18,15 @@ constexpr std::size_t kPiece = 8 * kHugePage;
 
 /// Types of weights, by name and by how files store them.
 struct HeldType {
-  WeightType type;
   std::string_view name;
+  WeightType type;
   DType stored;
 };
-constexpr HeldType kHeld[] = {{WeightType::f32, "f32", DType::f32},
-                              {WeightType::bf16, "bf16", DType::bf16},
-                              {WeightType::q8_0, "q8_0", DType::q8_0},
-                              {WeightType::q4_0, "q4_0", DType::q4_0},
-                              {WeightType::ternary, "ternary", DType::tq2_0}};
+constexpr HeldType kHeld[] = {{"f32", WeightType::f32, DType::f32},
+                              {"bf16", WeightType::bf16, DType::bf16},
+                              {"q8_0", WeightType::q8_0, DType::q8_0},
+                              {"q4_0", WeightType::q4_0, DType::q4_0},
+                              {"ternary", WeightType::ternary, DType::tq2_0}};
 
 const HeldType& held(WeightType type) {
   return *std::find_if(std::begin(kHeld), std::end(kHeld), [&](const HeldType& row) { return row.type == type; });

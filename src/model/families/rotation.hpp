@@ -20,12 +20,13 @@ enum class PartialRotation {
 /// Reads rope_theta, and rope_scaling or rope_parameters, into the rotary fields of `spec`, whose head_size and context
 /// are there: "default", "linear", "llama3", "dynamic", "yarn" and "longrope" as transformers 5.24 computes them
 /// (modeling_rope_utils.py). Under "dynamic" the context grows by the factor. Throws Error on other kinds, on keys that
-/// none of them reads, and on a rotation that is not the same for all layers. `theta` is that of files without one.
+/// none of them reads, and on a rotation that is not the same for all layers. `otherwise` is the theta of
+/// files without one.
 void read_rotation(const nlohmann::json& config, ModelSpec& spec, const std::string& where,
-                   PartialRotation partial = PartialRotation::refused, float theta = 10000.0F);
+                   PartialRotation partial = PartialRotation::refused, float otherwise = 10000.0F);
 
 /// The same of one dictionary, `place` for messages, whose theta is `theta` where it names none itself.
-void read_rotation_of(const nlohmann::json& dictionary, float theta, int original, ModelSpec& spec,
-                      const std::string& place, PartialRotation partial);
+void read_rotation_of(const nlohmann::json& json, float theta, int original, ModelSpec& spec, const std::string& place,
+                      PartialRotation partial);
 
 }  // namespace gyre
