@@ -12,6 +12,7 @@
 
 #include "base/file.hpp"
 #include "engine/engine.hpp"
+#include "format/gguf.hpp"
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
 #include "format/tensor_store.hpp"
@@ -127,6 +128,18 @@ class ChangedCheckpoint {
  private:
   const ScratchFolder folder_;
 };
+
+/// Writes metadata and tensors, in F32, as a GGUF file.
+inline void write_gguf_of(const fs::path& file, const std::map<std::string, GgufValue>& metadata,
+                          const std::map<std::string, ChangedCheckpoint::Stored>& tensors) {
+  std::vector<GgufEntry> entries;
+  for (const auto& [key, value] : metadata) entries.push_back({key, value});
+  std::vector<NamedTensor> named;
+  for (const auto& [name, stored] : tensors) {
+    named.push_back({name, {DType::f32, stored.shape, std::as_bytes(std::span(stored.values))}});
+  }
+  write_gguf(file, entries, named);
+}
 
 /// Logits of every position at the model's own depth, in a sequence that has room for `context`.
 inline std::vector<float> logits_of(const Model& model, std::span<const std::int32_t> tokens, int context = 64) {

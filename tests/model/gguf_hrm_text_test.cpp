@@ -39,13 +39,7 @@ class HrmTextGguf : public ::testing::Test {
   void set(const std::string& key, GgufValue value) { metadata_["hrm_text." + key] = std::move(value); }
 
   [[nodiscard]] Model load() const {
-    std::vector<GgufEntry> entries;
-    for (const auto& [key, value] : metadata_) entries.push_back({key, value});
-    std::vector<NamedTensor> named;
-    for (const auto& [name, stored] : tensors_) {
-      named.push_back({name, {DType::f32, stored.shape, std::as_bytes(std::span(stored.values))}});
-    }
-    write_gguf(folder_ / "model.gguf", entries, named);
+    write_gguf_of(folder_ / "model.gguf", metadata_, tensors_);
     return Model::load(folder_ / "model.gguf");
   }
 
