@@ -1,6 +1,7 @@
 #include "model/families/decoder_names.hpp"
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/enum_name.hpp"
 #include "base/error.hpp"
@@ -134,6 +135,12 @@ void set_window(ModelSpec& spec, int window, std::vector<int> layers, const std:
   if (window < 2) throw Error("{}: sliding_window is {}; it must be 2 or more", where, window);
   spec.window = window;
   spec.groups[0].window_layers = std::move(layers);
+}
+
+void set_window(ModelSpec& spec, int window, const std::string& where) {
+  std::vector<int> all(static_cast<std::size_t>(spec.groups[0].layers));
+  std::iota(all.begin(), all.end(), 0);
+  set_window(spec, window, std::move(all), where);
 }
 
 void read_qwen_windows(const nlohmann::json& config, ModelSpec& spec, const std::string& where) {

@@ -47,6 +47,8 @@ MlpKind gate_of(const std::string& activation, const std::string& key, const std
 std::vector<int> window_layers(const nlohmann::json& config, int layers, const std::string& where);
 /// These layers see `window` positions, unless that is all there are.
 void set_window(ModelSpec& spec, int window, std::vector<int> layers, const std::string& where);
+/// Every layer does.
+void set_window(ModelSpec& spec, int window, const std::string& where);
 /// Qwen's windows: where use_sliding_window is on, the layers that layer_types names or those from max_window_layers
 /// on.
 void read_qwen_windows(const nlohmann::json& config, ModelSpec& spec, const std::string& where);

@@ -1,6 +1,4 @@
 #include <nlohmann/json.hpp>
-#include <numeric>
-#include <vector>
 
 #include "format/json_object.hpp"
 #include "model/families/decoder_names.hpp"
@@ -20,10 +18,8 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
   ModelSpec spec = decoder_spec(config, where, {.head_size = 0, .context = 131072});
   const JsonObject object(config, where);
   if (object.given("sliding_window") || !object.has("sliding_window")) {
-    std::vector<int> all(static_cast<std::size_t>(spec.groups[0].layers));
-    std::iota(all.begin(), all.end(), 0);
     const int window = object.given("sliding_window") ? object.integer("sliding_window", 0, kMostContext) : kWindow;
-    set_window(spec, window, std::move(all), where);
+    set_window(spec, window, where);
   }
   Mapping mapping = decoder_mapping(std::move(spec));
   map_layer_norm(mapping, "attn.norm_in", "input_layernorm");

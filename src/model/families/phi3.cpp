@@ -1,6 +1,4 @@
 #include <nlohmann/json.hpp>
-#include <numeric>
-#include <vector>
 
 #include "format/json_object.hpp"
 #include "model/families/decoder_names.hpp"
@@ -35,18 +33,15 @@ nlohmann::json renamed(nlohmann::json config) {
 ModelSpec spec_of(nlohmann::json config, const std::string& where) {
   constexpr int kTrained = 4096;
   if (!config.contains("original_max_position_embeddings")) config["original_max_position_embeddings"] = kTrained;
-  ModelSpec spec = decoder_spec(renamed(std::move(config)), where,
-                                {.norm_eps = 1e-5F, .context = kTrained, .partial = PartialRotation::done});
-  return spec;
+  return decoder_spec(renamed(std::move(config)), where,
+                      {.norm_eps = 1e-5F, .context = kTrained, .partial = PartialRotation::done});
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const std::string& where) {
   ModelSpec spec = spec_of(config, where);
   const JsonObject object(config, where);
   if (object.given("sliding_window")) {
-    std::vector<int> all(static_cast<std::size_t>(spec.groups[0].layers));
-    std::iota(all.begin(), all.end(), 0);
-    set_window(spec, object.integer("sliding_window", 0, kMostContext), std::move(all), where);
+    set_window(spec, object.integer("sliding_window", 0, kMostContext), where);
   }
   Mapping mapping = decoder_mapping(std::move(spec));
   for (int l = 0; l < mapping.spec.groups[0].layers; ++l) {
