@@ -37,15 +37,7 @@ class LlamaGguf : public ::testing::Test {
 
   void write() const { write(file()); }
 
-  void write(const fs::path& path) const {
-    std::vector<GgufEntry> entries;
-    for (const auto& [key, value] : metadata_) entries.push_back({key, value});
-    std::vector<NamedTensor> named;
-    for (const auto& [name, stored] : tensors_) {
-      named.push_back({name, {DType::f32, stored.shape, std::as_bytes(std::span(stored.values))}});
-    }
-    write_gguf(path, entries, named);
-  }
+  void write(const fs::path& path) const { write_gguf_of(path, metadata_, tensors_); }
 
   [[nodiscard]] std::vector<float> logits() const {
     write();
