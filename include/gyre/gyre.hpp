@@ -10,10 +10,17 @@
 ///     const Step step = runner.append(text, model.encode("ROMEO:"));
 ///     step.logits;  // of the token that follows
 ///
-/// Everything that goes wrong is a gyre::Error (or std::bad_alloc), whose text is one line: what, where, the mend. A
-/// call that throws leaves its sequences as they were. A Model may be shared by threads; a Runner and its sequences
-/// belong to one thread at a time.
+/// or, with the drawing of tokens too, as `gyre generate` does it (which is written over this header):
+///
+///     runner.generate(text, model.encode("ROMEO:"), {.tokens = 50}, [](const GeneratedToken& token) {
+///       std::cout << token.text;  // token.loops, token.reasons, token.milliseconds
+///     });
+///
+/// Everything that goes wrong is a gyre::Error (or std::bad_alloc), whose text is one line: what, where, the mend; one
+/// about an option begins with its name. A call that throws leaves its sequences as they were. A Model may be shared by
+/// threads; a Runner and its sequences belong to one thread at a time.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -22,17 +29,30 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gyre::api {
 
+/// How errors name an option: as these structs do (kv_type), or as the flags of a program do (--kv-type).
+enum class OptionNames { fields, flags };
+
 struct OpenOptions {
-  std::string weights;  ///< f32, bf16, q8_0, q4_0 or ternary; empty: as they are stored
+  std::string weights = {};  ///< f32, bf16, q8_0, q4_0 or ternary; empty: as they are stored
+  std::string loop = {};     ///< layers of a plain model that loop, as in 10-13x4 or 4x2,10-13x4 (from 0)
+  float damping = 1;         ///< of those: x + damping (loop(x) - x) from the second loop on
+  OptionNames names = OptionNames::fields;  ///< for all that is made of this model
 };
+
+/// Results depend on how many tokens run together where instructions round activations for speed. From this call on
+/// none of these are used in this process: the same answer, to the bit, whoever else is served.
+void require_exact_arithmetic();
 
 /// A checkpoint opened once: description, weights, tokenizer, chat template, end tokens, digest. Copies share it.
 class Model {
  public:
+  struct State;  ///< the library's own
+
   /// A model folder or a GGUF file.
   static Model open(const std::filesystem::path& path, const OpenOptions& options = {});
 
@@ -43,19 +63,23 @@ class Model {
   [[nodiscard]] int hidden_size() const;
   [[nodiscard]] int context() const;
   [[nodiscard]] std::vector<int> default_loops() const;  ///< per group
+  /// The loops of every group by "8" (each looped group's) or "4/8/4" (one count each); empty: the model's own.
+  [[nodiscard]] std::vector<int> loops(const std::string& text) const;
 
   /// Tokens of a text, behind what begins every text of this model.
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const;
   [[nodiscard]] std::string decode(std::span<const std::int32_t> tokens) const;
-  /// Tokens of a conversation: a JSON list of {"role", "content"}, written as the model's chat template says.
-  [[nodiscard]] std::vector<std::int32_t> encode_chat(const std::string& messages_json) const;
+  /// Tokens of a conversation, written as the model's chat template says: JSON, a list of {"role", "content"} or an
+  /// object with "messages" and, if wanted, "tools" and "documents". `arguments` is an object of further variables of
+  /// the template, such as {"enable_thinking": false}.
+  [[nodiscard]] std::vector<std::int32_t> encode_chat(const std::string& conversation,
+                                                      const std::string& arguments = "{}") const;
   /// A generated text ends before any of these.
   [[nodiscard]] std::vector<std::int32_t> end_tokens() const;
 
  private:
   friend class Runner;
   friend class Sequence;
-  struct State;
   explicit Model(std::shared_ptr<const State> state);
   std::shared_ptr<const State> state_;
 };
@@ -77,23 +101,31 @@ struct SequenceOptions {
   std::string kv_type = "f32";        ///< f32, bf16, q8_0
   std::string first_state = "noise";  ///< noise, zero, previous
   std::uint64_t seed = 1;             ///< of first states
+  std::string test_noise = {};        ///< KIND=AMOUNT, noise in the states before every loop; empty: none
+  bool whole_prompt = false;          ///< the first tokens that go in see one another whole, in models trained so
+  /// Tokens come from a wavefront of positions that loop together (arXiv 2510.14961), as generate --diffuse says it;
+  /// then there is no exit and generate() alone runs the sequence. Empty: from passes, one after the other.
+  std::string diffuse = {};
 };
 
 /// One running text.
 class Sequence {
  public:
+  struct State;  ///< the library's own
+
   Sequence(Sequence&&) noexcept;
   Sequence& operator=(Sequence&&) noexcept;
   ~Sequence();
 
-  [[nodiscard]] int length() const;         ///< tokens done
-  [[nodiscard]] std::size_t bytes() const;  ///< of keys and values
-  [[nodiscard]] Sequence fork() const;      ///< what both have is stored once
-  void truncate(int tokens);                ///< only the first `tokens` are left
+  [[nodiscard]] int length() const;              ///< tokens done
+  [[nodiscard]] int context() const;             ///< positions there is room for
+  [[nodiscard]] std::vector<int> loops() const;  ///< the most of each group
+  [[nodiscard]] std::size_t bytes() const;       ///< of keys and values
+  [[nodiscard]] Sequence fork() const;           ///< what both have is stored once
+  void truncate(int tokens);                     ///< only the first `tokens` are left
 
  private:
   friend class Runner;
-  struct State;
   explicit Sequence(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;  ///< a job that is under way holds it too
 };
@@ -106,6 +138,57 @@ struct Step {
   std::vector<std::string> reasons = {};  ///< why it left each: the rule's word, "end", or empty
 };
 
+/// A token and the natural logarithm of its probability, before anything that sampling does.
+struct TokenLogprob {
+  std::int32_t token = 0;
+  float logprob = 0;
+};
+
+struct GeneratedToken {
+  std::int32_t token = 0;
+  std::string text = {};                  ///< whole characters that this token completed; may be empty
+  std::vector<int> loops = {};            ///< per group, of the pass that chose it
+  std::vector<std::string> reasons = {};  ///< why that left each group
+  std::vector<int> loops_read = {};       ///< the loop whose state was read, where that is another than the last
+  double milliseconds = 0;
+  std::vector<TokenLogprob> logprobs = {};  ///< if wanted: its own, then the likeliest
+};
+
+struct GenerateOptions {
+  int tokens = 100;          ///< at most
+  float temperature = 0.8F;  ///< 0: the likeliest token
+  int top_k = 0;             ///< 0: all
+  float top_p = 1.0F;        ///< the likeliest tokens that reach this probability
+  float min_p = 0.0F;        ///< drops tokens below this share of the likeliest one's probability
+  float repetition_penalty = 1.0F;
+  std::vector<std::pair<std::int32_t, float>> logit_bias = {};  ///< added to the logits of these tokens
+  std::uint64_t seed = 1;                                       ///< of draws
+  std::vector<std::string> stop = {};                           ///< the text ends before the first of these
+  bool ignore_end = false;                                      ///< and otherwise before the model's end tokens
+  int logprobs = -1;  ///< 0 or more: of every token, and of so many of the likeliest
+  /// Which tokens of the prompt obey the exit: last, each, whole (all leave as one), never.
+  std::string exit_prompt = "last";
+  std::string draft = {};  ///< "loops=4,tokens=8": few loops draft, one pass at full depth verifies; without an exit
+};
+
+/// What a text came to.
+struct Generation {
+  std::vector<std::int32_t> tokens = {};
+  std::string text = {};
+  std::string stop_reason = {};                     ///< length, context, stop_text, end_token, interrupted
+  std::vector<std::vector<int>> prompt_loops = {};  ///< per token of the prompt and group, when they had exits
+  double prefill_milliseconds = 0;
+  double decode_milliseconds = 0;
+  int passes = 0;  ///< at full depth, or as deep as exits let
+  struct {
+    int rounds = 0, drafted = 0, accepted = 0, plain = 0;
+  } draft = {};
+  struct {
+    int steps = 0;
+    std::int64_t positions = 0;  ///< of all steps together
+  } diffusion = {};
+};
+
 struct RunnerOptions {
   int threads = 0;                ///< 0: as many processors as this process may use
   std::string schedule = "rows";  ///< rows or lockstep, as gyre bench --schedule
@@ -113,11 +196,15 @@ struct RunnerOptions {
   /// Above 0: beginnings of texts are kept, so many bytes of them, and a text that begins like one before goes on from
   /// there (whole pages of 16 tokens at full depth; the logits are the same to the bit).
   std::size_t prefix_bytes = 0;
+  /// Once it is true, passes end with an Error between two loops, and generate() returns what there is.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// Runs sequences of one model.
 class Runner {
  public:
+  struct State;  ///< the library's own
+
   explicit Runner(const Model& model, const RunnerOptions& options = {});
   Runner(Runner&&) noexcept;
   ~Runner();
@@ -135,6 +222,17 @@ class Runner {
   /// Its job is dropped; it is as it was after the last chunk of its prompt that was done.
   void cancel(const Sequence& sequence);
 
+  /// Draws tokens behind a prompt, of which all but the last token go in at once; `each` hears of every token as soon
+  /// as its text is sure not to be part of a stop text.
+  Generation generate(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options = {},
+                      const std::function<void(const GeneratedToken&)>& each = {});
+  /// Throws what generate() would refuse, before it runs anything.
+  void check(const Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options) const;
+
+  /// What the results of a sequence depend on, as a JSON object: model, digest, types of numbers, loops, exit, KV
+  /// policy, first state, seed, threads, instruction set, arithmetic.
+  [[nodiscard]] std::string provenance(const Sequence& sequence) const;
+
   /// Logits [n, vocabulary] of states [n, hidden] by the final norm and the head: the logit lens.
   [[nodiscard]] std::vector<float> lens(std::span<const float> states);
   /// Runs of a layer over its weights so far, and rows that shared them, summed.
@@ -142,7 +240,6 @@ class Runner {
   [[nodiscard]] std::size_t layer_rows() const;
 
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

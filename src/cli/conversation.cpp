@@ -5,46 +5,12 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "text/conversation.hpp"
 
 namespace gyre::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-void require_messages(const Json& messages, const std::string& where) {
-  if (!messages.is_array()) throw Error("{}: the messages must be a list, found {}", where, messages.type_name());
-  if (messages.empty()) throw Error("{}: the conversation is empty; give at least one message", where);
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const Json& message = messages[i];
-    if (!message.is_object()) throw Error("{}: message {} must be an object, found {}", where, i, message.type_name());
-    if (!message.contains("role") || !message.at("role").is_string()) {
-      throw Error("{}: message {} has no \"role\" that is text, such as \"user\"", where, i);
-    }
-  }
-}
-
-/// A list of messages, or an object that holds it with tools and documents.
-void read_messages(const std::string& file, Conversation& conversation) {
-  const std::string where = "--messages " + file;
-  Json json = parse_ordered_json(read_text(file), where);
-  if (!json.is_object()) {
-    require_messages(json, where);
-    conversation.messages = std::move(json);
-    return;
-  }
-  for (const auto& [key, value] : json.items()) {
-    const bool list = value.is_array() || (value.is_null() && key != "messages");
-    if (key != "messages" && key != "tools" && key != "documents") {
-      throw Error("{}: unknown key \"{}\"; the keys are messages, tools, documents", where, key);
-    }
-    if (!list) throw Error("{}: {} must be a list, found {}", where, key, value.type_name());
-  }
-  if (!json.contains("messages")) throw Error("{}: the key \"messages\" is missing", where);
-  require_messages(json.at("messages"), where);
-  conversation.messages = json.at("messages");
-  if (json.contains("tools")) conversation.tools = json.at("tools");
-  if (json.contains("documents")) conversation.documents = json.at("documents");
-}
 
 /// KEY=JSON as a variable of the template.
 void add_argument(const std::string& text, Json& arguments) {
@@ -70,7 +36,8 @@ void add_argument(const std::string& text, Json& arguments) {
 Conversation conversation_of(const ConversationFlags& flags) {
   Conversation conversation;
   if (!flags.messages_file.empty()) {
-    read_messages(flags.messages_file, conversation);
+    const std::string where = "--messages " + flags.messages_file;
+    conversation = read_conversation(parse_ordered_json(read_text(flags.messages_file), where), where);
   } else {
     if (!flags.system.empty()) conversation.messages.push_back({{"role", "system"}, {"content", flags.system}});
     conversation.messages.push_back({{"role", "user"}, {"content", flags.prompt}});

@@ -13,9 +13,9 @@
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
+#include "model/number_types.hpp"
 #include "study/depth_evaluation.hpp"
 #include "study/evaluation.hpp"
-#include "study/number_types.hpp"
 #include "study/statistics.hpp"
 
 namespace gyre::cli {

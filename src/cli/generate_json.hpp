@@ -14,20 +14,19 @@ int looped_loops(const std::vector<int>& loops, const std::vector<int>& most);
 struct DepthSum {
   double loops = 0;
   double tokens = 0;
-  void add(const TokenDepth& depth, const std::vector<int>& most) {
-    loops += looped_loops(depth.loops, most);
+  void add(const std::vector<int>& depth, const std::vector<int>& most) {
+    loops += looped_loops(depth, most);
     tokens += 1;
   }
   [[nodiscard]] double mean() const { return tokens > 0 ? loops / tokens : 0; }
 };
 
-double milliseconds_per_token(const Generation& result);
+double milliseconds_per_token(const api::Generation& result);
 
-nlohmann::json token_json(const GeneratedToken& token, const std::vector<int>& most);
-/// As the OpenAI API names them.
-nlohmann::json probabilities_json(const GeneratedToken& token, const Tokenizer& tokenizer);
-/// What a generation gave, but for its tokens.
-nlohmann::json result_json(const GenerateRequest& request, const Model& model, const Generation& result,
+/// A token, its probabilities as the OpenAI API names them.
+nlohmann::json token_json(const api::GeneratedToken& token, const std::vector<int>& most, const api::Model& model);
+/// What a generation gave, but for its tokens; `provenance` is what it depends on.
+nlohmann::json result_json(const GenerateRequest& request, nlohmann::json provenance, const api::Generation& result,
                            const std::vector<int>& loops);
 
 }  // namespace gyre::cli

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cli/options.hpp"
-#include "engine/generate.hpp"
+#include "gyre/gyre.hpp"
 
 namespace gyre::cli {
 
@@ -17,15 +17,9 @@ struct GenerateRequest {
   std::string system;
   std::string messages_file;
   std::vector<std::string> template_arguments;
-  std::string exit = "fixed";
-  std::string draft;
-  std::string diffusion;
+  api::SequenceOptions sequence = {.exit = "fixed"};
+  api::GenerateOptions generate;
   std::vector<std::string> bias;
-  std::string exit_prompt = "last";
-  bool whole_prompt = false;
-  GenerateOptions generate;
-  bool ignore_end = false;
-  int context = 0;
   std::string color = "auto";
 };
 

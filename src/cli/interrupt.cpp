@@ -25,6 +25,7 @@ void watch_for_interrupt() {
   std::signal(SIGTERM, request_stop);
 }
 
+const std::atomic<bool>& interrupt_flag() { return stop_requested; }
 Stop interrupt() { return Stop(stop_requested); }
 
 }  // namespace gyre::cli

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "base/stop.hpp"
 
 namespace gyre::cli {
@@ -9,5 +11,6 @@ void watch_for_interrupt();
 
 /// That flag, to be handed to whatever takes long.
 Stop interrupt();
+const std::atomic<bool>& interrupt_flag();
 
 }  // namespace gyre::cli

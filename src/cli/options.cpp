@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "api/provenance.hpp"
 #include "base/error.hpp"
 #include "base/processors.hpp"
 #include "cli/checks.hpp"
 #include "kernels/kernels.hpp"
 #include "study/measured_text.hpp"
-#include "study/number_types.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -134,27 +134,21 @@ KvPolicy kv_policy_of(const RunOptions& options) {
   return policy;
 }
 
+void add_flags(const RunOptions& options, nlohmann::json& json) {
+  json["model"] = options.model;
+  if (options.layer_loops.runs.empty()) return;
+  json["layer_loops"] = options.layer_loops.runs;
+  json["damping"] = options.layer_loops.damping;
+}
+
 nlohmann::json provenance(const RunOptions& options, const Model& model) {
-  nlohmann::json json = {{"program", "gyre " GYRE_VERSION},
-                         {"model", options.model},
-                         {"family", model.family()},
-                         {"model_sha256", model.hash()},
-                         {"stored_dtype", model.stored_type()},
-                         {"weight_dtype", model.weight_type()},
-                         {"number_types", number_types(model)},
-                         {"loops", loops_of(options, model.spec())},
-                         {"kv_policy", name_of(kv_policy_of(options))},
-                         {"kv_type", options.kv_type},
-                         {"first_state", options.first_state},
-                         {"threads", thread_count(options)},
-                         {"isa", kernels().name},
-                         {"arithmetic", kernels().exact ? "exact" : "fast"},
-                         {"seed", options.seed}};
-  if (!options.test_noise.empty()) json["test_noise"] = name_of(parse_test_noise(options.test_noise, "--test-noise"));
-  if (!options.layer_loops.runs.empty()) {
-    json["layer_loops"] = options.layer_loops.runs;
-    json["damping"] = options.layer_loops.damping;
-  }
+  nlohmann::json json = gyre::provenance(model, {.loops = loops_of(options, model.spec()),
+                                                 .kv = kv_policy_of(options),
+                                                 .first_state = parse_noise_start(options.first_state, "--first-state"),
+                                                 .test_noise = parse_test_noise(options.test_noise, "--test-noise"),
+                                                 .seed = options.seed,
+                                                 .threads = thread_count(options)});
+  add_flags(options, json);
   return json;
 }
 

@@ -81,6 +81,8 @@ KvPolicy kv_policy_of(const RunOptions& options);
 /// Loops per group: --loops, or the model's own.
 std::vector<int> loops_of(const RunOptions& options, const ModelSpec& spec);
 
+/// Those of its flags that name the model.
+void add_flags(const RunOptions& options, nlohmann::json& json);
 /// What a result depends on: model, hash, types of numbers, KV policy, loops, threads, seed, instruction set.
 nlohmann::json provenance(const RunOptions& options, const Model& model);
 

@@ -174,7 +174,9 @@ TEST_F(Api, MistakesAreNamed) {
               ThrowsMessage<Error>(HasSubstr("schedule: \"soon\"")));
   EXPECT_THAT([&] { api::Model::open(folder_.path(), {.weights = "f8"}); }, ThrowsMessage<Error>(HasSubstr("weights")));
   EXPECT_THAT([&] { static_cast<void>(model_.encode_chat("{}")); },
-              ThrowsMessage<Error>(HasSubstr("messages: this is no JSON list")));
+              ThrowsMessage<Error>(HasSubstr("conversation: the key \"messages\" is missing")));
+  EXPECT_THAT([&] { static_cast<void>(model_.encode_chat("[]", "3")); },
+              ThrowsMessage<Error>(HasSubstr("conversation: the conversation is empty")));
   EXPECT_THAT([&] { static_cast<void>(runner.lens(std::vector<float>(3))); },
               ThrowsMessage<Error>(HasSubstr("3 numbers are not rows")));
   api::Sequence text = runner.start();

@@ -1,4 +1,4 @@
-#include "study/number_types.hpp"
+#include "model/number_types.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,27 @@
+#include "api/provenance.hpp"
+
+#include "kernels/kernels.hpp"
+#include "model/number_types.hpp"
+
+namespace gyre {
+
+nlohmann::json provenance(const Model& model, const RunSettings& settings) {
+  nlohmann::json json = {{"program", "gyre " GYRE_VERSION},
+                         {"family", model.family()},
+                         {"model_sha256", model.hash()},
+                         {"stored_dtype", model.stored_type()},
+                         {"weight_dtype", model.weight_type()},
+                         {"number_types", number_types(model)},
+                         {"loops", settings.loops},
+                         {"kv_policy", name_of(settings.kv)},
+                         {"kv_type", name_of(settings.kv.type)},
+                         {"first_state", name_of(settings.first_state)},
+                         {"threads", settings.threads},
+                         {"isa", kernels().name},
+                         {"arithmetic", kernels().exact ? "exact" : "fast"},
+                         {"seed", settings.seed}};
+  if (settings.test_noise.kind != TestNoise::Kind::none) json["test_noise"] = name_of(settings.test_noise);
+  return json;
+}
+
+}  // namespace gyre

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/diffuse.hpp"
+#include "engine/prefix_cache.hpp"
+#include "engine/scheduler.hpp"
+#include "gyre/gyre.hpp"
+#include "model/checkpoint.hpp"
+
+namespace gyre::api {
+
+// What the classes of gyre/gyre.hpp are made of.
+
+/// An option as its user knows it: "kv_type", or "--kv-type".
+std::string name_of(OptionNames names, std::string field);
+
+struct Model::State {
+  Checkpoint checkpoint;
+  OptionNames names = OptionNames::fields;
+
+  [[nodiscard]] const ModelSpec& spec() const { return checkpoint.model.spec(); }
+  [[nodiscard]] std::string named(const char* field) const { return name_of(names, field); }
+};
+
+struct Sequence::State {
+  gyre::Sequence sequence;
+  std::shared_ptr<const Model::State> model;
+  ExitChoice choice;
+  std::optional<BoundedExit> exit;
+  std::optional<Diffusion> diffusion;
+
+  [[nodiscard]] ExitContext context() const { return {model->spec(), sequence.cache.loops(), {}}; }
+};
+
+struct Runner::State {
+  std::shared_ptr<const Model::State> model;
+  Engine engine;
+  Scheduler scheduler;
+  struct Submitted {
+    Sequence* handle;
+    std::shared_ptr<Sequence::State> state;
+    TraceSink trace;
+    std::vector<std::int32_t> beginning = {};  ///< the whole text, if it is to be kept
+  };
+  std::map<const gyre::Sequence*, Submitted> submitted;
+  std::unique_ptr<PrefixCache> prefixes;  ///< null: beginnings are not kept
+
+  State(std::shared_ptr<const Model::State> opened, int threads, const RunnerOptions& options);
+
+  /// Goes on from what is known of a fresh text; returns what is left of its tokens.
+  std::vector<std::int32_t> behind_known(gyre::Sequence& sequence, std::vector<std::int32_t> tokens) const;
+  void require_own(const Sequence::State& sequence) const;
+};
+
+}  // namespace gyre::api
