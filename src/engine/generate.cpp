@@ -136,7 +136,28 @@ class TokenSource {
     return diffuser_.has_value();
   }
 
-  void next(const std::vector<std::int32_t>& text, GeneratedToken& token) {
+  /// False once a stop is requested, between two passes or within one, which leaves the sequence as it was.
+  bool next(const std::vector<std::int32_t>& text, GeneratedToken& token) {
+    if (engine_.stop().requested()) return false;
+    try {
+      take_next(text, token);
+    } catch (const Interrupted&) {
+      return false;
+    }
+    return true;
+  }
+
+  /// The sequence holds all of the text but its last token, whatever was ready besides.
+  void finish(const std::vector<std::int32_t>& text) {
+    if (speculator_ || diffuser_) sequence_.truncate(static_cast<int>(text.size()) - 1);
+  }
+
+  [[nodiscard]] int passes() const { return passes_; }
+  [[nodiscard]] Diffuser::Count diffusion() const { return diffuser_ ? diffuser_->count() : Diffuser::Count(); }
+  [[nodiscard]] DraftCount drafts() const { return speculator_ ? speculator_->count() : DraftCount(); }
+
+ private:
+  void take_next(const std::vector<std::int32_t>& text, GeneratedToken& token) {
     if (diffuser_) {
       if (ready_.empty()) {
         for (const Diffuser::Frozen& frozen : diffuser_->next(text, sampler_)) {
@@ -167,16 +188,6 @@ class TokenSource {
     ready_.pop_front();
   }
 
-  /// The sequence holds all of the text but its last token, whatever was ready besides.
-  void finish(const std::vector<std::int32_t>& text) {
-    if (speculator_ || diffuser_) sequence_.truncate(static_cast<int>(text.size()) - 1);
-  }
-
-  [[nodiscard]] int passes() const { return passes_; }
-  [[nodiscard]] Diffuser::Count diffusion() const { return diffuser_ ? diffuser_->count() : Diffuser::Count(); }
-  [[nodiscard]] DraftCount drafts() const { return speculator_ ? speculator_->count() : DraftCount(); }
-
- private:
   Engine& engine_;
   Sequence& sequence_;
   const GenerateOptions& options_;
@@ -233,17 +244,14 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
       result.reason = StopReason::context;
       break;
     }
-    if (engine.stop().requested()) {
-      result.reason = StopReason::interrupted;
-      break;
-    }
     const auto token_start = Clock::now();
     GeneratedToken token;
-    if (logits.empty()) {
-      source.next(text, token);
-    } else {
+    if (!logits.empty()) {
       source.draw(logits, text, token);
       token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
+    } else if (!source.next(text, token)) {
+      result.reason = StopReason::interrupted;
+      break;
     }
     if (std::find(options.end_tokens.begin(), options.end_tokens.end(), token.token) != options.end_tokens.end()) {
       result.reason = StopReason::end_token;

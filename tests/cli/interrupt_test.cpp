@@ -57,6 +57,18 @@ TEST_F(InterruptedCommand, GenerateEndsWithWhatItHasWritten) {
   EXPECT_THAT(read_text(log_), HasSubstr("abc"));
 }
 
+TEST_F(InterruptedCommand, GenerateAsJsonHoldsWhatThereIs) {
+  for (const std::vector<std::string>& way : {std::vector<std::string>{}, {"--draft", "loops=2/1,tokens=2"}}) {
+    std::vector<std::string> words = {"generate", "-m", model_.path(), "-p", "abc", "-n", "29000", "--json"};
+    words.insert(words.end(), way.begin(), way.end());
+    fs::remove(log_);
+    EXPECT_EQ(interrupt(words), 130);
+    const nlohmann::json json = nlohmann::json::parse(read_text(log_));
+    EXPECT_EQ(json["stop_reason"], "interrupted");
+    EXPECT_GT(json["tokens"].size(), 0U);
+  }
+}
+
 TEST_F(InterruptedCommand, EvalSaysThatNothingWasWritten) {
   EXPECT_EQ(interrupt({"eval", "-m", model_.path(), "--text", text_, "--exit", "fixed", "--json"}), 130);
   EXPECT_THAT(read_text(log_), HasSubstr("gyre: interrupted; nothing was written"));
