@@ -29,6 +29,7 @@ Model load_model(const std::string& path, const LoopFlags& flags, const std::str
   LoadOptions options;
   if (!weights.empty()) options.weights = parse_weight_type(weights, "--weights");
   Model model = Model::load(path, options);
+  for (const std::string& note : model.notes()) fmt::print(stderr, "gyre: {}: note: {}\n", path, note);
   if (!flags.runs.empty()) model.loop_layers(parse_layer_loops(flags.runs, "--loop"), flags.damping, "--loop");
   return model;
 }
@@ -151,6 +152,7 @@ nlohmann::json provenance(const RunOptions& options, const Model& model) {
                          {"arithmetic", kernels().exact ? "exact" : "fast"},
                          {"seed", options.seed}};
   if (!options.test_noise.empty()) json["test_noise"] = name_of(parse_test_noise(options.test_noise, "--test-noise"));
+  if (!model.notes().empty()) json["notes"] = model.notes();
   if (!options.layer_loops.runs.empty()) {
     json["layer_loops"] = options.layer_loops.runs;
     json["damping"] = options.layer_loops.damping;
