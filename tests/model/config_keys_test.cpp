@@ -339,6 +339,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"loopus", "/base_config_dict/frobnicate", "1", "base_config_dict: the key \"frobnicate\""},
         Refusal{"loopus", "/hidden_size", "24", "hidden_size is 24, but that of base_config_dict is 20"},
         Refusal{"loopus", "/encoder_layer_indices", "[0, 1]", "the lists of layers overlap"},
+        Refusal{"loopus", "/decoder_layer_indices", "[-2147483648]", "holds -2147483648, which is none of 5"},
         Refusal{"loopus", "/decoder_layer_indices", "[5]", "decoder_layer_indices holds 5, which is none of 5"},
         Refusal{"loopus", "/reasoning_layer_indices", "[]", "reasoning_layer_indices is empty"},
         Refusal{"loopus", "/halting_strategy", "\"other\"", "halting_strategy is \"other\""},

@@ -24,7 +24,8 @@ std::vector<int> block(const JsonObject& object, const char* key, int layers, co
   std::vector<int> indices;
   if (!object.given(key)) return indices;
   const nlohmann::json& list = object.array(key);
-  if (list.size() == 1 && list[0].is_number_integer() && list[0].get<int>() < 0) {
+  const bool open = list.size() == 1 && list[0].is_number_integer() && list[0].get<std::int64_t>() < 0;
+  if (open && !list[0].is_number_unsigned() && list[0].get<std::int64_t>() > -layers) {
     for (int l = -list[0].get<int>(); l < layers; ++l) indices.push_back(l);
     return indices;
   }
@@ -52,7 +53,7 @@ std::vector<Block> blocks_of(const JsonObject& object, int layers, const std::st
     for (const int l : one.layers) ++uses[static_cast<std::size_t>(l)];
   }
   for (int l = 0; l < layers && !object.given("reasoning_layer_indices"); ++l) {
-    if (uses[static_cast<std::size_t>(l)]++ == 0) blocks[1].layers.push_back(l);
+    if (uses[static_cast<std::size_t>(l)] == 0) blocks[1].layers.push_back(l);
   }
   if (std::any_of(uses.begin(), uses.end(), [](int count) { return count > 1; })) {
     throw Error("{}: the lists of layers overlap; each layer belongs to one block", where);

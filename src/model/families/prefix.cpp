@@ -33,9 +33,9 @@ std::string prefix_before(const TensorStore& tensors, const std::string& name) {
 
 void add_prefix(Mapping& mapping, const std::string& prefix) {
   for (auto& [name, recipe] : mapping.recipes) {
-    for (std::string& part : recipe.parts) part = prefix + part;
+    for (std::string& part : recipe.parts) part.insert(0, prefix);
   }
-  for (std::string& name : mapping.unused) name = prefix + name;
+  for (std::string& name : mapping.unused) name.insert(0, prefix);
 }
 
 }  // namespace gyre
