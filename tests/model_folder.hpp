@@ -86,7 +86,13 @@ inline Group random_group(int index, const ModelSpec& spec, Random& random) {
   group.loops = draw.pick(1, 4);
   if (group.first_state != FirstState::carried && group.injection == Injection::none) group.injection = Injection::add;
   if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(draw.pick(1, 4));
-  if (draw.one_in(3)) group.damping = 0.25F * static_cast<float>(draw.pick(1, 6));
+  if (group.first_state != FirstState::carried || group.injection == Injection::none) group.bare_first_loop = false;
+  if (!group.exit_gate) group.exit_gate_norm = false;
+  if (draw.one_in(4)) {
+    group.update_rank = draw.pick(1, 5);
+  } else if (draw.one_in(3)) {
+    group.damping = 0.25F * static_cast<float>(draw.pick(1, 6));
+  }
   for (int layer = 0; layer < group.layers && spec.hidden_size >= kValueGateWidth; ++layer) {
     if (draw.one_in(2)) group.value_layers.push_back(layer);
   }

@@ -59,6 +59,8 @@ class Model {
   [[nodiscard]] std::string spec_json() const;  ///< the description, as in gyre's config.json
   [[nodiscard]] std::string digest() const;     ///< SHA-256 of the weights, in hexadecimal
   [[nodiscard]] std::string family() const;
+  /// What is to be said of the model: where it gives another result than its authors' program.
+  [[nodiscard]] std::vector<std::string> notes() const;
   [[nodiscard]] int vocabulary_size() const;
   [[nodiscard]] int hidden_size() const;
   [[nodiscard]] int context() const;

@@ -101,10 +101,9 @@ PARCAE_KEYS = Keys(
 
 NANOCHAT_KEYS = Keys(
     ["input_injection", "logit_softcap", "n_coda", "n_embd", "n_head", "n_kv_head", "n_prelude", "n_recur_block",
-     "sequence_len", "train_recur_mean", "vocab_size"],
+     "sequence_len", "train_recur_mean", "vocab_size", "window_pattern"],
     ["bptt_k", "inject_mode", "kv_cache_recur_budget", "n_layer", "recur_warm_start", "size", "train_recur_max"],
-    {"window_pattern": (["L"], "S stands for attention to half a context"),
-     "input_injection": (["inject_init_prelude", "inject_init_random", "passthrough"], "another way into the core"),
+    {"input_injection": (["inject_init_prelude", "inject_init_random", "passthrough"], "another way into the core"),
      "n_loops": ([], "of looped nanochat before 26 January 2026, whose layers had scales and value embeddings")},
 )
 
@@ -245,8 +244,8 @@ def nanochat(given, where):
     config = dict(given)
     if not isinstance(config.get("window_pattern", "L"), str):
         raise Refusal(f"{where}: window_pattern must be text, found {shown(config['window_pattern'])}")
-    if set(config.get("window_pattern", "L").upper()) == {"L"}:
-        config["window_pattern"] = "L"
+    if not set(config.get("window_pattern", "L").upper()) in ({"L"}, {"S"}, {"L", "S"}):
+        raise Refusal(f"{where}: window_pattern is {shown(config['window_pattern'])}; it must be made of L and S")
     # Before February 2026 these had other names.
     if "sample_initial_state" in config:
         kind = "inject_init_random" if config.pop("sample_initial_state") else "inject_init_prelude"
@@ -306,6 +305,11 @@ def model_of(config, where):
         return parcae(config, where)
     if isinstance(config.get("model_type"), str):
         return Model(config["model_type"], config)
+    # The code that Parcae's came of, and what came of Parcae's: gyre reads their keys as they are.
+    if config.get("model_class_name") == "Attractor" or config.get("_class_name") in ("AttractorConfig", "EQLMConfig"):
+        return Model("attractor", config | {"model_class_name": "Attractor"})
+    if config.get("architecture_class_name") == "RecurrentGPT" and "model_class_name" not in config:
+        return Model("raven_training", config)
     for key in ("model_class_name", "_class_name"):
         if key in config:
             raise Refusal(f"{where}: {key} is {shown(config[key])}: another model of the program parcae_lm; gyre reads "

@@ -31,7 +31,7 @@ def unwrap(data, path):
     return data, aside
 
 
-WRAPPERS = {"_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+WRAPPERS = {"_orig_mod", "_original_module", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
 
 def plain_name(name, fronts):
@@ -54,6 +54,8 @@ def read_state(path, fronts):
             if isinstance(value, Unread):
                 kind = f"an object that is not read ({listed(sorted(Unread.names))})"
             raise Refusal(f"{path}: {key} is {kind}, no plain tensor of a type that gyre reads")
+        if name in tensors and value.dtype == tensors[name].dtype and value.equals(tensors[name]):
+            continue  # Lightning saves a wrapped model under two names
         if name in tensors:
             raise Refusal(f"{path}: {name} is there twice, under names with other prefixes")
         tensors[name] = value

@@ -31,6 +31,7 @@ Model Model::open(const std::filesystem::path& path, const OpenOptions& options)
 std::string Model::spec_json() const { return to_json(state_->spec()).dump(2); }
 std::string Model::digest() const { return state_->checkpoint.model.hash(); }
 std::string Model::family() const { return state_->checkpoint.model.family(); }
+std::vector<std::string> Model::notes() const { return state_->checkpoint.model.notes(); }
 int Model::vocabulary_size() const { return state_->spec().vocab_size; }
 int Model::hidden_size() const { return state_->spec().hidden_size; }
 int Model::context() const { return state_->spec().context; }

@@ -157,6 +157,7 @@ void run(Request& request) {
   options.loops = loops_of(request.run, spec);
   options.kv_policy = kv_policy_of(request.run);
   options.start = parse_noise_start(request.run.first_state, "--first-state");
+  options.test_noise = test_noise_of(request.run, spec);
   options.seed = request.run.seed;
   options.schedule = parse_schedule(request.schedule, "--schedule");
   if (options.chunk > 0 && (options.prompt == 0 || options.tokens == 0)) {
@@ -191,6 +192,7 @@ void add_bench(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("bench", "Tokens per second of prompts and of decoding, and what bounds them");
   add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
   command->add_option("-p,--prompt", request->bench.prompt, "Tokens of the prompt; 0: none")
       ->check(whole_number(0, 1 << 20))
       ->capture_default_str();

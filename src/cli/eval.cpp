@@ -31,6 +31,7 @@ struct Request {
   std::vector<std::string> exits;
   std::vector<int> depths;
   std::string reference;
+  std::string exit_prompt = "each";
 };
 
 ProgressSink show(Progress& progress) {
@@ -51,17 +52,19 @@ nlohmann::json vectors_json(const DepthVectors& vectors) {
 }
 
 nlohmann::json row_json(const RuleResult& row) {
-  return {{"exit", row.rule},
-          {"tokens", row.score.tokens},
-          {"cross_entropy_nats_per_token", row.score.cross_entropy},
-          {"cross_entropy_95", {row.score.cross_entropy_low, row.score.cross_entropy_high}},
-          {"perplexity", row.score.perplexity},
-          {"bits_per_byte", row.score.bits_per_byte},
-          {"kl_to_full_depth_nats_per_token", row.score.kl},
-          {"loops_per_token", row.loops_per_token},
-          {"milliseconds_per_token", row.score.milliseconds_per_token},
-          {"depths", depths_json(row.depths)},
-          {"depth_vectors", vectors_json(row.depth_vectors)}};
+  nlohmann::json json = {{"exit", row.rule},
+                         {"tokens", row.score.tokens},
+                         {"cross_entropy_nats_per_token", row.score.cross_entropy},
+                         {"cross_entropy_95", {row.score.cross_entropy_low, row.score.cross_entropy_high}},
+                         {"perplexity", row.score.perplexity},
+                         {"bits_per_byte", row.score.bits_per_byte},
+                         {"kl_to_full_depth_nats_per_token", row.score.kl},
+                         {"loops_per_token", row.loops_per_token},
+                         {"milliseconds_per_token", row.score.milliseconds_per_token},
+                         {"depths", depths_json(row.depths)},
+                         {"depth_vectors", vectors_json(row.depth_vectors)}};
+  if (row.loops_read_per_token) json["loops_read_per_token"] = *row.loops_read_per_token;
+  return json;
 }
 
 /// An interval as the tables show it.
@@ -86,6 +89,11 @@ void print_rows(const std::vector<RuleResult>& rows) {
     fmt::print("{:{}}  {:9.4f} {:>17} {:8.3f} {:8.4f} {:9.5f} {:11.3f} {:9.3f}\n", row.rule, width,
                row.score.cross_entropy, interval_text(row.score), row.score.perplexity, row.score.bits_per_byte,
                row.score.kl, row.loops_per_token, row.score.milliseconds_per_token);
+  }
+  for (const RuleResult& row : rows) {
+    if (!row.loops_read_per_token) continue;
+    fmt::print("{}: the states that were read are those after {:.3f} loops/token\n", row.rule,
+               *row.loops_read_per_token);
   }
 }
 
@@ -205,6 +213,7 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
   if (request.run.json) {
     nlohmann::json json = provenance(request.run, model);
     json["examples"] = request.examples;
+    json["exit_prompt"] = request.exit_prompt;
     json["window_tokens"] = options.window;
     add_prefix(json, tokenizer);
     json["rows"] = nlohmann::json::array();
@@ -254,6 +263,9 @@ void run(const Request& request) {
   for (const std::string& text : request.exits) rules.push_back(text == kAtOnce ? at_once() : parse_exit(text));
   if (rules.empty()) rules.push_back(request.text.file.empty() ? parse_exit("fixed") : at_once());
   if (!request.examples.empty()) refuse_flags_of_texts(request);
+  if (request.examples.empty() && request.exit_prompt != Request().exit_prompt) {
+    throw Error("--exit-prompt: a --text has no prompts; leave it out");
+  }
   const Checkpoint checkpoint = open_checkpoint(request.run);
   const Model& model = checkpoint.model;
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
@@ -270,6 +282,7 @@ void run(const Request& request) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
   }
   options.score_from = request.score_from;
+  options.prompt_exit = parse_prompt_exit(request.exit_prompt, "--exit-prompt");
   if (by_depth) return run_depths(request, model, tokenizer, options);
   request.text.file.empty() ? run_examples(request, model, tokenizer, rules, options)
                             : run_text(request, model, tokenizer, rules, options);
@@ -297,6 +310,12 @@ void add_eval(CLI::App& program) {
       "--exit", request->exits,
       "Exit rule, or prefill: full depth, each window at once (give several to compare them in one run; default: "
       "prefill for --text, fixed for --examples)");
+  command
+      ->add_option("--exit-prompt", request->exit_prompt,
+                   "Which tokens of an example's prompt obey the exit: each by itself, whole (all leave as one), last, "
+                   "never")
+      ->check(known_to(parse_prompt_exit, "--exit-prompt"))
+      ->capture_default_str();
   command->add_option("--depths", request->depths, "Score the text at these numbers of loops, as in 1,2,4,8")
       ->delimiter(',')
       ->check(whole_number(1));

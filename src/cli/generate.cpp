@@ -105,10 +105,12 @@ void check_prompt(const GenerateRequest& request) {
 
 api::Model open_model(const RunOptions& run) {
   if (run.arithmetic == "exact") api::require_exact_arithmetic();
-  return api::Model::open(run.model, {.weights = run.weights,
-                                      .loop = run.layer_loops.runs,
-                                      .damping = run.layer_loops.damping,
-                                      .names = api::OptionNames::flags});
+  api::Model model = api::Model::open(run.model, {.weights = run.weights,
+                                                  .loop = run.layer_loops.runs,
+                                                  .damping = run.layer_loops.damping,
+                                                  .names = api::OptionNames::flags});
+  print_notes(run.model, model.notes());
+  return model;
 }
 
 /// The flags that every command has, as the API names them.

@@ -45,6 +45,10 @@ std::string describe_group(const nlohmann::json& group) {
                         group["fast"]["layers"].get<int>());
   }
   if (group.contains("injection")) text += fmt::format(", injection {}", group["injection"].get<std::string>());
+  if (group.contains("bare_first_loop")) text += " but in the first loop";
+  if (group.contains("minus_state")) text += ", less the state that entered the loop";
+  if (group.contains("update_rank"))
+    text += fmt::format(", a gated update of rank {}", group["update_rank"].get<int>());
   if (group.contains("first_state")) text += fmt::format(", starts from {}", group["first_state"].get<std::string>());
   return text;
 }

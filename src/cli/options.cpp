@@ -25,10 +25,15 @@ void add_loop_flags(CLI::App& command, LoopFlags& flags) {
       ->capture_default_str();
 }
 
+void print_notes(const std::string& path, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) fmt::print(stderr, "gyre: {}: note: {}\n", path, note);
+}
+
 Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights) {
   LoadOptions options;
   if (!weights.empty()) options.weights = parse_weight_type(weights, "--weights");
   Model model = Model::load(path, options);
+  print_notes(path, model.notes());
   if (!flags.runs.empty()) model.loop_layers(parse_layer_loops(flags.runs, "--loop"), flags.damping, "--loop");
   return model;
 }

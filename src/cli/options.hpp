@@ -17,6 +17,8 @@ struct LoopFlags {
 };
 
 void add_loop_flags(CLI::App& command, LoopFlags& flags);
+/// Says on standard error where a model gives another result than its authors' program.
+void print_notes(const std::string& path, const std::vector<std::string>& notes);
 /// A model with its loops, and with its tokenizer and what else it came with.
 Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
 Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights = {});

@@ -79,6 +79,7 @@ std::string command_of(const Request& request, int window, int threads) {
   add("--kv", request.run.kv_policy);
   add("--kv-type", request.run.kv_type);
   add("--first-state", request.run.first_state);
+  if (!request.run.test_noise.empty()) add("--test-noise", request.run.test_noise);
   if (request.run.arithmetic != RunOptions().arithmetic) add("--arithmetic", request.run.arithmetic);
   add("--threads", threads);
   add("--seed", request.run.seed);
@@ -103,6 +104,7 @@ DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, 
   }
   options.kv_policy = kv_policy_of(request.run);
   options.start = parse_noise_start(request.run.first_state, "--first-state");
+  options.test_noise = test_noise_of(request.run, spec);
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
   options.stop = interrupt();
@@ -196,6 +198,7 @@ void add_study(CLI::App& program) {
   auto request = std::make_shared<Request>();
   CLI::App* command = program.add_subcommand("study", "Measure the latent dynamics of a looped model and draw them");
   add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
   command->remove_option(command->get_option("--model"));  // several here, or folders of them
   command->add_option("-m,--model", request->models, "Model folder, or a folder of checkpoints; several make a series")
       ->required();

@@ -35,16 +35,17 @@ std::size_t activation_width(const ModelSpec& spec) {
   const auto attention = static_cast<std::size_t>(spec.attention_size());
   const auto ffn = static_cast<std::size_t>(spec.ffn_size);
   std::size_t joined = 0;
-  // What the group was handed and the fast state, each kept and in use; the state before a damped loop; a state on its
-  // way out.
+  // What the group was handed and the fast state, each kept and in use; the state before the loop, where it is read
+  // behind it; a state on its way out.
   std::size_t besides = 0;
   for (const Group& group : spec.groups) {
     const bool linear = group.injection == Injection::linear;
     const bool copied = group.injection == Injection::decay || group.loop_norm || group.fast.there();
     joined = std::max(joined, linear ? 2 * hidden : copied ? hidden : 0);
+    if (group.update_rank > 0) joined = std::max(joined, hidden + static_cast<std::size_t>(group.update_rank));
     std::size_t more = group.injection == Injection::none ? 0 : 2 * hidden;
     if (group.fast.there()) more += 2 * hidden;
-    if (group.looped() && group.damping != 1.0F) more += hidden;
+    if (keeps_state(group)) more += hidden;
     if (group.exit_norm || group.exit_linear) more += 2 * hidden;
     besides = std::max(besides, more);
   }

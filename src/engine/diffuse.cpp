@@ -72,7 +72,8 @@ Diffusion parse_diffusion(const std::string& text, const std::string& flag) {
 
 std::size_t diffusion_group(const ModelSpec& spec, const std::string& flag) {
   const std::vector<int> looped = spec.looped_groups();
-  if (looped.size() != 1 || spec.groups[static_cast<std::size_t>(looped.front())].injection == Injection::none) {
+  const Group* const core = looped.size() == 1 ? &spec.groups[static_cast<std::size_t>(looped.front())] : nullptr;
+  if (core == nullptr || core->injection == Injection::none || core->bare_first_loop) {
     throw Error(
         "{}: this takes a model with one looped group that takes its input anew in every loop (Huginn, its "
         "retrofits, Parcae)",

@@ -231,21 +231,49 @@ void Stack::run_fast_stack(std::size_t group, Workspace& work) {
 void Stack::run_loop(std::size_t group, Workspace& work) {
   const Group& spec = model_.spec().groups[group];
   const GroupWeights& weights = model_.groups()[group];
-  const bool damped = spec.damping != 1.0F;
   for (const TokenRow& row : work.rows) row.cache->open(group, row.loop, row.offset);
-  if (damped) work.before = work.states;
+  if (keeps_state(spec)) work.before = work.states;
   add_noise(group, work);
   inject(group, work);
+  for (std::size_t i = 0; spec.bare_first_loop && i < work.rows.size(); ++i) {
+    if (work.rows[i].loop == 0) copy(row_of(work.before, i), row_of(work.states, i));
+  }
   if (spec.fast.there()) run_fast_stack(group, work);
   run_layers(weights.layers, {group, 0}, work, work.states);
   if (spec.loop_norm) {
     work.joined = work.states;
     layers_.apply(weights.loop_norm, work.joined.data(), work.rows.size(), work.states.data());
   }
-  if (!damped) return;
+  settle(group, work);
+}
+
+/// What becomes of a loop's result beside the state that entered it.
+void Stack::settle(std::size_t group, Workspace& work) {
+  const Group& spec = model_.spec().groups[group];
+  if (spec.minus_state) {
+    for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] -= work.before[i];
+  }
+  if (spec.update_rank > 0) return update(group, work);
+  if (spec.damping == 1.0F) return;
   for (std::size_t i = 0; i < work.states.size(); ++i) {
     if (work.rows[i / hidden_].loop == 0) continue;  // there is nothing to be damped towards yet
     work.states[i] = work.before[i] + spec.damping * (work.states[i] - work.before[i]);
+  }
+}
+
+/// x + exp(−softplus(u) ⊙ decay) ⊙ d, of d = loop(x) − x and u = up(down d) + b.
+void Stack::update(std::size_t group, Workspace& work) {
+  const UpdateWeights& weights = model_.groups()[group].update;
+  const std::size_t n = work.rows.size();
+  const std::size_t low = n * weights.down.out();
+  for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] -= work.before[i];
+  work.joined.resize(low + work.states.size());
+  float* const up = work.joined.data() + low;
+  layers_.apply(weights.down, work.states.data(), n, work.joined.data());
+  layers_.apply(weights.up, work.joined.data(), n, up);
+  for (std::size_t i = 0; i < work.states.size(); ++i) {
+    const float rate = up[i] > 20.0F ? up[i] : std::log1p(std::exp(up[i]));
+    work.states[i] = work.before[i] + std::exp(-rate * weights.decay[i % hidden_]) * work.states[i];
   }
 }
 

@@ -47,7 +47,7 @@ class Stack {
     std::vector<float> handed;           ///< what the group was handed, [n, hidden]
     std::vector<float> fast;             ///< the states of the group's fast stack, [n, hidden]
     std::vector<float> joined;  ///< what a matrix or a norm reads: [state ; handed], [n, 2 hidden], or [n, hidden]
-    std::vector<float> before;  ///< the states before a damped loop
+    std::vector<float> before;  ///< the states before the loop, where it reads them behind its layers
   };
 
   template <typename Numbers>
@@ -63,6 +63,8 @@ class Stack {
   void run_loop(std::size_t group, Workspace& work);
   void add_noise(std::size_t group, Workspace& work);
   void inject(std::size_t group, Workspace& work);
+  void settle(std::size_t group, Workspace& work);
+  void update(std::size_t group, Workspace& work);
   void run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states);
   void run_fast_stack(std::size_t group, Workspace& work);
   void trace(std::span<Flight* const> here, bool entering);

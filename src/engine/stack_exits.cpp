@@ -60,6 +60,14 @@ void Stack::measure(Flight& flight, std::size_t i, bool since_check) {
 
 void Stack::read_gates(std::size_t group, std::span<Flight* const> here) {
   take_rows(asking_, leaving_);
+  if (const Norm& norm = model_.groups()[group].gate_norm; norm.weight != nullptr) {
+    constexpr float kEps = 1e-5F;
+    normed_ = leaving_;
+    for (std::size_t j = 0; j < asking_.size(); ++j) {
+      kernels().layer_norm(row_of(normed_, j).data(), norm.weight, norm.bias, kEps, hidden_,
+                           row_of(leaving_, j).data());
+    }
+  }
   gates_.resize(asking_.size());
   layers_.apply(model_.groups()[group].gate, leaving_.data(), asking_.size(), gates_.data());
   for (std::size_t j = 0; j < asking_.size(); ++j) here[asking_[j]]->seen.gate = gates_[j];

@@ -114,6 +114,14 @@ GgufVocabulary vocabulary_of(const Gguf& file) {
     throw Error("{}: this GGUF file holds no tokenizer ({} {}); convert the model with its tokenizer",
                 file.path().string(), kModel, file.has(kModel) ? "is \"" + model + "\"" : "is missing");
   }
+  // Those of other kinds have keys of their own.
+  if (model != "gpt2" && model != "llama" && model != "bert") {
+    throw Error(
+        "{}: {} is \"{}\", a kind of vocabulary that gyre does not read from GGUF files; it reads gpt2, llama and "
+        "bert: "
+        "take the model as a folder with tokenizer.json",
+        file.path().string(), kModel, model);
+  }
   refuse_unknown_keys(file);
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   const auto id = [&](const char* key) { return static_cast<int>(file.integer(key, -1, kMost, -1)); };

@@ -37,9 +37,10 @@ Group stretch(const Group& group, int first, int count, int begin) {
     piece.injection = Injection::none;
     piece.first_state = FirstState::carried;
     piece.noise_std = Group().noise_std;
+    piece.bare_first_loop = false;
   }
   if (first + count < group.layers) {
-    piece.loop_norm = piece.exit_norm = piece.exit_linear = piece.exit_gate = false;
+    piece.loop_norm = piece.exit_norm = piece.exit_linear = piece.exit_gate = piece.exit_gate_norm = false;
   }
   for (const auto layers : {&Group::value_layers, &Group::window_layers}) {
     (piece.*layers).clear();
@@ -107,6 +108,10 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
       if (group.fast.there()) {
         throw Error("{}: layer {} belongs to group \"{}\", whose layers loop together with a fast stack only", flag,
                     run.first, group.name);
+      }
+      if (group.minus_state || group.update_rank > 0) {
+        throw Error("{}: layer {} belongs to group \"{}\", which is not to be cut: its loop ends in {}", flag,
+                    run.first, group.name, group.minus_state ? "minus_state" : "a gated update");
       }
       if (group.looped()) {
         throw Error("{}: layer {} belongs to group \"{}\", which loops already; give its loops instead", flag,

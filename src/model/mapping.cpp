@@ -1,6 +1,7 @@
 #include "model/mapping.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gyre::arrange {
 
@@ -47,6 +48,24 @@ Arrangement scaled(float factor) {
   return [factor](Recipe::Parts parts, std::span<float> out) {
     if (parts[0].size() != out.size()) return false;
     std::transform(parts[0].begin(), parts[0].end(), out.begin(), [factor](float x) { return x * factor; });
+    return true;
+  };
+}
+
+Arrangement rows_by_sigmoid(std::size_t columns, float most) {
+  return [columns, most](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size() || parts[1].size() * columns != out.size()) return false;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = parts[0][i] * most / (1.0F + std::exp(-parts[1][i / columns]));
+    }
+    return true;
+  };
+}
+
+Arrangement exponentials() {
+  return [](Recipe::Parts parts, std::span<float> out) {
+    if (parts[0].size() != out.size()) return false;
+    std::transform(parts[0].begin(), parts[0].end(), out.begin(), [](float x) { return std::exp(x); });
     return true;
   };
 }

@@ -26,6 +26,7 @@ struct Mapping {
   ModelSpec spec;
   std::map<std::string, Recipe> recipes;  ///< by name in tensor_table(spec)
   std::vector<std::string> unused;  ///< tensors that are known and not needed: a copy of the head, tables of angles
+  std::vector<std::string> notes;   ///< where a run differs from one by the model's own program
 };
 
 /// Ways to arrange a single part.
@@ -41,6 +42,10 @@ Arrangement first_rows();
 Arrangement zeros_behind();
 /// Each number times `factor`.
 Arrangement scaled(float factor);
+/// Row r of `columns` numbers times most · σ(p[r]), p being a second part.
+Arrangement rows_by_sigmoid(std::size_t columns, float most);
+/// The exponential of each number.
+Arrangement exponentials();
 /// Each number and one: norms that multiply by 1 + w.
 Arrangement plus_one();
 /// The first `count` numbers times `factor`, the others as they are.

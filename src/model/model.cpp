@@ -38,6 +38,7 @@ Model::Model(std::filesystem::path path, std::string family, Mapping mapping, Te
     : path_(std::move(path)),
       family_(std::move(family)),
       spec_(validated(mapping.spec, store.where())),
+      notes_(mapping.notes),
       source_(std::move(store), std::move(mapping), family_),
       options_(options) {
   bind();
@@ -159,6 +160,11 @@ GroupWeights Model::group(std::size_t index) {
     source_.release();
   }
   if (group.loop_norm) weights.loop_norm = norm(name + ".loop_norm");
+  if (group.update_rank > 0) {
+    weights.update = {linear(name + ".update.down", false), linear(name + ".update.up", true),
+                      floats(name + ".update.decay")};
+  }
+  if (group.exit_gate_norm) weights.gate_norm = {floats(name + ".gate_norm.weight"), floats(name + ".gate_norm.bias")};
   if (group.exit_gate) weights.gate = linear(name + ".gate", true);
   if (group.exit_norm) weights.exit_norm = norm(name + ".exit_norm");
   if (group.exit_linear) weights.exit = linear(name + ".exit", false);

@@ -55,12 +55,21 @@ struct FastWeights {
   Norm norm;
 };
 
+/// What decides how much of a loop's change a state takes: see Group::update_rank.
+struct UpdateWeights {
+  Linear down;
+  Linear up;
+  const float* decay = nullptr;  ///< [hidden]
+};
+
 struct GroupWeights {
   FastWeights fast;              ///< without layers: there is none
   Linear inject;                 ///< for linear injection and decay
   const float* decay = nullptr;  ///< [hidden], for decay
   std::vector<Layer> layers;
   Norm loop_norm;
+  UpdateWeights update;
+  Norm gate_norm;
   Linear gate;
   Norm exit_norm;
   Linear exit;
@@ -88,6 +97,8 @@ class Model {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// "gyre", or the family of the checkpoint.
   [[nodiscard]] const std::string& family() const { return family_; }
+  /// Where a run of it differs from one by its authors' program, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   /// The embedding of a token: `out` holds hidden_size floats.
   void embed(std::int32_t token, std::span<float> out) const;
   [[nodiscard]] const float* positions() const { return positions_; }  ///< null unless learned
@@ -129,6 +140,7 @@ class Model {
   std::filesystem::path path_;
   std::string family_;
   ModelSpec spec_;
+  std::vector<std::string> notes_;
   TensorSource source_;
   LoadOptions options_;
   WeightMemory memory_;

@@ -143,6 +143,10 @@ bool sees_window(const Group& group, int layer) {
   return std::find(group.window_layers.begin(), group.window_layers.end(), layer) != group.window_layers.end();
 }
 
+bool keeps_state(const Group& group) {
+  return group.damping != 1 || group.bare_first_loop || group.minus_state || group.update_rank > 0;
+}
+
 Group plain_group(std::string name, int layers) {
   Group group;
   group.name = std::move(name);

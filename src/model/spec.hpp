@@ -92,11 +92,15 @@ struct Group {
   Injection injection = Injection::none;
   FirstState first_state = FirstState::carried;
   float noise_std = 1.0F;
-  bool loop_norm = false;    ///< a norm with weights of its own ends every loop
-  bool exit_norm = false;    ///< a norm with weights of its own is applied once, behind the last loop
-  bool exit_linear = false;  ///< and then a square linear map
-  bool exit_gate = false;    ///< a gate w·x + b reads the state after every loop, for the exit rule `gate`
-  float damping = 1.0F;      ///< from the second loop on: x + damping · (loop(x) − x)
+  bool loop_norm = false;        ///< a norm with weights of its own ends every loop
+  bool exit_norm = false;        ///< a norm with weights of its own is applied once, behind the last loop
+  bool exit_linear = false;      ///< and then a square linear map
+  bool exit_gate = false;        ///< a gate w·x + b reads the state after every loop, for the exit rule `gate`
+  float damping = 1.0F;          ///< from the second loop on: x + damping · (loop(x) − x)
+  bool bare_first_loop = false;  ///< the first loop takes what the group was handed as it is, without the injection
+  bool minus_state = false;      ///< a loop gives F(x) − x, x being the state that entered it   Attractor
+  int update_rank = 0;  ///< above 0: x + exp(−softplus(up(down d)) ⊙ decay) ⊙ d, d = loop(x) − x   LoopUS
+  bool exit_gate_norm = false;  ///< a LayerNorm stands before the exit gate, whatever the other norms are
   /// Layers (from 0) that add an embedding of the token to their values: v + 2 σ(G h) ⊙ E[token], where G reads the
   /// first kValueGateWidth channels of the branch's input.
   std::vector<int> value_layers = {};
@@ -112,6 +116,9 @@ struct Group {
 /// Whether layer `layer` of a group is among its value_layers, or its window_layers.
 bool has_value_embedding(const Group& group, int layer);
 bool sees_window(const Group& group, int layer);
+
+/// Whether a loop of the group reads the state that entered it once more behind its layers, or its injection.
+bool keeps_state(const Group& group);
 
 /// A group whose layers run once.
 Group plain_group(std::string name, int layers);

@@ -144,6 +144,19 @@ void check_group(const ModelSpec& spec, const Group& group, const std::string& w
   }
 }
 
+/// Switches that others have to stand beside.
+void check_loop(const Group& group, const std::string& where) {
+  if (group.bare_first_loop && (group.injection == Injection::none || group.first_state != FirstState::carried)) {
+    throw Error("{}: bare_first_loop is given, which takes an injection and first_state \"carried\"", where);
+  }
+  if (group.update_rank > 0 && group.damping != 1) {
+    throw Error("{}: update_rank and damping are given; a loop has one way to blend its state", where);
+  }
+  if (group.exit_gate_norm && !group.exit_gate) {
+    throw Error("{}: exit_gate_norm is given without exit_gate; nothing would read it", where);
+  }
+}
+
 /// Layers, those of fast stacks included as often as they run; and once more times the loops of their groups.
 void check_depth(const ModelSpec& spec, const std::string& where) {
   std::int64_t layers = 0;
@@ -189,7 +202,9 @@ void validate(const ModelSpec& spec, const std::string& where) {
   check_norms(spec, where);
   check_window(spec, where);
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
-    check_group(spec, spec.groups[g], fmt::format("{}: groups[{}]", where, g));
+    const std::string group = fmt::format("{}: groups[{}]", where, g);
+    check_group(spec, spec.groups[g], group);
+    check_loop(spec.groups[g], group);
   }
   check_depth(spec, where);
   check_names(spec, where);

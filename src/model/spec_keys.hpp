@@ -67,6 +67,10 @@ void visit_group(Visitor& visit, AnyGroup& group) {
   visit.boolean(untrained("exit_gate"), group.exit_gate, defaults.exit_gate);
   visit.layers(untrained("value_layers"), group.value_layers);
   visit.layers(untrained("window_layers"), group.window_layers);
+  visit.boolean(untrained("bare_first_loop"), group.bare_first_loop, defaults.bare_first_loop);
+  visit.boolean(untrained("minus_state"), group.minus_state, defaults.minus_state);
+  visit.count(untrained("update_rank"), group.update_rank, kMostWidth);
+  visit.boolean(untrained("exit_gate_norm"), group.exit_gate_norm, defaults.exit_gate_norm);
 }
 
 /// Those of a model, but for its groups. A default may follow from what was visited before.

@@ -70,6 +70,16 @@ void add_entry(std::vector<TensorInfo>& table, const ModelSpec& spec, const Grou
 void add_exit(std::vector<TensorInfo>& table, const ModelSpec& spec, const Group& group, const std::string& name) {
   const std::int64_t hidden = spec.hidden_size;
   if (group.loop_norm) add_norm(table, spec, name + ".loop_norm");
+  if (group.update_rank > 0) {
+    table.push_back({name + ".update.down.weight", {group.update_rank, hidden}});
+    table.push_back({name + ".update.up.weight", {hidden, group.update_rank}});
+    table.push_back({name + ".update.up.bias", {hidden}});
+    table.push_back({name + ".update.decay", {hidden}});
+  }
+  if (group.exit_gate_norm) {
+    table.push_back({name + ".gate_norm.weight", {hidden}});
+    table.push_back({name + ".gate_norm.bias", {hidden}});
+  }
   if (group.exit_gate) {
     table.push_back({name + ".gate.weight", {1, hidden}});
     table.push_back({name + ".gate.bias", {1}});

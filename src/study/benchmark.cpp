@@ -16,9 +16,15 @@ std::vector<std::int32_t> random_tokens(Random& random, int count, const ModelSp
   return tokens;
 }
 
+Sequence start(const Engine& engine, const BenchmarkOptions& options, int context) {
+  Sequence sequence = engine.start(options.loops, context, options.kv_policy, options.seed, options.start);
+  sequence.test_noise = options.test_noise;
+  return sequence;
+}
+
 double time_prompt(Engine& engine, const BenchmarkOptions& options, Random& random) {
   const std::vector<std::int32_t> tokens = random_tokens(random, options.prompt, engine.model().spec());
-  Sequence sequence = engine.start(options.loops, options.prompt, options.kv_policy, options.seed, options.start);
+  Sequence sequence = start(engine, options, options.prompt);
   const Stopwatch watch;
   engine.prefill(sequence, tokens, Engine::Logits::last);
   return options.prompt / watch.seconds();
@@ -29,8 +35,7 @@ struct Decoding {
   Decoding(Engine& engine, const BenchmarkOptions& options, Random& random) {
     const ModelSpec& spec = engine.model().spec();
     for (int s = 0; s < options.batch; ++s) {
-      sequences.push_back(
-          engine.start(options.loops, options.tokens + 1, options.kv_policy, options.seed, options.start));
+      sequences.push_back(start(engine, options, options.tokens + 1));
       if (options.exit) {
         exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, static_cast<std::uint64_t>(s));
       }
@@ -84,12 +89,9 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
 /// A prompt goes in by chunks while sequences decode.
 void time_beside(Engine& engine, const BenchmarkOptions& options, Random& random, BesidePrompt& beside) {
   const ModelSpec& spec = engine.model().spec();
-  const auto start = [&](int context) {
-    return engine.start(options.loops, context, options.kv_policy, options.seed, options.start);
-  };
   Scheduler scheduler(engine, options.schedule, options.chunk);
   const std::vector<std::int32_t> prompt = random_tokens(random, options.prompt, spec);
-  Sequence alone = start(options.prompt);
+  Sequence alone = start(engine, options, options.prompt);
   scheduler.submit({&alone, prompt});
   const Stopwatch alone_watch;
   double chunk = 0;
@@ -102,7 +104,7 @@ void time_beside(Engine& engine, const BenchmarkOptions& options, Random& random
   const double alone_seconds = alone_watch.seconds();
 
   Decoding decoding(engine, options, random);
-  Sequence long_text = start(options.prompt);
+  Sequence long_text = start(engine, options, options.prompt);
   std::vector<Stopwatch> since(decoding.sequences.size());
   for (std::size_t s = 0; s < since.size(); ++s) scheduler.submit(decoding.next(s, spec));
   scheduler.submit({&long_text, prompt});

@@ -13,6 +13,7 @@ struct BenchmarkOptions {
   std::vector<int> loops;  ///< per group
   KvPolicy kv_policy;
   NoiseStart start = NoiseStart::noise;
+  TestNoise test_noise = {};
   int prompt = 512;  ///< tokens given at once; 0: none
   int tokens = 128;  ///< tokens decoded one after the other; 0: none
   int batch = 1;     ///< sequences that are decoded together

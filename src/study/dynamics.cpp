@@ -84,6 +84,7 @@ std::vector<GroupStates> states_of_window(Engine& engine, std::span<const std::i
   std::vector<GroupStates> groups(options.loops.size());
   for (std::size_t g = 0; g < groups.size(); ++g) groups[g].resize(static_cast<std::size_t>(options.loops[g]) + 1);
   Sequence sequence = engine.start(options.loops, options.window, options.kv_policy, options.seed, options.start);
+  sequence.test_noise = options.test_noise;
   const auto keep = [&](const TracePoint& point) {
     std::vector<float>& states = groups[static_cast<std::size_t>(point.group)][static_cast<std::size_t>(point.loop)];
     states.insert(states.end(), point.states.begin(), point.states.end());

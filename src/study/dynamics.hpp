@@ -65,6 +65,7 @@ struct DynamicsOptions {
   int window = 0;  ///< positions that share a context, the prefix included
   KvPolicy kv_policy;
   NoiseStart start = NoiseStart::noise;
+  TestNoise test_noise = {};
   std::uint64_t seed = 1;
   int threads = 1;
   Stop stop = {};

@@ -14,6 +14,9 @@ namespace {
 struct Tally {
   ScoreSums sums;
   std::map<std::vector<int>, double> depths;  ///< tokens by their loops in every group
+  bool keeps = false;                         ///< whether other states than the last may be read
+  bool adds = false;                          ///< whether states of all loops were added
+  double read = 0;                            ///< loops of the looped groups whose states were read
 };
 
 class TextEvaluation {
@@ -80,6 +83,12 @@ class TextEvaluation {
     tally.sums.add(target, log_p);
     tally.sums.bytes += static_cast<double>(tokenizer_.piece(target).size());
     tally.depths[depth.loops] += 1;
+    tally.keeps = tally.keeps || !depth.read.empty();
+    for (const int group : model_.spec().looped_groups()) {
+      const int read = (depth.read.empty() ? depth.loops : depth.read)[static_cast<std::size_t>(group)];
+      tally.adds = tally.adds || read == 0;
+      tally.read += read;
+    }
   }
 
   [[nodiscard]] std::size_t vocabulary_size() const { return static_cast<std::size_t>(model_.spec().vocab_size); }
@@ -129,6 +138,13 @@ RuleResult summarise(const std::string& rule, const std::vector<Tally>& tallies,
   RuleResult result{rule, score_of(sums), 0, {}, depths_of(tallies, spec)};
   result.depths = histograms_of(result.depth_vectors, loops);
   result.loops_per_token = loops_per_token(result.depths, result.score.tokens);
+  const auto any = [&](bool Tally::*is) {
+    return std::any_of(tallies.begin(), tallies.end(), [is](const Tally& tally) { return tally.*is; });
+  };
+  if (!any(&Tally::keeps) || any(&Tally::adds)) return result;
+  double read = 0;
+  for (const Tally& tally : tallies) read += tally.read;
+  result.loops_read_per_token = read / static_cast<double>(result.score.tokens);
   return result;
 }
 

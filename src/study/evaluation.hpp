@@ -2,13 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/stop.hpp"
-#include "engine/engine.hpp"
+#include "engine/generate.hpp"
 #include "study/measured_text.hpp"
 #include "study/scores.hpp"
 #include "text/examples.hpp"
@@ -21,6 +22,7 @@ struct EvaluationOptions {
   KvPolicy kv_policy;
   NoiseStart start = NoiseStart::noise;
   TestNoise test_noise = {};
+  PromptExit prompt_exit = PromptExit::each;  ///< of examples
   std::uint64_t seed = 1;
   int window = 0;      ///< positions that share a context, the prefix included; each window starts afresh
   int score_from = 0;  ///< positions of a window before this one are context only
@@ -35,6 +37,8 @@ struct RuleResult {
   double loops_per_token = 0;          ///< over the looped groups together
   std::vector<DepthHistogram> depths;  ///< of the looped groups
   DepthVectors depth_vectors;          ///< the same, all looped groups of a token together
+  /// Loops whose states were read, where that may be fewer than ran (save=no, end=check); nothing where all were added.
+  std::optional<double> loops_read_per_token = {};
 };
 
 /// The row that is no exit rule: full depth, each window put in at once as a prompt is. Its milliseconds are those of a
@@ -86,7 +90,7 @@ struct ExampleOutcome {
 ExamplesResult summarise_examples(const std::string& rule, std::span<const ExampleOutcome> outcomes);
 
 /// Answers examples greedily, each behind what begins every text of the model; every token, those of the prompt too,
-/// obeys the rule.
+/// obeys the rule, unless prompt_exit says otherwise.
 std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenizer& tokenizer,
                                               std::span<const Example> examples, std::span<const ExitChoice> rules,
                                               const EvaluationOptions& options, const ProgressSink& progress);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "base/error.hpp"
 #include "study/evaluation.hpp"
@@ -30,11 +31,11 @@ class ExampleEvaluation {
     outcome.right = true;
     TokenDepth depth;
     const Stopwatch watch;
-    for (std::size_t t = 0; t + 1 < prompt.size(); ++t) engine.decode(sequence, prompt[t], &exit, depth);
+    std::span<const float> logits = take_prompt(engine, sequence, prompt, exit, depth);
     std::int32_t token = prompt.back();
     for (const std::int32_t right : wanted) {
-      const std::span<const float> logits = engine.decode(sequence, token, &exit, depth);
-      token = choice(logits, example);
+      if (logits.empty()) logits = engine.decode(sequence, token, &exit, depth);
+      token = choice(std::exchange(logits, {}), example);
       outcome.right = outcome.right && token == right;
       for (const int group : looped_) outcome.answer_loops += depth.loops[static_cast<std::size_t>(group)];
       outcome.answer_tokens += 1;
@@ -45,6 +46,26 @@ class ExampleEvaluation {
   }
 
  private:
+  /// Puts a prompt in, all but its last token; or all of it, which then chooses the first token of the answer.
+  std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
+                                     BoundedExit& exit, TokenDepth& depth) const {
+    const auto before = prompt.first(prompt.size() - 1);
+    switch (options_.prompt_exit) {
+      case PromptExit::each:
+        for (const std::int32_t token : before) engine.decode(sequence, token, &exit, depth);
+        return {};
+      case PromptExit::last:
+        if (!before.empty()) engine.prefill(sequence, before, Engine::Logits::none);
+        return {};
+      case PromptExit::whole:
+        return engine.prefill(sequence, prompt, Engine::Logits::last, exit, depth);
+      case PromptExit::never:
+        depth.loops = options_.loops;
+        return engine.prefill(sequence, prompt, Engine::Logits::last);
+    }
+    return {};
+  }
+
   static std::int32_t choice(std::span<const float> logits, const Example& example) {
     if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); })) {
       throw Error("the examples: the logits behind \"{}\" are not finite", example.prompt);

@@ -319,6 +319,73 @@ TEST_F(GoodRun, EvalOfExamplesGivesAccuracyByLevel) {
   EXPECT_EQ(levels[2]["examples"], 2);
 }
 
+TEST_F(GoodRun, PromptsOfExamplesObeyTheExitAsTheyAreToldTo) {
+  const std::string file = folder_.beside("examples.jsonl").string();
+  write_text_atomically(file, "{\"prompt\": \"ab\", \"answer\": \"cd\", \"level\": 1}\n");
+  const auto run = [&](const std::string& how) {
+    return nlohmann::json::parse(output(
+        {"eval", "-m", model(), "--examples", file, "--json", "--exit", "fixed:loops=2/1", "--exit-prompt", how}));
+  };
+  const auto loops = [&](const std::string& how) { return run(how)["rows"][0]["levels"][0]["loops_per_token"]; };
+  EXPECT_EQ(run("whole")["exit_prompt"], "whole");
+  EXPECT_EQ(loops("each"), 3);
+  EXPECT_EQ(loops("last"), 3);
+  EXPECT_EQ(loops("whole"), 3);
+  EXPECT_EQ(loops("never"), 5);  // the first of two tokens at full depth, 7
+}
+
+TEST_F(GoodRun, EvalTellsWhichLoopsWereRead) {
+  const auto row = [&](const std::string& exit) {
+    return nlohmann::json::parse(
+        output({"eval", "-m", model(), "--text", text(), "--json", "--exit", exit}))["rows"][0];
+  };
+  EXPECT_EQ(row("fixed:loops=2/1,save=no")["loops_per_token"], 7);
+  EXPECT_EQ(row("fixed:loops=2/1,save=no")["loops_read_per_token"], 3);
+  EXPECT_FALSE(row("fixed:loops=2/1").contains("loops_read_per_token"));
+  EXPECT_THAT(output({"eval", "-m", model(), "--text", text(), "--exit", "fixed:loops=2/1,save=no"}),
+              HasSubstr("fixed:loops=2/1,save=no: the states that were read are those after 3.000 loops/token"));
+}
+
+TEST_F(GoodRun, NoiseInTheStatesIsMeasuredToo) {
+  ModelSpec spec = small_spec();
+  spec.groups[1].first_state = FirstState::noise;
+  const ModelFolder folder(spec);
+  const auto study = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments = {"study",
+                                          "-m",
+                                          folder.path().string(),
+                                          "--text",
+                                          text(),
+                                          "--tokens",
+                                          "40",
+                                          "--json",
+                                          "--out",
+                                          folder_.beside("noisy.html").string()};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return nlohmann::json::parse(output(arguments));
+  };
+  const nlohmann::json noisy = study({"--test-noise", "fixed=0.5"});
+  EXPECT_THAT(noisy.dump(), HasSubstr("--test-noise fixed=0.5"));
+  EXPECT_THAT(noisy.dump(), HasSubstr("\"test_noise\":\"fixed=0.5\""));
+  const nlohmann::json quiet = study({});
+  EXPECT_THAT(quiet.dump(), Not(HasSubstr("test_noise")));
+  EXPECT_NE(noisy["checkpoints"], quiet["checkpoints"]);
+  const nlohmann::json bench =
+      nlohmann::json::parse(output({"bench", "-m", folder.path().string(), "--prompt", "4", "--tokens", "4", "--rounds",
+                                    "1", "--json", "--test-noise", "geom=0.5"}));
+  EXPECT_EQ(bench["test_noise"], "geom=0.5");
+}
+
+/// What ends loops in the authors' program and not here is told beside the results.
+TEST_F(GoodRun, NotesOfAModelAreTold) {
+  const std::string loopus = GYRE_TEST_DIR "/parity/golden/loopus";
+  const nlohmann::json json = nlohmann::json::parse(output({"info", "-m", loopus, "--json"}));
+  ASSERT_EQ(json["notes"].size(), 1U);
+  EXPECT_THAT(json["notes"][0].get<std::string>(), HasSubstr("gate:threshold=0.9,of=loop"));
+  EXPECT_THAT(output({"info", "-m", loopus}), HasSubstr("a gated update of rank 2"));
+  EXPECT_FALSE(nlohmann::json::parse(output({"info", "-m", model(), "--json"})).contains("notes"));
+}
+
 TEST_F(GoodRun, StudyWritesAPageThatLoadsNothingAndTheNumbersBesideIt) {
   const fs::path page = folder_.beside("study.html");
   const std::string summary =

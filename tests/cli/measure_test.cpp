@@ -267,6 +267,8 @@ TEST_F(Measure, EvalRefusesWhatWouldChangeNothing) {
   eval_refuses({"--examples", examples, "--score-from", "1"}, "--score-from: only a --text");
   eval_refuses({"--examples", examples, "--max-tokens", "9"}, "--max-tokens: only a --text");
   eval_refuses({"--examples", examples, "--split", "train"}, "--split: only a --text");
+  eval_refuses({"--text", text(), "--exit-prompt", "whole"}, "--exit-prompt: a --text has no prompts");
+  eval_refuses({"--examples", examples, "--exit-prompt", "some"}, "--exit-prompt");
   eval_refuses({"--text", text(), "--depths", "2,1,2"}, "--depths: 2 is there twice");
   eval_refuses({"--text", text(), "--depths", "0"}, "--depths");
   eval_refuses({"--text", text(), "--depths", "-1"}, "--depths");

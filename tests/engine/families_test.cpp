@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/engine.hpp"
 #include "format/json_object.hpp"
@@ -87,7 +88,8 @@ std::vector<std::string> golden_families() {
   return {"llama",          "smollm2",        "qwen2",          "qwen3",         "olmo2",           "gpt2",
           "raven",          "ouro",           "nanbeige",       "parcae",        "nanochat_looped", "hrm_text",
           "retrofit_llama", "retrofit_olmo2", "gemma3",         "gemma3_linear", "mistral",         "phi3",
-          "llama_biases",   "llama_dynamic",  "llama_longrope", "qwen2_window",  "qwen2_yarn",      "qwen3_window"};
+          "llama_biases",   "llama_dynamic",  "llama_longrope", "qwen2_window",  "qwen2_yarn",      "qwen3_window",
+          "raven_training", "base_loop",      "attractor",      "loopus"};
 }
 
 /// Those that were also computed under other values of their keys.
@@ -138,7 +140,8 @@ TEST(Gemma3, OfBf16WeightsRoundsTheScaleOfItsEmbedding) {
 
 /// Those of them that loop by themselves.
 std::vector<std::string> looped_families() {
-  return {"raven", "ouro", "retrofit_llama", "retrofit_olmo2", "nanbeige", "parcae", "nanochat_looped", "hrm_text"};
+  return {"raven",           "ouro",     "retrofit_llama", "retrofit_olmo2", "nanbeige",  "parcae",
+          "nanochat_looped", "hrm_text", "raven_training", "base_loop",      "attractor", "loopus"};
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyTest, testing::ValuesIn(golden_families()),
@@ -213,24 +216,75 @@ TEST_P(FamilyExitTest, StatesAfterEveryLoopAreTheReferences) {
 INSTANTIATE_TEST_SUITE_P(Families, FamilyExitTest, testing::ValuesIn(looped_families()),
                          [](const auto& family) { return family.param; });
 
-TEST(OuroGateTest, LeavesWhereTheReferenceLeaves) {
-  const Expected expected("ouro");
-  const Model model = Model::load(golden() / "ouro");
+class GateTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(GateTest, LeavesWhereTheReferenceLeaves) {
+  const Expected expected(GetParam());
+  const Model model = Model::load(golden() / GetParam());
+  const auto group = static_cast<std::size_t>(model.spec().looped_groups().front());
   Engine engine(model, 1);
   const std::vector<int> loops = model.spec().default_loops();
-  for (const auto& [threshold, chosen] : expected.json.at("gate_loops").items()) {
-    BoundedExit exit(parse_exit("gate:threshold=" + threshold), {model.spec(), loops, {}});
+  for (const auto& [threshold, leaves] : expected.json.at("gate_loops").items()) {
+    const nlohmann::json& chosen = leaves.is_object() ? leaves.at("skipped") : leaves;
+    const std::string options = threshold.find('=') == std::string::npos ? "threshold=" + threshold : threshold;
+    BoundedExit exit(parse_exit("gate:" + options), {model.spec(), loops, {}});
     Sequence sequence = engine.start(loops, 64, {}, 1);
     std::vector<int> depths;
     std::vector<float> logits;
     TokenDepth depth;
     for (const std::int32_t token : expected.tokens()) {
       const std::span<const float> row = engine.decode(sequence, token, &exit, depth);
-      depths.push_back(depth.loops.at(0));
+      depths.push_back(depth.loops.at(group));
       logits.insert(logits.end(), row.begin(), row.end());
     }
-    EXPECT_EQ(depths, chosen.at("skipped").get<std::vector<int>>()) << threshold;
+    EXPECT_EQ(depths, chosen.get<std::vector<int>>()) << threshold;
     EXPECT_LT(error(logits, expected.floats("skipped." + threshold)), kTolerance) << threshold;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, GateTest, testing::Values("ouro", "loopus"),
+                         [](const auto& family) { return family.param; });
+
+/// A block without layers is no group; layers that no list names loop.
+TEST(LoopUs, BlocksMayBeEmptyAndListsLeftOut) {
+  const auto groups_of = [](const nlohmann::json& patch) {
+    nlohmann::json config = load_json(golden() / "loopus" / "config.json");
+    config.merge_patch(patch);
+    std::string all;
+    const Family& family = family_of(config, "x");
+    for (const Group& group : map_checkpoint(family, config, TensorStore::open(golden() / "loopus"), "x").spec.groups) {
+      all += fmt::format("{} {}x{} ", group.name, group.layers, group.loops);
+    }
+    return all;
+  };
+  EXPECT_EQ(groups_of(nlohmann::json::object()), "encoder 2x1 reasoning 2x4 decoder 1x1 ");
+  EXPECT_EQ(groups_of({{"encoder_layer_indices", nullptr}}), "reasoning 2x4 decoder 1x1 ");
+  EXPECT_EQ(groups_of({{"encoder_layer_indices", nullptr}, {"reasoning_layer_indices", nullptr}, {"N", nullptr}}),
+            "reasoning 4x6 decoder 1x1 ");
+  EXPECT_EQ(groups_of({{"decoder_layer_indices", nlohmann::json::array({-3})}, {"reasoning_layer_indices", nullptr}}),
+            "encoder 2x1 reasoning 1x4 decoder 2x1 ");
+}
+
+/// What torch.compile, Lightning and DDP put before names changes nothing; other words do.
+TEST(PrefixesOfNames, ThoseOfWrappersAreTakenOff) {
+  for (const std::string family : {"raven_training", "base_loop", "attractor"}) {
+    const std::vector<std::int32_t> tokens = Expected(family).tokens();
+    const std::vector<float> wanted = logits_of(Model::load(golden() / family), tokens);
+    for (const std::string prefix : {"", "_orig_mod.", "module._orig_mod.", "_orig_mod._original_module.", "model."}) {
+      ChangedCheckpoint checkpoint(family);
+      const auto stored = std::exchange(checkpoint.tensors, {});
+      for (const auto& [name, tensor] : stored) {
+        std::size_t front = std::string::npos;
+        for (const char* const part : {"transformer.", "lm_head.", "freqs_cis"})
+          front = std::min(front, name.find(part));
+        checkpoint.tensors[prefix + name.substr(front)] = tensor;
+      }
+      EXPECT_EQ(logits_of(checkpoint.load(), tokens), wanted) << family << " " << prefix;
+    }
+    ChangedCheckpoint checkpoint(family);
+    const auto stored = std::exchange(checkpoint.tensors, {});
+    for (const auto& [name, tensor] : stored) checkpoint.tensors["ema." + name] = tensor;
+    EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); }, ThrowsMessage<Error>(HasSubstr("tensor ema.")));
   }
 }
 

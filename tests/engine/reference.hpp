@@ -134,6 +134,7 @@ class Reference {
         joined.insert(joined.end(), handed.begin(), handed.end());
         x = linear(name + ".inject", joined);
       }
+      if (group.bare_first_loop && loop == 0) x = before;
       for (int run = 0; group.fast.there() && run < group.fast.runs; ++run) {
         add(fast, x);
         run_layers(name + ".fast", group.fast.layers, group.layers + run * group.fast.layers, loop, place, fast);
@@ -142,9 +143,7 @@ class Reference {
       if (group.fast.there()) add(x, fast);
       run_layers(name, group.layers, 0, loop, place, x);
       if (group.loop_norm) x = norm(name + ".loop_norm", x);
-      for (std::size_t i = 0; loop > 0 && i < x.size(); ++i) {
-        x[i] = before[i] + static_cast<double>(group.damping) * (x[i] - before[i]);
-      }
+      blend(name, group, before, loop, x);
       states_[{place.group, loop + 1, position}] = x;
       if (shares.empty() || shares[g].empty()) continue;
       for (std::size_t i = 0; i < x.size(); ++i) out[i] += shares[g][static_cast<std::size_t>(loop)] * x[i];
@@ -153,6 +152,24 @@ class Reference {
     if (group.exit_norm) x = norm(name + ".exit_norm", x);
     if (group.exit_linear) x = linear(name + ".exit", x);
     return x;
+  }
+
+  /// What a loop that gave x makes of the state `before` it.
+  void blend(const std::string& name, const Group& group, const Vector& before, int loop, Vector& x) const {
+    for (std::size_t i = 0; group.minus_state && i < x.size(); ++i) x[i] -= before[i];
+    if (group.update_rank > 0) {
+      Vector step = x;
+      for (std::size_t i = 0; i < x.size(); ++i) step[i] -= before[i];
+      const Vector up = linear(name + ".update.up", linear(name + ".update.down", step));
+      const std::vector<float>& decay = weights_.at(name + ".update.decay");
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double softplus = std::log(1 + std::exp(up[i]));
+        x[i] = before[i] + std::exp(-softplus * static_cast<double>(decay[i])) * step[i];
+      }
+    }
+    for (std::size_t i = 0; loop > 0 && i < x.size(); ++i) {
+      x[i] = before[i] + static_cast<double>(group.damping) * (x[i] - before[i]);
+    }
   }
 
   /// x ← (1 − b) x + b ε, then the norm on the sum of the last layer's MLP, where there is one.

@@ -61,6 +61,23 @@ class ParcaeSwitch : public Switch {
   ParcaeSwitch() : Switch("parcae") {}
 };
 
+class RavenTrainingSwitch : public Switch {
+ protected:
+  RavenTrainingSwitch() : Switch("raven_training") {}
+};
+class RetrofitOlmo2Switch : public Switch {
+ protected:
+  RetrofitOlmo2Switch() : Switch("retrofit_olmo2") {}
+};
+class BaseLoopSwitch : public Switch {
+ protected:
+  BaseLoopSwitch() : Switch("base_loop") {}
+};
+class AttractorSwitch : public Switch {
+ protected:
+  AttractorSwitch() : Switch("attractor") {}
+};
+
 TEST_F(Gpt2Switch, AHeadOfItsOwn) {
   checkpoint.config["tie_word_embeddings"] = false;
   EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); }, ThrowsMessage<Error>(HasSubstr("lm_head.weight")));
@@ -226,6 +243,118 @@ TEST_F(ParcaeSwitch, FirstStates) {
   EXPECT_FLOAT_EQ(core("embed").noise_std, 1.0F / 6.0F);
   EXPECT_EQ(core("embed").first_state, FirstState::noise);
   EXPECT_EQ(core("zero").first_state, FirstState::zero);
+}
+
+TEST_F(RavenTrainingSwitch, AStateThatEntersByASum) {
+  checkpoint.config["injection_type"] = "add";
+  checkpoint.tensors.erase("_orig_mod._original_module.transformer.adapter.weight");
+  expect("add", 2);
+}
+
+TEST_F(RavenTrainingSwitch, NormsBehindTheRotation) {
+  checkpoint.config["qk_norm"] = true;
+  expect("qk_norm", 2);
+}
+
+TEST_F(RavenTrainingSwitch, RotationThatIsCondensed) {
+  checkpoint.config["rope_settings"]["rope_condense_ratio"] = 3;
+  expect("condensed", 2);
+}
+
+TEST_F(RavenTrainingSwitch, EmbeddingsThatAreNotScaled) {
+  checkpoint.config["init_strategy"] = "scaled";
+  expect("scaled", 2);
+  EXPECT_FLOAT_EQ(checkpoint.load().spec().groups[1].noise_std, std::sqrt(2.0F / 120.0F));
+}
+
+TEST_F(RavenTrainingSwitch, HeadsAndFirstStates) {
+  EXPECT_FLOAT_EQ(checkpoint.load().spec().groups[1].noise_std, std::sqrt(2.0F / 120.0F) * std::sqrt(24.0F));
+  checkpoint.config["use_fused_head"] = "full-triton";
+  EXPECT_NO_THROW(checkpoint.load());
+  checkpoint.config["tie_embeddings"] = false;
+  EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); },
+              ThrowsMessage<Error>(HasSubstr("use_fused_head is \"full-triton\" and tie_embeddings is false")));
+  checkpoint.config["use_fused_head"] = "pytorch";
+  EXPECT_FALSE(checkpoint.load().spec().tied_head);
+}
+
+TEST_F(RetrofitOlmo2Switch, FirstStates) {
+  for (const std::string mode : {"embed-init", "skip-adapter"}) {
+    checkpoint.config["initial_state_mode"] = mode;
+    EXPECT_EQ(checkpoint.load().spec().groups[1].first_state, FirstState::carried);
+    for (const int loops : {1, 3}) expect(mode + ".loops_" + std::to_string(loops), loops);
+  }
+  checkpoint.config["initial_state_mode"] = "random";
+  EXPECT_EQ(checkpoint.load().spec(), Model::load(golden() / family).spec());
+}
+
+TEST_F(BaseLoopSwitch, Biases) {
+  checkpoint.config["bias"] = true;
+  EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); }, ThrowsMessage<Error>(HasSubstr("c_attn.bias")));
+  add_biases({"c_"});
+  expect("biases", 2);
+}
+
+TEST_F(BaseLoopSwitch, OtherNamesOfSizes) {
+  const ModelSpec wanted = checkpoint.load().spec();
+  EXPECT_EQ(wanted.groups[0].loops, 8);
+  const std::vector<std::pair<const char*, const char*>> names = {
+      {"block_size", "n_positions"},    {"n_embd", "hidden_size"},       {"n_head", "num_attention_heads"},
+      {"n_layer", "num_hidden_layers"}, {"intermediate_dim", "n_inner"}, {"n_positions", "max_position_embeddings"}};
+  for (const auto& [first, second] : names) {
+    checkpoint.config[second] = checkpoint.config.at(first);
+    checkpoint.config.erase(first);
+  }
+  EXPECT_EQ(checkpoint.load().spec(), wanted);
+  checkpoint.config.erase("hidden_size");
+  EXPECT_THAT([&] { static_cast<void>(checkpoint.load()); }, ThrowsMessage<Error>(HasSubstr("n_embd is missing")));
+  checkpoint.config["n_embd"] = 24;
+  checkpoint.config["max_model_loops"] = 3;
+  EXPECT_EQ(checkpoint.load().spec().groups[0].loops, 3);
+}
+
+TEST_F(AttractorSwitch, ScalesOfBranches) {
+  checkpoint.config["gamma_max"] = 1.0;
+  expect("gamma", 2);
+  checkpoint.config["layer_scale_init"] = nullptr;
+  for (int l = 0; l < 2; ++l) {
+    for (const char* const branch : {"attn", "mlp"}) {
+      checkpoint.tensors.erase(fmt::format("transformer.core_block.{}.raw_gamma_{}", l, branch));
+    }
+  }
+  expect("unscaled", 2);
+}
+
+TEST_F(AttractorSwitch, LogitsThatAreCapped) {
+  checkpoint.config["logit_softcap"] = 1.5;
+  expect("capped", 2);
+}
+
+TEST_F(AttractorSwitch, NormsThatAreLeftOut) {
+  checkpoint.config["qk_norm"] = false;
+  expect("no_qk_norm", 2);
+}
+
+/// Half a context and the token itself; the last layer sees all.
+TEST(NanochatWindows, AreRepeatedOverTheLayers) {
+  const Expected expected("nanochat_looped");
+  const std::vector<std::pair<const char*, const char*>> cases = {{"SSL", "logits.windows"},
+                                                                  {"s", "logits.all_windows"}};
+  for (const auto& [pattern, result] : cases) {
+    ChangedCheckpoint checkpoint("nanochat_looped");
+    checkpoint.config["window_pattern"] = pattern;
+    checkpoint.config["sequence_len"] = 10;
+    const Model model = checkpoint.load();
+    EXPECT_EQ(model.spec().window, 6);
+    EXPECT_LT(error(logits_of(model, expected.tokens()), expected.floats(result)), kTolerance) << pattern;
+  }
+  ChangedCheckpoint checkpoint("nanochat_looped");
+  checkpoint.config["window_pattern"] = "LLSSSLLL";
+  const ModelSpec spec = checkpoint.load().spec();
+  EXPECT_EQ(spec.window, 33);
+  EXPECT_TRUE(spec.groups[0].window_layers.empty());
+  EXPECT_EQ(spec.groups[1].window_layers, std::vector<int>{1});
+  EXPECT_TRUE(spec.groups[2].window_layers.empty());
 }
 
 TEST(NanochatFirstState, IsAsWideAsThePublishedOne) {

@@ -50,6 +50,7 @@ ModelSpec noisy_spec(std::uint64_t seed) {
   spec.context = 16;
   Group& group = spec.groups.front();
   group.first_state = FirstState::noise;
+  group.bare_first_loop = false;
   group.noise_std = 0.7F;
   group.loops = 3;
   if (group.injection == Injection::none) group.injection = Injection::add;

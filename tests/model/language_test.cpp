@@ -327,6 +327,20 @@ TEST_F(LanguageTest, AGgufFileWithoutATokenizerIsCalledSo) {
   }
 }
 
+/// Their keys are others too, so that the kind is told before any of them.
+TEST_F(LanguageTest, AGgufVocabularyOfAKindThatIsNotReadIsCalledSo) {
+  for (const std::string model : {"t5", "rwkv", "plamo2", "gemma4"}) {
+    write_gguf(folder_ / "m.gguf",
+               std::vector<GgufEntry>{{"tokenizer.ggml.model", model},
+                                      {"tokenizer.ggml.remove_extra_whitespaces", true},
+                                      {"tokenizer.ggml.tokens", std::vector<std::string>{"a"}}},
+               {});
+    EXPECT_THAT([&] { load_language(folder_ / "m.gguf"); },
+                ThrowsMessage<Error>(HasSubstr("m.gguf: tokenizer.ggml.model is \"" + model +
+                                               "\", a kind of vocabulary that gyre does not read")));
+  }
+}
+
 TEST_F(ModelPath, LinksThatWereCopiedAsTextAreCalledSo) {
   snapshot("abc");
   write_text_atomically(root() / "snapshots" / "abc" / "config.json", "../../blobs/0123abcd");

@@ -93,6 +93,12 @@ TEST_F(LayerLoops, MistakesSayWhatWouldBeRight) {
   ModelSpec stacked = plain_spec();
   stacked.groups[0].fast = {1, 2};
   EXPECT_THAT([&] { loop("1x2", stacked); }, ThrowsMessage<Error>(HasSubstr("together with a fast stack only")));
+  ModelSpec gated = plain_spec();
+  gated.groups[0].update_rank = 2;
+  EXPECT_THAT([&] { loop("1x2", gated); }, ThrowsMessage<Error>(HasSubstr("its loop ends in a gated update")));
+  gated = plain_spec();
+  gated.groups[0].minus_state = true;
+  EXPECT_THAT([&] { loop("1x2", gated); }, ThrowsMessage<Error>(HasSubstr("its loop ends in minus_state")));
 }
 
 }  // namespace

@@ -105,6 +105,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"/groups/1/loops", "4097", "loops is 4097"}, Mistake{"/embedding_scale", "1e300", "embedding_scale is"},
         Mistake{"/groups/1/damping", "2.5", "damping is 2.5"},
         Mistake{"/groups/1/noise_std", "0.5", "groups[1]: noise_std is given, but first_state"},
+        Mistake{"/groups/2/bare_first_loop", "true", "groups[2]: bare_first_loop is given, which takes an injection"},
+        Mistake{"/groups/1/exit_gate_norm", "true", "exit_gate_norm is given without exit_gate"},
+        Mistake{"/groups/1/update_rank", "-1", "update_rank is -1"},
         Mistake{"/groups/0/name", "\"embed\"", "groups[0].name is \"embed\", which is the name of"},
         Mistake{"/groups/3/name", "\"head\"", "groups[3].name is \"head\", which is the name of"},
         Mistake{"/groups/2/name", "\"loop a\"", "groups[2].name is \"loop a\", as is another"}));
@@ -192,7 +195,9 @@ TEST(Spec, EveryKeyIsReadAndWritten) {
         {"name": "prelude", "layers": 1, "loops": 1, "exit_norm": true, "exit_linear": true},
         {"name": "core", "layers": 2, "loops": 4, "injection": "decay", "first_state": "noise", "noise_std": 0.5,
          "loop_norm": true, "exit_gate": true, "damping": 0.5, "value_layers": [0, 1],
-         "fast": {"layers": 1, "runs": 3}}]})");
+         "fast": {"layers": 1, "runs": 3}},
+        {"name": "end", "layers": 1, "loops": 2, "injection": "add", "bare_first_loop": true, "minus_state": true,
+         "update_rank": 3, "exit_gate": true, "exit_gate_norm": true}]})");
   const ModelSpec spec = parse_spec(json, "x");
   EXPECT_EQ(to_json(spec), json);
   EXPECT_EQ(spec.name, "rich");
@@ -202,6 +207,23 @@ TEST(Spec, EveryKeyIsReadAndWritten) {
   EXPECT_EQ(spec.embedding_scale, -2.0F);
   EXPECT_EQ(spec.groups[1].fast, (FastStack{1, 3}));
   EXPECT_EQ(spec.groups[1].value_layers, (std::vector<int>{0, 1}));
+}
+
+TEST(Spec, SwitchesOfALoopThatDoNotGoTogetherAreNamed) {
+  ModelSpec spec = small_spec();
+  Group& group = spec.groups[1];
+  const auto says = [&](const char* what) {
+    EXPECT_THAT([&] { validate(spec, "x"); }, ThrowsMessage<Error>(HasSubstr(what)));
+  };
+  group.bare_first_loop = true;
+  EXPECT_NO_THROW(validate(spec, "x"));
+  group.first_state = FirstState::zero;
+  says("groups[1]: bare_first_loop is given, which takes an injection and first_state \"carried\"");
+  group = small_spec().groups[1];
+  group.update_rank = 2;
+  EXPECT_NO_THROW(validate(spec, "x"));
+  group.damping = 0.5F;
+  says("groups[1]: update_rank and damping are given");
 }
 
 TEST(Spec, OnlyNormsOfKindRmsGoWithoutWeights) {

@@ -59,7 +59,7 @@ torch = package("torch") if package("numpy") else None
 needs_torch = unittest.skipUnless(torch, f"{sys.executable} has no torch, or no numpy")
 if torch:
     from reference import weights
-    from reference.families import nanochat_looped, parcae
+    from reference.families import attractor, nanochat_looped, parcae, raven_training
 
 
 def write_json(path, value):
@@ -313,7 +313,7 @@ class NanochatTest(FolderTest):
         self.assert_refused(folder, "321 tokens, but vocab_size is 60")
 
     def test_refuses_what_the_configuration_asks_for(self):
-        cases = [({"window_pattern": "SSSL"}, "window_pattern"), ({"input_injection": "gate"}, "input_injection"),
+        cases = [({"window_pattern": "SXSL"}, "window_pattern"), ({"input_injection": "gate"}, "input_injection"),
                  ({"n_loops": 4}, "n_loops"), ({"smear": True}, "the key smear"), ({"n_embd": 18}, "n_embd (18)"),
                  ({"n_kv_head": 3}, "n_head (4)"), ({"n_coda": 0}, "n_coda"), ({"vocab_size": "60"}, "vocab_size"),
                  ({"train_recur_mean": None}, "train_recur_mean"), ({"n_head": None}, "n_head")]
@@ -558,6 +558,33 @@ class OtherFamilyTest(FolderTest):
             torch.save({name: self.tensors[name] for name in names if places[name] == file}, self.source / file)
         index = {"metadata": {"total_size": 1}, "weight_map": places | more}
         write_json(self.source / "pytorch_model.bin.index.json", index)
+
+    def test_takes_what_recpre_trains_under_both_its_names(self):
+        config = raven_training.config()
+        made = weights.fill(raven_training.shapes(config), "seed", raven_training.SCALES)
+        wrapped = {name: torch.from_numpy(tensor.copy())
+                   for name, tensor in raven_training.finish(config, made).items()}
+        plain = {name.removeprefix(raven_training.PREFIX): tensor for name, tensor in wrapped.items()}
+        folder = self.folder / "checkpoints-DDPStrategy"
+        folder.mkdir()
+        write_json(self.folder / "model_config.json", config)
+        state = {"model": wrapped | {"_forward_module." + name: tensor for name, tensor in plain.items()},
+                 "model_config": config, "microbatch_step": 8}
+        torch.save(state, folder / "step-00047360-run_512_0.pth")
+        done = self.convert(folder / "step-00047360-run_512_0.pth")
+        self.assertEqual(done["family"], "raven_training")
+        del plain["lm_head.weight"]  # the embedding once more
+        self.assert_tensors(plain)
+        self.assert_gyre_opens("raven_training")
+
+    def test_takes_attractors(self):
+        config = attractor.config()
+        made = weights.fill(attractor.shapes(config), "seed", attractor.SCALES)
+        tensors = {name: torch.from_numpy(tensor.copy()) for name, tensor in attractor.finish(config, made).items()}
+        write_json(self.source / "config.json", {key: config[key] for key in config if key != "model_class_name"})
+        torch.save({"_orig_mod." + name: tensor for name, tensor in tensors.items()}, self.source / "model.pt")
+        self.assertEqual(self.convert(self.source)["family"], "attractor")
+        self.assert_gyre_opens("attractor")
 
     def test_keeps_names_and_types(self):
         tensors = self.tensors | {"mask": torch.ones(2, 2).bool(), "positions": torch.arange(3),

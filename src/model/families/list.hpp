@@ -19,5 +19,9 @@ Family gpt2_family();
 Family gemma3_family();
 Family mistral_family();
 Family phi3_family();
+Family raven_training_family();
+Family base_loop_family();
+Family attractor_family();
+Family loopus_family();
 
 }  // namespace gyre

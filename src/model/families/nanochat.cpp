@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
@@ -22,11 +23,24 @@ ConfigKeys keys() {
           {}};
 }
 
-/// L sees everything before it, S half a context.
-void require_long_windows(const JsonObject& object, const std::string& where) {
+/// window_pattern, repeated over prelude, core and coda: layers of S see half a context behind them and themselves,
+/// those of L everything before; the last layer always does.
+void set_windows(ModelSpec& spec, const JsonObject& object, const std::string& where) {
   const std::string pattern = object.text("window_pattern", "L");
-  if (!pattern.empty() && pattern.find_first_not_of("Ll") == std::string::npos) return;
-  throw Error("{}: window_pattern is \"{}\"; gyre does L only, attention to everything before", where, pattern);
+  if (pattern.empty() || pattern.find_first_not_of("LlSs") != std::string::npos) {
+    throw Error("{}: window_pattern is \"{}\"; it must be made of L and S", where, pattern);
+  }
+  const int layers = std::accumulate(spec.groups.begin(), spec.groups.end(), 0,
+                                     [](int sum, const Group& group) { return sum + group.layers; });
+  std::size_t at = 0;
+  for (Group& group : spec.groups) {
+    for (int l = 0; l < group.layers; ++l, ++at) {
+      const char kind = pattern[at % pattern.size()];
+      if (kind != 'S' && kind != 's') continue;
+      if (at + 1 < static_cast<std::size_t>(layers)) group.window_layers.push_back(l);
+    }
+    if (!group.window_layers.empty()) spec.window = spec.context / 2 + 1;
+  }
 }
 
 /// How the state and the prelude's output enter the core.
@@ -46,7 +60,6 @@ void set_injection(Group& core, const JsonObject& object, const std::string& whe
 
 ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
-  require_long_windows(object, where);
   ModelSpec spec;
   spec.name = "looped-nanochat";
   spec.vocab_size = object.integer("vocab_size", 1, kMost);
@@ -70,6 +83,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   set_injection(core, object, where);
   spec.groups = {plain_group("prelude", object.integer("n_prelude", 1, kMostLoops)), core,
                  plain_group("coda", object.integer("n_coda", 1, kMostLoops))};
+  set_windows(spec, object, where);
   return spec;
 }
 

@@ -6,6 +6,7 @@
 #include "format/json_object.hpp"
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
+#include "model/families/recpre.hpp"
 
 namespace gyre {
 namespace {
@@ -77,40 +78,6 @@ ConfigKeys keys() {
            {"recurrent_num_attention_heads", "num_attention_heads"}}};
 }
 
-/// The strategies of initialisation differ in two things that a running model reads: the spread of embeddings, which
-/// the first state takes over, and their scale.
-struct Strategy {
-  std::string_view name;
-  bool scaled_embedding = false;  ///< by the root of n_embd
-};
-constexpr Strategy kStrategies[] = {{"scaled"},       {"scaled-zero"}, {"scaled-geiping"},
-                                    {"scaled-stuck"}, {"small"},       {"takase", true}};
-
-float embedding_scale(const JsonObject& object, int hidden, const std::string& where) {
-  const std::string given = object.text("init_strategy", "scaled");
-  std::string names;
-  for (const Strategy& strategy : kStrategies) {
-    if (strategy.name == given) return strategy.scaled_embedding ? std::sqrt(static_cast<float>(hidden)) : 1.0F;
-    names += (names.empty() ? "" : ", ") + std::string(strategy.name);
-  }
-  throw Error("{}: init_strategy is \"{}\", whose scales gyre does not have; it does {}", where, given, names);
-}
-
-/// state_init: where the state of the core begins.
-void set_first_state(Group& core, const JsonObject& object, const ModelSpec& spec, const std::string& where) {
-  const std::string kind = object.text("state_init", "like-init");
-  const auto width = static_cast<float>(spec.hidden_size);
-  core.first_state = kind == "zero" ? FirstState::zero : FirstState::noise;
-  if (kind == "zero" || kind == "normal") return;
-  if (kind == "embed") {
-    core.noise_std = 1 / std::sqrt(width);
-  } else if (kind == "like-init") {
-    core.noise_std = std::sqrt(2.0F / (5.0F * width)) * spec.embedding_scale;
-  } else {
-    throw Error("{}: state_init is \"{}\"; gyre does like-init, normal, embed and zero", where, kind);
-  }
-}
-
 std::vector<Group> groups_of(const JsonObject& object, const ModelSpec& spec, const std::string& where) {
   Group prelude = plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops));
   prelude.exit_norm = object.boolean("prelude_norm", false);
@@ -125,27 +92,6 @@ std::vector<Group> groups_of(const JsonObject& object, const ModelSpec& spec, co
   core.value_layers = value_layers(prelude.layers, core.layers, count);
   coda.value_layers = value_layers(prelude.layers + core.layers, coda.layers, count);
   return {prelude, core, coda};
-}
-
-void set_rotation(ModelSpec& spec, const JsonObject& object, const std::string& where) {
-  spec.position = PositionKind::rotary_adjacent;
-  spec.rotary_theta = 50000.0F;
-  if (!object.given("rope_settings")) return;
-  const JsonObject settings = object.object("rope_settings");
-  settings.allow({"use_rope", "rope_condense_ratio", "rope_base"});
-  if (!settings.boolean("use_rope", true)) {
-    throw Error("{}: rope_settings: use_rope is false; gyre rotates in this family", where);
-  }
-  spec.rotary_theta = settings.number("rope_base", 1, 1e12, spec.rotary_theta);
-  const float ratio = settings.number("rope_condense_ratio", 1e-6, 1e6, 1.0F);
-  if (ratio != 1) spec.rotary_divisors.assign(static_cast<std::size_t>(spec.head_size / 2), ratio);
-}
-
-/// The published default of a name is another than the one gyre does, so that it has to be there.
-void require_name(const JsonObject& object, const char* key, const char* right, const std::string& where) {
-  if (const std::string given = object.text(key); given != right) {
-    throw Error("{}: {} is \"{}\"; gyre does {} in this family", where, key, given, right);
-  }
 }
 
 MlpKind activation_of(const JsonObject& object, const std::string& where) {
@@ -169,11 +115,11 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
   spec.qk_norm_eps = kQkEps;
-  set_rotation(spec, object, where);
+  read_rope_settings(spec, object, where);
   spec.mlp = activation_of(object, where);
   spec.tied_head = object.boolean("tie_embeddings", false);
   if (object.given("logit_softcap")) spec.logit_softcap = object.number("logit_softcap", 1e-6, 1e6);
-  spec.embedding_scale = embedding_scale(object, spec.hidden_size, where);
+  spec.embedding_scale = embedding_scale_of(object, spec.hidden_size, where);
   spec.groups = groups_of(object, spec, where);
   return spec;
 }

@@ -1,3 +1,5 @@
+#include "model/families/raven.hpp"
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -11,8 +13,7 @@ namespace {
 
 constexpr int kMost = 1 << 24;
 
-/// The blocks under raven's names: Huginn's own, or those of the model that was retrofitted (arXiv 2511.07384).
-enum class Blocks { huginn, llama, olmo2 };
+using Blocks = RavenBlocks;
 
 Blocks blocks_of(const TensorStore& tensors) {
   if (tensors.has("transformer.core_block.0.norm_3.weight")) return Blocks::huginn;
@@ -20,24 +21,39 @@ Blocks blocks_of(const TensorStore& tensors) {
 }
 
 ConfigKeys keys() {
-  return {
-      {"block_size", "head_dim", "init_values", "intermediate_size", "mean_recurrence", "n_embd", "n_heads",
-       "n_layers_in_coda", "n_layers_in_prelude", "n_layers_in_recurrent_block", "norm_eps", "num_key_value_heads",
-       "padded_vocab_size", "qk_bias", "rope_base", "rope_parameters", "rope_scaling", "rope_theta", "tie_embeddings"},
-      // Names, training, and numbers that follow from others.
-      {"activation_checkpoint_impl", "architecture_class_name", "effective_expected_depth", "hf_config",
-       "init_orthogonal", "init_strategy", "max_position_embeddings", "mean_backprop_depth", "n_layers", "name",
-       "num_hidden_layers", "padding_multiple", "sampling_scheme", "test_time_noise_type", "vocab_size"},
-      {{"bias", "[false]"},
-       {"block_class_name", R"(["SandwichBlock"])"},
-       {"initial_state_mode", "[]", "take it out and choose the first state of a run instead"},
-       {"injection_type", R"(["linear"])"},
-       {"mlp_class_name", R"(["GatedMLP"])"},
-       {"nonlin_name", R"(["SiLU"])"},
-       {"norm_class_name", R"(["RMSNorm_llama"])"},
-       {"state_init", R"(["like-init"])", "set it so and choose the first state of a run instead"},
-       {"test_time_noise", "[0]", "set it to 0 and choose the test noise of a run instead"}},
-      {{"hidden_size", "n_embd"}, {"num_attention_heads", "n_heads"}, {"tie_word_embeddings", "tie_embeddings"}}};
+  return {{"block_size",
+           "head_dim",
+           "init_values",
+           "initial_state_mode",
+           "intermediate_size",
+           "mean_recurrence",
+           "n_embd",
+           "n_heads",
+           "n_layers_in_coda",
+           "n_layers_in_prelude",
+           "n_layers_in_recurrent_block",
+           "norm_eps",
+           "num_key_value_heads",
+           "padded_vocab_size",
+           "qk_bias",
+           "rope_base",
+           "rope_parameters",
+           "rope_scaling",
+           "rope_theta",
+           "tie_embeddings"},
+          // Names, training, and numbers that follow from others.
+          {"activation_checkpoint_impl", "architecture_class_name", "effective_expected_depth", "hf_config",
+           "init_orthogonal", "init_strategy", "max_position_embeddings", "mean_backprop_depth", "n_layers", "name",
+           "num_hidden_layers", "padding_multiple", "sampling_scheme", "test_time_noise_type", "vocab_size"},
+          {{"bias", "[false]"},
+           {"block_class_name", R"(["SandwichBlock"])"},
+           {"injection_type", R"(["linear"])"},
+           {"mlp_class_name", R"(["GatedMLP"])"},
+           {"nonlin_name", R"(["SiLU"])"},
+           {"norm_class_name", R"(["RMSNorm_llama"])"},
+           {"state_init", R"(["like-init"])", "set it so and choose the first state of a run instead"},
+           {"test_time_noise", "[0]", "set it to 0 and choose the test noise of a run instead"}},
+          {{"hidden_size", "n_embd"}, {"num_attention_heads", "n_heads"}, {"tie_word_embeddings", "tie_embeddings"}}};
 }
 
 /// The scales of init_values, of which two are read when a model runs.
@@ -62,13 +78,33 @@ Scales scales_of(const JsonObject& object, bool huginn, int hidden, const std::s
   return scales;
 }
 
-std::vector<Group> groups_of(const JsonObject& object, bool huginn, const Scales& scales) {
+/// How the core of a retrofit begins (LoopedLMs/retrofitting-recurrence): from noise, or from the prelude's output, in
+/// "skip-adapter" without the adapter in the first loop. The program of the retrofitted OLMo 2 alone reads the key.
+void set_first_state(Group& core, const JsonObject& object, Blocks blocks, const std::string& where) {
+  const std::string mode = object.given("initial_state_mode") ? object.text("initial_state_mode") : "random";
+  if (mode == "random") return;
+  if (mode != "embed-init" && mode != "skip-adapter") {
+    throw Error("{}: initial_state_mode is \"{}\"; gyre does random, embed-init and skip-adapter", where, mode);
+  }
+  if (blocks != Blocks::olmo2) {
+    throw Error(
+        "{}: initial_state_mode is \"{}\", which its authors' program reads in retrofits of OLMo 2 alone; set it to "
+        "\"random\", as this model is run",
+        where, mode);
+  }
+  core.first_state = FirstState::carried;
+  core.noise_std = Group().noise_std;
+  core.bare_first_loop = mode == "skip-adapter";
+}
+
+std::vector<Group> groups_of(const JsonObject& object, Blocks blocks, const Scales& scales, const std::string& where) {
   Group core = plain_group("core", object.integer("n_layers_in_recurrent_block", 1, kMostLoops));
   core.loops = object.integer("mean_recurrence", 1, kMostLoops);
   core.injection = Injection::linear;
   core.first_state = FirstState::noise;
   core.noise_std = scales.std * scales.embedding;
-  core.exit_norm = huginn;  // ln_f stands before the coda and again after it
+  core.exit_norm = blocks == Blocks::huginn;  // ln_f stands before the coda and again after it
+  set_first_state(core, object, blocks, where);
   return {plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops)), core,
           plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops))};
 }
@@ -111,7 +147,8 @@ ModelSpec spec_of(const nlohmann::json& config, Blocks blocks, const std::string
   }
   const Scales scales = scales_of(object, huginn, spec.hidden_size, where);
   spec.embedding_scale = scales.embedding;
-  spec.groups = groups_of(object, huginn, scales);
+  spec.groups = groups_of(object, blocks, scales, where);
+  require_heads_alike(spec, where);
   return spec;
 }
 
@@ -147,11 +184,25 @@ void map_layer(Mapping& mapping, Blocks blocks, const std::string& gyre, const s
 
 Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
   const Blocks blocks = blocks_of(tensors);
+  return raven_mapping(spec_of(config, blocks, where), blocks);
+}
+
+}  // namespace
+
+void require_heads_alike(const ModelSpec& spec, const std::string& where) {
+  if (!spec.qkv_biases || spec.kv_heads == spec.heads) return;
+  throw Error("{}: qk_bias is true, but num_key_value_heads is {} of {}; gyre does it with as many heads for keys",
+              where, spec.kv_heads, spec.heads);
+}
+
+Mapping raven_mapping(ModelSpec spec, RavenBlocks blocks) {
   Mapping mapping;
-  mapping.spec = spec_of(config, blocks, where);
+  mapping.spec = std::move(spec);
   auto& recipes = mapping.recipes;
   recipes["embed.weight"] = {{"transformer.wte.weight"}, {}};
-  recipes["groups.1.inject.weight"] = {{"transformer.adapter.weight"}, {}};
+  if (mapping.spec.groups[1].injection == Injection::linear) {
+    recipes["groups.1.inject.weight"] = {{"transformer.adapter.weight"}, {}};
+  }
   recipes["final_norm.weight"] = {{"transformer.ln_f.weight"}, {}};
   if (blocks == Blocks::huginn) recipes["groups.1.exit_norm.weight"] = {{"transformer.ln_f.weight"}, {}};
   if (!mapping.spec.tied_head) recipes["head.weight"] = {{"lm_head.weight"}, {}};
@@ -165,8 +216,6 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
   }
   return mapping;
 }
-
-}  // namespace
 
 Family raven_family() {
   return {"raven", "Huginn-0125, and Llama, TinyLlama and OLMo 2 retrofitted with recurrence",

@@ -73,12 +73,25 @@ def rounded_to_bf16(x):
     return bits.view(np.float32).astype(np.float64)
 
 
+def windows(c):
+    """Positions that a layer's attention sees, itself among them, where it is not all of them.
+
+    The pattern repeats over prelude, core and coda; S looks back half a context, and the last layer is always L.
+    """
+    parts = (("prelude", "n_prelude"), ("recur", "n_recur_block"), ("coda", "n_coda"))
+    layers = [f"transformer.{part}.{i}.attn." for part, key in parts for i in range(c[key])]
+    pattern = c["window_pattern"].upper()
+    kinds = [pattern[i % len(pattern)] for i in range(len(layers) - 1)] + ["L"]
+    return {p: c["sequence_len"] // 2 + 1 for p, kind in zip(layers, kinds) if kind == "S"}
+
+
 class LoopedNanochat(Stations):
     def __init__(self, config, tensors, zero_state=False, bf16_tables=True):
         super().__init__(config, tensors, int(config["train_recur_mean"]), EPS)
         self.head_size = config["n_embd"] // config["n_head"]
         self.inverse = ops.frequencies(self.head_size, THETA)
         self.zero_state, self.bf16_tables = zero_state, bf16_tables
+        self.windows = windows(config)
 
     def attend(self, p, x, loop, step):
         q, k, v = (self.linear(p + name, x).reshape(len(x), -1, self.head_size) for name in ("c_q", "c_k", "c_v"))
@@ -88,7 +101,9 @@ class LoopedNanochat(Stations):
             cos, sin = (rounded_to_bf16(f(angle))[:, None, :] for f in (np.cos, np.sin))
         q, k = (ops.rms_norm(ops.rotate_half_backwards(y, cos, sin), None, EPS) for y in (q, k))
         keys, values = step.cache.exchange(p, loop, step.positions, k, v)
-        return self.linear(p + "c_proj", ops.attention(q, keys, values, step.positions))
+        size = self.windows.get(p)
+        visible = ops.window(len(keys), step.positions, size) if size else None
+        return self.linear(p + "c_proj", ops.attention(q, keys, values, step.positions, visible))
 
     def feed(self, p, x):
         return self.linear(p + "c_proj", np.maximum(self.linear(p + "c_fc", x), 0.0) ** 2)
@@ -125,6 +140,9 @@ def variants(model, ids, arrays, meaning):
         meaning[name] = f"[tokens, vocabulary] at default depth {text}"
 
     logits("logits.zero_state", "from a first state of zeros", zero_state=True)
+    for pattern, name in (("SSL", "windows"), ("S", "all_windows")):
+        logits(f"logits.{name}", f"under window_pattern {pattern} and sequence_len 10",
+               config={"window_pattern": pattern, "sequence_len": 10})
     logits("logits.passthrough", "under input_injection passthrough", config={"input_injection": "passthrough"})
     logits("logits.f32_tables", "with cos and sin that are not rounded to bfloat16", bf16_tables=False)
     return {}
