@@ -108,6 +108,10 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
         throw Error("{}: layer {} belongs to group \"{}\", whose layers loop together with a fast stack only", flag,
                     run.first, group.name);
       }
+      if (!group.order.empty() || !group.skips.empty()) {
+        throw Error("{}: layer {} belongs to group \"{}\", whose {} already how its layers run", flag, run.first,
+                    group.name, group.order.empty() ? "skips say" : "order says");
+      }
       if (group.looped()) {
         throw Error("{}: layer {} belongs to group \"{}\", which loops already; give its loops instead", flag,
                     run.first, group.name);

@@ -87,7 +87,8 @@ std::vector<std::string> golden_families() {
   return {"llama",          "smollm2",        "qwen2",          "qwen3",         "olmo2",           "gpt2",
           "raven",          "ouro",           "nanbeige",       "parcae",        "nanochat_looped", "hrm_text",
           "retrofit_llama", "retrofit_olmo2", "gemma3",         "gemma3_linear", "mistral",         "phi3",
-          "llama_biases",   "llama_dynamic",  "llama_longrope", "qwen2_window",  "qwen2_yarn",      "qwen3_window"};
+          "llama_biases",   "llama_dynamic",  "llama_longrope", "qwen2_window",  "qwen2_yarn",      "qwen3_window",
+          "parameter_golf"};
 }
 
 /// Those that were also computed under other values of their keys.

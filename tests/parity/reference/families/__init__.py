@@ -1,8 +1,8 @@
 """One file a family: the keys of its published config.json with small numbers, its tensors, its forward pass."""
 
 from . import gemma3, gemma3_linear, gpt2, hrm_text, llama, llama_biases, llama_dynamic, llama_longrope, mistral
-from . import nanbeige, nanochat_looped, olmo2, ouro, parcae, phi3, qwen2, qwen2_window, qwen2_yarn, qwen3
-from . import qwen3_window, raven, retrofit_llama, retrofit_olmo2, smollm2
+from . import nanbeige, nanochat_looped, olmo2, ouro, parameter_golf, parcae, phi3, qwen2, qwen2_window, qwen2_yarn
+from . import qwen3, qwen3_window, raven, retrofit_llama, retrofit_olmo2, smollm2
 
 FAMILIES = {
     family.NAME: family
@@ -31,5 +31,6 @@ FAMILIES = {
         qwen2_yarn,
         qwen2_window,
         qwen3_window,
+        parameter_golf,
     )
 }
