@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "engine/cost.hpp"
 #include "engine/engine.hpp"
+#include "engine/exits.hpp"
 #include "model_folder.hpp"
 
 // Orders of layer runs, and what is mixed into states between them, worked out by hand and against other descriptions
@@ -39,8 +41,10 @@ std::vector<float> state_behind(const ModelSpec& spec, const Weights& given, con
   ModelFolder folder(spec);
   folder.rewrite([&](Weights& weights) {
     for (auto& [name, values] : weights) {
-      if (given.contains(name)) EXPECT_EQ(values.size(), given.at(name).size()) << name;
-      values = given.contains(name) ? given.at(name) : std::vector<float>(values.size(), 0.0F);
+      std::vector<float> other(values.size(), 0.0F);
+      if (given.contains(name)) other = given.at(name);
+      EXPECT_EQ(values.size(), other.size()) << name;
+      values = std::move(other);
     }
     for (const auto& [name, values] : given) EXPECT_TRUE(weights.contains(name)) << name;
   });
@@ -167,6 +171,41 @@ TEST(Runs, InTheOrderOfLoopsAreThoseLoopsToTheBit) {
   });
   EXPECT_EQ(logits_of(Model::load(cut.path())), logits_of(Model::load(one.path())));
   EXPECT_EQ(logits_of(Model::load(cut.path())), logits_of(Model::load(one.path()), 3));
+}
+
+/// Depths of texts decoded side by side, the first of them without a rule, so that the rows that ask are not all rows.
+TEST(Runs, OfALookAheadMixTheEmbeddingsOfTheRowsThatAsk) {
+  ModelSpec spec = small_spec();
+  spec.embedding_mix = true;
+  const ModelFolder folder(spec, 5);
+  const Model model = Model::load(folder.path());
+  const std::vector<int> loops = spec.default_loops();
+  Engine together(model, 2);
+  Engine alone(model, 1);
+  std::vector<Sequence> side_by_side;
+  std::vector<Sequence> one_by_one;
+  std::vector<BoundedExit> exits;
+  for (int text = 0; text < 3; ++text) {
+    side_by_side.push_back(together.start(loops, 24, {}, 1));
+    one_by_one.push_back(alone.start(loops, 24, {}, 1));
+    for (int copy = 0; copy < 2; ++copy) exits.emplace_back(parse_exit("kl:tau=0.01"), ExitContext{spec, loops, {}});
+  }
+  std::set<int> depths;
+  for (int step = 0; step < 20; ++step) {
+    const auto token = [&](std::size_t text) { return static_cast<std::int32_t>((5 * step + 7 * text) % 16); };
+    std::vector<DecodeRow> rows;
+    for (std::size_t text = 0; text < 3; ++text) {
+      rows.push_back({&side_by_side[text], token(text), text == 0 ? nullptr : &exits[2 * text], {}});
+    }
+    together.decode(rows);
+    for (std::size_t text = 1; text < 3; ++text) {
+      TokenDepth depth;
+      alone.decode(one_by_one[text], token(text), &exits[2 * text + 1], depth);
+      EXPECT_EQ(rows[text].depth.loops, depth.loops) << "step " << step;
+      depths.insert(depth.loops[1]);
+    }
+  }
+  EXPECT_GT(depths.size(), 1U);  // else the rule says nothing
 }
 
 TEST(Runs, CostWhatTheyRun) {

@@ -90,7 +90,8 @@ TEST(SpecOrder, MistakesAreNamedWithTheKey) {
   says({{"skips", {{0, 1}}}}, "skips is given without order");
   says(group({{"order", {0, 2}}}), "groups[0]: order names layer 2 of 2");
   says(group({{"order", {0, 0}}}), "groups[0]: order leaves layer 1 of 2 out");
-  says(group({{"skips", {{1, 1}}}}), "groups[0]: skips holds [1, 1]; give an earlier and a later one of its runs, 0 to 1");
+  says(group({{"skips", {{1, 1}}}}),
+       "groups[0]: skips holds [1, 1]; give an earlier and a later one of its runs, 0 to 1");
   says(group({{"skips", {{0, 2}}}}), "groups[0]: skips holds [0, 2]");
   says(group({{"order", {0, 1, 0}}, {"skips", {{0, 2}, {1, 2}}}}), "groups[0]: two skips lead to run 2");
   says(group({{"skips", {{0, 1, 2}}}}), "skips holds [0,1,2]; give pairs of runs");
@@ -109,7 +110,8 @@ TEST(SpecOrder, LayersInAnOrderAreNotLoopedOnceMore) {
   spec.groups = {plain_group("a", 2)};
   spec.groups[0].order = {0, 1, 0};
   const auto looped = [&] { return with_loops(spec, parse_layer_loops("1x2", "--loop"), 1.0F, "--loop"); };
-  EXPECT_THAT(looped, ThrowsMessage<Error>(AllOf(HasSubstr("--loop: layer 1"), HasSubstr("whose order says already how its layers run"))));
+  EXPECT_THAT(looped, ThrowsMessage<Error>(AllOf(HasSubstr("--loop: layer 1"),
+                                                 HasSubstr("whose order says already how its layers run"))));
   spec.groups[0].order.clear();
   spec.groups[0].skips = {{0, 1}};
   EXPECT_THAT(looped, ThrowsMessage<Error>(HasSubstr("whose skips say already")));

@@ -170,8 +170,8 @@ TEST(Spec, DivisorsOfARotationNeedOne) {
 
 TEST(Spec, KeysThatFewModelsNeedAreWrittenForThoseAlone) {
   const nlohmann::json plain = to_json(small_spec());
-  for (const char* const key : {"norm_weights", "attention_gate", "prefix_lm", "rotary_divisors", "rotary_bf16", "embedding_mix",
-                                "branch_scales", "query_gain"}) {
+  for (const char* const key : {"norm_weights", "attention_gate", "prefix_lm", "rotary_divisors", "rotary_bf16",
+                                "embedding_mix", "branch_scales", "query_gain"}) {
     EXPECT_FALSE(plain.contains(key)) << key;
   }
   for (const char* const key : {"norm", "tied_head", "logit_softcap", "qk_norm_eps"}) EXPECT_TRUE(plain.contains(key));
