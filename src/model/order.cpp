@@ -15,9 +15,8 @@ Group named_group(int first, int last, int loops) {
   return group;
 }
 
-/// Whether `order` goes on at `at` with first, first + 1 … last.
-bool has_block(std::span<const int> order, std::size_t at, int first, int last) {
-  const auto size = static_cast<std::size_t>(last - first + 1);
+/// Whether `order` goes on at `at` with `size` layers from `first` on, in turn.
+bool has_block(std::span<const int> order, std::size_t at, int first, std::size_t size) {
   if (order.size() - at < size) return false;
   for (std::size_t i = 0; i < size; ++i) {
     if (order[at + i] != first + static_cast<int>(i)) return false;
@@ -36,9 +35,8 @@ std::optional<std::vector<Group>> plain_and_looped(std::span<const int> order) {
     if (next == first || again < first || again > next) return {};
     if (again > first) groups.push_back(named_group(first, again - 1, 1));
     int loops = 1;
-    for (const int last = next - 1; again < next && has_block(order, at, again, last); ++loops) {
-      at += static_cast<std::size_t>(next - again);
-    }
+    const auto block = static_cast<std::size_t>(next) - static_cast<std::size_t>(again);
+    for (; again < next && has_block(order, at, again, block); ++loops) at += block;
     if (again < next && loops == 1) return {};
     if (again < next) groups.push_back(named_group(again, next - 1, loops));
     first = next;
