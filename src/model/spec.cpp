@@ -15,7 +15,8 @@ namespace {
 std::vector<int> parse_layers(const nlohmann::json& list, const char* key, const std::string& where) {
   std::vector<int> layers;
   for (const nlohmann::json& value : list) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= kMostLoops) {
+    const bool whole = value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+    if (!whole || value.get<std::uint64_t>() >= kMostLoops) {
       throw Error("{}: {} holds {}, which is no layer", where, key, value.dump());
     }
     layers.push_back(value.get<int>());
