@@ -188,7 +188,7 @@ TEST(Runs, OfALookAheadMixTheEmbeddingsOfTheRowsThatAsk) {
   for (int text = 0; text < 3; ++text) {
     side_by_side.push_back(together.start(loops, 24, {}, 1));
     one_by_one.push_back(alone.start(loops, 24, {}, 1));
-    for (int copy = 0; copy < 2; ++copy) exits.emplace_back(parse_exit("kl:tau=0.01"), ExitContext{spec, loops, {}});
+    for (int copy = 0; copy < 2; ++copy) exits.emplace_back(parse_exit("kl:tau=0.3"), ExitContext{spec, loops, {}});
   }
   std::set<int> depths;
   for (int step = 0; step < 20; ++step) {
