@@ -68,6 +68,7 @@ class SwitchDraws {
   }
   void numbers(const SpecKey& /*key*/, std::vector<float>& /*field*/) const {}
   void layers(const SpecKey& /*key*/, std::vector<int>& /*field*/) const {}
+  void skips(const SpecKey& /*key*/, std::vector<Skip>& /*field*/) const {}
   void fast(const SpecKey& /*key*/, FastStack& field) {
     if (one_in(3)) field = {pick(1, 2), pick(1, 2)};
   }
@@ -75,6 +76,14 @@ class SwitchDraws {
  private:
   Random& random_;
 };
+
+/// The order of a group's layers, each of them in it, and skips that may reach over its ends.
+inline void draw_runs(Group& group, SwitchDraws& draw) {
+  if (draw.one_in(3)) {
+    for (int run = group.layers + draw.pick(0, 3); run > 0; --run) group.order.push_back(run % group.layers);
+  }
+  for (int to = 1; to < group.runs() && draw.one_in(2); ++to) group.skips.push_back({draw.pick(0, to - 1), to});
+}
 
 /// The switches of one group, drawn.
 inline Group random_group(int index, const ModelSpec& spec, Random& random) {
@@ -93,6 +102,7 @@ inline Group random_group(int index, const ModelSpec& spec, Random& random) {
   } else if (draw.one_in(3)) {
     group.damping = 0.25F * static_cast<float>(draw.pick(1, 6));
   }
+  draw_runs(group, draw);
   for (int layer = 0; layer < group.layers && spec.hidden_size >= kValueGateWidth; ++layer) {
     if (draw.one_in(2)) group.value_layers.push_back(layer);
   }
@@ -172,7 +182,9 @@ inline Weights random_weights(const ModelSpec& spec, std::uint64_t seed) {
     std::size_t count = 1;
     for (const std::int64_t size : info.shape) count *= static_cast<std::size_t>(size);
     const bool norm = info.name.find("norm") != std::string::npos && info.name.ends_with(".weight");
-    const double middle = norm ? 1.0 : 0.0;
+    const bool factor = info.name.ends_with(".scale") || info.name.ends_with(".mix.state") ||
+                        info.name.ends_with(".query_gain") || info.name.find(".skips.") != std::string::npos;
+    const double middle = norm || factor ? 1.0 : 0.0;
     const double spread = info.shape.size() == 2 ? 1.0 / std::sqrt(static_cast<double>(info.shape[1])) : 0.1;
     std::vector<float>& values = weights[info.name];
     for (std::size_t i = 0; i < count; ++i) values.push_back(static_cast<float>(middle + spread * random.normal()));

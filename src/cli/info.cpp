@@ -40,6 +40,8 @@ std::string describe_group(const nlohmann::json& group) {
   const int loops = group["loops"];
   std::string text = fmt::format("{} layer{}{}", group["layers"].get<int>(), group["layers"] == 1 ? "" : "s",
                                  loops > 1 ? fmt::format(" × {} loops", loops) : "");
+  if (group.contains("order")) text += fmt::format(", {} runs in an order of their own", group["order"].size());
+  if (group.contains("skips")) text += fmt::format(", {} skips", group["skips"].size());
   if (group.contains("fast")) {
     text += fmt::format(", each after {} runs of a fast stack of {}", group["fast"]["runs"].get<int>(),
                         group["fast"]["layers"].get<int>());

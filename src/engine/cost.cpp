@@ -14,6 +14,15 @@ struct Use {
   bool row = false;
 };
 
+/// How often one loop runs the layer of a tensor "layers.L.…"; 1 for what is of no layer.
+int runs_of(std::string_view part, const Group& group) {
+  constexpr std::string_view kLayers = "layers.";
+  if (group.order.empty() || !part.starts_with(kLayers)) return 1;
+  int layer = 0;
+  std::from_chars(part.data() + kLayers.size(), part.data() + part.size(), layer);
+  return static_cast<int>(std::count(group.order.begin(), group.order.end(), layer));
+}
+
 Use use_of(std::string_view name, const std::vector<Group>& groups, const std::vector<int>& loops) {
   constexpr std::string_view kGroup = "groups.";
   if (name == "embed.weight" || name == "position.weight") return {1, true};
@@ -25,7 +34,7 @@ Use use_of(std::string_view name, const std::vector<Group>& groups, const std::v
   if (part.starts_with("exit")) return {};
   if (part.starts_with("gate")) return {0};  // read only for a rule that asks
   if (part == "fast.first_state") return {};
-  const int runs = part.starts_with("fast.") ? groups[group].fast.runs : 1;
+  const int runs = part.starts_with("fast.") ? groups[group].fast.runs : runs_of(part, groups[group]);
   return {loops[group] * runs, part.ends_with("value_embed.weight")};
 }
 
@@ -38,6 +47,8 @@ std::size_t activation_width(const ModelSpec& spec) {
   // What the group was handed and the fast state, each kept and in use; the state before the loop, where it is read
   // behind it; a state on its way out.
   std::size_t besides = 0;
+  // Kept and in use.
+  const std::size_t embedded = spec.embedding_mix ? 2 * hidden : 0;
   for (const Group& group : spec.groups) {
     const bool linear = group.injection == Injection::linear;
     const bool copied = group.injection == Injection::decay || group.loop_norm || group.fast.there();
@@ -47,12 +58,13 @@ std::size_t activation_width(const ModelSpec& spec) {
     if (group.fast.there()) more += 2 * hidden;
     if (keeps_state(group)) more += hidden;
     if (group.exit_norm || group.exit_linear) more += 2 * hidden;
+    more += group.skips.size() * hidden;
     besides = std::max(besides, more);
   }
   // The state, kept and in use, the output of a branch and its sum; queries, keys and values; their mix.
   const std::size_t branch = 4 * hidden + attention + static_cast<std::size_t>(spec.qkv_size());
   const std::size_t widest = std::max({hidden, attention, ffn});  // what a matrix reads: in f32, and rounded to bytes
-  return branch + (spec.gated_mlp() ? 2 : 1) * ffn + widest + widest / 3 + joined + besides;
+  return branch + (spec.gated_mlp() ? 2 : 1) * ffn + widest + widest / 3 + joined + besides + embedded;
 }
 
 }  // namespace

@@ -19,6 +19,11 @@ float relu_squared(float x) {
   return positive * positive;
 }
 
+float leaky_relu_squared(float x) {
+  const float leaky = x > 0.0F ? x : 0.5F * x;
+  return leaky * leaky;
+}
+
 template <typename Function>
 void map_in_place(float* values, std::size_t count, Function function) {
   std::transform(values, values + count, values, function);
@@ -118,25 +123,28 @@ void LayerRunner::run(const Layer& layer, const LayerPass& pass, std::span<const
   mlp(job);
 }
 
-void LayerRunner::add_branch(const Norm& norm_out, const Job& job) {
+void LayerRunner::add_branch(const Norm& norm_out, const float* scale, const Job& job) {
   pool_.barrier();
   const NormPlacement placement = spec_.norm_placement;
-  if (placement == NormPlacement::pre) return;  // the product was added to the states as it was made
+  if (adds_at_once(scale)) return;  // the product was added to the states as it was made
   const std::size_t n = job.rows.size();
   Share mine = share(n, job.part);
   if (each_alone(n)) mine = job.part == 0 ? Share{0, n} : Share{0, 0};
   const std::size_t first = mine.begin * hidden_;
   const std::size_t count = (mine.end - mine.begin) * hidden_;
   const bool norm_of_branch = placement == NormPlacement::branch || placement == NormPlacement::post_branch;
+  const bool norm_of_sum = placement == NormPlacement::post || placement == NormPlacement::sandwich;
   float* const states = job.states.data() + first;
   float* const output = output_.data() + first;
   float* const summed = summed_.data() + first;
-  if (norm_of_branch) {
-    apply(norm_out, output, mine.end - mine.begin, summed);
-    for (std::size_t i = 0; i < count; ++i) states[i] += summed[i];
-  } else {
-    for (std::size_t i = 0; i < count; ++i) summed[i] = states[i] + output[i];
+  if (norm_of_branch) apply(norm_out, output, mine.end - mine.begin, summed);
+  float* const added = norm_of_branch ? summed : output;
+  for (std::size_t i = 0; scale != nullptr && i < count; ++i) added[i] *= scale[i % hidden_];
+  if (norm_of_sum) {
+    for (std::size_t i = 0; i < count; ++i) summed[i] = states[i] + added[i];
     apply(norm_out, summed, mine.end - mine.begin, states);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) states[i] += added[i];
   }
   pool_.barrier();
 }
@@ -152,9 +160,9 @@ void LayerRunner::attention(const Job& job) {
   attend(job);
   pool_.barrier();
   const Activations mixed = prepare({}, mixed_.data(), n, layer.out.in(), layer.out.weight.type, job.part);
-  const bool pre = spec_.norm_placement == NormPlacement::pre;
-  multiply(layer.out, mixed, pre ? job.states.data() : output_.data(), pre, job.part);
-  add_branch(layer.attention_out, job);
+  const bool at_once = adds_at_once(layer.attention_scale);
+  multiply(layer.out, mixed, at_once ? job.states.data() : output_.data(), at_once, job.part);
+  add_branch(layer.attention_out, layer.attention_scale, job);
 }
 
 void LayerRunner::mlp(const Job& job) {
@@ -168,9 +176,9 @@ void LayerRunner::mlp(const Job& job) {
   activate({std::min(ffn, panels.begin * kPanelRows), std::min(ffn, panels.end * kPanelRows)}, n);
   pool_.barrier();
   const Activations activated = prepare({}, up_.data(), n, ffn, layer.down.weight.type, job.part);
-  const bool pre = spec_.norm_placement == NormPlacement::pre;
-  multiply(layer.down, activated, pre ? job.states.data() : output_.data(), pre, job.part);
-  add_branch(layer.mlp_out, job);
+  const bool at_once = adds_at_once(layer.mlp_scale);
+  multiply(layer.down, activated, at_once ? job.states.data() : output_.data(), at_once, job.part);
+  add_branch(layer.mlp_out, layer.mlp_scale, job);
 }
 
 void LayerRunner::store(const Job& job, const Activations& input) {
@@ -226,6 +234,10 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
     }
     if (spec_.qk_norm == QkNorm::after_rotary) {
       kernels_.rms_norm(head, ones_.data(), spec_.qk_norm_eps, head_size, head);
+    }
+    if (h < q_heads && job.layer.query_gain != nullptr) {
+      const float gain = job.layer.query_gain[h];
+      std::for_each(head, head + head_size, [gain](float& number) { number *= gain; });
     }
     if (h < q_heads) continue;
     token.cache->write(slot, h - q_heads, entry, head, values + (h - q_heads) * head_size);
@@ -307,6 +319,9 @@ void LayerRunner::activate(Share channels, std::size_t n) {
         break;
       case MlpKind::relu_squared:
         map_in_place(up, count, relu_squared);
+        break;
+      case MlpKind::leaky_relu_squared:
+        map_in_place(up, count, leaky_relu_squared);
         break;
     }
   }

@@ -73,7 +73,10 @@ class LayerRunner {
   void multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const;
   void attention(const Job& job);
   void mlp(const Job& job);
-  void add_branch(const Norm& norm_out, const Job& job);
+  void add_branch(const Norm& norm_out, const float* scale, const Job& job);
+  [[nodiscard]] bool adds_at_once(const float* scale) const {
+    return spec_.norm_placement == NormPlacement::pre && scale == nullptr;
+  }
   void store(const Job& job, const Activations& input);
   void store_heads(const Job& job, std::size_t row, Share heads, const float* input);
   void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values);
@@ -90,7 +93,7 @@ class LayerRunner {
 
   ActivationRows shared_;         ///< what a matrix reads, when the threads make it together
   std::vector<Scratch> scratch_;  ///< one a thread
-  std::vector<float> output_;     ///< [n, hidden]: the branch's output, when a norm follows
+  std::vector<float> output_;     ///< [n, hidden]: the branch's output, when a norm or a scale follows
   std::vector<float> summed_;     ///< [n, hidden]: before a norm of the sum
   std::vector<float> qkv_;        ///< [n, attention + 2 kv], and the gate's attention behind it
   std::vector<float> mixed_;      ///< [n, attention]

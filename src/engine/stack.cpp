@@ -31,12 +31,15 @@ void Stack::board(Flight& flight) {
   flight.depth.loops = flight.sequence->cache.loops();
   flight.depth.reasons.assign(flight.depth.loops.size(), {});
   flight.depth.read.clear();
-  embed(flight, pool_.states[flight.row.index()]);
+  const std::span<float> state = pool_.states[flight.row.index()];
+  embed(flight, state);
+  if (model_.spec().embedding_mix) copy(state, pool_.embedded[flight.row.index()]);
 }
 
-void Stack::take_rows(std::span<const std::size_t> rows, std::vector<float>& out) const {
+void Stack::take_rows(const std::vector<float>& from, std::span<const std::size_t> rows,
+                      std::vector<float>& out) const {
   out.resize(rows.size() * hidden_);
-  for (std::size_t j = 0; j < rows.size(); ++j) copy(row_of(work_.states, rows[j]), row_of(out, j));
+  for (std::size_t j = 0; j < rows.size(); ++j) copy(row_of(from, rows[j]), row_of(out, j));
 }
 
 void Stack::embed(const Flight& flight, std::span<float> state) {
@@ -79,6 +82,8 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
   work_.rows.clear();
   work_.texts.clear();
   work_.states.resize(n * hidden_);
+  const bool mixes = model_.spec().embedding_mix;
+  if (mixes) work_.embedded.resize(n * hidden_);
   if (spec.injection != Injection::none) work_.handed.resize(n * hidden_);
   if (spec.fast.there()) work_.fast.resize(n * hidden_);
   int furthest = 0;
@@ -92,6 +97,7 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
     furthest = std::max(furthest, positions);
     layers_.reserve_positions(flight.sequence->cache.rotary_length(), positions);
     copy(pool_.states[row], row_of(work_.states, i));
+    if (mixes) copy(pool_.embedded[row], row_of(work_.embedded, i));
     if (flight.loop == 0) continue;
     if (spec.injection != Injection::none) copy(pool_.handed[row], row_of(work_.handed, i));
     if (spec.fast.there()) copy(pool_.fast[row], row_of(work_.fast, i));
@@ -171,7 +177,8 @@ void Stack::add_noise(std::size_t group, Workspace& work) {
     add_test_noise(text.test_noise, text.noise_seed, spec, group, row.loop, row.position, state);
     if (!normed) continue;
     normed_.assign(state.begin(), state.end());
-    layers_.apply(model_.groups()[group].layers.back().mlp_out, normed_.data(), 1, state.data());
+    const Layer& last = model_.groups()[group].layers[static_cast<std::size_t>(spec.layer_of(spec.runs() - 1))];
+    layers_.apply(last.mlp_out, normed_.data(), 1, state.data());
   }
 }
 
@@ -204,25 +211,13 @@ void Stack::inject(std::size_t group, Workspace& work) {
   }
 }
 
-void Stack::run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states) {
-  threads_.run([&](int part) {
-    LayerPass pass = first;
-    for (const Layer& layer : layers) {
-      layers_.run(layer, pass, work.rows, states, part);
-      ++pass.layer;
-    }
-  });
-  count_.passes += layers.size();
-  count_.rows += layers.size() * work.rows.size();
-}
-
 void Stack::run_fast_stack(std::size_t group, Workspace& work) {
   const Group& spec = model_.spec().groups[group];
   const FastWeights& weights = model_.groups()[group].fast;
   work.joined.resize(work.states.size());
   for (int run = 0; run < spec.fast.runs; ++run) {
     for (std::size_t i = 0; i < work.states.size(); ++i) work.joined[i] = work.fast[i] + work.states[i];
-    run_layers(weights.layers, {group, spec.layers + run * spec.fast.layers}, work, work.joined);
+    run_layers({weights.layers}, {group, spec.runs() + run * spec.fast.layers}, work, work.joined);
     layers_.apply(weights.norm, work.joined.data(), work.rows.size(), work.fast.data());
   }
   for (std::size_t i = 0; i < work.states.size(); ++i) work.states[i] += work.fast[i];
@@ -239,7 +234,7 @@ void Stack::run_loop(std::size_t group, Workspace& work) {
     if (work.rows[i].loop == 0) copy(row_of(work.before, i), row_of(work.states, i));
   }
   if (spec.fast.there()) run_fast_stack(group, work);
-  run_layers(weights.layers, {group, 0}, work, work.states);
+  run_layers({weights.layers, spec.order, spec.skips, weights.skips}, {group, 0}, work, work.states);
   if (spec.loop_norm) {
     work.joined = work.states;
     layers_.apply(weights.loop_norm, work.joined.data(), work.rows.size(), work.states.data());

@@ -44,18 +44,33 @@ class Stack {
     std::vector<TokenRow> rows;
     std::vector<const Sequence*> texts;  ///< that they belong to
     std::vector<float> states;           ///< [n, hidden]
+    std::vector<float> embedded;         ///< what layers mix into the states, [n, hidden]
     std::vector<float> handed;           ///< what the group was handed, [n, hidden]
     std::vector<float> fast;             ///< the states of the group's fast stack, [n, hidden]
     std::vector<float> joined;  ///< what a matrix or a norm reads: [state ; handed], [n, 2 hidden], or [n, hidden]
     std::vector<float> before;  ///< the states before the loop, where it reads them behind its layers
+    std::vector<float> kept;    ///< what skips take back, [skips, n, hidden]
+  };
+
+  /// Layers in the order in which they run, and the skips between these runs.
+  struct Runs {
+    std::span<const Layer> layers;
+    std::span<const int> order = {};  ///< empty: each layer once, in turn
+    std::span<const Skip> skips = {};
+    std::span<const SkipWeights> weights = {};  ///< of the skips
+
+    [[nodiscard]] std::size_t count() const { return order.empty() ? layers.size() : order.size(); }
+    [[nodiscard]] const Layer& layer(std::size_t run) const {
+      return layers[order.empty() ? run : static_cast<std::size_t>(order[run])];
+    }
   };
 
   template <typename Numbers>
   [[nodiscard]] auto row_of(Numbers& rows, std::size_t i) const {
     return std::span(rows).subspan(i * hidden_, hidden_);
   }
-  /// Some rows of the states that are being run, one after the other.
-  void take_rows(std::span<const std::size_t> rows, std::vector<float>& out) const;
+  /// Some rows of what is being run, one after the other.
+  void take_rows(const std::vector<float>& from, std::span<const std::size_t> rows, std::vector<float>& out) const;
   void embed(const Flight& flight, std::span<float> state);
   void gather(std::size_t group, std::span<Flight* const> here);
   void enter(std::size_t group, const Flight& flight, std::size_t i, Workspace& work) const;
@@ -65,7 +80,11 @@ class Stack {
   void inject(std::size_t group, Workspace& work);
   void settle(std::size_t group, Workspace& work);
   void update(std::size_t group, Workspace& work);
-  void run_layers(std::span<const Layer> layers, LayerPass first, Workspace& work, std::span<float> states);
+  void run_layers(const Runs& runs, LayerPass first, Workspace& work, std::span<float> states);
+  [[nodiscard]] bool take_back(const Runs& runs, std::size_t run, const Workspace& work, std::span<float> states,
+                               Share mine) const;
+  [[nodiscard]] bool mix_embedding(const Layer& layer, const Workspace& work, std::span<float> states,
+                                   Share mine) const;
   void run_fast_stack(std::size_t group, Workspace& work);
   void trace(std::span<Flight* const> here, bool entering);
   void ask_exits(std::size_t group, std::span<Flight* const> here);

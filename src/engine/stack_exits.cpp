@@ -59,7 +59,7 @@ void Stack::measure(Flight& flight, std::size_t i, bool since_check) {
 }
 
 void Stack::read_gates(std::size_t group, std::span<Flight* const> here) {
-  take_rows(asking_, leaving_);
+  take_rows(work_.states, asking_, leaving_);
   if (const Norm& norm = model_.groups()[group].gate_norm; norm.weight != nullptr) {
     constexpr float kEps = 1e-5F;
     normed_ = leaving_;
@@ -134,7 +134,8 @@ std::span<const float> Stack::read_out(std::size_t group, std::span<Flight* cons
                                        std::span<const std::size_t> rows, LoopStep::Readout how) {
   ahead_.rows.clear();
   ahead_.texts.clear();
-  take_rows(rows, ahead_.states);
+  take_rows(work_.states, rows, ahead_.states);
+  if (model_.spec().embedding_mix) take_rows(work_.embedded, rows, ahead_.embedded);
   for (const std::size_t row : rows) {
     ahead_.rows.push_back(work_.rows[row]);
     ahead_.rows.back().loop = 0;

@@ -31,7 +31,7 @@ class RowBlocks {
 class StatePool {
  public:
   explicit StatePool(std::size_t hidden)
-      : states(hidden), handed(hidden), fast(hidden), steps(hidden), checked(hidden), kept(hidden) {}
+      : states(hidden), embedded(hidden), handed(hidden), fast(hidden), steps(hidden), checked(hidden), kept(hidden) {}
 
   [[nodiscard]] std::size_t take() {
     if (free_.empty()) return count_++;
@@ -41,12 +41,13 @@ class StatePool {
   }
   void give_back(std::size_t row) { free_.push_back(row); }
 
-  RowBlocks states;   ///< after the last loop
-  RowBlocks handed;   ///< what the group was handed
-  RowBlocks fast;     ///< the states of the group's fast stack
-  RowBlocks steps;    ///< the last step, for rules that read norms
-  RowBlocks checked;  ///< at the last check, for rules that compare with it
-  RowBlocks kept;     ///< what a token takes out of the group, where that is not its last state
+  RowBlocks states;    ///< after the last loop
+  RowBlocks embedded;  ///< as it boarded, for layers that mix it in
+  RowBlocks handed;    ///< what the group was handed
+  RowBlocks fast;      ///< the states of the group's fast stack
+  RowBlocks steps;     ///< the last step, for rules that read norms
+  RowBlocks checked;   ///< at the last check, for rules that compare with it
+  RowBlocks kept;      ///< what a token takes out of the group, where that is not its last state
 
  private:
   std::vector<std::size_t> free_;

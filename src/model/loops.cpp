@@ -113,6 +113,10 @@ ModelSpec with_loops(const ModelSpec& spec, std::span<const LayerLoop> runs, flo
         throw Error("{}: layer {} belongs to group \"{}\", which is not to be cut: its loop ends in {}", flag,
                     run.first, group.name, group.minus_state ? "minus_state" : "a gated update");
       }
+      if (!group.order.empty() || !group.skips.empty()) {
+        throw Error("{}: layer {} belongs to group \"{}\", whose {} already how its layers run", flag, run.first,
+                    group.name, group.order.empty() ? "skips say" : "order says");
+      }
       if (group.looped()) {
         throw Error("{}: layer {} belongs to group \"{}\", which loops already; give its loops instead", flag,
                     run.first, group.name);

@@ -1,6 +1,7 @@
 #include "model/model.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -28,7 +29,7 @@ ModelSpec validated(const ModelSpec& spec, const std::string& where) {
 
 bool is_own(const nlohmann::json& config) {
   const auto type = config.find("model_type");
-  return config.contains("groups") && (type == config.end() || *type == "gyre");
+  return (config.contains("groups") || config.contains("order")) && (type == config.end() || *type == "gyre");
 }
 
 }  // namespace
@@ -108,6 +109,15 @@ Layer Model::layer(const std::string& name, bool value_embedding, bool window) {
   const bool after = norm_after_branch(spec_.norm_placement);
   Layer layer;
   layer.window = window;
+  if (spec_.embedding_mix) {
+    layer.mix_state = floats(name + ".mix.state");
+    layer.mix_embedding = floats(name + ".mix.embedding");
+  }
+  if (spec_.branch_scales) {
+    layer.attention_scale = floats(name + ".attn.scale");
+    layer.mlp_scale = floats(name + ".mlp.scale");
+  }
+  if (spec_.query_gain) layer.query_gain = floats(name + ".attn.query_gain");
   if (before) layer.attention_in = norm(name + ".attn.norm_in");
   if (after) layer.attention_out = norm(name + ".attn.norm_out");
   layer.qkv = linear(name + ".attn.qkv", spec_.biases || spec_.qkv_biases);
@@ -131,6 +141,12 @@ Layer Model::layer(const std::string& name, bool value_embedding, bool window) {
   }
   layer.down = linear(name + ".mlp.down", spec_.biases);
   return layer;
+}
+
+SkipWeights Model::skip(const std::string& name) {
+  std::vector<float> share = source_.floats(name + ".gate");
+  for (float& value : share) value = 1.0F / (1.0F + std::exp(-value));
+  return {floats(name + ".weight"), copies_.emplace_back(std::move(share)).data()};
 }
 
 FastWeights Model::fast_stack(const std::string& name, int layers) {
@@ -159,6 +175,8 @@ GroupWeights Model::group(std::size_t index) {
         layer(fmt::format("{}.layers.{}", name, l), has_value_embedding(group, l), sees_window(group, l)));
     source_.release();
   }
+  for (std::size_t s = 0; s < group.skips.size(); ++s)
+    weights.skips.push_back(skip(fmt::format("{}.skips.{}", name, s)));
   if (group.loop_norm) weights.loop_norm = norm(name + ".loop_norm");
   if (group.update_rank > 0) {
     weights.update = {linear(name + ".update.down", false), linear(name + ".update.up", true),

@@ -32,12 +32,17 @@ struct Norm {
 
 /// Weights of one layer. A layer does not know its index: loop k of a layer uses another KV slot than loop k + 1.
 struct Layer {
-  bool window = false;  ///< sees ModelSpec::window positions
+  bool window = false;               ///< sees ModelSpec::window positions
+  const float* mix_state = nullptr;  ///< [hidden], and of the embedding; null: no mix
+  const float* mix_embedding = nullptr;
   Norm attention_in;
   Norm attention_out;
   Linear qkv;
   const float* q_norm = nullptr;  ///< null: none, or one without weights
   const float* k_norm = nullptr;
+  const float* query_gain = nullptr;       ///< [heads]; null: none
+  const float* attention_scale = nullptr;  ///< [hidden], of what the branch adds; null: none
+  const float* mlp_scale = nullptr;
   Linear value_gate;                   ///< [kv_heads, kValueGateWidth]; absent: no value embedding in this layer
   const float* value_embed = nullptr;  ///< [vocabulary, kv_size]
   Linear out;
@@ -62,11 +67,18 @@ struct UpdateWeights {
   const float* decay = nullptr;  ///< [hidden]
 };
 
+/// Of a Skip.
+struct SkipWeights {
+  const float* weight = nullptr;  ///< [hidden]
+  const float* share = nullptr;   ///< [hidden], of the state that the run would have had: σ of the gate
+};
+
 struct GroupWeights {
   FastWeights fast;              ///< without layers: there is none
   Linear inject;                 ///< for linear injection and decay
   const float* decay = nullptr;  ///< [hidden], for decay
   std::vector<Layer> layers;
+  std::vector<SkipWeights> skips;  ///< as the group has them
   Norm loop_norm;
   UpdateWeights update;
   Norm gate_norm;
@@ -134,6 +146,7 @@ class Model {
   Linear linear(const std::string& name, RowRange rows, bool bias);
   Norm norm(const std::string& name);
   Layer layer(const std::string& name, bool value_embedding, bool window);
+  SkipWeights skip(const std::string& name);
   FastWeights fast_stack(const std::string& name, int layers);
   GroupWeights group(std::size_t index);
 

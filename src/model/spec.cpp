@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
+#include "model/order.hpp"
 #include "model/spec_keys.hpp"
 
 namespace gyre {
@@ -14,12 +15,30 @@ namespace {
 std::vector<int> parse_layers(const nlohmann::json& list, const char* key, const std::string& where) {
   std::vector<int> layers;
   for (const nlohmann::json& value : list) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= kMostLoops) {
+    const bool whole = value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+    if (!whole || value.get<std::uint64_t>() >= kMostLoops) {
       throw Error("{}: {} holds {}, which is no layer", where, key, value.dump());
     }
     layers.push_back(value.get<int>());
   }
   return layers;
+}
+
+std::vector<Skip> parse_skips(const nlohmann::json& list, const std::string& where) {
+  std::vector<Skip> skips;
+  for (const nlohmann::json& pair : list) {
+    const bool two = pair.is_array() && pair.size() == 2;
+    if (!two) throw Error("{}: skips holds {}; give pairs of runs, as in [[2, 5]]", where, pair.dump());
+    const std::vector<int> runs = parse_layers(pair, "skips", where);
+    skips.push_back({runs[0], runs[1]});
+  }
+  return skips;
+}
+
+nlohmann::json skips_json(const std::vector<Skip>& skips) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Skip& skip : skips) list.push_back({skip.from, skip.to});
+  return list;
 }
 
 FastStack parse_fast(const JsonObject& object) {
@@ -59,6 +78,9 @@ class Reader {
   void layers(const SpecKey& key, std::vector<int>& field) const {
     if (object_.has(key.name)) field = parse_layers(object_.array(key.name), key.name, where_);
   }
+  void skips(const SpecKey& key, std::vector<Skip>& field) const {
+    if (object_.has(key.name)) field = parse_skips(object_.array(key.name), where_);
+  }
   void fast(const SpecKey& key, FastStack& field) const {
     if (object_.has(key.name)) field = parse_fast(object_.object(key.name));
   }
@@ -91,6 +113,9 @@ class Writer {
   }
   void numbers(const SpecKey& key, const std::vector<float>& field) { put(key, field, {}); }
   void layers(const SpecKey& key, const std::vector<int>& field) { put(key, field, {}); }
+  void skips(const SpecKey& key, const std::vector<Skip>& field) {
+    if (!field.empty() || all_) json[key.name] = skips_json(field);
+  }
   void fast(const SpecKey& key, const FastStack& field) {
     if (field.there() || all_) json[key.name] = {{"layers", field.layers}, {"runs", field.runs}};
   }
@@ -119,6 +144,28 @@ Group parse_group(const nlohmann::json& json, const std::string& where) {
   const Reader reader(json, where);
   visit_group(reader, group);
   return group;
+}
+
+/// The groups of a model: given one by one, or as the order in which its layers run.
+std::vector<Group> parse_groups(const JsonObject& object, const std::string& where) {
+  if (object.has("order") && object.has("groups")) {
+    throw Error("{}: order and groups are given; an order of the whole model makes its groups, so give one of them",
+                where);
+  }
+  if (object.has("order")) {
+    const std::vector<int> order = parse_layers(object.array("order"), "order", where);
+    const bool skips = object.has("skips");
+    return cut_order(order, skips ? parse_skips(object.array("skips"), where) : std::vector<Skip>(), where);
+  }
+  if (object.has("skips")) {
+    throw Error("{}: skips is given without order; give the order of its runs, or the skips of a group", where);
+  }
+  std::vector<Group> groups;
+  const nlohmann::json& list = object.array("groups");
+  for (std::size_t g = 0; g < list.size(); ++g) {
+    groups.push_back(parse_group(list[g], fmt::format("{}: groups[{}]", where, g)));
+  }
+  return groups;
 }
 
 nlohmann::json group_json(const Group& group) {
@@ -173,16 +220,13 @@ ModelSpec parse_spec(const nlohmann::json& json, const std::string& where) {
   ModelSpec spec;
   Writer all(true);
   visit_spec(all, std::as_const(spec));
-  allow(object, all, {"model_type", "groups", "training"});
+  allow(object, all, {"model_type", "groups", "order", "skips", "training"});
   if (const std::string type = object.text("model_type", "gyre"); type != "gyre") {
     throw Error("{}: model_type is \"{}\"; this program reads \"gyre\"", where, type);
   }
   const Reader reader(json, where);
   visit_spec(reader, spec);
-  const nlohmann::json& groups = object.array("groups");
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    spec.groups.push_back(parse_group(groups[g], fmt::format("{}: groups[{}]", where, g)));
-  }
+  spec.groups = parse_groups(object, where);
   validate(spec, where);
   return spec;
 }

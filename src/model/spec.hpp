@@ -35,8 +35,9 @@ enum class MlpKind {
   gelu_tanh,
   silu_gated,  ///< down(silu(gate x) ⊙ up x)
   relu_squared,
-  gelu_gated,       ///< down(gelu(gate x) ⊙ up x)
-  gelu_tanh_gated,  ///< the same with the tanh form of gelu   Gemma
+  gelu_gated,          ///< down(gelu(gate x) ⊙ up x)
+  gelu_tanh_gated,     ///< the same with the tanh form of gelu   Gemma
+  leaky_relu_squared,  ///< x² above 0, (x / 2)² below   Parameter Golf
 };
 
 /// Whether queries and keys are normalised (RMS).
@@ -84,6 +85,15 @@ struct FastStack {
   bool operator==(const FastStack&) const = default;
 };
 
+/// A state that a later run of a layer takes back: before run `to` of a group's loop, x ← w ⊙ s + σ(g) ⊙ (x − w ⊙ s),
+/// where s is the state behind run `from` of that loop and w, g are vectors of the skip's own.   Parameter Golf
+struct Skip {
+  int from = 0;
+  int to = 0;
+
+  bool operator==(const Skip&) const = default;
+};
+
 /// A run of layers applied `loops` times; loops = 1 is an ordinary stretch of layers.
 struct Group {
   std::string name;
@@ -106,10 +116,15 @@ struct Group {
   std::vector<int> value_layers = {};
   FastStack fast = {};
   std::vector<int> window_layers = {};  ///< layers (from 0) that see ModelSpec::window positions; the others see all
+  std::vector<int> order = {};          ///< layers (from 0) as one loop runs them; empty: each of them once, in turn
+  std::vector<Skip> skips = {};
 
   [[nodiscard]] bool looped() const { return loops > 1; }
+  /// Runs of the group's own layers in one loop, and the layer of one of them.
+  [[nodiscard]] int runs() const { return order.empty() ? layers : static_cast<int>(order.size()); }
+  [[nodiscard]] int layer_of(int run) const { return order.empty() ? run : order[static_cast<std::size_t>(run)]; }
   /// Passes of layers in one loop, those of the fast stack behind the group's own: each keeps keys and values.
-  [[nodiscard]] int passes() const { return layers + fast.layers * fast.runs; }
+  [[nodiscard]] int passes() const { return runs() + fast.layers * fast.runs; }
   bool operator==(const Group&) const = default;
 };
 
@@ -171,6 +186,12 @@ struct ModelSpec {
   float logit_softcap = 0;  ///< c: logits become c · tanh(logits / c); 0: none
   float embedding_scale = 1.0F;
 
+  /// Before every run of a layer x ← m ⊙ x + n ⊙ e, where e is the embedding of the token as it enters the first group
+  /// and m, n are vectors of the layer's own.
+  bool embedding_mix = false;
+  bool branch_scales = false;  ///< what a branch adds is multiplied by a vector of its own
+  bool query_gain = false;     ///< queries of a head, turned and normalised, are multiplied by a number of its own
+
   std::vector<Group> groups;
 
   [[nodiscard]] int kv_size() const { return kv_heads * head_size; }
@@ -192,7 +213,8 @@ struct ModelSpec {
   bool operator==(const ModelSpec&) const = default;
 };
 
-/// Reads a spec from JSON. `where` (a file name) leads every message. Throws Error naming the key that is missing,
+/// Reads a spec from JSON, its groups as they are, or cut from an `order` (see cut_order). `where` (a file name) leads
+/// every message. Throws Error naming the key that is missing,
 /// unknown, of the wrong type, or out of range.
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& where);
 nlohmann::json to_json(const ModelSpec& spec);

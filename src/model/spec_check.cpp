@@ -117,6 +117,31 @@ void check_norms(const ModelSpec& spec, const std::string& where) {
               where);
 }
 
+/// The order of a group's layers, and what skips from run to run of it.
+void check_runs(const Group& group, const std::string& where) {
+  std::set<int> used;
+  for (const int layer : group.order) {
+    if (layer < 0 || layer >= group.layers) {
+      throw Error("{}: order names layer {} of {}", where, layer, group.layers);
+    }
+    used.insert(layer);
+  }
+  for (int layer = 0; layer < group.layers && !group.order.empty(); ++layer) {
+    if (used.contains(layer)) continue;
+    throw Error("{}: order leaves layer {} of {} out; name every layer, or have fewer", where, layer, group.layers);
+  }
+  std::set<int> ends;
+  for (const Skip& skip : group.skips) {
+    if (skip.from < 0 || skip.from >= skip.to || skip.to >= group.runs()) {
+      throw Error("{}: skips holds [{}, {}]; give an earlier and a later one of its runs, 0 to {}", where, skip.from,
+                  skip.to, group.runs() - 1);
+    }
+    if (!ends.insert(skip.to).second) {
+      throw Error("{}: two skips lead to run {}; a run takes one state back", where, skip.to);
+    }
+  }
+}
+
 void check_group(const ModelSpec& spec, const Group& group, const std::string& where) {
   require_size("layers", group.layers, kMostLoops, where);
   require_size("loops", group.loops, kMostLoops, where);
@@ -124,6 +149,7 @@ void check_group(const ModelSpec& spec, const Group& group, const std::string& w
     throw Error("{}: noise_std is {}; it must lie between 0 and 1000000", where, group.noise_std);
   }
   require_finite("damping", group.damping, where);
+  check_runs(group, where);
   for (const int layer : group.value_layers) {
     if (layer >= 0 && layer < group.layers && spec.hidden_size >= kValueGateWidth) continue;
     throw Error("{}: value_layers names layer {} of {}, or hidden_size is below {}", where, layer, group.layers,

@@ -40,7 +40,8 @@ inline constexpr EnumName<MlpKind> kMlpKinds[] = {{MlpKind::gelu, "gelu"},
                                                   {MlpKind::silu_gated, "silu_gated"},
                                                   {MlpKind::relu_squared, "relu_squared"},
                                                   {MlpKind::gelu_gated, "gelu_gated"},
-                                                  {MlpKind::gelu_tanh_gated, "gelu_tanh_gated"}};
+                                                  {MlpKind::gelu_tanh_gated, "gelu_tanh_gated"},
+                                                  {MlpKind::leaky_relu_squared, "leaky_relu_squared"}};
 inline constexpr EnumName<Injection> kInjections[] = {
     {Injection::none, "none"}, {Injection::add, "add"}, {Injection::linear, "linear"}, {Injection::decay, "decay"}};
 inline constexpr EnumName<QkNorm> kQkNorms[] = {
@@ -71,6 +72,8 @@ void visit_group(Visitor& visit, AnyGroup& group) {
   visit.boolean(untrained("minus_state"), group.minus_state, defaults.minus_state);
   visit.count(untrained("update_rank"), group.update_rank, kMostWidth);
   visit.boolean(untrained("exit_gate_norm"), group.exit_gate_norm, defaults.exit_gate_norm);
+  visit.layers("order", group.order);
+  visit.skips("skips", group.skips);
 }
 
 /// Those of a model, but for its groups. A default may follow from what was visited before.
@@ -89,8 +92,8 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.choice("norm_placement", spec.norm_placement, kNormPlacements, defaults.norm_placement);
   visit.number("norm_eps", spec.norm_eps, 0, 1, defaults.norm_eps);
   visit.boolean("final_norm", spec.final_norm, defaults.final_norm);
-  visit.boolean(untrained("embedding_norm"), spec.embedding_norm, defaults.embedding_norm);
-  visit.choice(untrained("qk_norm"), spec.qk_norm, kQkNorms, defaults.qk_norm);
+  visit.boolean("embedding_norm", spec.embedding_norm, defaults.embedding_norm);
+  visit.choice("qk_norm", spec.qk_norm, kQkNorms, defaults.qk_norm);
   visit.number("qk_norm_eps", spec.qk_norm_eps, 0, 1, spec.norm_eps);
   visit.choice("position", spec.position, kPositionKinds, defaults.position);
   visit.number("rotary_theta", spec.rotary_theta, 1, 1e12, defaults.rotary_theta);
@@ -98,14 +101,14 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.boolean("biases", spec.biases, defaults.biases);
   visit.boolean(untrained("qkv_biases"), spec.qkv_biases, defaults.qkv_biases);
   visit.boolean("tied_head", spec.tied_head, defaults.tied_head);
-  visit.number(untrained("logit_softcap"), spec.logit_softcap, 0, 1e6, defaults.logit_softcap);
+  visit.number("logit_softcap", spec.logit_softcap, 0, 1e6, defaults.logit_softcap);
   visit.number("embedding_scale", spec.embedding_scale, -1e6, 1e6, defaults.embedding_scale);
   visit.only_rare();
-  visit.boolean(untrained("norm_weights"), spec.norm_weights, defaults.norm_weights);
+  visit.boolean("norm_weights", spec.norm_weights, defaults.norm_weights);
   visit.boolean(untrained("attention_gate"), spec.attention_gate, defaults.attention_gate);
   visit.boolean(untrained("prefix_lm"), spec.prefix_lm, defaults.prefix_lm);
   visit.numbers(untrained("rotary_divisors"), spec.rotary_divisors);
-  visit.count(untrained("rotary_channels"), spec.rotary_channels, kMostWidth);
+  visit.count("rotary_channels", spec.rotary_channels, kMostWidth);
   visit.number(untrained("rotary_scale"), spec.rotary_scale, 0, 1e6, defaults.rotary_scale);
   visit.count(untrained("rotary_context"), spec.rotary_context, kMostContext);
   visit.numbers(untrained("rotary_long_divisors"), spec.rotary_long_divisors);
@@ -114,6 +117,9 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.number(untrained("window_theta"), spec.window_theta, 0, 1e12, defaults.window_theta);
   visit.number(untrained("attention_scale"), spec.attention_scale, 0, 1e6, defaults.attention_scale);
   visit.boolean(untrained("rotary_bf16"), spec.rotary_bf16, defaults.rotary_bf16);
+  visit.boolean("embedding_mix", spec.embedding_mix, defaults.embedding_mix);
+  visit.boolean("branch_scales", spec.branch_scales, defaults.branch_scales);
+  visit.boolean("query_gain", spec.query_gain, defaults.query_gain);
 }
 
 }  // namespace gyre

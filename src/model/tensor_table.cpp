@@ -33,6 +33,7 @@ void add_attention(std::vector<TensorInfo>& table, const ModelSpec& spec, bool v
     table.push_back({name + ".q_norm.weight", {whole ? spec.attention_size() : spec.head_size}});
     table.push_back({name + ".k_norm.weight", {whole ? spec.kv_size() : spec.head_size}});
   }
+  if (spec.query_gain) table.push_back({name + ".query_gain", {spec.heads}});
   if (value_embedding) {
     table.push_back({name + ".value_gate.weight", {spec.kv_heads, kValueGateWidth}});
     table.push_back({name + ".value_embed.weight", {spec.vocab_size, spec.kv_size()}});
@@ -42,10 +43,16 @@ void add_attention(std::vector<TensorInfo>& table, const ModelSpec& spec, bool v
 
 void add_layer(std::vector<TensorInfo>& table, const ModelSpec& spec, bool value_embedding, const std::string& name) {
   const int up_size = spec.gated_mlp() ? 2 * spec.ffn_size : spec.ffn_size;
+  if (spec.embedding_mix) {
+    table.push_back({name + ".mix.state", {spec.hidden_size}});
+    table.push_back({name + ".mix.embedding", {spec.hidden_size}});
+  }
   add_attention(table, spec, value_embedding, name + ".attn");
+  if (spec.branch_scales) table.push_back({name + ".attn.scale", {spec.hidden_size}});
   add_branch_norms(table, spec, name + ".mlp");
   add_linear(table, spec, name + ".mlp.up", up_size, spec.hidden_size);
   add_linear(table, spec, name + ".mlp.down", spec.hidden_size, spec.ffn_size);
+  if (spec.branch_scales) table.push_back({name + ".mlp.scale", {spec.hidden_size}});
 }
 
 void add_fast_stack(std::vector<TensorInfo>& table, const ModelSpec& spec, const FastStack& fast,
@@ -104,6 +111,10 @@ std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
     add_fast_stack(table, spec, group.fast, name + ".fast");
     for (int l = 0; l < group.layers; ++l) {
       add_layer(table, spec, has_value_embedding(group, l), fmt::format("{}.layers.{}", name, l));
+    }
+    for (std::size_t s = 0; s < group.skips.size(); ++s) {
+      table.push_back({fmt::format("{}.skips.{}.weight", name, s), {spec.hidden_size}});
+      table.push_back({fmt::format("{}.skips.{}.gate", name, s), {spec.hidden_size}});
     }
     add_exit(table, spec, group, name);
   }

@@ -25,6 +25,7 @@ void write_model_files(const fs::path& folder, const TorchModel& model, const To
                        const nlohmann::json& config, DType dtype) {
   write_parameters(folder / "model.safetensors", model, dtype);
   nlohmann::json json = config;
+  for (const char* const key : {"order", "skips"}) json.erase(key);  // the spec has them as groups
   json.update(to_json(model.spec()));
   write_text_atomically(folder / "config.json", json.dump(2) + "\n");
   tokenizer.save(folder / "tokenizer.json");

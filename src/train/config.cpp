@@ -71,6 +71,7 @@ class TrainableCheck {
   }
   void numbers(const SpecKey& key, const std::vector<float>& field) const { check(key, field.empty()); }
   void layers(const SpecKey& key, const std::vector<int>& field) const { check(key, field.empty()); }
+  void skips(const SpecKey& key, const std::vector<Skip>& field) const { check(key, field.empty()); }
   void fast(const SpecKey& key, const FastStack& field) const { check(key, !field.there()); }
 
  private:

@@ -217,6 +217,7 @@ struct HeadLayout {
   std::int64_t heads;
   std::int64_t kv_heads;
   std::int64_t head_size;
+  std::int64_t turned;  ///< channels of a head that turn, the first ones
   PositionKind position;
   double theta;
 
@@ -230,7 +231,8 @@ void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split
   const std::int64_t size = layout.head_size;
   const bool turns = layout.position != PositionKind::learned;
   const bool adjacent = layout.position == PositionKind::rotary_adjacent;
-  const RotaryTable table = turns ? rotary_table(layout.positions, size / 2, layout.theta) : RotaryTable{};
+  const std::int64_t pairs = layout.turned / 2;
+  const RotaryTable table = turns ? rotary_table(layout.positions, pairs, layout.theta) : RotaryTable{};
   for_rows(layout.rows * layout.positions, [&](std::int64_t index) {
     const std::int64_t row = index / layout.positions;
     const std::int64_t t = index % layout.positions;
@@ -243,8 +245,9 @@ void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split
       T* from = split ? all : one;
       T* to = split ? one : all;
       if (turns && kv < layout.kv_heads) {
-        rotate(from, to, table.cosines.data() + t * size / 2, table.sines.data() + t * size / 2, size / 2, adjacent,
+        rotate(from, to, table.cosines.data() + t * pairs, table.sines.data() + t * pairs, pairs, adjacent,
                split ? 1.0F : -1.0F);
+        std::copy(from + layout.turned, from + size, to + layout.turned);
       } else {
         std::copy(from, from + size, to);
       }
@@ -255,10 +258,10 @@ void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split
 class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> {
  public:
   static variable_list forward(AutogradContext* context, const Tensor& input, int64_t heads, int64_t kv_heads,
-                               int64_t head_size, int64_t position, double theta) {
+                               int64_t head_size, int64_t turned, int64_t position, double theta) {
     const Tensor qkv = input.contiguous();
-    const HeadLayout layout{qkv.size(0), qkv.size(1), heads, kv_heads, head_size, static_cast<PositionKind>(position),
-                            theta};
+    const HeadLayout layout{
+        qkv.size(0), qkv.size(1), heads, kv_heads, head_size, turned, static_cast<PositionKind>(position), theta};
     Tensor q = torch::empty({layout.rows, heads, layout.positions, head_size}, qkv.options());
     Tensor k = torch::empty({layout.rows, kv_heads, layout.positions, head_size}, qkv.options());
     Tensor v = torch::empty_like(k);
@@ -266,6 +269,7 @@ class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> 
       using T = decltype(zero);
       move_heads<T>(layout, qkv.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(), v.data_ptr<T>(), true);
     });
+    context->saved_data["turned"] = turned;
     context->saved_data["position"] = position;
     context->saved_data["theta"] = theta;
     return {q, k, v};
@@ -280,6 +284,7 @@ class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> 
                             q.size(1),
                             k.size(1),
                             q.size(3),
+                            context->saved_data["turned"].toInt(),
                             static_cast<PositionKind>(context->saved_data["position"].toInt()),
                             context->saved_data["theta"].toDouble()};
     Tensor joint = torch::empty({layout.rows, layout.positions, layout.slots() * layout.head_size}, q.options());
@@ -287,7 +292,7 @@ class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> 
       using T = decltype(zero);
       move_heads<T>(layout, joint.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(), v.data_ptr<T>(), false);
     });
-    return {joint, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    return {joint, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -426,7 +431,8 @@ Tensor fused_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Nor
 
 std::vector<Tensor> split_heads(const Tensor& qkv, const ModelSpec& spec) {
   return SplitHeadsFunction::apply(qkv, int64_t{spec.heads}, int64_t{spec.kv_heads}, int64_t{spec.head_size},
-                                   static_cast<int64_t>(spec.position), double{spec.rotary_theta});
+                                   int64_t{spec.turned_channels()}, static_cast<int64_t>(spec.position),
+                                   double{spec.rotary_theta});
 }
 
 Tensor causal_softmax(const Tensor& scores, double scale) { return CausalSoftmaxFunction::apply(scores, scale); }

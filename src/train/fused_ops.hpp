@@ -15,7 +15,8 @@ torch::Tensor fused_norm(const torch::Tensor& x, const torch::Tensor& weight, co
                          double eps, torch::ScalarType out);
 
 /// Splits qkv [rows, positions, (heads + 2 kv_heads) head_size] into q, k, v of shape
-/// [rows, heads | kv_heads, positions, head_size] and turns q and k by their positions (none for learned positions).
+/// [rows, heads | kv_heads, positions, head_size] and turns q and k, or the channels of them that turn, by their
+/// positions (none for learned positions).
 std::vector<torch::Tensor> split_heads(const torch::Tensor& qkv, const ModelSpec& spec);
 
 /// softmax(scale · scores) over the last dimension of scores [..., T, T], where row t sees columns 0 … t.

@@ -16,18 +16,23 @@ using torch::Tensor;
 namespace {
 
 constexpr double kInitialStd = 0.02;
+constexpr double kInitialGain = 5.0;
 
 bool ends_with(const std::string& text, const std::string& end) { return text.ends_with(end); }
 
 /// Normal weights of standard deviation 0.02, those that write into the state smaller by sqrt(2 · applications) as in
-/// GPT-2, so that the state's variance does not depend on how often the layers run; norms start at one, biases at zero.
+/// GPT-2, so that the state's variance does not depend on how often the layers run; norms and scales start at one,
+/// biases at zero. A mix starts as the state alone; a skip as the mean of both states, as in Parameter Golf, whose
+/// first gain of queries is kInitialGain.
 Tensor initial_value(const TensorInfo& info, const ModelSpec& spec) {
-  if (ends_with(info.name, ".bias")) return torch::zeros(info.shape);
+  const bool gate = info.shape.size() == 1 && ends_with(info.name, ".gate");
+  if (gate || ends_with(info.name, ".bias") || ends_with(info.name, ".mix.embedding")) return torch::zeros(info.shape);
+  if (ends_with(info.name, ".query_gain")) return torch::full(info.shape, kInitialGain);
   if (info.shape.size() == 1) return torch::ones(info.shape);
   double std = kInitialStd;
   if (ends_with(info.name, ".out.weight") || ends_with(info.name, ".down.weight")) {
     int applications = 0;
-    for (const Group& group : spec.groups) applications += group.layers * group.loops;
+    for (const Group& group : spec.groups) applications += group.runs() * group.loops;
     std /= std::sqrt(2.0 * applications);
   }
   Tensor value = torch::randn(info.shape) * std;
@@ -70,14 +75,17 @@ class ForwardPass {
     if (spec_.position == PositionKind::learned) {
       x = x + model_.parameter("position.weight").narrow(0, 0, tokens.size(1));
     }
+    if (spec_.embedding_norm) x = norm("embed_norm", x, torch::kFloat);
     x = dropout(x);
+    embedded_ = x;
     for (std::size_t g = 0; g < spec_.groups.size(); ++g) x = group(g, x);
     return x;
   }
 
   Tensor norm(const std::string& name, const Tensor& x, torch::ScalarType out) {
     const Tensor bias = spec_.norm == NormKind::layer ? model_.parameter(name + ".bias") : Tensor();
-    return fused_norm(x, model_.parameter(name + ".weight"), bias, spec_.norm, spec_.norm_eps, out);
+    const Tensor weight = spec_.norm_weights ? model_.parameter(name + ".weight") : torch::ones({x.size(-1)});
+    return fused_norm(x, weight, bias, spec_.norm, spec_.norm_eps, out);
   }
 
   Tensor linear(const std::string& name, const Tensor& x) {
@@ -137,12 +145,34 @@ class ForwardPass {
       const Tensor both = torch::cat({x.to(type_), handed.to(type_)}, -1);
       x = torch::linear(both, weight(fmt::format("groups.{}.inject.weight", g))).to(torch::kFloat);
     }
-    for (int l = 0; l < group.layers; ++l) {
-      const std::string layer = fmt::format("groups.{}.layers.{}", g, l);
-      x = branch(layer + ".attn", x, [&](const Tensor& h) { return attention(layer + ".attn", h); });
-      x = branch(layer + ".mlp", x, [&](const Tensor& h) { return mlp(layer + ".mlp", h); });
+    std::vector<Tensor> behind(static_cast<std::size_t>(group.runs()));  // the state behind each run
+    for (int run = 0; run < group.runs(); ++run) {
+      x = taken_back(g, run, x, behind);
+      x = layer(fmt::format("groups.{}.layers.{}", g, group.layer_of(run)), x);
+      behind[static_cast<std::size_t>(run)] = x;
     }
     return x;
+  }
+
+  /// x ← w ⊙ s + σ(g) ⊙ (x − w ⊙ s), where a skip leads to this run.
+  Tensor taken_back(std::size_t g, int run, const Tensor& x, const std::vector<Tensor>& behind) {
+    const std::vector<Skip>& skips = spec_.groups[g].skips;
+    for (std::size_t s = 0; s < skips.size(); ++s) {
+      if (skips[s].to != run) continue;
+      const std::string name = fmt::format("groups.{}.skips.{}", g, s);
+      const Tensor back = behind[static_cast<std::size_t>(skips[s].from)] * model_.parameter(name + ".weight");
+      return torch::lerp(back, x, torch::sigmoid(model_.parameter(name + ".gate")));
+    }
+    return x;
+  }
+
+  Tensor layer(const std::string& name, const Tensor& state) {
+    Tensor x = state;
+    if (spec_.embedding_mix) {
+      x = x * model_.parameter(name + ".mix.state") + embedded_ * model_.parameter(name + ".mix.embedding");
+    }
+    x = branch(name + ".attn", x, [&](const Tensor& h) { return attention(name + ".attn", h); });
+    return branch(name + ".mlp", x, [&](const Tensor& h) { return mlp(name + ".mlp", h); });
   }
 
   /// Residual branch `f` with its norms where the spec places them.
@@ -154,14 +184,39 @@ class ForwardPass {
     if (placement == NormPlacement::branch || placement == NormPlacement::post_branch) {
       h = norm(name + ".norm_out", h.to(torch::kFloat), torch::kFloat);
     }
+    if (spec_.branch_scales) h = h.to(torch::kFloat) * model_.parameter(name + ".scale");
     const Tensor sum = x + h;
     const bool norm_of_sum = placement == NormPlacement::post || placement == NormPlacement::sandwich;
     return norm_of_sum ? norm(name + ".norm_out", sum, torch::kFloat) : sum;
   }
 
+  /// Norm of queries or keys over the last dimension; `weight` may be undefined.
+  Tensor unit(const Tensor& x, const Tensor& weight) {
+    const Tensor ones = weight.defined() ? weight : torch::ones({x.size(-1)});
+    return fused_norm(x.to(torch::kFloat), ones, Tensor(), NormKind::rms, spec_.qk_norm_eps, type_);
+  }
+
+  /// Queries, keys and values [rows, positions, (heads + 2 kv_heads) head_size], the first two normed before rotation.
+  Tensor normed_heads(const std::string& name, const Tensor& qkv) {
+    const bool whole = spec_.qk_norm == QkNorm::full;
+    if (!whole && spec_.qk_norm != QkNorm::head) return qkv;
+    const auto normed = [&](std::int64_t from, std::int64_t size, const char* weight) {
+      const Tensor part = qkv.narrow(-1, from, size);
+      const Tensor rows = whole ? part : part.reshape({qkv.size(0), qkv.size(1), -1, spec_.head_size});
+      return unit(rows, model_.parameter(name + weight)).reshape(part.sizes());
+    };
+    const std::int64_t q = spec_.attention_size();
+    const std::int64_t k = spec_.kv_size();
+    return torch::cat({normed(0, q, ".q_norm.weight"), normed(q, k, ".k_norm.weight"), qkv.narrow(-1, q + k, k)}, -1);
+  }
+
   Tensor attention(const std::string& name, const Tensor& h) {
-    const auto heads = split_heads(linear(name + ".qkv", h), spec_);
-    const Tensor& q = heads[0];
+    std::vector<Tensor> heads = split_heads(normed_heads(name, linear(name + ".qkv", h)), spec_);
+    if (spec_.qk_norm == QkNorm::after_rotary) {
+      heads[0] = unit(heads[0], {});
+      heads[1] = unit(heads[1], {});
+    }
+    const Tensor q = spec_.query_gain ? heads[0] * weight(name + ".query_gain").view({-1, 1, 1}) : heads[0];
     const int repeats = spec_.heads / spec_.kv_heads;
     const Tensor k = repeats == 1 ? heads[1] : heads[1].repeat_interleave(repeats, 1);
     const Tensor v = repeats == 1 ? heads[2] : heads[2].repeat_interleave(repeats, 1);
@@ -186,6 +241,8 @@ class ForwardPass {
         return linear(name + ".down", gated(up, "tanh"));
       case MlpKind::relu_squared:
         return linear(name + ".down", torch::square(torch::relu(up)));
+      case MlpKind::leaky_relu_squared:
+        return linear(name + ".down", torch::square(torch::leaky_relu(up, 0.5)));
     }
     return up;
   }
@@ -205,6 +262,7 @@ class ForwardPass {
   const ModelSpec& spec_;
   const ForwardOptions& options_;
   torch::ScalarType type_;
+  Tensor embedded_;  ///< what layers mix into their states
   std::map<std::string, Tensor> cast_;
 };
 
@@ -223,7 +281,9 @@ Tensor TorchModel::logits(const Tensor& states, Precision precision) const {
   const ForwardOptions options{{}, 0, precision, 0.0F, {}};
   ForwardPass pass(*this, options);
   const Tensor h = spec_.final_norm ? pass.norm("final_norm", states, pass.type()) : states.to(pass.type());
-  return torch::linear(h, pass.weight(spec_.tied_head ? "embed.weight" : "head.weight")).to(torch::kFloat);
+  const Tensor raw = torch::linear(h, pass.weight(spec_.tied_head ? "embed.weight" : "head.weight")).to(torch::kFloat);
+  const double cap = spec_.logit_softcap;
+  return cap > 0 ? cap * torch::tanh(raw / cap) : raw;
 }
 
 }  // namespace gyre

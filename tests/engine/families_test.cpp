@@ -89,7 +89,7 @@ std::vector<std::string> golden_families() {
           "raven",          "ouro",           "nanbeige",       "parcae",        "nanochat_looped", "hrm_text",
           "retrofit_llama", "retrofit_olmo2", "gemma3",         "gemma3_linear", "mistral",         "phi3",
           "llama_biases",   "llama_dynamic",  "llama_longrope", "qwen2_window",  "qwen2_yarn",      "qwen3_window",
-          "raven_training", "base_loop",      "attractor",      "loopus"};
+          "raven_training", "base_loop",      "attractor",      "loopus",        "parameter_golf"};
 }
 
 /// Those that were also computed under other values of their keys.

@@ -48,6 +48,7 @@ class Reference {
     for (double& value : x) value *= static_cast<double>(spec_.embedding_scale);
     if (spec_.position == PositionKind::learned) add(x, row("position.weight", position));
     if (spec_.embedding_norm) x = norm("embed_norm", x);
+    embedded_ = x;
     for (std::size_t g = 0; g < spec_.groups.size(); ++g) x = run_group(g, x, position, prompt_begin);
     if (spec_.final_norm) x = norm("final_norm", x);
     Vector logits = linear(spec_.tied_head ? "embed" : "head", x);
@@ -137,11 +138,12 @@ class Reference {
       if (group.bare_first_loop && loop == 0) x = before;
       for (int run = 0; group.fast.there() && run < group.fast.runs; ++run) {
         add(fast, x);
-        run_layers(name + ".fast", group.fast.layers, group.layers + run * group.fast.layers, loop, place, fast);
+        const int pass = static_cast<int>(order_of(group).size()) + run * group.fast.layers;
+        for (int l = 0; l < group.fast.layers; ++l) run_layer(name + ".fast", l, pass + l, loop, place, fast);
         fast = norm(name + ".fast.norm", fast);
       }
       if (group.fast.there()) add(x, fast);
-      run_layers(name, group.layers, 0, loop, place, x);
+      run_in_order(name, group, loop, place, x);
       if (group.loop_norm) x = norm(name + ".loop_norm", x);
       blend(name, group, before, loop, x);
       states_[{place.group, loop + 1, position}] = x;
@@ -192,7 +194,15 @@ class Reference {
       x[i] = (1 - b) * x[i] + b * static_cast<double>(epsilon);
     }
     if (spec_.norm_placement != NormPlacement::sandwich && spec_.norm_placement != NormPlacement::post) return;
-    x = norm("groups." + std::to_string(g) + ".layers." + std::to_string(group.layers - 1) + ".mlp.norm_out", x);
+    const std::string last = std::to_string(order_of(group).back());
+    x = norm("groups." + std::to_string(g) + ".layers." + last + ".mlp.norm_out", x);
+  }
+
+  /// The layers of a group as a loop runs them.
+  static std::vector<int> order_of(const Group& group) {
+    std::vector<int> order = group.order;
+    for (int l = 0; group.order.empty() && l < group.layers; ++l) order.push_back(l);
+    return order;
   }
 
   /// Where a pass of layers happens.
@@ -202,36 +212,63 @@ class Reference {
     int prompt_begin = 0;
   };
 
-  /// Layers of a stack; the first of them remembers keys and values as pass `pass` of its loop.
-  void run_layers(const std::string& stack, int layers, int pass, int loop, const Place& place, Vector& x) {
-    for (int l = 0; l < layers; ++l) {
-      const std::string layer = stack + ".layers." + std::to_string(l);
-      branch(layer + ".attn", x, [&](const Vector& input) {
-        return attention(layer, place.group, pass + l, loop, input, place.position, place.prompt_begin);
-      });
-      branch(layer + ".mlp", x, [&](const Vector& input) { return mlp(layer, input); });
+  /// One loop of a group's own layers.
+  void run_in_order(const std::string& name, const Group& group, int loop, const Place& place, Vector& x) {
+    const std::vector<int> order = order_of(group);
+    std::map<int, Vector> behind;  // by runs
+    for (int run = 0; run < static_cast<int>(order.size()); ++run) {
+      for (std::size_t s = 0; s < group.skips.size(); ++s) {
+        if (group.skips[s].to != run) continue;
+        const std::string skip = name + ".skips." + std::to_string(s);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const double share = 1 / (1 + std::exp(-static_cast<double>(weights_.at(skip + ".gate")[i])));
+          const double back = static_cast<double>(weights_.at(skip + ".weight")[i]) * behind.at(group.skips[s].from)[i];
+          x[i] = (1 - share) * back + share * x[i];
+        }
+      }
+      run_layer(name, order[static_cast<std::size_t>(run)], run, loop, place, x);
+      behind[run] = x;
     }
+  }
+
+  /// A layer of a stack, which remembers keys and values as pass `pass` of its loop.
+  void run_layer(const std::string& stack, int l, int pass, int loop, const Place& place, Vector& x) {
+    const std::string layer = stack + ".layers." + std::to_string(l);
+    for (std::size_t i = 0; spec_.embedding_mix && i < x.size(); ++i) {
+      x[i] = static_cast<double>(weights_.at(layer + ".mix.state")[i]) * x[i] +
+             static_cast<double>(weights_.at(layer + ".mix.embedding")[i]) * embedded_[i];
+    }
+    branch(layer + ".attn", x, [&](const Vector& input) {
+      return attention(layer, place.group, pass, loop, input, place.position, place.prompt_begin);
+    });
+    branch(layer + ".mlp", x, [&](const Vector& input) { return mlp(layer, input); });
   }
 
   template <typename Branch>
   void branch(const std::string& name, Vector& x, const Branch& f) const {
     const auto in = [&](const Vector& y) { return norm(name + ".norm_in", y); };
     const auto out = [&](const Vector& y) { return norm(name + ".norm_out", y); };
+    const auto scaled = [&](Vector y) {
+      for (std::size_t i = 0; spec_.branch_scales && i < y.size(); ++i) {
+        y[i] *= static_cast<double>(weights_.at(name + ".scale")[i]);
+      }
+      return y;
+    };
     switch (spec_.norm_placement) {
       case NormPlacement::pre:
-        return add(x, f(in(x)));
+        return add(x, scaled(f(in(x))));
       case NormPlacement::post:
-        add(x, f(x));
+        add(x, scaled(f(x)));
         x = out(x);
         return;
       case NormPlacement::sandwich:
-        add(x, f(in(x)));
+        add(x, scaled(f(in(x))));
         x = out(x);
         return;
       case NormPlacement::branch:
-        return add(x, out(f(in(x))));
+        return add(x, scaled(out(f(in(x)))));
       case NormPlacement::post_branch:
-        return add(x, out(f(x)));
+        return add(x, scaled(out(f(x))));
     }
   }
 
@@ -343,6 +380,9 @@ class Reference {
       }
       rotate(head, position, window);
       if (spec_.qk_norm == QkNorm::after_rotary) scale_to_unit(head, size, {});
+      for (std::size_t i = 0; spec_.query_gain && h < heads && i < size; ++i) {
+        head[i] *= static_cast<double>(weights_.at(layer + ".attn.query_gain")[h]);
+      }
     }
   }
 
@@ -429,6 +469,9 @@ class Reference {
         case MlpKind::relu_squared:
           y[i] = x > 0 ? x * x : 0;
           break;
+        case MlpKind::leaky_relu_squared:
+          y[i] = x > 0 ? x * x : x * x / 4;
+          break;
       }
     }
     return linear(layer + ".mlp.down", y);
@@ -439,6 +482,7 @@ class Reference {
   KvPolicy policy_;
   std::uint64_t noise_seed_;
   int token_ = 0;
+  Vector embedded_;
   std::vector<std::vector<int>> depths_;
   std::map<std::tuple<int, int, int, int>, Entry> memory_;
   std::map<std::tuple<int, int, int>, Vector> states_;

@@ -89,6 +89,7 @@ TEST_P(NoisyRuns, GiveTheLogitsOfTheDefinition) {
     const std::vector<float> got = prefill(engine, noise);
     Reference reference(model_.spec(), folder_.weights(), {}, kSeed);
     reference.noise = noise_of(noise);
+    reference.context = 16;
     for (std::size_t t = 0; t < 6; ++t) {
       const std::vector<double> wanted = reference.next(token(static_cast<int>(t)), model_.spec().default_loops());
       double most = 1;

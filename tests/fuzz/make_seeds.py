@@ -154,11 +154,12 @@ def rich_spec():
         "norm_eps": 1e-6, "final_norm": False, "embedding_norm": True, "qk_norm": "full", "qk_norm_eps": 1e-6,
         "position": "rotary_adjacent", "rotary_theta": 500.5, "rotary_divisors": [1, 2.5], "mlp": "relu_squared",
         "biases": True, "qkv_biases": True, "tied_head": False, "logit_softcap": 15, "embedding_scale": -2,
+        "embedding_mix": True, "branch_scales": True, "query_gain": True,
         "groups": [
             {"name": "prelude", "exit_norm": True, "exit_linear": True},
             {"name": "core", "layers": 2, "loops": 4, "injection": "decay", "first_state": "noise", "noise_std": 0.5,
              "loop_norm": True, "exit_gate": True, "damping": 0.5, "value_layers": [0, 1],
-             "fast": {"layers": 1, "runs": 3}},
+             "fast": {"layers": 1, "runs": 3}, "order": [1, 0, 1], "skips": [[0, 2]]},
             {"name": "coda", "injection": "linear", "first_state": "zero"}],
         "training": {"note": [1, "x", None]}}
 

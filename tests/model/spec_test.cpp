@@ -173,7 +173,8 @@ TEST(Spec, DivisorsOfARotationNeedOne) {
 
 TEST(Spec, KeysThatFewModelsNeedAreWrittenForThoseAlone) {
   const nlohmann::json plain = to_json(small_spec());
-  for (const char* const key : {"norm_weights", "attention_gate", "prefix_lm", "rotary_divisors", "rotary_bf16"}) {
+  for (const char* const key : {"norm_weights", "attention_gate", "prefix_lm", "rotary_divisors", "rotary_bf16",
+                                "embedding_mix", "branch_scales", "query_gain"}) {
     EXPECT_FALSE(plain.contains(key)) << key;
   }
   for (const char* const key : {"norm", "tied_head", "logit_softcap", "qk_norm_eps"}) EXPECT_TRUE(plain.contains(key));
@@ -191,11 +192,12 @@ TEST(Spec, EveryKeyIsReadAndWritten) {
       "attention_gate": true, "prefix_lm": true, "position": "rotary_adjacent", "rotary_theta": 500.5,
       "rotary_divisors": [1.0, 2.5], "rotary_bf16": true, "mlp": "relu_squared", "biases": true, "qkv_biases": true, "tied_head": false,
       "logit_softcap": 15.0, "embedding_scale": -2.0,
+      "embedding_mix": true, "branch_scales": true, "query_gain": true,
       "groups": [
         {"name": "prelude", "layers": 1, "loops": 1, "exit_norm": true, "exit_linear": true},
         {"name": "core", "layers": 2, "loops": 4, "injection": "decay", "first_state": "noise", "noise_std": 0.5,
          "loop_norm": true, "exit_gate": true, "damping": 0.5, "value_layers": [0, 1],
-         "fast": {"layers": 1, "runs": 3}},
+         "fast": {"layers": 1, "runs": 3}, "order": [1, 0, 1], "skips": [[0, 2]]},
         {"name": "end", "layers": 1, "loops": 2, "injection": "add", "bare_first_loop": true, "minus_state": true,
          "update_rank": 3, "exit_gate": true, "exit_gate_norm": true}]})");
   const ModelSpec spec = parse_spec(json, "x");
@@ -207,6 +209,8 @@ TEST(Spec, EveryKeyIsReadAndWritten) {
   EXPECT_EQ(spec.embedding_scale, -2.0F);
   EXPECT_EQ(spec.groups[1].fast, (FastStack{1, 3}));
   EXPECT_EQ(spec.groups[1].value_layers, (std::vector<int>{0, 1}));
+  EXPECT_EQ(spec.groups[1].skips, (std::vector<Skip>{{0, 2}}));
+  EXPECT_EQ(spec.groups[1].passes(), 6);
 }
 
 TEST(Spec, SwitchesOfALoopThatDoNotGoTogetherAreNamed) {

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "format/json_object.hpp"
 #include "model/model.hpp"
 #include "scratch_folder.hpp"
 #include "train/small_spec.hpp"
@@ -281,6 +282,17 @@ TEST(ModelFolder, InBf16RefusesWhatWouldBecomeInfinite) {
   EXPECT_THROW(write(DType::bf16), Error);
   EXPECT_FALSE(fs::exists(scratch / "model"));
   EXPECT_NO_THROW(write(DType::f32));
+}
+
+TEST(ModelFolder, OfAConfigWithAnOrderSaysItsGroups) {
+  nlohmann::json config = to_json(small_spec());
+  config.erase("groups");
+  config.update({{"order", {0, 1, 0}}, {"skips", {{0, 2}}}, {"training", {{"steps", 7}}}});
+  const ModelSpec spec = parse_spec(config, "config");
+  const ScratchFolder scratch;
+  write_model_folder(scratch / "model", TorchModel(spec, 1), letters(), config, DType::f32);
+  EXPECT_EQ(Model::load(scratch / "model").spec(), spec);
+  EXPECT_EQ(load_json(scratch / "model" / "config.json").at("training"), config.at("training"));
 }
 
 TEST(ModelFolder, InBf16HoldsTheRoundedParameters) {

@@ -96,22 +96,11 @@ std::string message_for(const std::string& path, const json& value) {
 }
 
 TEST(TrainingPlan, RefusesByNameWhatTheTrainableModelDoesNotCompute) {
-  const std::vector<std::pair<std::string, json>> switches = {{"/qk_norm", "head"},
-                                                              {"/embedding_norm", true},
-                                                              {"/rotary_divisors", {1, 2, 3}},
-                                                              {"/rotary_bf16", true},
-                                                              {"/qkv_biases", true},
-                                                              {"/norm_weights", false},
-                                                              {"/attention_gate", true},
-                                                              {"/prefix_lm", true},
-                                                              {"/logit_softcap", 30},
-                                                              {"/groups/1/injection", "decay"},
-                                                              {"/groups/1/fast", {{"layers", 1}}},
-                                                              {"/groups/1/loop_norm", true},
-                                                              {"/groups/1/exit_norm", true},
-                                                              {"/groups/1/exit_linear", true},
-                                                              {"/groups/1/exit_gate", true},
-                                                              {"/groups/1/damping", 0.5}};
+  const std::vector<std::pair<std::string, json>> switches = {
+      {"/rotary_divisors", {1, 2, 3}},     {"/rotary_bf16", true},        {"/qkv_biases", true},
+      {"/attention_gate", true},           {"/prefix_lm", true},          {"/groups/1/injection", "decay"},
+      {"/groups/1/fast", {{"layers", 1}}}, {"/groups/1/loop_norm", true}, {"/groups/1/exit_norm", true},
+      {"/groups/1/exit_linear", true},     {"/groups/1/exit_gate", true}, {"/groups/1/damping", 0.5}};
   for (const auto& [path, value] : switches) {
     const std::string message = message_for(path, value);
     EXPECT_THAT(message, HasSubstr("training does not know it")) << path;
@@ -133,7 +122,17 @@ TEST(TrainingPlan, TakesEveryKeyThatTheTrainableModelComputes) {
       {"/embedding_scale", 2},
       {"/context", 9},
       {"/groups/1/injection", "linear"},
+      {"/qk_norm", "head"},
+      {"/embedding_norm", true},
+      {"/norm_weights", false},
+      {"/logit_softcap", 30},
+      {"/rotary_channels", 2},
+      {"/embedding_mix", true},
+      {"/branch_scales", true},
+      {"/query_gain", true},
       {"/groups/1/loops", 9},
+      {"/groups/1/order", {0, 0}},
+      {"/groups/1", {{"name", "skipping"}, {"layers", 2}, {"skips", {{0, 1}}}}},
       {"/groups/1",
        {{"name", "noisy"}, {"loops", 2}, {"injection", "add"}, {"first_state", "noise"}, {"noise_std", 2}}}};
   for (const auto& [path, value] : keys) EXPECT_EQ(message_for(path, value), "no error") << path;

@@ -114,6 +114,12 @@ TEST(FusedNorm, Bf16IsTheF32ResultRounded) {
 /// x [rows, heads, positions, head_size] turned by its positions.
 Tensor plain_rotary(const Tensor& x, const ModelSpec& spec) {
   if (spec.position == PositionKind::learned) return x;
+  const std::int64_t turned = spec.rotary_channels;
+  if (turned > 0) {  // those, as a head of their own, and the others
+    ModelSpec whole = spec;
+    whole.rotary_channels = 0;
+    return torch::cat({plain_rotary(x.narrow(-1, 0, turned), whole), x.narrow(-1, turned, x.size(-1) - turned)}, -1);
+  }
   const std::int64_t pairs = x.size(-1) / 2;
   const auto f64 = torch::TensorOptions().dtype(torch::kDouble);
   const Tensor exponent = -torch::arange(pairs, f64) / static_cast<double>(pairs);
@@ -144,13 +150,14 @@ Tensor joined(const std::vector<Tensor>& parts) {
   return torch::cat({parts[0].flatten(), parts[1].flatten(), parts[2].flatten()});
 }
 
-ModelSpec head_spec(PositionKind position, int heads, int kv_heads, int head_size) {
+ModelSpec head_spec(PositionKind position, int heads, int kv_heads, int head_size, int turned = 0) {
   ModelSpec spec = small_spec();
   spec.position = position;
   spec.heads = heads;
   spec.kv_heads = kv_heads;
   spec.head_size = head_size;
   spec.rotary_theta = 1000.0F;
+  spec.rotary_channels = turned;
   return spec;
 }
 
@@ -159,7 +166,8 @@ TEST(SplitHeads, EqualsPlainOperationsAndTheirGradients) {
   for (const ModelSpec& spec :
        {head_spec(PositionKind::learned, 3, 3, 5), head_spec(PositionKind::learned, 4, 2, 1),
         head_spec(PositionKind::rotary_half, 3, 1, 6), head_spec(PositionKind::rotary_half, 2, 2, 2),
-        head_spec(PositionKind::rotary_adjacent, 6, 3, 10), head_spec(PositionKind::rotary_adjacent, 1, 1, 14)}) {
+        head_spec(PositionKind::rotary_adjacent, 6, 3, 10), head_spec(PositionKind::rotary_adjacent, 1, 1, 14),
+        head_spec(PositionKind::rotary_half, 3, 1, 10, 4), head_spec(PositionKind::rotary_adjacent, 2, 2, 7, 2)}) {
     for (const std::int64_t positions : {1, 7, 71}) {
       const Tensor qkv = torch::randn({2, positions, (spec.heads + 2 * spec.kv_heads) * spec.head_size});
       const std::vector<Tensor> parts = split_heads(qkv, spec);

@@ -25,6 +25,8 @@ ModelSpec wide_spec() {
   return spec;
 }
 
+constexpr double kFirstGain = 5;
+
 double spread(const Tensor& x) { return x.detach().to(torch::kDouble).square().mean().sqrt().item<double>(); }
 
 // Two layers once and one three times are five applications: 0.02 / sqrt(10) for what writes into the state.
@@ -48,6 +50,29 @@ TEST(InitialValues, OfALinearInjectionAreTheMeanOfStateAndInput) {
   const Tensor half = 0.5 * torch::eye(64);
   const Tensor rest = model.parameter("groups.1.inject.weight").detach() - torch::cat({half, half}, 1);
   EXPECT_NEAR(spread(rest), 0.02, 0.0006);
+}
+
+// Two layers run three and one times: four applications, and one of the second group.
+TEST(InitialValues, OfMixesAndSkipsLeaveTheStateToItself) {
+  ModelSpec spec = wide_spec();
+  spec.embedding_mix = spec.branch_scales = spec.query_gain = true;
+  spec.groups[0].order = {0, 1, 0, 0};
+  spec.groups[0].skips = {{0, 3}};
+  spec.groups[1].loops = 1;
+  const TorchModel model(spec, 1);
+  const auto all = [&](const std::string& name, double value) {
+    const Tensor& x = model.parameter(name);
+    EXPECT_TRUE(torch::equal(x, torch::full(x.sizes(), value))) << name;
+  };
+  all("groups.0.layers.1.mix.state", 1);
+  all("groups.0.layers.1.mix.embedding", 0);
+  all("groups.0.layers.1.attn.scale", 1);
+  all("groups.0.layers.1.mlp.scale", 1);
+  all("groups.0.layers.1.attn.query_gain", kFirstGain);
+  all("groups.0.skips.0.weight", 1);
+  all("groups.0.skips.0.gate", 0);
+  const double narrow = 0.02 / std::sqrt(10.0);
+  EXPECT_NEAR(spread(model.parameter("groups.0.layers.1.attn.out.weight")), narrow, 0.03 * narrow);
 }
 
 TEST(InitialValues, DependOnTheSeedAlone) {

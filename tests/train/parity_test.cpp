@@ -15,7 +15,8 @@
 namespace gyre {
 namespace {
 
-constexpr int kSpecs = 40;
+constexpr int kPlainSpecs = 40;
+constexpr int kSpecs = 68;  ///< those from kPlainSpecs on have what Parameter Golf's models have, drawn
 constexpr int kContext = 24;
 constexpr std::string_view kCharacters = "abcdefghijklmnopqrstuvwxyz0123456789 ";
 
@@ -31,6 +32,31 @@ constexpr Entry kEntries[] = {{Injection::none, FirstState::carried},  {Injectio
 
 int pick(Random& random, int least, int most) {
   return least + static_cast<int>(random.below(static_cast<std::uint64_t>(most - least + 1)));
+}
+
+/// The order of a group's layers, each of them in it, and skips from run to run.
+void draw_runs(Group& group, Random& random) {
+  if (pick(random, 0, 1) == 0) {
+    for (int run = group.layers + pick(random, 0, 3); run > 0; --run) group.order.push_back(run % group.layers);
+  }
+  for (int to = 1; to < group.runs(); ++to) {
+    if (pick(random, 0, 1) == 0) group.skips.push_back({pick(random, 0, to - 1), to});
+  }
+}
+
+void draw_mixes(ModelSpec& spec, int index, Random& random) {
+  const auto coin = [&] { return pick(random, 0, 1) == 0; };
+  spec.mlp = static_cast<MlpKind>(index % 7);
+  spec.qk_norm = static_cast<QkNorm>(index / 2 % 4);
+  spec.qk_norm_eps = coin() ? 1e-5F : 1e-2F;
+  spec.norm_weights = spec.norm == NormKind::layer || coin();
+  spec.embedding_norm = coin();
+  spec.logit_softcap = coin() ? 2.0F : 0.0F;
+  spec.embedding_mix = coin();
+  spec.branch_scales = coin();
+  spec.query_gain = coin();
+  if (spec.position != PositionKind::learned && coin()) spec.rotary_channels = 2 * pick(random, 1, spec.head_size / 2);
+  for (Group& group : spec.groups) draw_runs(group, random);
 }
 
 /// Spec `index` of kSpecs: norm, placement and MLP run through all their combinations, each of them with every kind of
@@ -66,6 +92,7 @@ ModelSpec spec_at(int index) {
                            entry.injection, entry.first_state, 1.0F});
     if (entry.first_state == FirstState::noise) spec.groups.back().noise_std = 0.5F + static_cast<float>(g);
   }
+  if (index >= kPlainSpecs) draw_mixes(spec, index, random);
   return spec;
 }
 
@@ -201,7 +228,7 @@ TEST(EngineParitySpecs, CoverEveryChoice) {
   std::set<std::array<int, 2>> entries;
   std::set<PositionKind> positions;
   std::set<bool> grouped, biases, tied, final_norm, scaled, two_layers;
-  for (int index = 0; index < kSpecs; ++index) {
+  for (int index = 0; index < kPlainSpecs; ++index) {
     const ModelSpec spec = spec_at(index);
     shapes.insert({static_cast<int>(spec.norm), static_cast<int>(spec.norm_placement), static_cast<int>(spec.mlp)});
     positions.insert(spec.position);
@@ -221,6 +248,35 @@ TEST(EngineParitySpecs, CoverEveryChoice) {
   EXPECT_EQ(entries.size(), 7U);
   EXPECT_EQ(positions.size(), 3U);
   for (const auto& seen : {grouped, biases, tied, final_norm, scaled, two_layers}) EXPECT_EQ(seen.size(), 2U);
+}
+
+TEST(EngineParitySpecs, CoverEveryChoiceOfParameterGolf) {
+  std::set<std::array<int, 2>> placements, queries;
+  std::set<MlpKind> mlps;
+  std::set<bool> weights, embedding_norm, capped, mixed, scales, gain, partial, ordered, skipped;
+  for (int index = kPlainSpecs; index < kSpecs; ++index) {
+    const ModelSpec spec = spec_at(index);
+    placements.insert({static_cast<int>(spec.norm_placement), spec.branch_scales ? 1 : 0});
+    queries.insert({static_cast<int>(spec.qk_norm), spec.query_gain ? 1 : 0});
+    mlps.insert(spec.mlp);
+    weights.insert(spec.norm_weights);
+    embedding_norm.insert(spec.embedding_norm);
+    capped.insert(spec.logit_softcap > 0);
+    mixed.insert(spec.embedding_mix);
+    scales.insert(spec.branch_scales);
+    gain.insert(spec.query_gain);
+    partial.insert(spec.rotary_channels > 0 && spec.rotary_channels < spec.head_size);
+    for (const int g : spec.looped_groups()) {
+      ordered.insert(!spec.groups[static_cast<std::size_t>(g)].order.empty());
+      skipped.insert(!spec.groups[static_cast<std::size_t>(g)].skips.empty());
+    }
+  }
+  EXPECT_EQ(placements.size(), 10U);
+  EXPECT_EQ(queries.size(), 8U);
+  EXPECT_EQ(mlps.size(), 7U);
+  for (const auto& seen : {weights, embedding_norm, capped, mixed, scales, gain, partial, ordered, skipped}) {
+    EXPECT_EQ(seen.size(), 2U);
+  }
 }
 
 }  // namespace
