@@ -97,6 +97,10 @@ inline Group random_group(int index, const ModelSpec& spec, Random& random) {
   if (group.first_state == FirstState::noise) group.noise_std = 0.25F * static_cast<float>(draw.pick(1, 4));
   if (group.first_state != FirstState::carried || group.injection == Injection::none) group.bare_first_loop = false;
   if (!group.exit_gate) group.exit_gate_norm = false;
+  if (group.minus_state) {  // what is left of two near states is mostly their rounding, which further loops multiply
+    group.minus_state = draw.one_in(2);
+    group.loops = std::min(group.loops, 2);
+  }
   if (draw.one_in(4)) {
     group.update_rank = draw.pick(1, 5);
   } else if (draw.one_in(3)) {
