@@ -215,6 +215,27 @@ TEST(Dequantize, UnevenStepsByHand) {
   EXPECT_EQ(out[0], 0.5F * -32 * -127);
 }
 
+TEST(StorageTypes, HaveTheNumbersAndSizesOfGgml) {
+  // Numbers in a block and its bytes, as ggml.h and ggml-common.h have them.
+  struct Row {
+    std::uint32_t number;
+    std::string_view name;
+    std::size_t numbers;
+    std::size_t bytes;
+  };
+  const std::vector<Row> rows = {
+      {0, "F32", 1, 4},       {1, "F16", 1, 2},         {2, "Q4_0", 32, 18},    {3, "Q4_1", 32, 20},
+      {6, "Q5_0", 32, 22},    {7, "Q5_1", 32, 24},      {8, "Q8_0", 32, 34},    {10, "Q2_K", 256, 84},
+      {11, "Q3_K", 256, 110}, {12, "Q4_K", 256, 144},   {13, "Q5_K", 256, 176}, {14, "Q6_K", 256, 210},
+      {20, "IQ4_NL", 32, 18}, {23, "IQ4_XS", 256, 136}, {30, "BF16", 1, 2},     {35, "TQ2_0", 256, 66}};
+  for (const Row& row : rows) {
+    const StorageType* const type = storage_type_of_gguf(row.number);
+    ASSERT_NE(type, nullptr) << row.name;
+    EXPECT_EQ(type->name, row.name);
+    EXPECT_EQ(byte_size(type->dtype, 256), 256 / row.numbers * row.bytes) << row.name;
+  }
+}
+
 TEST(StorageTypes, TheNamesThatCanBeWrittenAreTheNamesThatAreParsed) {
   EXPECT_EQ(written_types(), "f32, f16, bf16, q8_0, q4_0, tq2_0");
   EXPECT_EQ(written_types(true), "q8_0, q4_0, tq2_0");
