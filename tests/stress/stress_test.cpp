@@ -144,7 +144,7 @@ class Case {
       if (group.exit_gate) rules.insert(rules.end(), {"gate:threshold=0.6", "gate:threshold=0.6,over=mean"});
     }
     for (const int group : spec_.looped_groups()) {
-      rules.push_back(fmt::format("groups({}=top:tau=0.2,save=no)", group));
+      rules.push_back(fmt::format("groups({}=top:tau=0.2,every=2)", group));
       rules.push_back(fmt::format("groups({}=any(accel:tau=0.5;fixed:loops=1):min=2)", group));
     }
     text.rule = draws_.among(rules);
