@@ -64,9 +64,9 @@ ExitKind acceleration_exit() {
       {kTauHelp,
        kHitsHelp,
        {"form",
-        "absolute, relative (to the state's norm, default), normalised (by both steps' norms), maximum (share of the "
-        "largest so far); of step norms alone: scalar (their difference), ratio (the same by the one before), sign "
-        "(no tau: the steps shrink no more)"}},
+        "absolute, relative (to the state's norm, default), normalised (by both steps' norms), maximum (share of\n"
+        "                   the largest so far); of step norms alone: scalar (their difference), ratio (the same by\n"
+        "                   the one before), sign (no tau: the steps shrink no more)"}},
       [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
         const auto form = static_cast<Acceleration>(options.choice("form", kForms, 1));
         const bool by_sign = form == Acceleration::sign;

@@ -6,8 +6,8 @@ namespace gyre {
 /// No rule by itself: BoundedExit holds one of each group, with bounds of its own.
 ExitKind groups_exit() {
   return {kGroupsExit,
-          "groups(GROUP=RULE;GROUP=RULE…): each looped group, by name or number, has a rule with options of its "
-          "own; one that is not named runs all its loops",
+          "groups(GROUP=RULE;GROUP=RULE…): each looped group, by name or number, has a rule with options of its own;\n"
+          "          one that is not named runs all its loops",
           {}};
 }
 
