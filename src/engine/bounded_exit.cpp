@@ -3,17 +3,63 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/random.hpp"
 #include "engine/exits.hpp"
 
 // What holds for every rule, whatever it looks at.
 
 namespace gyre {
+namespace {
+
+/// The rule that a choice names, or what those in its parentheses decide together.
+std::unique_ptr<ExitRule> make_rule(const ExitChoice& choice, ExitOptions& options, const ExitContext& context) {
+  const ExitKind& kind = exit_kind_named(choice.kind, choice.text);
+  if (kind.join == nullptr) return kind.make(options, context);
+  std::vector<std::unique_ptr<ExitRule>> rules;
+  for (const ExitChoice& part : choice.parts) {
+    ExitOptions own(part.kind, part.options, combine_seeds(options.stream(), rules.size()));
+    rules.push_back(make_rule(part, own, context));
+  }
+  return kind.join(std::move(rules), choice.text);
+}
+
+/// The looped group of a name or number in groups(…).
+std::size_t group_of(const std::string& name, const ModelSpec& spec, const std::string& text) {
+  std::string names;
+  for (const int group : spec.looped_groups()) {
+    const auto g = static_cast<std::size_t>(group);
+    if (name == spec.groups[g].name || name == std::to_string(group)) return g;
+    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", group, spec.groups[g].name);
+  }
+  throw Error("exit {}: \"{}\" is no looped group of this model; choose among {}", text, name, names);
+}
+
+}  // namespace
 
 BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream) {
+  if (choice.kind == kGroupsExit) {
+    make_parts(choice, context, stream);
+    return;
+  }
   ExitOptions options(choice.kind, choice.options, stream);
   read_schedule(options, choice.text);
-  rule_ = exit_kind_named(choice.kind, choice.text).make(options, context);
+  rule_ = make_rule(choice, options, context);
   read_comparison(options, choice.text);
+}
+
+void BoundedExit::make_parts(const ExitChoice& choice, ExitContext context, std::uint64_t stream) {
+  std::vector<ExitChoice> parts(context.spec.groups.size(), parse_exit("fixed"));  // full depth
+  std::vector<bool> named(parts.size());
+  for (std::size_t i = 0; i < choice.parts.size(); ++i) {
+    const std::size_t group = group_of(choice.groups[i], context.spec, choice.text);
+    if (named[group]) throw Error("exit {}: group {} has two rules; join them by any(…)", choice.text, group);
+    named[group] = true;
+    parts[group] = choice.parts[i];
+  }
+  for (std::size_t g = 0; g < parts.size(); ++g) {
+    context.only = static_cast<int>(g);
+    parts_.emplace_back(parts[g], context, combine_seeds(stream, g));
+  }
 }
 
 void BoundedExit::read_schedule(ExitOptions& options, const std::string& text) {
@@ -44,6 +90,8 @@ void BoundedExit::read_comparison(ExitOptions& options, const std::string& text)
 }
 
 void BoundedExit::enter_group(int group, int position) {
+  group_ = static_cast<std::size_t>(group);
+  if (!rule_) return part().enter_group(group, position);
   left_after_ = 0;
   rule_->enter_group(group, position);
 }
@@ -56,6 +104,7 @@ bool BoundedExit::asks_after(int loop) const {
 }
 
 ExitReads BoundedExit::reads(int loop) const {
+  if (!rule_) return part().reads(loop);
   if (left_after_ > 0) return {};
   ExitReads reads = rule_->reads();
   reads.since_check = since_check_;
@@ -65,9 +114,10 @@ ExitReads BoundedExit::reads(int loop) const {
 }
 
 std::optional<std::string_view> BoundedExit::leave_together(std::span<const LoopStep> steps) {
+  if (!rule_) return part().leave_together(steps);
   if (left_after_ > 0) return {};
   const int loop = steps.back().loop;
-  rule_->see(steps.back());
+  rule_->see_together(steps);
   std::optional<std::string_view> reason;
   if (asks_after(loop)) reason = rule_->leave_together(steps);
   if (loop < least_) reason.reset();
@@ -76,7 +126,14 @@ std::optional<std::string_view> BoundedExit::leave_together(std::span<const Loop
   return reason;
 }
 
+bool BoundedExit::keeps() const {
+  // Where one group keeps all do, so that what was read is said of each.
+  if (!rule_) return std::any_of(parts_.begin(), parts_.end(), [](const BoundedExit& one) { return one.keeps(); });
+  return !saves_ || ends_at_check_ || rule_->share(1, true);
+}
+
 Reading BoundedExit::reading(int loop, bool last) const {
+  if (!rule_) return part().reading(loop, last);
   if (const auto share = rule_->share(loop, last)) return {loop > 1 ? 1.0F : 0.0F, *share};
   const bool behind_exit = left_after_ > 0 && loop > left_after_;
   const bool behind_check = ends_at_check_ && loop > first_ && !is_check(loop);

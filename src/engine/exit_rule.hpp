@@ -42,6 +42,7 @@ struct ExitReads {
   bool norms = false;        ///< the norms of states and steps
   bool since_check = false;  ///< steps from the state of the last check, not from that of the loop before
   bool gate = false;
+  bool gate_of_all = false;  ///< of tokens that leave as one, the gate of each, not of the last alone
   std::optional<LoopStep::Readout> logits = {};
 };
 
@@ -55,6 +56,8 @@ class ExitRule {
   virtual void enter_group(int group, int position) = 0;
   /// A loop is done, whether or not the rule is asked after it: for what adds up over all loops.
   virtual void see(const LoopStep& /*step*/) {}
+  /// The same of tokens that leave as one.
+  virtual void see_together(std::span<const LoopStep> steps) { see(steps.back()); }
   /// A word that says why the token leaves now, or nothing to go on. Not asked after a group's last loop.
   virtual std::optional<std::string_view> leave_after(const LoopStep& step) = 0;
   /// The same of tokens that leave as one. Unless a rule has something to say of them all, the last one decides.
@@ -88,6 +91,7 @@ struct ExitContext {
   const ModelSpec& spec;
   std::vector<int> loops;              ///< the most a token runs in each group
   std::vector<DepthVectors> measured;  ///< of the rules that ran before this one, for random:like=N
+  std::optional<int> only = {};        ///< the one group that the rule is for; else it is for all
 };
 
 /// The options a user gave a rule. Every getter throws Error naming rule, key and value.
@@ -121,7 +125,9 @@ struct ExitKind {
   std::string_view name;
   std::string_view help;
   std::vector<ExitOptionHelp> options;
-  std::unique_ptr<ExitRule> (*make)(ExitOptions& options, const ExitContext& context);
+  std::unique_ptr<ExitRule> (*make)(ExitOptions& options, const ExitContext& context) = nullptr;
+  /// Of a kind that joins other rules, instead: what they decide together. `text` is what the user wrote.
+  std::unique_ptr<ExitRule> (*join)(std::vector<std::unique_ptr<ExitRule>> rules, const std::string& text) = nullptr;
 };
 
 }  // namespace gyre

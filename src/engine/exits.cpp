@@ -1,6 +1,8 @@
 #include "engine/exits.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "base/error.hpp"
 #include "engine/exits/kinds.hpp"
@@ -23,20 +25,6 @@ std::optional<Number> parse_number(const std::string& text) {
   const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc() || stop != text.data() + text.size()) return {};
   return value;
-}
-
-void check_key(const ExitKind& kind, const std::string& key, const std::string& text) {
-  std::string keys;
-  for (const ExitOptionHelp& option : kind.options) {
-    if (option.key == key) return;
-    keys += std::string(option.key) + ", ";
-  }
-  for (const ExitOptionHelp& option : kOptionsOfAll) {
-    if (option.key == key) return;
-  }
-  std::string of_all;
-  for (const ExitOptionHelp& option : kOptionsOfAll) of_all += (of_all.empty() ? "" : ", ") + std::string(option.key);
-  throw Error("exit {}: {} has no option \"{}\"; its options are {}{}", text, kind.name, key, keys, of_all);
 }
 
 }  // namespace
@@ -80,10 +68,22 @@ std::size_t ExitOptions::choice(const std::string& key, std::span<const std::str
 
 const std::vector<ExitKind>& exit_kinds() {
   static const std::vector<ExitKind> kinds = {
-      fixed_exit(),  acceleration_exit(), step_exit(),          kl_exit(),
-      random_exit(), gate_exit(),         gate_weighted_exit(), latent_diff_exit(),
-      cosine_exit(), entropy_diff_exit(), minp_kl_exit(),       argmax_stability_exit()};
+      fixed_exit(),   acceleration_exit(),     step_exit(),        kl_exit(),     random_exit(),
+      gate_exit(),    gate_weighted_exit(),    latent_diff_exit(), cosine_exit(), entropy_diff_exit(),
+      minp_kl_exit(), argmax_stability_exit(), ratio_exit(),       top_exit(),    margin_exit(),
+      entropy_exit(), two_sided_exit(),        any_exit(),         all_exit(),    groups_exit()};
   return kinds;
+}
+
+bool is_option_of_all(std::string_view key) {
+  return std::any_of(std::begin(kOptionsOfAll), std::end(kOptionsOfAll),
+                     [&](const ExitOptionHelp& option) { return option.key == key; });
+}
+
+std::string options_of_all() {
+  std::string all;
+  for (const ExitOptionHelp& option : kOptionsOfAll) all += (all.empty() ? "" : ", ") + std::string(option.key);
+  return all;
 }
 
 const ExitKind& exit_kind_named(const std::string& name, const std::string& text) {
@@ -93,22 +93,6 @@ const ExitKind& exit_kind_named(const std::string& name, const std::string& text
     names += (names.empty() ? "" : ", ") + std::string(kind.name);
   }
   throw Error("exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
-}
-
-ExitChoice parse_exit(const std::string& text) {
-  ExitChoice choice{text, text.substr(0, text.find(':')), {}};
-  const ExitKind& kind = exit_kind_named(choice.kind, text);
-  std::size_t begin = choice.kind.size() + 1;
-  while (begin < text.size()) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string pair = text.substr(begin, end - begin);
-    const std::size_t equals = pair.find('=');
-    if (equals == std::string::npos) throw Error("exit {}: \"{}\" is not of the form key=value", text, pair);
-    check_key(kind, pair.substr(0, equals), text);
-    choice.options[pair.substr(0, equals)] = pair.substr(equals + 1);
-    begin = end + 1;
-  }
-  return choice;
 }
 
 int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules) {

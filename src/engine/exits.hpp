@@ -14,12 +14,23 @@ const std::vector<ExitKind>& exit_kinds();
 const ExitKind& exit_kind_named(const std::string& name, const std::string& text);
 
 /// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". The options of every rule are those of
-/// BoundedExit.
+/// BoundedExit. Rules may be joined, "any(accel:tau=0.02;kl:tau=0.01):min=2", and each group may have its own,
+/// "groups(loop a=accel:tau=0.02;3=fixed:loops=2)".
 struct ExitChoice {
   std::string text;
   std::string kind;
   std::map<std::string, std::string> options;
+  std::vector<ExitChoice> parts = {};    ///< of any, all, groups: the rules in the parentheses
+  std::vector<std::string> groups = {};  ///< of groups: the group of each, by name or number
 };
+
+/// The name of the kind that has a rule for each group.
+inline constexpr std::string_view kGroupsExit = "groups";
+
+/// Whether every rule has an option of this name.
+bool is_option_of_all(std::string_view key);
+/// Their names, for messages.
+std::string options_of_all();
 
 /// Splits and checks names and keys; values are checked when the rule is made. Throws Error listing what is right.
 ExitChoice parse_exit(const std::string& text);
@@ -36,7 +47,7 @@ struct Reading {
 
 /// A rule with what holds for every rule, ready to be asked: bounds of the loops (`min`, `max`), the loops after which
 /// it is asked (`every` = n, from loop `first` on), what it compares with (`against`), and the loop that is read
-/// (`end`, `save`).
+/// (`end`, `save`). Of groups(…) each group's rule has its own.
 class BoundedExit {
  public:
   /// `stream` tells apart the draws of rules that are made from the same choice for different texts.
@@ -51,19 +62,25 @@ class BoundedExit {
   /// The same of tokens that leave as one.
   std::optional<std::string_view> leave_together(std::span<const LoopStep> steps);
   /// Whether a token that leaves skips the loops behind; else they run, and only its state is read early.
-  [[nodiscard]] bool saves() const { return saves_; }
+  [[nodiscard]] bool saves() const { return rule_ ? saves_ : part().saves(); }
   /// Whether what a token leaves a group with may be another than its last state.
-  [[nodiscard]] bool keeps() const { return !saves_ || ends_at_check_ || rule_->share(1, true); }
+  [[nodiscard]] bool keeps() const;
   /// What it would leave with after loop `loop`, once that was asked; `last` says that it does leave.
   [[nodiscard]] Reading reading(int loop, bool last) const;
 
  private:
+  void make_parts(const ExitChoice& choice, ExitContext context, std::uint64_t stream);
   void read_schedule(ExitOptions& options, const std::string& text);
   void read_comparison(ExitOptions& options, const std::string& text);
   [[nodiscard]] bool is_check(int loop) const { return loop >= first_ && (loop - first_) % every_ == 0; }
   [[nodiscard]] bool asks_after(int loop) const;
 
-  std::unique_ptr<ExitRule> rule_;
+  [[nodiscard]] BoundedExit& part() { return parts_[group_]; }
+  [[nodiscard]] const BoundedExit& part() const { return parts_[group_]; }
+
+  std::unique_ptr<ExitRule> rule_;       ///< of no rule where each group has its own
+  std::vector<BoundedExit> parts_ = {};  ///< those, one a group of the model
+  std::size_t group_ = 0;                ///< the group the token is in
   int least_ = 1;
   int most_ = 0;
   int every_ = 1;

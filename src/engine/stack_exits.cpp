@@ -30,7 +30,7 @@ void Stack::ask_exits(std::size_t group, std::span<Flight* const> here) {
     flight.seen.loop = flight.loop;
     const ExitReads reads = flight.exit->reads(flight.loop);
     if (reads.norms) measure(flight, i, reads.since_check);
-    if (reads.gate && has_gate && !flight.follows()) asking_.push_back(i);
+    if (reads.gate && has_gate && (reads.gate_of_all || !flight.follows())) asking_.push_back(i);
     lens = lens || reads.logits == LoopStep::Readout::lens;
     coda = coda || reads.logits == LoopStep::Readout::coda;
   }

@@ -203,6 +203,8 @@ TEST_F(BadInput, ExitRules) {
   expect_generate_mistake({"\"t\"", "tau, hits, form"}, {"--exit", "accel:t=1"});
   expect_generate_mistake({"accel", "tau=much"}, {"--exit", "accel:tau=much"});
   expect_generate_mistake({"like"}, {"--exit", "random:like=1"});
+  expect_generate_mistake({"any(kl;step:tau=1,min=2)", "any(…):min=2"}, {"--exit", "any(kl;step:tau=1,min=2)"});
+  expect_generate_mistake({"\"loop c\"", "1 (loop a), 2 (loop b)"}, {"--exit", "groups(loop c=fixed)"});
   expect_generate_mistake({"--whole-prompt", "leave the flag out"}, {"--whole-prompt"});
   expect_eval_mistake({"\"soon\""}, {"--text", text(), "--exit", "fixed", "--exit", "soon"});
   expect_eval_mistake({"like=3"}, {"--text", text(), "--exit", "fixed", "--exit", "random:like=3"});

@@ -263,7 +263,13 @@ TEST_F(GoodRun, AnEndTokenEndsTheTextUnlessItIsToBeIgnored) {
 }
 
 TEST_F(GoodRun, EvalGivesOneRowARuleInTheirOrder) {
-  const std::vector<std::string> rules = {"fixed", "accel:tau=0.5", "random:like=2", "kl:tau=0.01"};
+  const std::vector<std::string> rules = {"fixed",
+                                          "accel:tau=0.5",
+                                          "random:like=2",
+                                          "kl:tau=0.01",
+                                          "any(step:tau=0.5;top:tau=0.2,decode=lens):min=2",
+                                          "random:like=5",
+                                          "groups(loop a=two-sided:tau=0.4,patience=1;2=fixed:loops=2)"};
   std::vector<std::string> arguments = {"eval", "-m", model(), "--text", text(), "--json"};
   for (const std::string& rule : rules) arguments.insert(arguments.end(), {"--exit", rule});
   const nlohmann::json json = nlohmann::json::parse(output(arguments));

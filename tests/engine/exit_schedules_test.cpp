@@ -26,7 +26,11 @@ const std::vector<std::string> kRules = {"latent-diff:tau=0.4,first=1,every=2,ag
                                          "minp-kl:tau=0.1,decode=lens,start=uniform,save=no",
                                          "entropy-diff:tau=0.1,first=2,every=2,start=100,end=check",
                                          "argmax-stability:steps=1,every=2,end=check",
-                                         "step:tau=0.5,save=no"};
+                                         "step:tau=0.5,save=no",
+                                         "any(top:tau=0.3,decode=lens;accel:tau=0.5):every=2",
+                                         "all(margin:tau=0.02;ratio:tau=1):save=no",
+                                         "two-sided:tau=0.2,patience=1,measure=entropy",
+                                         "groups(0=entropy:tau=2,end=check,every=2)"};
 
 /// A random model with loops enough for a schedule.
 ModelSpec deep_spec(std::uint64_t seed) {

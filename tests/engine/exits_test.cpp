@@ -149,11 +149,12 @@ TEST(EveryRule, SaysWhatItReads) {
     const ExitReads found = BoundedExit(parse_exit(rule), {spec, {1, 6}, {}}).reads(1);
     return std::pair(found.norms, found.gate);
   };
-  for (const char* rule : {"accel:tau=1", "step:tau=1", "latent-diff", "cosine"}) {
+  for (const char* rule : {"accel:tau=1", "step:tau=1", "latent-diff", "cosine", "ratio:tau=1", "two-sided:tau=1"}) {
     EXPECT_EQ(reads(rule), std::pair(true, false)) << rule;
   }
   EXPECT_EQ(reads("gate"), std::pair(false, true));
-  for (const char* rule : {"fixed", "random:weights=1/1", "kl", "minp-kl", "entropy-diff", "argmax-stability"}) {
+  for (const char* rule : {"fixed", "random:weights=1/1", "kl", "minp-kl", "entropy-diff", "argmax-stability",
+                           "top:tau=1", "margin:tau=1", "entropy:tau=1", "two-sided:tau=1,measure=entropy"}) {
     EXPECT_EQ(reads(rule), std::pair(false, false)) << rule;
   }
 }
@@ -359,7 +360,16 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"accel:tau=-1", {"tau=-1"}}, Mistake{"accel:tau=nan", {"tau=nan"}},
         Mistake{"accel:tau=0.1 ", {"tau=0.1 "}}, Mistake{"accel:tau=1,hits=0", {"hits=0"}},
         Mistake{"accel:tau=1,hits=1.5", {"hits=1.5"}},
-        Mistake{"accel:tau=1,form=round", {"form=round", "absolute, relative, normalised"}},
+        Mistake{"accel:tau=1,form=round",
+                {"form=round", "absolute, relative, normalised, scalar, ratio, sign, maximum"}},
+        Mistake{"step:tau=1,form=sign", {"form=sign", "absolute, relative, normalised"}},
+        Mistake{"accel:tau=1,form=sign", {"tau", "form=sign has no threshold"}}, Mistake{"ratio", {"tau is missing"}},
+        Mistake{"ratio:tau=1,side=left", {"side=left", "below, above"}},
+        Mistake{"top:tau=1.5", {"top", "tau=1.5", "between 0 and 1"}}, Mistake{"margin:tau=2", {"margin", "tau=2"}},
+        Mistake{"entropy:form=lens", {"entropy has no option", "tau, hits, decode"}},
+        Mistake{"two-sided:tau=1,measure=kl", {"measure=kl", "step, accel, entropy"}},
+        Mistake{"two-sided:tau=1,patience=0", {"patience=0"}}, Mistake{"two-sided:tau=1,factor=2", {"factor=2"}},
+        Mistake{"two-sided:tau=1,decode=lens", {"only measure=entropy decodes"}},
         Mistake{"kl:tau=1,decode=all", {"decode=all", "coda, lens"}}, Mistake{"accel:tau", {"\"tau\"", "key=value"}},
         Mistake{"fixed:loops=0", {"fixed:loops", "\"0\""}},
         Mistake{"fixed:loops=7", {"fixed:loops=7", "more than the 6", "run more"}},

@@ -88,6 +88,11 @@ TEST_F(LoopSteps, AreWhatTheTraceShows) {
       {"accel:form=absolute", 2, [&](int k) { return acceleration(k); }},
       {"accel:form=relative", 2, [&](int k) { return acceleration(k) / norm(state(k)); }},
       {"accel:form=normalised", 2, [&](int k) { return acceleration(k) / (norm(step(k)) + norm(step(k - 1))); }},
+      {"accel:form=scalar", 2, [&](int k) { return std::abs(norm(step(k)) - norm(step(k - 1))); }},
+      {"accel:form=ratio", 2, [&](int k) { return std::abs(norm(step(k)) / norm(step(k - 1)) - 1); }},
+      {"ratio:side=below", 2, [&](int k) { return norm(step(k)) / norm(step(k - 1)); }},
+      {"two-sided:factor=1,patience=9", 1, [&](int k) { return norm(step(k)) / norm(state(k)); }},
+      {"two-sided:measure=accel,patience=9", 2, [&](int k) { return acceleration(k) / norm(state(k)); }},
       {"cosine:hits=1", 1, [&](int k) { return one_minus_cosine(k); }}};
   for (const Case& one : cases) {
     for (int around = one.first; around < kLoops; ++around) {

@@ -105,6 +105,29 @@ TEST_F(OuroReadOut, WhatIsLeftFallsToTheLastLoopThatRuns) {
   EXPECT_LT(error(said.logits, wanted), kTolerance);
 }
 
+/// With over=mean the gate of a prompt that leaves as one is that of the mean of its states, so the mean of its gates.
+TEST_F(OuroReadOut, OfAPromptThatLeavesAsOneMayReadItsMean) {
+  const std::vector<float> gates = expected_.floats("gates");  // those of the first loop stand first
+  const std::vector<std::int32_t> tokens = expected_.tokens();
+  double mean = 0;
+  for (std::size_t t = 0; t < tokens.size(); ++t) mean += static_cast<double>(gates[t]);
+  mean /= static_cast<double>(tokens.size());
+  const double share = 1 / (1 + std::exp(-mean));
+  const auto depth_at = [&](double threshold, const std::string& over) {
+    BoundedExit rule = exit(fmt::format("gate:threshold={:.7g},over={}", threshold, over));
+    Sequence sequence = start();
+    TokenDepth depth;
+    engine_.prefill(sequence, tokens, Engine::Logits::last, rule, depth);
+    return depth.loops.at(0);
+  };
+  EXPECT_EQ(depth_at(share - 1e-4, "mean"), 1);
+  EXPECT_GT(depth_at(share + 1e-4, "mean"), 1);
+  const double last = 1 / (1 + std::exp(-static_cast<double>(gates[tokens.size() - 1])));
+  ASSERT_GT(std::abs(last - share), 1e-3);
+  EXPECT_EQ(depth_at(last - 1e-4, "last"), 1);
+  EXPECT_GT(depth_at(last + 1e-4, "last"), 1);
+}
+
 TEST(GateWeighted, NeedsAHeadThatReadsTheGatedStatesAsTheyAre) {
   ModelSpec ouro = Model::load(golden() / "ouro").spec();
   const auto refusal = [](const ModelSpec& spec) {

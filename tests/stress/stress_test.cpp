@@ -52,8 +52,16 @@ const std::vector<std::string> kPromptRules = {"accel:tau=0.3",
                                                "kl:tau=0.5,decode=lens,first=2,start=uniform",
                                                "entropy-diff:tau=0.05,decode=lens,max=3",
                                                "argmax-stability:steps=1,decode=lens",
+                                               "accel:tau=0.7,form=maximum",
+                                               "accel:form=sign",
+                                               "ratio:tau=0.8",
+                                               "top:tau=0.3,decode=lens",
+                                               "two-sided:tau=0.3,patience=1",
+                                               "any(margin:tau=0.1,decode=lens;accel:tau=0.4):every=2",
+                                               "all(entropy:tau=2.5,decode=lens;step:tau=0.9,hits=2):min=2",
                                                "fixed"};
-const std::vector<std::string> kReadingRules = {"kl:tau=0.2", "minp-kl:tau=0.1,min=2", "argmax-stability:steps=1"};
+const std::vector<std::string> kReadingRules = {"kl:tau=0.2", "minp-kl:tau=0.1,min=2", "argmax-stability:steps=1",
+                                                "entropy:tau=2.2", "any(top:tau=0.2;ratio:tau=0.9):max=3"};
 
 /// A random model; half of them wide enough for weights in blocks.
 struct Subject {
@@ -133,7 +141,11 @@ class Case {
     std::vector<std::string> rules = kPromptRules;
     rules.insert(rules.end(), kReadingRules.begin(), kReadingRules.end());
     for (const Group& group : spec_.groups) {
-      if (group.exit_gate) rules.emplace_back("gate:threshold=0.6");
+      if (group.exit_gate) rules.insert(rules.end(), {"gate:threshold=0.6", "gate:threshold=0.6,over=mean"});
+    }
+    for (const int group : spec_.looped_groups()) {
+      rules.push_back(fmt::format("groups({}=top:tau=0.2,every=2)", group));
+      rules.push_back(fmt::format("groups({}=any(accel:tau=0.5;fixed:loops=1):min=2)", group));
     }
     text.rule = draws_.among(rules);
     if (!draws_.one_in(5)) text.exit = std::make_unique<BoundedExit>(exit_of(text, text.rule));

@@ -165,7 +165,8 @@ TEST_F(Evaluation, ARandomRuleCannotBeLikeItselfOrLikeAnotherLikeIt) {
 }
 
 TEST_F(Evaluation, SeveralThreadsGiveTheSameResult) {
-  const std::vector<std::string> texts = {"accel:tau=0.5", "random:weights=1/1/1", "random:like=1"};
+  const std::vector<std::string> texts = {"accel:tau=0.5", "random:weights=1/1/1", "random:like=1",
+                                          "any(random:weights=1/1/1;accel:tau=0.5)"};
   const std::vector<RuleResult> one = evaluate(texts);
   options_.threads = 3;
   const std::vector<RuleResult> three = evaluate(texts);

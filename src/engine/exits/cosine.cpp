@@ -7,7 +7,8 @@
 namespace gyre {
 namespace {
 
-/// 1 − cos(x^(k), x^(k−1)) below tau. By norms, ‖Δ‖² = (‖x‖ − ‖y‖)² + 2 ‖x‖‖y‖ (1 − cos), so that nothing cancels.
+/// 1 − cos(x^(k), x^(k−1)) below tau; CALM's state saturation (arXiv 2207.07061). By norms, ‖Δ‖² = (‖x‖ − ‖y‖)² + 2
+/// ‖x‖‖y‖ (1 − cos), so that nothing cancels.
 class CosineExit : public LatentExit {
  public:
   explicit CosineExit(ConsecutiveHits hits) : LatentExit(hits, "cosine") {}
@@ -25,7 +26,7 @@ class CosineExit : public LatentExit {
 
 ExitKind cosine_exit() {
   return {"cosine",
-          "Huginn's: 1 - cosine of the state and the one before",
+          "Huginn's: 1 - cosine of the state and the one before (CALM's state saturation)",
           {{"tau", "threshold (default 0.001)"}, kHitsHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             return std::make_unique<CosineExit>(ConsecutiveHits(options, 1e-3F));

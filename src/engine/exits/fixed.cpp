@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "engine/exits/kinds.hpp"
 
@@ -21,6 +23,13 @@ class FixedExit : public ExitRule {
   std::vector<int> loops_;
 };
 
+/// A rule of one group has one count.
+void require_one_count(ExitOptions& options, const ExitContext& context) {
+  const std::string text = options.text("loops", {});
+  const auto more = std::count(text.begin(), text.end(), '/');
+  if (context.only && more > 0) throw Error("exit fixed:loops={}: {} counts for the one group", text, more + 1);
+}
+
 }  // namespace
 
 ExitKind fixed_exit() {
@@ -30,8 +39,10 @@ ExitKind fixed_exit() {
           [](ExitOptions& options, const ExitContext& context) -> std::unique_ptr<ExitRule> {
             std::vector<int> loops = context.loops;
             if (options.has("loops")) {
+              require_one_count(options, context);
               loops = parse_loops(options.text("loops", {}), context.spec, "exit fixed:loops");
               for (std::size_t g = 0; g < loops.size(); ++g) {
+                if (context.only && *context.only != static_cast<int>(g)) continue;
                 if (loops[g] <= context.loops[g]) continue;
                 throw Error("exit fixed:loops={}: more than the {} loops of this run; run more of them", loops[g],
                             context.loops[g]);

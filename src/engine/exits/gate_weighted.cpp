@@ -62,7 +62,9 @@ ExitKind gate_weighted_exit() {
           "Ouro's: all loops run, and the logits of each count by the gate's probability that a token leaves there",
           {},
           [](ExitOptions& /*options*/, const ExitContext& context) -> std::unique_ptr<ExitRule> {
-            if (!reads_states_as_they_are(context.spec)) {
+            const bool elsewhere =
+                context.only && !context.spec.groups[static_cast<std::size_t>(*context.only)].exit_gate;
+            if (elsewhere || !reads_states_as_they_are(context.spec)) {
               throw Error(
                   "exit gate-weighted: needs a model whose head reads the states of a gated last group as they are, as "
                   "Ouro's does; choose gate, accel, step or kl");

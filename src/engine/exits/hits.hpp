@@ -32,27 +32,32 @@ inline float form_scale(Form form, const LoopStep& step, float own_length) {
   return 1.0F;
 }
 
-/// Fires when a quantity stays below tau on `hits` consecutive loops.
+/// Fires when a quantity stays on the right side of tau on `hits` consecutive loops.
 class ConsecutiveHits {
  public:
-  /// Reads tau and hits. Without a default tau has to be given.
-  explicit ConsecutiveHits(ExitOptions& options, std::optional<float> tau = {})
-      : tau_(options.number("tau", tau, 0.0F, 1e9F)), needed_(options.integer("hits", 1, 1, 1000)) {}
+  /// Reads tau, at most `most`, and hits. Without a default tau has to be given.
+  explicit ConsecutiveHits(ExitOptions& options, std::optional<float> tau = {}, float most = 1e9F)
+      : tau_(options.number("tau", tau, 0.0F, most)), needed_(options.integer("hits", 1, 1, 1000)) {}
 
   [[nodiscard]] int needed() const { return needed_; }
   void reset() { hits_ = 0; }
-  bool fires(float quantity) {
-    hits_ = quantity < tau_ ? hits_ + 1 : 0;
+  /// Below tau.
+  bool fires(float quantity) { return counts(quantity < tau_); }
+  /// At tau, or above.
+  bool fires_above(float quantity) { return counts(quantity >= tau_); }
+
+ private:
+  bool counts(bool hit) {
+    hits_ = hit ? hits_ + 1 : 0;
     return hits_ >= needed_;
   }
 
- private:
   float tau_;
   int needed_;
   int hits_ = 0;
 };
 
 inline constexpr ExitOptionHelp kTauHelp = {"tau", "threshold (needed)"};
-inline constexpr ExitOptionHelp kHitsHelp = {"hits", "consecutive loops below tau (default 1)"};
+inline constexpr ExitOptionHelp kHitsHelp = {"hits", "consecutive loops that must say so (default 1)"};
 
 }  // namespace gyre

@@ -18,5 +18,15 @@ ExitKind cosine_exit();
 ExitKind entropy_diff_exit();
 ExitKind minp_kl_exit();
 ExitKind argmax_stability_exit();
+// Confidence in what is read out: CALM's (arXiv 2207.07061), and those that beat learned gates (arXiv 2607.20519).
+ExitKind top_exit();
+ExitKind margin_exit();
+ExitKind entropy_exit();
+ExitKind ratio_exit();
+ExitKind two_sided_exit();
+// Rules of rules.
+ExitKind any_exit();
+ExitKind all_exit();
+ExitKind groups_exit();
 
 }  // namespace gyre

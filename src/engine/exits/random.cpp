@@ -162,6 +162,7 @@ class TableFile {
   /// A group without depths would silently run at full depth.
   void require_every_group(const std::vector<DepthVectors>& tables) const {
     for (const int group : context_.spec.looped_groups()) {
+      if (context_.only && *context_.only != group) continue;
       std::ptrdiff_t times = 0;
       for (const DepthVectors& table : tables) times += std::count(table.groups.begin(), table.groups.end(), group);
       if (times != 1) throw Error("{}: group {} is there {} times; give its depths once", file_, group, times);
