@@ -61,8 +61,8 @@ double hoeffding_bentkus_p_value(double sum, std::int64_t n, double alpha);
 double binomial_p_value(double sum, std::int64_t n, double alpha);
 
 /// What the mean of losses in [0, 1] is below with a probability of 1 - delta: the least mu that a bettor against it,
-/// who goes from loss to loss in this order, beats by 1 / delta (arXiv 2010.09686, with the bets of arXiv 2101.02703). 1
-/// when no mu is beaten.
+/// who goes from loss to loss in this order, beats by 1 / delta (arXiv 2010.09686, with the bets of arXiv 2101.02703).
+/// 1 when no mu is beaten.
 double betting_upper_bound(std::span<const double> losses, double delta);
 
 /// (n mean + 1) / (n + 1): what conformal risk control holds against alpha (arXiv 2208.02814).
