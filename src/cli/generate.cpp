@@ -156,6 +156,8 @@ void run_generate(GenerateRequest& request) {
   const std::vector<std::int32_t> prompt = prompt_tokens(request, model);
   runner.check(sequence, prompt, request.generate);
   const std::vector<int> loops = sequence.loops();
+  // The rule within a file of gyre calibrate is shown with it.
+  request.sequence.exit = nlohmann::json::parse(runner.provenance(sequence)).at("exit");
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
   if (!request.run.json && !request.chat && request.messages_file.empty()) fmt::print("{}", request.prompt);

@@ -111,6 +111,8 @@ TEST_F(CalibrateCommand, OtherCommandsRunTheRuleInTheFile) {
         run_gyre({"generate", "-m", model(), "-p", "abc", "-n", "8", "--json", "--exit", text, "--temperature", "0"})));
   };
   EXPECT_EQ(generated(exit())["exit"], both);
+  EXPECT_THAT(run_gyre({"generate", "-m", model(), "-p", "abc", "-n", "2", "--exit", exit()}).err,
+              HasSubstr("exit " + both + ", stopped by"));
   EXPECT_EQ(generated(exit())["text"], generated(rule)["text"]);
   EXPECT_EQ(generated(exit())["mean_loops_per_token"], generated(rule)["mean_loops_per_token"]);
   const nlohmann::json bench = nlohmann::json::parse(
