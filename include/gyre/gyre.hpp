@@ -96,9 +96,10 @@ struct LoopStates {
 using Hook = std::function<void(const LoopStates&)>;
 
 struct SequenceOptions {
-  std::vector<int> loops = {};        ///< the most of each group; empty: the model's own
-  int context = 0;                    ///< positions to make room for; 0: the model's, at most 4096
-  std::string exit = {};              ///< a rule as in gyre generate --exit, of single tokens; empty: full depth
+  std::vector<int> loops = {};  ///< the most of each group; empty: the model's own
+  int context = 0;              ///< positions to make room for; 0: the model's, at most 4096
+  /// A rule as in gyre generate --exit, of single tokens, or "calibrated:FILE" of gyre calibrate; empty: full depth.
+  std::string exit = {};
   std::string kv = "latest";          ///< what later tokens read of earlier ones, as --kv
   std::string kv_type = "f32";        ///< f32, bf16, q8_0
   std::string first_state = "noise";  ///< noise, zero, previous

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/calibrated_exit.hpp"
 #include "api/state.hpp"
 #include "base/error.hpp"
 #include "base/processors.hpp"
@@ -98,7 +99,11 @@ Sequence Runner::start(const SequenceOptions& options) const {
   sequence.test_noise = parse_test_noise(options.test_noise, model.named("test_noise"));
   require_noisy_group(sequence.test_noise, model.spec(), model.named("test_noise"));
   if (!options.exit.empty()) {
-    state->choice = parse_exit(options.exit);
+    state->choice = exit_for(options.exit, model.checkpoint.model,
+                             {.loops = sequence.cache.loops(),
+                              .kv = sequence.cache.policy(),
+                              .first_state = sequence.start,
+                              .test_noise = sequence.test_noise});
     state->exit.emplace(state->choice, state->context());
   }
   return Sequence(std::move(state));

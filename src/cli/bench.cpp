@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "api/calibrated_exit.hpp"
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
@@ -170,7 +171,9 @@ void run(Request& request) {
   if (options.prompt == 0 && options.tokens == 0)
     throw Error("--prompt and --tokens: both are 0; nothing is to be timed");
   if (!request.exit.empty()) {
-    options.exit = parse_exit(request.exit);
+    options.exit =
+        exit_for(request.exit, model, {.loops = options.loops, .kv = options.kv_policy, .first_state = options.start});
+    request.exit = options.exit->text;  // as results show it
     check_rules({&*options.exit, 1}, {spec, options.loops, {}});
   }
   Engine engine(model, thread_count(request.run), interrupt());

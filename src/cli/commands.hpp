@@ -7,6 +7,7 @@ namespace gyre::cli {
 // Each adds one subcommand: its flags, its help with examples, and the call that runs it.
 void add_generate(CLI::App& program);
 void add_eval(CLI::App& program);
+void add_calibrate(CLI::App& program);
 void add_study(CLI::App& program);
 void add_info(CLI::App& program);
 void add_bench(CLI::App& program);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "api/calibrated_exit.hpp"
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
@@ -253,15 +254,26 @@ void refuse_flags_of_texts(const Request& request) {
   refuse(request.text.split != "all", "--split");
 }
 
+std::vector<ExitChoice> rules_of(const Request& request, const Model& model, const EvaluationOptions& options) {
+  if (request.exits.empty()) return {request.text.file.empty() ? parse_exit("fixed") : at_once()};
+  const RunSettings settings = {
+      .loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise};
+  std::vector<ExitChoice> rules;
+  for (const std::string& text : request.exits) {
+    rules.push_back(text == kAtOnce ? at_once() : exit_for(text, model, settings));
+  }
+  return rules;
+}
+
 void run(const Request& request) {
   if (request.text.file.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
   const bool by_depth = !request.depths.empty() || !request.reference.empty();
   if (by_depth && (!request.exits.empty() || request.text.file.empty())) {
     throw Error("eval: --depths and --reference score a --text at fixed depths; leave --exit and --examples out");
   }
-  std::vector<ExitChoice> rules;
-  for (const std::string& text : request.exits) rules.push_back(text == kAtOnce ? at_once() : parse_exit(text));
-  if (rules.empty()) rules.push_back(request.text.file.empty() ? parse_exit("fixed") : at_once());
+  for (const std::string& text : request.exits) {
+    if (text != kAtOnce) check_exit(text);
+  }
   if (!request.examples.empty()) refuse_flags_of_texts(request);
   if (request.examples.empty() && request.exit_prompt != Request().exit_prompt) {
     throw Error("--exit-prompt: a --text has no prompts; leave it out");
@@ -283,6 +295,7 @@ void run(const Request& request) {
   }
   options.score_from = request.score_from;
   options.prompt_exit = parse_prompt_exit(request.exit_prompt, "--exit-prompt");
+  const std::vector<ExitChoice> rules = rules_of(request, model, options);
   if (by_depth) return run_depths(request, model, tokenizer, options);
   request.text.file.empty() ? run_examples(request, model, tokenizer, rules, options)
                             : run_text(request, model, tokenizer, rules, options);
@@ -323,7 +336,7 @@ void add_eval(CLI::App& program) {
       "--reference", request->reference,
       "The same model in another type (keys and values in f32): how far apart the two are at each depth");
   command->footer(
-      exit_help() +
+      exit_help() + calibrated_exit_help() +
       "Without --exit a text is scored at full depth, each window put in at once as a prompt is: the fast way\n"
       "to a perplexity. That row is named prefill; its ms/token is a window's time spread over its tokens, and\n"
       "--kv last, latest:ring, latest:run and latest:anchor and --first-state previous change nothing inside it.\n"

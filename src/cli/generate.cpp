@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "api/calibrated_exit.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "cli/conversation.hpp"
@@ -15,7 +16,6 @@
 #include "cli/generate_request.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
-#include "engine/exits.hpp"
 #include "gyre/gyre.hpp"
 #include "text/utf8.hpp"
 
@@ -150,7 +150,7 @@ void print_summary(const GenerateRequest& request, const api::Generation& result
 void run_generate(GenerateRequest& request) {
   if (!request.prompt_file.empty()) request.prompt = prompt_of_file(request.prompt_file);
   check_prompt(request);
-  parse_exit(request.sequence.exit);  // a rule that cannot be is refused before a model is read
+  check_exit(request.sequence.exit);  // a rule that cannot be is refused before a model is read
   const api::Model model = open_model(request.run);
   take_run_flags(request, model);
   api::Runner runner(model, {.threads = thread_count(request.run), .stop = &interrupt_flag()});
@@ -158,6 +158,8 @@ void run_generate(GenerateRequest& request) {
   const std::vector<std::int32_t> prompt = prompt_tokens(request, model);
   runner.check(sequence, prompt, request.generate);
   const std::vector<int> loops = sequence.loops();
+  // The rule within a file of gyre calibrate is shown with it.
+  request.sequence.exit = nlohmann::json::parse(runner.provenance(sequence)).at("exit");
   const bool color = !request.run.json && wants_color(request.color);
   if (color) print_legend(loops);
   if (!request.run.json && !request.chat && request.messages_file.empty()) fmt::print("{}", request.prompt);

@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "api/calibrated_exit.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/generate_request.hpp"
@@ -88,10 +89,11 @@ void add_generate(CLI::App& program) {
   command->add_option("--color", request->color, "Colour tokens by depth: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str();
-  command->footer(exit_help() +
+  command->footer(exit_help() + calibrated_exit_help() +
                   "Examples:\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" -n 200\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit accel:tau=0.2,form=relative\n"
+                  "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit calibrated:exit.json\n"
                   "  gyre generate -m models/shakespeare -p \"ROMEO:\" --draft loops=2,tokens=4 --temperature 0\n"
                   "  gyre generate -m smollm2.gguf --chat -p \"Name three rivers.\" --temperature 0\n"
                   "  gyre generate -m qwen3 --messages talk.json --template-arg enable_thinking=false\n"

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
       "  gyre COMMAND --help");
   gyre::cli::add_generate(program);
   gyre::cli::add_eval(program);
+  gyre::cli::add_calibrate(program);
   gyre::cli::add_study(program);
   gyre::cli::add_info(program);
   gyre::cli::add_bench(program);

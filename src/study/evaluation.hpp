@@ -87,10 +87,13 @@ struct ExampleOutcome {
   double tokens = 0;  ///< that were run
   double milliseconds = 0;
 };
+/// Answers an example greedily behind what begins every text of the model; every token, those of the prompt too, obeys
+/// the rule, unless prompt_exit says otherwise.
+ExampleOutcome answer_example(Engine& engine, const Tokenizer& tokenizer, const Example& example, BoundedExit& exit,
+                              const EvaluationOptions& options);
 ExamplesResult summarise_examples(const std::string& rule, std::span<const ExampleOutcome> outcomes);
 
-/// Answers examples greedily, each behind what begins every text of the model; every token, those of the prompt too,
-/// obeys the rule, unless prompt_exit says otherwise.
+/// Answers examples, each under each rule.
 std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenizer& tokenizer,
                                               std::span<const Example> examples, std::span<const ExitChoice> rules,
                                               const EvaluationOptions& options, const ProgressSink& progress);

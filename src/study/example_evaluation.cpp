@@ -11,74 +11,65 @@
 namespace gyre {
 namespace {
 
-class ExampleEvaluation {
- public:
-  ExampleEvaluation(const Model& model, const Tokenizer& tokenizer, const EvaluationOptions& options)
-      : looped_(model.spec().looped_groups()), tokenizer_(tokenizer), options_(options) {}
-
-  ExampleOutcome answer(Engine& engine, const Example& example, BoundedExit& exit) const {
-    std::vector<std::int32_t> prompt = tokenizer_.prefix_tokens();
-    const std::vector<std::int32_t> question = tokenizer_.encode(example.prompt);
-    const std::vector<std::int32_t> wanted = tokenizer_.encode(example.answer);
-    prompt.insert(prompt.end(), question.begin(), question.end());
-    if (prompt.empty() || wanted.empty()) {
-      throw Error("the examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",
-                  prompt.empty() ? example.prompt : example.answer);
-    }
-    Sequence sequence = start_sequence(engine, options_);
-    ExampleOutcome outcome;
-    outcome.level = example.level;
-    outcome.right = true;
-    TokenDepth depth;
-    const Stopwatch watch;
-    std::span<const float> logits = take_prompt(engine, sequence, prompt, exit, depth);
-    std::int32_t token = prompt.back();
-    for (const std::int32_t right : wanted) {
-      if (logits.empty()) logits = engine.decode(sequence, token, &exit, depth);
-      token = choice(std::exchange(logits, {}), example);
-      outcome.right = outcome.right && token == right;
-      for (const int group : looped_) outcome.answer_loops += depth.loops[static_cast<std::size_t>(group)];
-      outcome.answer_tokens += 1;
-    }
-    outcome.milliseconds = watch.milliseconds();
-    outcome.tokens = static_cast<double>(prompt.size() + wanted.size() - 1);
-    return outcome;
+std::int32_t choice(std::span<const float> logits, const Example& example) {
+  if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); })) {
+    throw Error("the examples: the logits behind \"{}\" are not finite", example.prompt);
   }
+  return static_cast<std::int32_t>(likeliest(logits));
+}
 
- private:
-  /// Puts a prompt in, all but its last token; or all of it, which then chooses the first token of the answer.
-  std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
-                                     BoundedExit& exit, TokenDepth& depth) const {
-    const auto before = prompt.first(prompt.size() - 1);
-    switch (options_.prompt_exit) {
-      case PromptExit::each:
-        for (const std::int32_t token : before) engine.decode(sequence, token, &exit, depth);
-        return {};
-      case PromptExit::last:
-        if (!before.empty()) engine.prefill(sequence, before, Engine::Logits::none);
-        return {};
-      case PromptExit::whole:
-        return engine.prefill(sequence, prompt, Engine::Logits::last, exit, depth);
-      case PromptExit::never:
-        depth.loops = options_.loops;
-        return engine.prefill(sequence, prompt, Engine::Logits::last);
-    }
-    return {};
+/// Puts a prompt in, all but its last token; or all of it, which then chooses the first token of the answer.
+std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
+                                   BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth) {
+  const auto before = prompt.first(prompt.size() - 1);
+  switch (options.prompt_exit) {
+    case PromptExit::each:
+      for (const std::int32_t token : before) engine.decode(sequence, token, &exit, depth);
+      return {};
+    case PromptExit::last:
+      if (!before.empty()) engine.prefill(sequence, before, Engine::Logits::none);
+      return {};
+    case PromptExit::whole:
+      return engine.prefill(sequence, prompt, Engine::Logits::last, exit, depth);
+    case PromptExit::never:
+      depth.loops = options.loops;
+      return engine.prefill(sequence, prompt, Engine::Logits::last);
   }
-
-  static std::int32_t choice(std::span<const float> logits, const Example& example) {
-    if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); })) {
-      throw Error("the examples: the logits behind \"{}\" are not finite", example.prompt);
-    }
-    return static_cast<std::int32_t>(likeliest(logits));
-  }
-
-  std::vector<int> looped_;
-  const Tokenizer& tokenizer_;
-  const EvaluationOptions& options_;
-};
+  return {};
+}
 
 }  // namespace
+
+ExampleOutcome answer_example(Engine& engine, const Tokenizer& tokenizer, const Example& example, BoundedExit& exit,
+                              const EvaluationOptions& options) {
+  std::vector<std::int32_t> prompt = tokenizer.prefix_tokens();
+  const std::vector<std::int32_t> question = tokenizer.encode(example.prompt);
+  const std::vector<std::int32_t> wanted = tokenizer.encode(example.answer);
+  prompt.insert(prompt.end(), question.begin(), question.end());
+  if (prompt.empty() || wanted.empty()) {
+    throw Error("the examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",
+                prompt.empty() ? example.prompt : example.answer);
+  }
+  const std::vector<int> looped = engine.model().spec().looped_groups();
+  Sequence sequence = start_sequence(engine, options);
+  ExampleOutcome outcome;
+  outcome.level = example.level;
+  outcome.right = true;
+  TokenDepth depth;
+  const Stopwatch watch;
+  std::span<const float> logits = take_prompt(engine, sequence, prompt, exit, options, depth);
+  std::int32_t token = prompt.back();
+  for (const std::int32_t right : wanted) {
+    if (logits.empty()) logits = engine.decode(sequence, token, &exit, depth);
+    token = choice(std::exchange(logits, {}), example);
+    outcome.right = outcome.right && token == right;
+    for (const int group : looped) outcome.answer_loops += depth.loops[static_cast<std::size_t>(group)];
+    outcome.answer_tokens += 1;
+  }
+  outcome.milliseconds = watch.milliseconds();
+  outcome.tokens = static_cast<double>(prompt.size() + wanted.size() - 1);
+  return outcome;
+}
 
 ExamplesResult summarise_examples(const std::string& rule, std::span<const ExampleOutcome> outcomes) {
   constexpr int kAll = -1;
@@ -110,12 +101,11 @@ std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenize
                                               const EvaluationOptions& options, const ProgressSink& progress) {
   const ExitContext context{model.spec(), options.loops, {}};
   check_rules(rules, context);
-  const ExampleEvaluation evaluation(model, tokenizer, options);
   std::vector<std::vector<ExampleOutcome>> outcomes(rules.size(), std::vector<ExampleOutcome>(examples.size()));
   const auto job = [&](Engine& engine, std::size_t e) {
     for (std::size_t r = 0; r < rules.size(); ++r) {
       BoundedExit exit(rules[r], context, e);
-      outcomes[r][e] = evaluation.answer(engine, examples[e], exit);
+      outcomes[r][e] = answer_example(engine, tokenizer, examples[e], exit, options);
     }
   };
   run_jobs(model, examples.size(), options.threads, options.stop, job, progress,

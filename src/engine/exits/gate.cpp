@@ -10,8 +10,8 @@ namespace {
 
 /// Ouro's trained gate (arXiv 2510.25741): λ_k = σ(gate) is the share of what is left that leaves after loop k; a token
 /// leaves when 1 − Π (1 − λ_j) reaches the threshold. LoopUS (arXiv 2605.11011) looks at λ_k alone: of=loop. Of tokens
-/// that leave as one, the last one's gate decides, or (over=mean) that of the mean of their states, Dynamic Halt's global
-/// halting (arXiv 2402.00976): w · mean x + b is the mean of their gates.
+/// that leave as one, the last one's gate decides, or (over=mean) that of the mean of their states, Dynamic Halt's
+/// global halting (arXiv 2402.00976): w · mean x + b is the mean of their gates.
 class GateExit : public ExitRule {
  public:
   struct Reading {

@@ -1,0 +1,415 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "api/calibrated_exit.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/progress.hpp"
+#include "cli/checks.hpp"
+#include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/measured.hpp"
+#include "cli/options.hpp"
+#include "model/language.hpp"
+#include "study/calibration.hpp"
+#include "text/corpus.hpp"
+
+namespace gyre::cli {
+namespace {
+
+struct Request {
+  RunOptions run;
+  TextOptions text;
+  std::string examples;
+  bool paragraphs = false;
+  int document_tokens = 0;
+  int most_documents = 0;
+  int window = 0;
+  std::string exit;
+  std::vector<double> thresholds;
+  int grid = 12;
+  std::string risk = "disagreement";
+  double alpha = 0.05;
+  double delta = 0.1;
+  std::string method = "ltt";
+  double clip = 1;
+  bool free_running = false;
+  RiskOptions free = {.free_tokens = 64};
+  std::string out;
+};
+
+/// What was asked for, checked.
+struct Task {
+  RiskOptions risk;
+  RiskTarget target;
+};
+
+Task task_of(const Request& request, bool delta_given) {
+  Task task;
+  task.risk.risk = parse_risk(request.risk, "--risk");
+  task.risk.clip = in_nats(task.risk.risk) ? request.clip : 1;
+  task.target.method = parse_risk_method(request.method, "--method");
+  task.target.alpha = request.alpha / task.risk.clip;
+  task.target.delta = request.delta;
+  task.target.binary = task.risk.risk == Risk::error;
+  const bool answers = !request.examples.empty();
+  if (request.text.file.empty() != answers) throw Error("calibrate: give either --text or --examples");
+  if (answers != (task.risk.risk == Risk::error)) {
+    throw Error("--risk: {} is of {}; give {}", request.risk, answers ? "a text" : "answers",
+                answers ? "--risk error, or --text" : "--examples, or disagreement, kl or rise");
+  }
+  if (request.alpha >= task.risk.clip) {
+    throw Error("--alpha: {} is not below {}, the most that a document can cost; give less", request.alpha,
+                task.risk.clip);
+  }
+  if (task.target.method == RiskMethod::conformal && delta_given) {
+    throw Error("--delta: crc holds the risk on the average over calibrations and knows no delta; leave it out");
+  }
+  if (request.free_running) {
+    if (task.risk.risk != Risk::disagreement) {
+      throw Error("--free-running: two texts that part can only disagree; take --risk disagreement");
+    }
+    task.risk.free_tokens = request.free.free_tokens;
+    task.risk.prompt_tokens = request.free.prompt_tokens;
+  }
+  return task;
+}
+
+EvaluationOptions evaluation_options(const Request& request, const ModelSpec& spec) {
+  EvaluationOptions options;
+  options.loops = loops_of(request.run, spec);
+  options.kv_policy = kv_policy_of(request.run);
+  options.start = parse_noise_start(request.run.first_state, "--first-state");
+  options.test_noise = test_noise_of(request.run, spec);
+  options.seed = request.run.seed;
+  options.threads = thread_count(request.run);
+  options.stop = interrupt();
+  options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
+  if (options.window > spec.context) {
+    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
+  }
+  return options;
+}
+
+/// What lies between empty lines.
+std::vector<std::string> paragraphs_of(const std::vector<std::string>& texts) {
+  std::vector<std::string> paragraphs;
+  for (const std::string& text : texts) {
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = std::min(text.find("\n\n", begin), text.size());
+      const std::size_t first = std::min(text.find_first_not_of('\n', begin), end);
+      if (end > first) paragraphs.push_back(text.substr(first, end - first));
+      begin = end + 2;
+    }
+  }
+  return paragraphs;
+}
+
+/// Runs of so many tokens, each a document; what is left at the end of a text is too short to be one.
+void cut_documents(MeasuredText& text, std::size_t tokens) {
+  std::vector<std::vector<std::int32_t>> documents;
+  for (const std::vector<std::int32_t>& document : text.documents) {
+    for (std::size_t begin = 0; begin + tokens <= document.size(); begin += tokens) {
+      const auto first = document.begin() + static_cast<std::ptrdiff_t>(begin);
+      documents.emplace_back(first, first + static_cast<std::ptrdiff_t>(tokens));
+    }
+  }
+  if (documents.empty()) throw Error("--document-tokens: the text has fewer than {} tokens; give less", tokens);
+  text.documents = std::move(documents);
+}
+
+MeasuredText documents_of(const Request& request, const Tokenizer& tokenizer) {
+  const TextPart part = parse_text_part(request.text.split, "--split");
+  std::vector<std::string> texts =
+      part_of_documents(read_documents(request.text.file), part, request.text.validation_share);
+  if (request.paragraphs) texts = paragraphs_of(texts);
+  MeasuredText text = tokenise_documents(texts, tokenizer, SIZE_MAX);
+  if (request.document_tokens > 0) cut_documents(text, static_cast<std::size_t>(request.document_tokens));
+  return text;
+}
+
+std::string_view evidence_name(RiskMethod method) {
+  switch (method) {
+    case RiskMethod::learn_then_test:
+      return "p-value";
+    case RiskMethod::betting:
+      return "upper bound";
+    case RiskMethod::conformal:
+      break;
+  }
+  return "(n R + 1)/(n + 1)";
+}
+
+/// What the tests hold against, in the unit of the risk where it is one.
+double shown_evidence(const CalibratedThreshold& row, const Task& task) {
+  const bool is_risk = task.target.method != RiskMethod::learn_then_test;
+  return row.test.evidence * (is_risk ? task.risk.clip : 1);
+}
+
+/// The threshold whose rule is worth having: one at which tokens leave.
+const CalibratedThreshold* chosen_of(const Calibration& result) {
+  if (!result.chosen) return nullptr;
+  const CalibratedThreshold& row = result.rows[*result.chosen];
+  return row.loops_per_token < result.full_loops ? &row : nullptr;
+}
+
+nlohmann::json rows_json(const Calibration& result, const Task& task) {
+  nlohmann::json json = nlohmann::json::array();
+  for (std::size_t k = 0; k < result.rows.size(); ++k) {
+    const CalibratedThreshold& row = result.rows[k];
+    json.push_back({{"threshold", row.threshold},
+                    {"exit", row.rule.text},
+                    {"risk", row.test.risk * task.risk.clip},
+                    {"evidence", shown_evidence(row, task)},
+                    {"loops_per_token", row.loops_per_token},
+                    {"passes", row.test.passes},
+                    {"holds", result.chosen && k <= *result.chosen}});
+  }
+  return json;
+}
+
+void add_documents(nlohmann::json& json, const Request& request, const Calibration& result) {
+  if (!request.examples.empty()) {
+    json["examples"] = request.examples;
+  } else {
+    json["text"] = request.text.file;
+    json["split"] = request.text.split;
+    json["validation_share"] = request.text.validation_share;
+    json["paragraphs"] = request.paragraphs;
+    json["document_tokens"] = request.document_tokens > 0 ? nlohmann::json(request.document_tokens) : nullptr;
+  }
+  json["max_documents"] = request.most_documents > 0 ? nlohmann::json(request.most_documents) : nullptr;
+  json["documents"] = result.documents;
+  json["documents_set_aside"] = result.set_aside;
+}
+
+nlohmann::json result_json(const Request& request, const Task& task, const Model& model, const Tokenizer& tokenizer,
+                           const EvaluationOptions& options, const Calibration& result) {
+  nlohmann::json json = provenance(request.run, model);
+  json[kCalibrationKey] = kCalibrationVersion;
+  const CalibratedThreshold* chosen = chosen_of(result);
+  json["exit"] = chosen != nullptr ? nlohmann::json(chosen->rule.text) : nullptr;
+  json["holds_for"] = calibrated_conditions(model, {.loops = options.loops,
+                                                    .kv = options.kv_policy,
+                                                    .first_state = options.start,
+                                                    .test_noise = options.test_noise});
+  json["rule"] = request.exit;
+  json["threshold_key"] = result.key;
+  json["threshold"] = chosen != nullptr ? nlohmann::json(chosen->threshold) : nullptr;
+  json["risk"] = request.risk;
+  json["clip_nats"] = in_nats(task.risk.risk) ? nlohmann::json(task.risk.clip) : nullptr;
+  json["alpha"] = request.alpha;
+  json["delta"] = task.target.method == RiskMethod::conformal ? nlohmann::json() : nlohmann::json(request.delta);
+  json["method"] = request.method;
+  json["evidence"] = task.target.method != RiskMethod::learn_then_test ? std::string(evidence_name(task.target.method))
+                     : task.target.binary                              ? "p-value, exact binomial"
+                                                                       : "p-value, Hoeffding-Bentkus";
+  json["grid"] = request.thresholds.empty() ? nlohmann::json(request.grid) : nullptr;
+  json["free_running"] = nullptr;
+  if (request.free_running) {
+    json["free_running"] = {{"prompt_tokens", task.risk.prompt_tokens}, {"tokens", task.risk.free_tokens}};
+  } else {
+    json["window_tokens"] = options.window;
+  }
+  add_documents(json, request, result);
+  add_prefix(json, tokenizer);
+  json["full_depth"] = {{"risk", result.full_risk}, {"loops_per_token", result.full_loops}};
+  if (chosen != nullptr) json["loops_per_token"] = chosen->loops_per_token;
+  json["thresholds"] = rows_json(result, task);
+  return json;
+}
+
+std::string promise(const Request& request, const Task& task) {
+  if (task.target.method == RiskMethod::conformal) {
+    return fmt::format("on the average over calibrations the {} of a document is at most {}", request.risk,
+                       request.alpha);
+  }
+  return fmt::format("with a probability of {} the mean {} of documents is at most {}", 1 - request.delta, request.risk,
+                     request.alpha);
+}
+
+void print_table(const Request& request, const Task& task, const Calibration& result) {
+  const std::string_view evidence = evidence_name(task.target.method);
+  const std::size_t width = std::max<std::size_t>(evidence.size(), 11);
+  fmt::print("{:>10} {:>12} {:>{}} {:>11}  {}\n", result.key, request.risk, evidence, width, "loops/token", "holds");
+  for (std::size_t k = 0; k < result.rows.size(); ++k) {
+    const CalibratedThreshold& row = result.rows[k];
+    const bool holds = result.chosen && k <= *result.chosen;
+    fmt::print("{:10g} {:12.5f} {:{}.5f} {:11.3f}  {}\n", row.threshold, row.test.risk * task.risk.clip,
+               shown_evidence(row, task), width, row.loops_per_token, holds ? "yes" : "no");
+  }
+  if (result.full_risk > 0) {
+    fmt::print("{:>10} {:12.5f} {:>{}} {:11.3f}\n", "full depth", result.full_risk, "", width, result.full_loops);
+  }
+  if (const CalibratedThreshold* chosen = chosen_of(result); chosen != nullptr) {
+    fmt::print("{}: {} ({} documents); {:.3f} of {:.3f} loops/token\n", chosen->rule.text, promise(request, task),
+               result.documents, chosen->loops_per_token, result.full_loops);
+  }
+}
+
+void require_choice(const Calibration& result, const Request& request, const Task& task) {
+  if (chosen_of(result) != nullptr) return;
+  const auto leaving = std::find_if(result.rows.begin(), result.rows.end(), [&](const CalibratedThreshold& row) {
+    return row.loops_per_token < result.full_loops;
+  });
+  const CalibratedThreshold& row = result.chosen ? *leaving : result.rows.front();
+  throw Error(
+      "exit {}: no threshold at which tokens leave holds {} at {}: at {}={} it is {:.4g}, {} {:.4g}; tolerate "
+      "more, or give more documents or safer thresholds",
+      request.exit, request.risk, request.alpha, result.key, row.threshold, row.test.risk * task.risk.clip,
+      evidence_name(task.target.method), shown_evidence(row, task));
+}
+
+/// A folder that is not there, or a name that is one, is told before the work.
+void check_out(const std::string& out) {
+  if (out.empty()) return;
+  const std::filesystem::path path(out);
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error("--out: there is no folder {}; make it first", folder.string());
+  }
+  if (!path.has_filename() || (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path))) {
+    throw Error("--out: {} is not a file", out);
+  }
+}
+
+Calibration measure(const Request& request, const Task& task, const Checkpoint& checkpoint,
+                    const EvaluationOptions& options, const ExitChoice& rule) {
+  const Model& model = checkpoint.model;
+  const Tokenizer& tokenizer = checkpoint.language.tokenizer;
+  std::vector<Example> examples;
+  MeasuredText text;
+  RiskTask trial;
+  if (!request.examples.empty()) {
+    examples = read_examples(request.examples);
+    trial = examples_task(model, tokenizer, examples, options);
+  } else {
+    text = documents_of(request, tokenizer);
+    trial = text_task(model, text, options, task.risk);
+  }
+  CalibrationOptions calibration = {.loops = options.loops,
+                                    .threads = options.threads,
+                                    .stop = options.stop,
+                                    .seed = options.seed,
+                                    .target = task.target,
+                                    .thresholds = request.thresholds,
+                                    .grid = request.grid,
+                                    .most_documents = static_cast<std::size_t>(request.most_documents)};
+  Progress progress("calibrate", 1, "documents");
+  return calibrate(model, trial, rule, calibration, [&](std::int64_t done, std::int64_t total) {
+    progress.set_total(total);
+    progress.update(done);
+  });
+}
+
+void run(const Request& request, bool delta_given) {
+  const Task task = task_of(request, delta_given);
+  const ExitChoice rule = parse_exit(request.exit);
+  check_out(request.out);
+  const Checkpoint checkpoint = open_checkpoint(request.run);
+  const Model& model = checkpoint.model;
+  if (model.spec().looped_groups().empty()) {
+    throw Error("--model: {} has no looped group, so no token can leave one; loop some of its layers with --loop",
+                request.run.model);
+  }
+  const EvaluationOptions options = evaluation_options(request, model.spec());
+  const Calibration result = measure(request, task, checkpoint, options, rule);
+  const nlohmann::json json = result_json(request, task, model, checkpoint.language.tokenizer, options, result);
+  if (!request.out.empty() && chosen_of(result) != nullptr) {
+    write_text_atomically(request.out, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+  request.run.json ? print_json(json) : print_table(request, task, result);
+  require_choice(result, request, task);
+  if (!request.out.empty() && !request.run.json) {
+    fmt::print("file {}; use it as --exit calibrated:{}\n", request.out, request.out);
+  }
+}
+
+void add_risk_options(CLI::App& command, Request& request) {
+  command.add_option("--exit", request.exit, "Rule whose threshold is to be found, as in accel:hits=2")->required();
+  command
+      .add_option("--risk", request.risk,
+                  "What leaving early may cost a document, against full depth: disagreement (share of positions\n"
+                  "where another token is the likeliest), kl or rise (of the loss; nats a token), or error (share of\n"
+                  "--examples that are answered wrong, whatever full depth says)")
+      ->check(known_to(parse_risk, "--risk"))
+      ->capture_default_str();
+  command.add_option("--alpha", request.alpha, "The risk that is tolerated, in its own unit")
+      ->check(number(1e-6, 1000))
+      ->capture_default_str();
+  command
+      .add_option("--method", request.method,
+                  "ltt (p-values, thresholds tested from the safest on), wsr (the bound of a bet; best where few\n"
+                  "documents cost much), or crc (the mean over calibrations, without --delta)")
+      ->check(known_to(parse_risk_method, "--method"))
+      ->capture_default_str();
+  command.add_option("--clip", request.clip, "Nats of a document's mean that count at most, with --risk kl or rise")
+      ->check(number(1e-3, 1000))
+      ->capture_default_str();
+  command
+      .add_option("--thresholds", request.thresholds,
+                  "Thresholds to try, as in 0.1,0.2,0.4 (default: a grid found on documents set aside for it)")
+      ->delimiter(',')
+      ->check(number(-1e9, 1e9));
+  command.add_option("--grid", request.grid, "How many thresholds without --thresholds")
+      ->check(whole_number(2, 1000))
+      ->capture_default_str();
+  command.add_flag("--free-running", request.free_running,
+                   "Compare texts that the model writes greedily behind each document's first tokens");
+  command.add_option("--prompt-tokens", request.free.prompt_tokens, "With --free-running: those first tokens")
+      ->check(whole_number(1, 1 << 20))
+      ->capture_default_str();
+  command.add_option("-n,--tokens", request.free.free_tokens, "With --free-running: tokens to write")
+      ->check(whole_number(1, 1 << 20))
+      ->capture_default_str();
+}
+
+void add_document_options(CLI::App& command, Request& request) {
+  add_text_options(command, request.text);
+  command.add_option("--examples", request.examples, "JSON lines {prompt, answer}: each is a document");
+  command.add_flag("--paragraphs", request.paragraphs, "What lies between empty lines is a document (not each file)");
+  command
+      .add_option("--document-tokens", request.document_tokens,
+                  "Cut the text into runs of so many tokens, each a document; a shorter rest is left out")
+      ->check(whole_number(2, 1 << 20));
+  command.add_option("--max-documents", request.most_documents, "Draw no more than so many of the documents")
+      ->check(whole_number(1));
+  command
+      .add_option("--window", request.window,
+                  "Positions of a document that share a context (default: the model's context, at most 1024)")
+      ->check(whole_number(2, 1 << 20));
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& program) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = program.add_subcommand(
+      "calibrate", "The cheapest threshold of an exit rule that holds a risk below a tolerance, with a guarantee");
+  add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
+  add_document_options(*command, *request);
+  add_risk_options(*command, *request);
+  const CLI::Option* delta = command->add_option("--delta", request->delta, "How often a calibration may exceed it")
+                                 ->check(number(1e-9, 0.999))
+                                 ->capture_default_str();
+  command->add_option("--out", request->out, "File to write, for --exit calibrated:FILE of the other commands");
+  command->footer(
+      "What is promised holds for documents like those it was calibrated on (exchangeable with them), for this model,\n"
+      "type of weights, loops and KV policy: with others the file is refused. docs/calibration.md says more.\n"
+      "At least ln(1/delta) / -ln(1 - alpha) documents are needed: 45 for 0.05 and 0.1, 230 for 0.01 and 0.1.\n"
+      "Examples:\n"
+      "  gyre calibrate -m models/shakespeare --text input.txt --split validation --document-tokens 64 --exit accel "
+      "\\\n"
+      "    --risk kl --alpha 0.05 --delta 0.1 --out exit.json\n"
+      "  gyre generate -m models/shakespeare -p \"ROMEO:\" --exit calibrated:exit.json\n"
+      "  gyre calibrate -m ouro --text articles --exit gate --risk disagreement --alpha 0.02 --method wsr\n"
+      "  gyre calibrate -m models/shakespeare --text plays --paragraphs --exit step:hits=2 --free-running -n 32\n"
+      "  gyre calibrate -m models/arithmetic --examples sums.jsonl --exit kl --risk error --alpha 0.1 --json");
+  command->callback([request, delta] { run(*request, delta->count() > 0); });
+}
+
+}  // namespace gyre::cli

@@ -1,0 +1,102 @@
+#include "study/exit_thresholds.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/error.hpp"
+
+namespace gyre {
+namespace {
+
+/// The ends are what the rules take; the first that a kind has is its threshold.
+const std::array<ThresholdOption, 3>& known_options() {
+  static const std::array<ThresholdOption, 3> options = {
+      {{"tau", true, false, 0, 1e9}, {"threshold", false, false, 1, 0}, {"steps", false, true, 1000, 1}}};
+  return options;
+}
+
+bool takes(const ExitKind& kind, const std::string& key) {
+  return std::any_of(kind.options.begin(), kind.options.end(),
+                     [&](const ExitOptionHelp& option) { return option.key == key; });
+}
+
+/// To three digits, as a grid is read.
+double rounded(double threshold) { return std::stod(fmt::format("{:.3g}", threshold)); }
+
+/// Goes on from `tau` by a factor while `wanted`, within what a float holds.
+double walk(double tau, double factor, const std::function<bool(double)>& wanted) {
+  constexpr int kMostSteps = 24;
+  for (int i = 0; i < kMostSteps && wanted(tau); ++i) tau *= factor;
+  return tau;
+}
+
+std::vector<double> geometric(double low, double high, int count) {
+  std::vector<double> grid;
+  for (int i = 0; i < count; ++i) {
+    const double share = count == 1 ? 0 : static_cast<double>(i) / (count - 1);
+    const double threshold = rounded(low * std::pow(high / low, share));
+    if (grid.empty() || threshold > grid.back()) grid.push_back(threshold);
+  }
+  return grid;
+}
+
+}  // namespace
+
+ThresholdOption threshold_option(const ExitChoice& rule) {
+  const ExitKind& kind = exit_kind_named(rule.kind, rule.text);
+  for (const ThresholdOption& option : known_options()) {
+    if (!takes(kind, option.key)) continue;
+    if (rule.options.contains(option.key)) {
+      throw Error("exit {}: {} is what is to be found; leave it out, or list what to try as thresholds", rule.text,
+                  option.key);
+    }
+    return option;
+  }
+  throw Error("exit {}: it has no threshold to calibrate; choose accel, step, kl or another that has tau", rule.text);
+}
+
+ExitChoice rule_at(const ExitChoice& rule, const ThresholdOption& option, double threshold) {
+  const std::string_view between = rule.options.empty() ? ":" : ",";
+  const std::string_view head = rule.options.empty() ? std::string_view(rule.kind) : std::string_view(rule.text);
+  return parse_exit(fmt::format("{}{}{}={}", head, between, option.key, threshold));
+}
+
+std::vector<double> from_safest(std::vector<double> thresholds, const ThresholdOption& option, const ExitChoice& rule) {
+  const auto [least, most] = std::minmax(option.safest, option.boldest);
+  for (const double threshold : thresholds) {
+    if (threshold >= least && threshold <= most && (!option.whole || threshold == std::floor(threshold))) continue;
+    throw Error("thresholds: {}={} is nothing that {} takes; give {} from {} to {}", option.key, threshold, rule.kind,
+                option.whole ? "whole numbers" : "numbers", least, most);
+  }
+  std::sort(thresholds.begin(), thresholds.end());
+  if (const auto twice = std::adjacent_find(thresholds.begin(), thresholds.end()); twice != thresholds.end()) {
+    throw Error("thresholds: {} is there twice; give each once", *twice);
+  }
+  if (!option.bolder_when_larger) std::reverse(thresholds.begin(), thresholds.end());
+  return thresholds;
+}
+
+std::vector<double> threshold_grid(const ThresholdOption& option, int count, int most_loops, const LoopsAt& loops_at) {
+  std::vector<double> grid;
+  if (option.whole) {
+    for (int steps = most_loops; steps >= 1; --steps) grid.push_back(steps);
+    return grid;
+  }
+  if (!option.bolder_when_larger) {
+    for (int i = 0; i < count; ++i) grid.push_back(rounded(1 - static_cast<double>(i) / count));
+    return grid;
+  }
+  constexpr double kTolerance = 1e-9;
+  const double full = loops_at(option.safest);
+  const double least = loops_at(option.boldest);
+  const auto some_leave = [&](double tau) { return loops_at(tau) < full - kTolerance; };
+  const auto some_stay = [&](double tau) { return loops_at(tau) > least + kTolerance; };
+  double low = walk(0.0625, 0.25, some_leave);  // down to where none leaves, then up to half of where one does
+  low = walk(low, 2, [&](double tau) { return !some_leave(2 * tau); });
+  double high = walk(2 * low, 4, some_stay);  // up to where all leave, then down to twice of where one stays
+  high = walk(high, 0.5, [&](double tau) { return !some_stay(tau / 2); });
+  return geometric(low, high, count);
+}
+
+}  // namespace gyre
