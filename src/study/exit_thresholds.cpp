@@ -21,6 +21,9 @@ bool takes(const ExitKind& kind, const std::string& key) {
                      [&](const ExitOptionHelp& option) { return option.key == key; });
 }
 
+/// Whether a token leaves once a probability is at least the rule's tau, where others leave below theirs.
+bool leaves_from_tau_on(const ExitChoice& rule) { return rule.kind == "top" || rule.kind == "margin"; }
+
 /// To three digits, as a grid is read.
 double rounded(double threshold) { return std::stod(fmt::format("{:.3g}", threshold)); }
 
@@ -51,7 +54,11 @@ ThresholdOption threshold_option(const ExitChoice& rule) {
       throw Error("exit {}: {} is what is to be found; leave it out, or list what to try as thresholds", rule.text,
                   option.key);
     }
-    return option;
+    if (rule.options.contains("side") && rule.options.at("side") == "above") {
+      throw Error("exit {}: tokens leave where their steps grow, which no threshold makes safe; choose side=below",
+                  rule.text);
+    }
+    return leaves_from_tau_on(rule) ? ThresholdOption{"tau", false, false, 1, 0} : option;
   }
   throw Error("exit {}: it has no threshold to calibrate; choose accel, step, kl or another that has tau", rule.text);
 }

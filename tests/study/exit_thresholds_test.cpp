@@ -18,6 +18,13 @@ TEST(ThresholdOption, IsWhatSaysHowReadilyTokensLeave) {
   EXPECT_EQ(threshold_option(parse_exit("gate")).key, "threshold");
   EXPECT_FALSE(threshold_option(parse_exit("gate")).bolder_when_larger);
   EXPECT_EQ(threshold_option(parse_exit("argmax-stability")).key, "steps");
+  for (const char* const rule : {"top", "margin:decode=lens"}) {  // probabilities from which on tokens leave
+    EXPECT_EQ(threshold_option(parse_exit(rule)).key, "tau");
+    EXPECT_FALSE(threshold_option(parse_exit(rule)).bolder_when_larger) << rule;
+    EXPECT_EQ(threshold_option(parse_exit(rule)).safest, 1) << rule;
+  }
+  EXPECT_TRUE(threshold_option(parse_exit("ratio")).bolder_when_larger);
+  EXPECT_TRUE(threshold_option(parse_exit("entropy")).bolder_when_larger);
 }
 
 TEST(ThresholdOption, IsRefusedWhereItIsSetOrMissing) {
@@ -25,6 +32,9 @@ TEST(ThresholdOption, IsRefusedWhereItIsSetOrMissing) {
               ThrowsMessage<Error>(HasSubstr("accel:tau=1: tau is what is to be found")));
   EXPECT_THAT([] { threshold_option(parse_exit("random:weights=1")); },
               ThrowsMessage<Error>(HasSubstr("no threshold")));
+  EXPECT_THAT([] { threshold_option(parse_exit("ratio:side=above")); },
+              ThrowsMessage<Error>(HasSubstr("choose side=below")));
+  EXPECT_THAT([] { threshold_option(parse_exit("any(accel;top)")); }, ThrowsMessage<Error>(HasSubstr("no threshold")));
 }
 
 TEST(RuleAt, AddsTheThreshold) {
