@@ -149,6 +149,15 @@ inline void draw_window(ModelSpec& spec, SwitchDraws& draw) {
   }
 }
 
+/// In half of the models no group attends to its first loop: some KV policies are for those alone.
+inline void draw_first_loops(ModelSpec& spec, SwitchDraws& draw) {
+  const bool some = draw.one_in(2);
+  for (Group& group : spec.groups) {
+    group.first_loop_attention = group.first_loop_attention && some;
+    if (group.first_loop_attention && !spec.prefix_lm && draw.one_in(2)) group.loop_window = draw.pick(1, 6);
+  }
+}
+
 /// Any spec that is allowed, with every switch of a layer drawn, small enough for a reference written with plain loops.
 inline ModelSpec random_spec(std::uint64_t seed) {
   Random random(seed);
@@ -175,6 +184,7 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   if (draw.one_in(2)) spec.window = draw.pick(1, 12);
   for (int g = 0; g < groups; ++g) spec.groups.push_back(random_group(g, spec, random));
   draw_window(spec, draw);
+  draw_first_loops(spec, draw);
   return spec;
 }
 

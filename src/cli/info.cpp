@@ -51,6 +51,11 @@ std::string describe_group(const nlohmann::json& group) {
   if (group.contains("minus_state")) text += ", less the state that entered the loop";
   if (group.contains("update_rank"))
     text += fmt::format(", a gated update of rank {}", group["update_rank"].get<int>());
+  if (group.contains("first_loop_attention")) {
+    text += ", later loops attend to the first one's keys too";
+    if (group.contains("loop_window"))
+      text += fmt::format(" and to the last {} of their own", group["loop_window"].get<int>());
+  }
   if (group.contains("first_state")) text += fmt::format(", starts from {}", group["first_state"].get<std::string>());
   return text;
 }

@@ -35,7 +35,8 @@ Use use_of(std::string_view name, const std::vector<Group>& groups, const std::v
   if (part.starts_with("gate")) return {0};  // read only for a rule that asks
   if (part == "fast.first_state") return {};
   const int runs = part.starts_with("fast.") ? groups[group].fast.runs : runs_of(part, groups[group]);
-  return {loops[group] * runs, part.ends_with("value_embed.weight")};
+  const int times = part.find(".loop_gate.") == std::string_view::npos ? loops[group] : loops[group] - 1;
+  return {times * runs, part.ends_with("value_embed.weight")};
 }
 
 /// Numbers that the passes over one position hold at once: what Stack and LayerRunner keep between calls.
@@ -59,6 +60,7 @@ std::size_t activation_width(const ModelSpec& spec) {
     if (keeps_state(group)) more += hidden;
     if (group.exit_norm || group.exit_linear) more += 2 * hidden;
     more += group.skips.size() * hidden;
+    if (group.first_loop_attention) more += attention;
     besides = std::max(besides, more);
   }
   // The state, kept and in use, the output of a branch and its sum; queries, keys and values; their mix.
@@ -90,7 +92,12 @@ TokenCost token_cost(const Model& model, const std::vector<int>& loops, int cont
   const std::vector<TensorInfo> table = tensor_table(spec);
   for (const TensorInfo& info : table) add(info, use_of(info.name, spec.groups, loops));
   if (spec.tied_head) add(table.front(), {});  // the table of embeddings again, as the head
-  const auto seen = static_cast<double>(layer_passes(spec, loops)) * context;
+  std::size_t looks = layer_passes(spec, loops);
+  for (std::size_t g = 0; g < loops.size(); ++g) {
+    const Group& group = spec.groups[g];
+    if (group.first_loop_attention) looks += static_cast<std::size_t>(group.runs() * (loops[g] - 1));
+  }
+  const auto seen = static_cast<double>(looks) * context;
   cost.attention_flops = 4.0 * spec.attention_size() * seen;
   const std::size_t row = kv_row_bytes(kv_type, static_cast<std::size_t>(spec.head_size));
   cost.kv_bytes = 2.0 * static_cast<double>(row) * spec.kv_heads * seen;

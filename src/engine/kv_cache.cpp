@@ -10,6 +10,27 @@
 #include "engine/rotary.hpp"
 
 namespace gyre {
+namespace {
+
+/// Throws Error when a group needs keys that the policy does not keep.
+void require_keys(const Group& group, int loops, const KvPolicy& policy) {
+  const bool windows = !group.window_layers.empty() || group.loop_window > 0;
+  if (policy.lookup == KvPolicy::Lookup::full && loops > 1 && windows) {
+    throw Error(
+        "the KV policy full leaves tokens out of deep loops, so that the windows of group \"{}\" cannot be told; "
+        "choose latest{}",
+        group.name, group.first_loop_attention ? "" : " or last");
+  }
+  for (int loop = 1; group.first_loop_attention && loop < loops; ++loop) {
+    if (policy.slot(loop) != policy.slot(0)) continue;
+    throw Error(
+        "the KV policy {} overwrites the keys of the first loop in loop {}, but every later loop of group \"{}\" "
+        "attends to them; choose latest, latest:anchor=K or all_or_last",
+        name_of(policy), loop + 1, group.name);
+  }
+}
+
+}  // namespace
 
 KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy)
     : loops_(std::move(loops)),
@@ -22,12 +43,7 @@ KvCache::KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvP
       policy_(policy) {
   std::size_t slots = 0;
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
-    if (policy_.lookup == KvPolicy::Lookup::full && loops_[g] > 1 && !spec.groups[g].window_layers.empty()) {
-      throw Error(
-          "the KV policy full leaves tokens out of deep loops, so that the windows of group \"{}\" cannot be told; "
-          "choose latest or last",
-          spec.groups[g].name);
-    }
+    require_keys(spec.groups[g], loops_[g], policy_);
     groups_.push_back({spec.groups[g].passes(), policy_.slot_count(loops_[g]), loops_[g], slots});
     slots += static_cast<std::size_t>(groups_.back().count) * static_cast<std::size_t>(groups_.back().slots);
   }

@@ -19,7 +19,8 @@ namespace gyre {
 class KvCache {
  public:
   /// Room for `context` positions at up to `loops` loops per group. Throws Error when that is more than memory can be
-  /// addressed, or when layers see windows and under the policy a slot does not know every token.
+  /// addressed, when layers see windows and under the policy a slot does not know every token, or when later loops
+  /// attend to the first one's keys and under the policy overwrite them.
   KvCache(const ModelSpec& spec, std::vector<int> loops, int context, KvPolicy policy);
   KvCache(KvCache&&) = default;
   KvCache& operator=(KvCache&&) = default;

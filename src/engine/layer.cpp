@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace gyre {
 namespace {
@@ -69,6 +70,9 @@ void LayerRunner::reserve(std::size_t rows, int position) {
   grow(summed_, rows * hidden_);
   grow(qkv_, rows * qkv_size_);
   grow(mixed_, rows * attention);
+  const bool twice = std::any_of(spec_.groups.begin(), spec_.groups.end(),
+                                 [](const Group& group) { return group.first_loop_attention; });
+  grow(first_, twice ? rows * attention : 0);
   grow(gate_, spec_.gated_mlp() ? rows * ffn : 0);
   grow(up_, rows * ffn);
 }
@@ -256,42 +260,68 @@ void LayerRunner::embed_values(const Job& job, const TokenRow& row, Share kv_hea
 }
 
 void LayerRunner::attend(const Job& job) {
-  const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const auto heads = static_cast<std::size_t>(spec_.heads);
-  const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
-  const auto window = static_cast<std::size_t>(spec_.window);
   const std::size_t n = job.rows.size();
-  const float scale =
-      spec_.attention_scale > 0 ? spec_.attention_scale : 1.0F / std::sqrt(static_cast<float>(head_size));
-  float* const scratch = scratch_[static_cast<std::size_t>(job.part)].scores.data();
+  const Layer& layer = job.layer;
+  const std::size_t window = layer.window ? static_cast<std::size_t>(spec_.window) : 0;
+  const std::size_t loop_window = layer.loop_window > 0 ? static_cast<std::size_t>(layer.loop_window) : window;
   // Heads outermost, so that every thread gets early (cheap) and late (dear) positions alike; the rows of one sequence
   // lie side by side and are taken together as far as they are one thread's.
-  const Share mine = share(n * heads, job.part);
+  const Share mine = share(n * static_cast<std::size_t>(spec_.heads), job.part);
   for (std::size_t index = mine.begin; index < mine.end;) {
-    const std::size_t head = index / n;
-    const std::size_t t = index % n;
-    const TokenRow& row = job.rows[t];
-    std::size_t together = 1;
-    while (t + together < n && index + together < mine.end && follows(job.rows[t + together], row, together))
-      ++together;
-    const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, row.loop);
-    const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
-    KvPages pages = row.cache->head(slot, head / heads_per_kv);
-    if (job.layer.window && count + together - 1 > window) pages.window = window;
-    kernels_.attend(qkv_.data() + t * qkv_size_ + head * head_size, qkv_size_, together, pages, count, head_size, scale,
-                    scratch, mixed_.data() + (t * heads + head) * head_size, heads * head_size);
-    if (spec_.attention_gate) gate_head(head, t, together);
-    index += together;
+    HeadRows rows{index / n, index % n};
+    const TokenRow& row = job.rows[rows.first];
+    while (rows.first + rows.count < n && index + rows.count < mine.end &&
+           follows(job.rows[rows.first + rows.count], row, rows.count)) {
+      ++rows.count;
+    }
+    const bool twice = layer.loop_gate != nullptr && row.loop > 0;
+    attend_to(job, rows, row.loop, twice ? loop_window : window, mixed_);
+    if (twice) {
+      attend_to(job, rows, 0, window, first_);
+      blend_first_loop(layer, rows);
+    }
+    if (spec_.attention_gate) gate_head(rows);
+    index += rows.count;
   }
 }
 
-void LayerRunner::gate_head(std::size_t head, std::size_t first, std::size_t rows) {
+void LayerRunner::attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window,
+                            std::vector<float>& mixed) {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto heads = static_cast<std::size_t>(spec_.heads);
+  const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
+  const float scale =
+      spec_.attention_scale > 0 ? spec_.attention_scale : 1.0F / std::sqrt(static_cast<float>(head_size));
+  const TokenRow& row = job.rows[rows.first];
+  const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, loop);
+  const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
+  KvPages pages = row.cache->head(slot, rows.head / heads_per_kv);
+  if (window > 0 && count + rows.count - 1 > window) pages.window = window;
+  kernels_.attend(qkv_.data() + rows.first * qkv_size_ + rows.head * head_size, qkv_size_, rows.count, pages, count,
+                  head_size, scale, scratch_[static_cast<std::size_t>(job.part)].scores.data(),
+                  mixed.data() + (rows.first * heads + rows.head) * head_size, heads * head_size);
+}
+
+void LayerRunner::blend_first_loop(const Layer& layer, const HeadRows& rows) {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto heads = static_cast<std::size_t>(spec_.heads);
+  const float* const weight = layer.loop_gate + rows.head * head_size;
+  for (std::size_t t = rows.first; t < rows.first + rows.count; ++t) {
+    const float* const query = qkv_.data() + t * qkv_size_ + rows.head * head_size;
+    const float gate = std::inner_product(query, query + head_size, weight, layer.loop_gate_bias[rows.head]);
+    const float share = 1.0F / (1.0F + std::exp(-gate));
+    const std::size_t at = (t * heads + rows.head) * head_size;
+    for (std::size_t i = at; i < at + head_size; ++i) mixed_[i] += share * (first_[i] - mixed_[i]);
+  }
+}
+
+void LayerRunner::gate_head(const HeadRows& rows) {
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
   const auto heads = static_cast<std::size_t>(spec_.heads);
   const std::size_t gates = qkv_size_ - heads * head_size;
-  for (std::size_t t = first; t < first + rows; ++t) {
-    const float* const gate = qkv_.data() + t * qkv_size_ + gates + head * head_size;
-    float* const mixed = mixed_.data() + (t * heads + head) * head_size;
+  for (std::size_t t = rows.first; t < rows.first + rows.count; ++t) {
+    const float* const gate = qkv_.data() + t * qkv_size_ + gates + rows.head * head_size;
+    float* const mixed = mixed_.data() + (t * heads + rows.head) * head_size;
     for (std::size_t i = 0; i < head_size; ++i) mixed[i] /= 1.0F + std::exp(-gate[i]);
   }
 }

@@ -80,9 +80,19 @@ class LayerRunner {
   void store(const Job& job, const Activations& input);
   void store_heads(const Job& job, std::size_t row, Share heads, const float* input);
   void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values);
+  /// Rows of one sequence and loop, side by side, in one head.
+  struct HeadRows {
+    std::size_t head = 0;
+    std::size_t first = 0;
+    std::size_t count = 1;
+  };
   void attend(const Job& job);
+  /// To the keys of a loop, the last `window` of them (0: all), into `mixed` [n, attention].
+  void attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window, std::vector<float>& mixed);
+  /// Adds to what the keys of their own loop gave a head the gate's share of what those of the first did.
+  void blend_first_loop(const Layer& layer, const HeadRows& rows);
   /// Scales what `rows` rows from `first` on gave in a head by their gates.
-  void gate_head(std::size_t head, std::size_t first, std::size_t rows);
+  void gate_head(const HeadRows& rows);
   void activate(Share channels, std::size_t n);
 
   const ModelSpec& spec_;
@@ -97,6 +107,7 @@ class LayerRunner {
   std::vector<float> summed_;     ///< [n, hidden]: before a norm of the sum
   std::vector<float> qkv_;        ///< [n, attention + 2 kv], and the gate's attention behind it
   std::vector<float> mixed_;      ///< [n, attention]
+  std::vector<float> first_;      ///< [n, attention]: of the first loop's values, where later loops attend to them
   std::vector<float> gate_;       ///< [n, ffn]
   std::vector<float> up_;         ///< [n, ffn]
   Rotary rotary_;

@@ -171,8 +171,14 @@ GroupWeights Model::group(std::size_t index) {
   }
   if (group.fast.there()) weights.fast = fast_stack(name + ".fast", group.fast.layers);
   for (int l = 0; l < group.layers; ++l) {
-    weights.layers.push_back(
-        layer(fmt::format("{}.layers.{}", name, l), has_value_embedding(group, l), sees_window(group, l)));
+    const std::string own = fmt::format("{}.layers.{}", name, l);
+    weights.layers.push_back(layer(own, has_value_embedding(group, l), sees_window(group, l)));
+    if (group.first_loop_attention) {
+      Layer& added = weights.layers.back();
+      added.loop_gate = floats(own + ".attn.loop_gate.weight");
+      added.loop_gate_bias = floats(own + ".attn.loop_gate.bias");
+      added.loop_window = group.loop_window;
+    }
     source_.release();
   }
   for (std::size_t s = 0; s < group.skips.size(); ++s)

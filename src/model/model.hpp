@@ -41,6 +41,9 @@ struct Layer {
   const float* q_norm = nullptr;  ///< null: none, or one without weights
   const float* k_norm = nullptr;
   const float* query_gain = nullptr;       ///< [heads]; null: none
+  const float* loop_gate = nullptr;        ///< [heads, head_size]; null: no Group::first_loop_attention
+  const float* loop_gate_bias = nullptr;   ///< [heads]
+  int loop_window = 0;                     ///< that of its group
   const float* attention_scale = nullptr;  ///< [hidden], of what the branch adds; null: none
   const float* mlp_scale = nullptr;
   Linear value_gate;                   ///< [kv_heads, kValueGateWidth]; absent: no value embedding in this layer

@@ -116,7 +116,11 @@ struct Group {
   std::vector<int> value_layers = {};
   FastStack fast = {};
   std::vector<int> window_layers = {};  ///< layers (from 0) that see ModelSpec::window positions; the others see all
-  std::vector<int> order = {};          ///< layers (from 0) as one loop runs them; empty: each of them once, in turn
+  /// From the second loop on the queries of a layer attend twice, to the keys of the first loop (which gives A) and to
+  /// those of their own (B). A head gives σ(w·q + b) A + (1 − σ(w·q + b)) B, w and b being its own.   IQuest-Loop
+  bool first_loop_attention = false;
+  int loop_window = 0;          ///< positions that B sees, their own among them; 0: those that A sees
+  std::vector<int> order = {};  ///< layers (from 0) as one loop runs them; empty: each of them once, in turn
   std::vector<Skip> skips = {};
 
   [[nodiscard]] bool looped() const { return loops > 1; }

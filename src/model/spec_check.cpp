@@ -93,8 +93,9 @@ void check_rotation(const ModelSpec& spec, const std::string& where) {
 
 void check_window(const ModelSpec& spec, const std::string& where) {
   require_finite("attention_scale", spec.attention_scale, where);
-  const bool seen = std::any_of(spec.groups.begin(), spec.groups.end(),
-                                [](const Group& group) { return !group.window_layers.empty(); });
+  const auto any = [&](const auto& has) { return std::any_of(spec.groups.begin(), spec.groups.end(), has); };
+  const bool seen = any([](const Group& group) { return !group.window_layers.empty(); });
+  const bool of_loops = any([](const Group& group) { return group.loop_window > 0; });
   if (seen && spec.window == 0) {
     throw Error("{}: window_layers are given without window; give the positions that they see", where);
   }
@@ -102,8 +103,9 @@ void check_window(const ModelSpec& spec, const std::string& where) {
     throw Error("{}: {} is given, but no group has window_layers; nothing would read it", where,
                 spec.window > 0 ? "window" : "window_theta");
   }
-  if (seen && spec.prefix_lm) {
-    throw Error("{}: window_layers and prefix_lm are given; a prompt that sees itself whole has no windows", where);
+  if ((seen || of_loops) && spec.prefix_lm) {
+    throw Error("{}: {} and prefix_lm are given; a prompt that sees itself whole has no windows", where,
+                seen ? "window_layers" : "loop_window");
   }
 }
 
@@ -177,6 +179,9 @@ void check_loop(const Group& group, const std::string& where) {
   }
   if (group.update_rank > 0 && group.damping != 1) {
     throw Error("{}: update_rank and damping are given; a loop has one way to blend its state", where);
+  }
+  if (group.loop_window > 0 && !group.first_loop_attention) {
+    throw Error("{}: loop_window is given without first_loop_attention; nothing would read it", where);
   }
   if (group.exit_gate_norm && !group.exit_gate) {
     throw Error("{}: exit_gate_norm is given without exit_gate; nothing would read it", where);

@@ -72,6 +72,8 @@ void visit_group(Visitor& visit, AnyGroup& group) {
   visit.boolean(untrained("minus_state"), group.minus_state, defaults.minus_state);
   visit.count(untrained("update_rank"), group.update_rank, kMostWidth);
   visit.boolean(untrained("exit_gate_norm"), group.exit_gate_norm, defaults.exit_gate_norm);
+  visit.boolean(untrained("first_loop_attention"), group.first_loop_attention, defaults.first_loop_attention);
+  visit.count(untrained("loop_window"), group.loop_window, kMostContext);
   visit.layers("order", group.order);
   visit.skips("skips", group.skips);
 }

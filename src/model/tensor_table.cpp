@@ -110,7 +110,11 @@ std::vector<TensorInfo> tensor_table(const ModelSpec& spec) {
     add_entry(table, spec, group, name);
     add_fast_stack(table, spec, group.fast, name + ".fast");
     for (int l = 0; l < group.layers; ++l) {
-      add_layer(table, spec, has_value_embedding(group, l), fmt::format("{}.layers.{}", name, l));
+      const std::string layer = fmt::format("{}.layers.{}", name, l);
+      add_layer(table, spec, has_value_embedding(group, l), layer);
+      if (!group.first_loop_attention) continue;
+      table.push_back({layer + ".attn.loop_gate.weight", {spec.heads, spec.head_size}});
+      table.push_back({layer + ".attn.loop_gate.bias", {spec.heads}});
     }
     for (std::size_t s = 0; s < group.skips.size(); ++s) {
       table.push_back({fmt::format("{}.skips.{}.weight", name, s), {spec.hidden_size}});

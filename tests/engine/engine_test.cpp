@@ -38,8 +38,8 @@ std::vector<KvPolicy> every_policy(const ModelSpec& spec) {
   std::vector<KvPolicy> policies;
   for (const char* name :
        {"latest", "last", "latest:ring=2", "latest:run=2", "latest:anchor=1", "full", "all_or_last"}) {
-    if (spec.window > 0 && std::string_view(name) == "full") continue;
-    policies.push_back(parse_kv_policy(name, "--kv"));
+    const KvPolicy policy = parse_kv_policy(name, "--kv");
+    if (allows(spec, policy)) policies.push_back(policy);
   }
   return policies;
 }
@@ -177,7 +177,8 @@ TEST_P(RandomSpec, SequencesDecodedTogetherGiveWhatEachGivesAlone) {
   std::vector<Sequence> alone;
   std::vector<BoundedExit> exits;
   for (std::size_t s = 0; s < kSequences; ++s) {
-    const KvPolicy policy = parse_kv_policy(s % 2 == 0 ? "latest" : "last", "--kv");
+    KvPolicy policy = parse_kv_policy(s % 2 == 0 ? "latest" : "last", "--kv");
+    if (!allows(spec(), policy)) policy = parse_kv_policy("all_or_last", "--kv");
     together.push_back(engine.start(loops, 12, policy, kNoise + s));
     alone.push_back(engine.start(loops, 12, policy, kNoise + s));
     exits.push_back(BoundedExit(parse_exit("random:weights=2/1/1/1"), {spec(), loops, {}}, s));

@@ -17,6 +17,15 @@
 
 namespace gyre {
 
+/// Whether sequences of any depth may be started under a policy.
+inline bool allows(const ModelSpec& spec, const KvPolicy& policy) {
+  return std::none_of(spec.groups.begin(), spec.groups.end(), [&](const Group& group) {
+    const bool windows = !group.window_layers.empty() || group.loop_window > 0;
+    const bool overwritten = policy.slots == KvPolicy::Slots::ring || policy.slots == KvPolicy::Slots::run;
+    return (policy.lookup == KvPolicy::Lookup::full && windows) || (overwritten && group.first_loop_attention);
+  });
+}
+
 /// The model written down from its definitions, in double precision and without any thought of speed: one sequence,
 /// token after token, every key and value of every loop kept.
 class Reference {
@@ -399,6 +408,44 @@ class Reference {
     }
   }
 
+  /// Whose keys are read: a pass of layers of a group, up to a position.
+  struct Reader {
+    int group = 0;
+    int pass = 0;
+    int position = 0;
+  };
+
+  /// What a query, a head's, gets of the last `sees` positions: of each, in the loop that `loop_of` tells.
+  template <typename LoopOf>
+  [[nodiscard]] Vector look(const Reader& reader, const double* query, std::size_t kv, int sees,
+                            const LoopOf& loop_of) const {
+    const auto size = static_cast<std::size_t>(spec_.head_size);
+    Vector scores;
+    std::vector<const Entry*> seen;
+    double total = 0;
+    for (int p = std::max(0, reader.position + 1 - sees); p <= reader.position; ++p) {
+      const std::optional<int> read = loop_of(p);
+      if (!read) continue;
+      const Entry& entry = memory_.at({reader.group, reader.pass, *read, p});
+      seen.push_back(&entry);
+      double score = 0;
+      for (std::size_t i = 0; i < size; ++i) score += query[i] * entry.key[kv + i];
+      const auto scale = static_cast<double>(spec_.attention_scale);
+      scores.push_back(scale > 0 ? scale * score : score / std::sqrt(static_cast<double>(size)));
+    }
+    const double largest = *std::max_element(scores.begin(), scores.end());  // states may be large without norms
+    for (double& score : scores) {
+      score = std::exp(score - largest);
+      total += score;
+    }
+    Vector head(size);
+    for (std::size_t p = 0; p < seen.size(); ++p) {
+      const double share = scores[p] / total;
+      for (std::size_t i = 0; i < size; ++i) head[i] += share * seen[p]->value[kv + i];
+    }
+    return head;
+  }
+
   Vector attention(const std::string& layer, int g, int l, int loop, const Vector& input, int position,
                    int prompt_begin) {
     const auto size = static_cast<std::size_t>(spec_.head_size);
@@ -412,31 +459,27 @@ class Reference {
     const auto values = keys + static_cast<std::ptrdiff_t>(kv_heads * size);
     const auto gates = values + static_cast<std::ptrdiff_t>(kv_heads * size);
     memory_[{g, l, loop, position}] = {Vector(keys, values), Vector(values, gates)};
+    const Group& group = spec_.groups[static_cast<std::size_t>(g)];
+    const auto gate = weights_.find(layer + ".attn.loop_gate.weight");
+    const bool twice = loop > 0 && gate != weights_.end();
+    const int sees = window ? spec_.window : position + 1;
     Vector mixed(heads * size);
     for (std::size_t h = 0; h < heads; ++h) {
+      const double* const query = qkv.data() + h * size;
       const std::size_t kv = h / (heads / kv_heads) * size;
-      Vector scores;
-      std::vector<const Entry*> seen;
-      double total = 0;
-      for (int p = window ? std::max(0, position + 1 - spec_.window) : 0; p <= position; ++p) {
-        const auto read = loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin);
-        if (!read) continue;
-        const Entry& entry = memory_.at({g, l, *read, p});
-        seen.push_back(&entry);
-        double score = 0;
-        for (std::size_t i = 0; i < size; ++i) score += qkv[h * size + i] * entry.key[kv + i];
-        const auto scale = static_cast<double>(spec_.attention_scale);
-        scores.push_back(scale > 0 ? scale * score : score / std::sqrt(static_cast<double>(size)));
+      const auto of_their_own = [&](int p) {
+        return loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin);
+      };
+      Vector head =
+          look({g, l, position}, query, kv, twice && group.loop_window > 0 ? group.loop_window : sees, of_their_own);
+      if (twice) {
+        const Vector first = look({g, l, position}, query, kv, sees, [](int) { return std::optional(0); });
+        double score = static_cast<double>(weights_.at(layer + ".attn.loop_gate.bias")[h]);
+        for (std::size_t i = 0; i < size; ++i) score += query[i] * static_cast<double>(gate->second[h * size + i]);
+        const double share = 1 / (1 + std::exp(-score));
+        for (std::size_t i = 0; i < size; ++i) head[i] = share * first[i] + (1 - share) * head[i];
       }
-      const double largest = *std::max_element(scores.begin(), scores.end());  // states may be large without norms
-      for (double& score : scores) {
-        score = std::exp(score - largest);
-        total += score;
-      }
-      for (std::size_t p = 0; p < seen.size(); ++p) {
-        const double share = scores[p] / total;
-        for (std::size_t i = 0; i < size; ++i) mixed[h * size + i] += share * seen[p]->value[kv + i];
-      }
+      std::copy(head.begin(), head.end(), mixed.begin() + static_cast<std::ptrdiff_t>(h * size));
     }
     for (std::size_t i = 0; spec_.attention_gate && i < mixed.size(); ++i) {
       mixed[i] /= 1 + std::exp(-gates[static_cast<std::ptrdiff_t>(i)]);

@@ -4,19 +4,22 @@
 #include <cmath>
 #include <set>
 
+#include "base/error.hpp"
 #include "engine/cost.hpp"
 #include "engine/engine.hpp"
 #include "engine/exits.hpp"
 #include "model_folder.hpp"
 
-// Orders of layer runs, and what is mixed into states between them, worked out by hand and against other descriptions
-// of the same model. Random models with all of it are compared in engine_test.cpp.
+// Orders of layer runs, what is mixed into states between them, and what later loops see of the first, worked out by
+// hand and against other descriptions of the same model. Random models with all of it are compared in engine_test.cpp.
 
 namespace gyre {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::FloatNear;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 /// Width 2, one group, norms that only scale to unit size, no rotation, no positions; all weights are zero.
 ModelSpec bare_spec() {
@@ -238,6 +241,90 @@ TEST(Runs, CostWhatTheyRun) {
   engine.prefill(sequence, tokens, Engine::Logits::none);
   EXPECT_EQ(engine.count().passes, 4U);
   EXPECT_EQ(engine.count().rows, 8U);
+}
+
+/// Two heads of queries, which are the state, on one of keys, which are all alike; its values are the state.
+Weights looking_back() {
+  Weights weights = {{"embed.weight", {1, 1, -1, 1}}};
+  weights["groups.0.layers.0.attn.qkv.weight"] = {1, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1};
+  weights["groups.0.layers.0.attn.out.weight"] = {1, 0, 0, 0, 0, 0, 0, 1};
+  return weights;
+}
+
+ModelSpec looking_back_spec(int window) {
+  ModelSpec spec = bare_spec();
+  spec.heads = 2;
+  spec.groups[0].loops = 2;
+  spec.groups[0].first_loop_attention = true;
+  spec.groups[0].loop_window = window;
+  return spec;
+}
+
+// Every token sees the mean of what it sees. In the first loop the states (1, 1), (-1, 1), (-1, 1) become (2, 2),
+// (-1, 2) and (-4/3, 2), which are (1, 1), (-1, 2) / √2.5 and (-4, 6) / √26 to the second. Its last token gets (-1/3,
+// 1) of the first loop's values.
+TEST(FirstLoopAttention, IsMixedWithThatOfTheLoopItselfByAGateOfEachHead) {
+  Weights weights = looking_back();
+  // The first head's gate is σ(ln 3) = 3/4 of the query (-4, 6) / √26, the second one's σ(-ln 3).
+  const float three = std::log(3.0F);
+  weights["groups.0.layers.0.attn.loop_gate.weight"] = {0, three * std::sqrt(26.0F) / 6, 0, 0};
+  weights["groups.0.layers.0.attn.loop_gate.bias"] = {0, -three};
+  const float x = -1 / std::sqrt(2.5F) - 4 / std::sqrt(26.0F);
+  const float y = 2 / std::sqrt(2.5F) + 6 / std::sqrt(26.0F);
+  const auto behind = [&](int window) { return state_behind(looking_back_spec(window), weights, {0, 1, 1}); };
+  const auto is = [](float own_x, float own_y) {
+    return ElementsAre(FloatNear(-4.0F / 3 - 0.25F + own_x / 4, 1e-5F), FloatNear(2.25F + 3 * own_y / 4, 1e-5F));
+  };
+  EXPECT_THAT(behind(1), is(-4 / std::sqrt(26.0F), 6 / std::sqrt(26.0F)));
+  EXPECT_THAT(behind(2), is(x / 2, y / 2));
+  EXPECT_THAT(behind(3), is((x + 1) / 3, (y + 1) / 3));
+  EXPECT_THAT(behind(0), is((x + 1) / 3, (y + 1) / 3));
+}
+
+TEST(FirstLoopAttention, SeesTheWindowOfItsLayer) {
+  Weights weights = looking_back();
+  weights["groups.0.layers.0.attn.loop_gate.weight"] = {0, 0, 0, 0};
+  weights["groups.0.layers.0.attn.loop_gate.bias"] = {40, 40};
+  ModelSpec spec = looking_back_spec(0);
+  spec.window = 1;
+  spec.groups[0].window_layers = {0};
+  // Of its own value alone: (-1, 1) in both loops.
+  EXPECT_THAT(state_behind(spec, weights, {0, 1, 1}), ElementsAre(FloatNear(-3, 1e-5F), FloatNear(3, 1e-5F)));
+}
+
+TEST(FirstLoopAttention, TakesKvPoliciesThatKeepTheFirstLoopsKeys) {
+  ModelSpec spec = small_spec();
+  spec.groups[1].first_loop_attention = true;
+  const auto start = [&](const char* policy, int loops) {
+    const KvCache cache(spec, {1, loops, 3, 1}, 8, parse_kv_policy(policy, "--kv"));
+  };
+  const auto refused = [&](const char* policy, const std::string& says) {
+    EXPECT_THAT([&] { start(policy, 4); }, ThrowsMessage<Error>(HasSubstr(says)));
+  };
+  for (const char* const policy : {"latest", "latest:anchor=1", "latest:ring=4", "full", "all_or_last"}) {
+    EXPECT_NO_THROW(start(policy, 4)) << policy;
+  }
+  EXPECT_NO_THROW(start("last", 1));
+  refused("last", "the KV policy last overwrites the keys of the first loop in loop 2");
+  refused("last",
+          "every later loop of group \"loop a\" attends to them; choose latest, latest:anchor=K or all_or_last");
+  refused("latest:ring=3", "the KV policy latest:ring=3 overwrites the keys of the first loop in loop 4");
+  refused("latest:run=2", "overwrites the keys of the first loop in loop 2");
+  spec.groups[1].loop_window = 2;
+  EXPECT_NO_THROW(start("all_or_last", 4));
+  refused("full", "the windows of group \"loop a\" cannot be told; choose latest");
+}
+
+TEST(FirstLoopAttention, CostsASecondLookInLaterLoops) {
+  ModelSpec spec = small_spec();
+  const ModelFolder plain(spec);
+  spec.groups[2].first_loop_attention = true;
+  const ModelFolder folder(spec);
+  const TokenCost once = token_cost(Model::load(plain.path()), {1, 4, 3, 1}, 10, KvType::f32);
+  const TokenCost twice = token_cost(Model::load(folder.path()), {1, 4, 3, 1}, 10, KvType::f32);
+  // Two layers, two loops behind the first; the gate is 4 numbers a head.
+  EXPECT_EQ(twice.attention_flops / once.attention_flops, (12.0 + 4) / 12);
+  EXPECT_EQ(twice.flops - once.flops, 2 * 4 * 16);
 }
 
 }  // namespace

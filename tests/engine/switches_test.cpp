@@ -416,6 +416,16 @@ TEST(DefaultsOfConfigurations, AreThoseOfThePublishedClasses) {
   EXPECT_EQ(spec_without("nanochat_looped", {"window_pattern"}).groups[1].injection, Injection::linear);
   EXPECT_TRUE(spec_without("hrm_text", {"prefix_lm"}).prefix_lm);
   EXPECT_EQ(spec_without("hrm_text", {"embedding_scale"}).embedding_scale, 4.0F);  // 1 / initializer_range
+  const ModelSpec iquest =
+      spec_without("iquestloopcoder", {"head_dim", "num_key_value_heads", "max_position_embeddings", "rms_norm_eps",
+                                       "rope_theta", "loop_num", "loop_window_size"});
+  EXPECT_EQ(iquest.head_size, 128);
+  EXPECT_EQ(iquest.kv_heads, 8);
+  EXPECT_EQ(iquest.context, 8192);
+  EXPECT_EQ(iquest.norm_eps, 1e-5F);
+  EXPECT_EQ(iquest.rotary_theta, 500000.0F);
+  EXPECT_EQ(iquest.groups[0].loops, 2);
+  EXPECT_EQ(iquest.groups[0].loop_window, 64);
 }
 
 }  // namespace

@@ -159,7 +159,8 @@ def rich_spec():
             {"name": "prelude", "exit_norm": True, "exit_linear": True},
             {"name": "core", "layers": 2, "loops": 4, "injection": "decay", "first_state": "noise", "noise_std": 0.5,
              "loop_norm": True, "exit_gate": True, "damping": 0.5, "value_layers": [0, 1],
-             "fast": {"layers": 1, "runs": 3}, "order": [1, 0, 1], "skips": [[0, 2]]},
+             "fast": {"layers": 1, "runs": 3}, "order": [1, 0, 1], "skips": [[0, 2]],
+             "first_loop_attention": True, "loop_window": 2},
             {"name": "coda", "injection": "linear", "first_state": "zero"}],
         "training": {"note": [1, "x", None]}}
 

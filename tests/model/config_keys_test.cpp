@@ -23,7 +23,7 @@ std::vector<std::string> checkpoints() {
   return {"llama",           "smollm2",   "qwen2",          "qwen3",          "olmo2",    "gpt2",
           "raven",           "ouro",      "retrofit_llama", "retrofit_olmo2", "nanbeige", "parcae",
           "nanochat_looped", "hrm_text",  "gemma3",         "mistral",        "phi3",     "raven_training",
-          "base_loop",       "attractor", "loopus"};
+          "base_loop",       "attractor", "loopus",         "iquestloopcoder"};
 }
 
 nlohmann::json config_of(const std::string& checkpoint) { return load_json(golden() / checkpoint / "config.json"); }
@@ -141,7 +141,8 @@ TEST_P(KeysOf, OfHeadsDivideTheWidth) {
     if (!config.contains(heads)) continue;
     config[heads] = 5;
     for (const char* const same : {"num_key_value_heads", "n_kv_head", "kv_channels"}) config.erase(same);
-    if (GetParam() == "qwen3" || GetParam() == "gemma3") config["head_dim"] = nullptr;  // else 128, or 256
+    const std::set<std::string> own = {"qwen3", "gemma3", "iquestloopcoder"};  // else 128, or 256
+    if (own.contains(GetParam())) config["head_dim"] = nullptr;
     if (GetParam() == "qwen3") config["hidden_size"] = 21;
     expect_refused(GetParam(), config, {heads, "must be a multiple of"});
   }
@@ -243,6 +244,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{"nanbeige", "/insert_ngram_layer_idx", "[0]", "insert_ngram_layer_idx is [0]"},
                       Refusal{"nanbeige", "/kv_channels", "16", "kv_channels is 16, but head_dim is 8"},
                       Refusal{"nanbeige", "/num_loops", "0", "num_loops is 0"},
+                      Refusal{"iquestloopcoder", "/loop_num", "0", "loop_num is 0"},
+                      Refusal{"iquestloopcoder", "/loop_window_size", "0", "loop_window_size is 0"},
+                      Refusal{"iquestloopcoder", "/sliding_window", "64", "sliding_window"},
+                      Refusal{"iquestloopcoder", "/plt_gate_use_hidden_states", "true", "plt_gate_use_hidden_states"},
+                      Refusal{"iquestloopcoder", "/dual_chunk_attention_config", "{}", "dual_chunk_attention_config"},
+                      Refusal{"iquestloopcoder", "/is_causal", "false", "is_causal"},
+                      Refusal{"iquestloopcoder", "/hidden_act", "\"relu\"", "hidden_act"},
                       Refusal{"ouro", "/early_exit_step", "1", "early_exit_step is 1; take it out and run 2 loops"},
                       Refusal{"ouro", "/early_exit_step", "0", "run 1 loops"},
                       Refusal{"ouro", "/early_exit_threshold", "0.9", "run with the exit gate:threshold=0.9"},
@@ -363,6 +371,8 @@ TEST(NotesOfAConfiguration, SayWhatEndsLoopsElsewhere) {
   EXPECT_EQ(notes_of("loopus", {{"q_threshold", 1.0}}), "");
   EXPECT_THAT(notes_of("attractor", none), HasSubstr("latent-diff:tau=0.0003,min=6\n"));
   EXPECT_EQ(notes_of("attractor", {{"tol", 0}}), "");
+  EXPECT_THAT(notes_of("iquestloopcoder", none), HasSubstr("here every token is computed as in a prompt\n"));
+  EXPECT_EQ(notes_of("iquestloopcoder", {{"loop_num", 1}}), "");
   EXPECT_EQ(notes_of("raven", none), "");
 }
 

@@ -108,6 +108,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"/groups/2/bare_first_loop", "true", "groups[2]: bare_first_loop is given, which takes an injection"},
         Mistake{"/groups/1/exit_gate_norm", "true", "exit_gate_norm is given without exit_gate"},
         Mistake{"/groups/1/update_rank", "-1", "update_rank is -1"},
+        Mistake{"/groups/1/loop_window", "4", "groups[1]: loop_window is given without first_loop_attention"},
+        Mistake{"/groups/1/loop_window", "-1", "loop_window is -1"},
+        Mistake{"/groups/1/first_loop_attention", "2", "true or false"},
         Mistake{"/groups/0/name", "\"embed\"", "groups[0].name is \"embed\", which is the name of"},
         Mistake{"/groups/3/name", "\"head\"", "groups[3].name is \"head\", which is the name of"},
         Mistake{"/groups/2/name", "\"loop a\"", "groups[2].name is \"loop a\", as is another"}));
@@ -199,7 +202,7 @@ TEST(Spec, EveryKeyIsReadAndWritten) {
          "loop_norm": true, "exit_gate": true, "damping": 0.5, "value_layers": [0, 1],
          "fast": {"layers": 1, "runs": 3}, "order": [1, 0, 1], "skips": [[0, 2]]},
         {"name": "end", "layers": 1, "loops": 2, "injection": "add", "bare_first_loop": true, "minus_state": true,
-         "update_rank": 3, "exit_gate": true, "exit_gate_norm": true}]})");
+         "update_rank": 3, "exit_gate": true, "exit_gate_norm": true, "first_loop_attention": true}]})");
   const ModelSpec spec = parse_spec(json, "x");
   EXPECT_EQ(to_json(spec), json);
   EXPECT_EQ(spec.name, "rich");
@@ -228,6 +231,12 @@ TEST(Spec, SwitchesOfALoopThatDoNotGoTogetherAreNamed) {
   EXPECT_NO_THROW(validate(spec, "x"));
   group.damping = 0.5F;
   says("groups[1]: update_rank and damping are given");
+  group = small_spec().groups[1];
+  group.first_loop_attention = true;
+  group.loop_window = 3;
+  EXPECT_NO_THROW(validate(spec, "x"));
+  spec.prefix_lm = true;
+  says("loop_window and prefix_lm are given");
 }
 
 TEST(Spec, OnlyNormsOfKindRmsGoWithoutWeights) {

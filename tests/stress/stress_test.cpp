@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "engine/engine.hpp"
+#include "engine/reference.hpp"
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
@@ -130,7 +131,7 @@ class Case {
     std::vector<int> loops = spec_.default_loops();
     for (const int group : spec_.looped_groups()) loops[static_cast<std::size_t>(group)] = draws_.number(1, 5);
     KvPolicy policy = parse_kv_policy(draws_.among(kPolicies), "--kv");
-    if (spec_.window > 0 && policy.lookup == KvPolicy::Lookup::full) policy = {};
+    if (!allows(spec_, policy)) policy = {};
     policy.type = draws_.among(kKvTypes);
     const auto first = static_cast<NoiseStart>(draws_.number(0, 2));
     const auto seed = static_cast<std::uint64_t>(draws_.number(1, 99));

@@ -96,11 +96,19 @@ std::string message_for(const std::string& path, const json& value) {
 }
 
 TEST(TrainingPlan, RefusesByNameWhatTheTrainableModelDoesNotCompute) {
-  const std::vector<std::pair<std::string, json>> switches = {
-      {"/rotary_divisors", {1, 2, 3}},     {"/rotary_bf16", true},        {"/qkv_biases", true},
-      {"/attention_gate", true},           {"/prefix_lm", true},          {"/groups/1/injection", "decay"},
-      {"/groups/1/fast", {{"layers", 1}}}, {"/groups/1/loop_norm", true}, {"/groups/1/exit_norm", true},
-      {"/groups/1/exit_linear", true},     {"/groups/1/exit_gate", true}, {"/groups/1/damping", 0.5}};
+  const std::vector<std::pair<std::string, json>> switches = {{"/rotary_divisors", {1, 2, 3}},
+                                                              {"/rotary_bf16", true},
+                                                              {"/qkv_biases", true},
+                                                              {"/attention_gate", true},
+                                                              {"/prefix_lm", true},
+                                                              {"/groups/1/injection", "decay"},
+                                                              {"/groups/1/fast", {{"layers", 1}}},
+                                                              {"/groups/1/loop_norm", true},
+                                                              {"/groups/1/exit_norm", true},
+                                                              {"/groups/1/exit_linear", true},
+                                                              {"/groups/1/exit_gate", true},
+                                                              {"/groups/1/damping", 0.5},
+                                                              {"/groups/1/first_loop_attention", true}};
   for (const auto& [path, value] : switches) {
     const std::string message = message_for(path, value);
     EXPECT_THAT(message, HasSubstr("training does not know it")) << path;

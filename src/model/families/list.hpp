@@ -23,5 +23,6 @@ Family raven_training_family();
 Family base_loop_family();
 Family attractor_family();
 Family loopus_family();
+Family iquestloopcoder_family();
 
 }  // namespace gyre

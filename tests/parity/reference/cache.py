@@ -59,6 +59,11 @@ class Cache:
         self.policy = policy
         self.layers = {}  # layer name -> list over positions of {slot: (key, value)}
 
+    def first_loop(self, layer, positions):
+        """Keys and values of the first loop up to these tokens; no later loop may have its slot."""
+        entries = [entry[self.policy.slot(0)] for entry in self.layers[layer][: int(positions[-1]) + 1]]
+        return np.stack([key for key, _ in entries]), np.stack([value for _, value in entries])
+
     def exchange(self, layer, loop, positions, keys, values):
         """Writes keys, values [tokens, kv_heads, size] of one loop; returns what these tokens read, [known, ...]."""
         entries = self.layers.setdefault(layer, [])

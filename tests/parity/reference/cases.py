@@ -68,21 +68,23 @@ def compute(family, config, tensors):
 
 
 def exits(model, ids, arrays, meaning):
-    """Every token with its own number of loops, under every KV policy."""
+    """Every token with its own number of loops, under every KV policy that the model allows."""
     most = max(model.default_loops, *DEPTHS)
-    for name, policy in POLICIES.items():
+    policies = {name: POLICIES[name] for name in model.policies or POLICIES}
+    for name, policy in policies.items():
         arrays[f"exits.{name}"] = decoder.decode(model, ids, DEPTHS, policy)
         meaning[f"exits.{name}"] = "[tokens, vocabulary] token by token, depths as in exits.depths"
         after = decoder.decode(model, ids, DEPTHS, policy, PROMPT, most)
         arrays[f"prompt_exits.{name}"] = after
         meaning[f"prompt_exits.{name}"] = "the same after a prompt that went in at once, see exits.prompt"
-    ring = decoder.decode(model, ids, DEPTHS, Policy("ring", 1), PROMPT, most)
-    same("a ring of one is `last`", arrays["prompt_exits.last"], ring)
+    if "last" in policies:
+        ring = decoder.decode(model, ids, DEPTHS, Policy("ring", 1), PROMPT, most)
+        same("a ring of one is `last`", arrays["prompt_exits.last"], ring)
     return {
         "depths": list(DEPTHS),
         "prompt": {"tokens": PROMPT, "loops": most},
         "policies": {
             name: {"slots": policy.slots, "count": policy.count, "lookup": policy.lookup}
-            for name, policy in POLICIES.items()
+            for name, policy in policies.items()
         },
     }

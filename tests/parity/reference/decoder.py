@@ -20,6 +20,7 @@ class Model:
     """What a family supplies. All states are [tokens, hidden]."""
 
     looped = False
+    policies = ()  # names of KV policies; none: it allows all
     default_loops = 1
     varies = False  # whether the same token is another one in a longer sequence
 

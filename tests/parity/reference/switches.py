@@ -23,8 +23,9 @@ def under(patches):
     def extra(model, ids, arrays, meaning):
         for name, patch in patches.items():
             other = type(model)(patched(model.config, patch), model.t)
-            logits = decoder.prefill(other, ids, 1).logits
-            one_by_one = decoder.decode(other, ids, [1] * len(ids))
+            loops = other.default_loops
+            logits = decoder.prefill(other, ids, loops).logits
+            one_by_one = decoder.decode(other, ids, [loops] * len(ids))
             arrays["logits." + name] = logits
             meaning["logits." + name] = f"[tokens, vocabulary] under switches.{name}"
             if other.varies:

@@ -1,7 +1,7 @@
 """One file a family: the keys of its published config.json with small numbers, its tensors, its forward pass."""
 
 from . import attractor, base_loop, gemma3, gemma3_linear, gpt2, hrm_text, llama, llama_biases, llama_dynamic
-from . import llama_longrope, loopus, mistral
+from . import iquestloopcoder, llama_longrope, loopus, mistral
 from . import nanbeige, nanochat_looped, olmo2, ouro, parameter_golf, parcae, phi3, qwen2, qwen2_window, qwen2_yarn, qwen3
 from . import qwen3_window, raven, raven_training, retrofit_llama, retrofit_olmo2, smollm2
 
@@ -37,5 +37,6 @@ FAMILIES = {
         attractor,
         loopus,
         parameter_golf,
+        iquestloopcoder,
     )
 }
