@@ -11,8 +11,6 @@ namespace gyre {
 namespace {
 
 constexpr int kMost = 1 << 24;
-/// Of the weightless norm of q and k: the smallest step of f32 at 1.
-constexpr float kQkEps = 0x1p-23F;
 
 ConfigKeys keys() {
   return {{"block_size",
@@ -85,7 +83,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
-  spec.qk_norm_eps = kQkEps;
+  spec.qk_norm_eps = kRecpreQkEps;
   read_rope_settings(spec, object, where);
   spec.mlp = MlpKind::relu_squared;
   spec.tied_head = object.boolean("tie_embeddings", true);
@@ -159,11 +157,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 Family attractor_family() {
   return {"attractor", "Attractor 140M to 1.3B, by plain iteration",
-          [](const nlohmann::json& config) {
-            const auto name = config.find("model_class_name");
-            return name != config.end() && *name == "Attractor";
-          },
-          keys(), map};
+          [](const nlohmann::json& config) { return is_class(config, "Attractor"); }, keys(), map};
 }
 
 }  // namespace gyre

@@ -14,8 +14,6 @@ namespace {
 constexpr int kMost = 1 << 24;
 /// The rotation takes memory for half of it.
 constexpr int kMostWidth = 1 << 20;
-/// The smallest step of f32 at 1: what the weightless norm of q and k uses.
-constexpr float kQkEps = 0x1p-23F;
 
 float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 
@@ -114,7 +112,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.ffn_size = object.integer("intermediate_size", 1, kMost);
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
-  spec.qk_norm_eps = kQkEps;
+  spec.qk_norm_eps = kRecpreQkEps;
   read_rope_settings(spec, object, where);
   spec.mlp = activation_of(object, where);
   spec.tied_head = object.boolean("tie_embeddings", false);
@@ -215,11 +213,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 }  // namespace
 
 Family parcae_family() {
-  return {"parcae", "Parcae 140M to 1.3B",
-          [](const nlohmann::json& config) {
-            const auto name = config.find("model_class_name");
-            return name != config.end() && *name == "Parcae";
-          },
+  return {"parcae", "Parcae 140M to 1.3B", [](const nlohmann::json& config) { return is_class(config, "Parcae"); },
           keys(), map};
 }
 

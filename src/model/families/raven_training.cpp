@@ -12,8 +12,6 @@ namespace gyre {
 namespace {
 
 constexpr int kMost = 1 << 24;
-/// Of the weightless norm of q and k: the smallest step of f32 at 1.
-constexpr float kQkEps = 0x1p-23F;
 
 /// The fields of RecurrentConfig in recpre/config_dynamic.py, which train.py writes as model_config.json.
 ConfigKeys keys() {
@@ -116,7 +114,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.norm_placement = NormPlacement::sandwich;
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
-  spec.qk_norm_eps = kQkEps;
+  spec.qk_norm_eps = kRecpreQkEps;
   spec.qkv_biases = object.boolean("qk_bias", false);
   read_rope_settings(spec, object, where);
   spec.tied_head = object.boolean("tie_embeddings", false);

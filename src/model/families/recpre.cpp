@@ -16,6 +16,11 @@ constexpr Strategy kStrategies[] = {{"scaled"},       {"scaled-zero"}, {"scaled-
 
 }  // namespace
 
+bool is_class(const nlohmann::json& config, std::string_view name) {
+  const auto found = config.find("model_class_name");
+  return found != config.end() && *found == name;
+}
+
 float embedding_scale_of(const JsonObject& object, int hidden, const std::string& where) {
   const std::string given = object.text("init_strategy", "scaled");
   std::string names;
