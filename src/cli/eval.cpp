@@ -18,6 +18,7 @@
 #include "study/depth_evaluation.hpp"
 #include "study/evaluation.hpp"
 #include "study/statistics.hpp"
+#include "study/statistics_json.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -52,6 +53,16 @@ nlohmann::json vectors_json(const DepthVectors& vectors) {
   return {{"groups", vectors.groups}, {"depths", vectors.depths}, {"counts", vectors.counts}};
 }
 
+/// Of a window put in at once nothing is compared.
+nlohmann::json rise_json(const RuleResult& row) {
+  return row.rule == kAtOnce ? nlohmann::json(nullptr) : difference_json(row.score.rise);
+}
+
+std::string difference_text(const Estimate& difference) {
+  if (!std::isfinite(difference.interval.low)) return fmt::format("{:+.4f}", difference.value);
+  return fmt::format("{:+.4f} ({:+.4f} {:+.4f})", difference.value, difference.interval.low, difference.interval.high);
+}
+
 nlohmann::json row_json(const RuleResult& row) {
   nlohmann::json json = {{"exit", row.rule},
                          {"tokens", row.score.tokens},
@@ -60,6 +71,7 @@ nlohmann::json row_json(const RuleResult& row) {
                          {"perplexity", row.score.perplexity},
                          {"bits_per_byte", row.score.bits_per_byte},
                          {"kl_to_full_depth_nats_per_token", row.score.kl},
+                         {"rise_over_full_depth", rise_json(row)},
                          {"loops_per_token", row.loops_per_token},
                          {"milliseconds_per_token", row.score.milliseconds_per_token},
                          {"depths", depths_json(row.depths)},
@@ -84,12 +96,13 @@ void print_prefix(const Tokenizer& tokenizer) {
 void print_rows(const std::vector<RuleResult>& rows) {
   std::size_t width = 4;
   for (const RuleResult& row : rows) width = std::max(width, row.rule.size());
-  fmt::print("{:{}}  {:>9} {:>17} {:>8} {:>8} {:>9} {:>11} {:>9}\n", "exit", width, "CE nats", "95 % interval", "ppl",
-             "bits/B", "KL full", "loops/token", "ms/token");
+  fmt::print("{:{}}  {:>9} {:>17} {:>8} {:>8} {:>9} {:>11} {:>9}  {}\n", "exit", width, "CE nats", "95 % interval",
+             "ppl", "bits/B", "KL full", "loops/token", "ms/token", "CE minus full depth");
   for (const RuleResult& row : rows) {
-    fmt::print("{:{}}  {:9.4f} {:>17} {:8.3f} {:8.4f} {:9.5f} {:11.3f} {:9.3f}\n", row.rule, width,
+    fmt::print("{:{}}  {:9.4f} {:>17} {:8.3f} {:8.4f} {:9.5f} {:11.3f} {:9.3f}  {}\n", row.rule, width,
                row.score.cross_entropy, interval_text(row.score), row.score.perplexity, row.score.bits_per_byte,
-               row.score.kl, row.loops_per_token, row.score.milliseconds_per_token);
+               row.score.kl, row.loops_per_token, row.score.milliseconds_per_token,
+               row.rule == kAtOnce ? "" : difference_text(row.score.rise));
   }
   for (const RuleResult& row : rows) {
     if (!row.loops_read_per_token) continue;
@@ -158,6 +171,7 @@ nlohmann::json depth_json(const DepthQuality& row, bool reference) {
     json["reference_cross_entropy_nats_per_token"] = score.reference_cross_entropy;
     json["kl_to_reference_nats_per_token"] = score.kl;
     json["same_choice"] = score.same_choice;
+    json["rise_over_reference"] = difference_json(score.rise);
   }
   return json;
 }
@@ -223,23 +237,31 @@ void run_examples(const Request& request, const Model& model, const Tokenizer& t
       for (const LevelResult& level : row.levels) {
         levels.push_back({{"level", level.level < 0 ? nlohmann::json("all") : nlohmann::json(level.level)},
                           {"examples", level.examples},
-                          {"accuracy", static_cast<double>(level.right) / static_cast<double>(level.examples)},
+                          {"accuracy", level.accuracy.value},
+                          {"accuracy_95", {level.accuracy.interval.low, level.accuracy.interval.high}},
                           {"loops_per_token", level.loops_per_token}});
       }
-      json["rows"].push_back(
-          {{"exit", row.rule}, {"milliseconds_per_token", row.milliseconds_per_token}, {"levels", levels}});
+      json["rows"].push_back({{"exit", row.rule},
+                              {"milliseconds_per_token", row.milliseconds_per_token},
+                              {"accuracy_minus_first_exit", difference_json(row.accuracy_minus_first)},
+                              {"levels", levels}});
     }
     print_json(json);
     return;
   }
   for (const ExamplesResult& row : rows) {
-    fmt::print("{}  ({:.3f} ms/token)\n  {:>5} {:>9} {:>10} {:>12}\n", row.rule, row.milliseconds_per_token, "level",
-               "examples", "accuracy %", "loops/answer");
+    fmt::print("{}  ({:.3f} ms/token)\n  {:>5} {:>9} {:>10} {:>15} {:>12}\n", row.rule, row.milliseconds_per_token,
+               "level", "examples", "accuracy %", "95 % interval", "loops/answer");
     for (const LevelResult& level : row.levels) {
-      fmt::print("  {:>5} {:9} {:10.1f} {:12.2f}\n", level.level < 0 ? "all" : fmt::format("{}", level.level),
-                 level.examples, 100.0 * static_cast<double>(level.right) / static_cast<double>(level.examples),
+      const Interval& interval = level.accuracy.interval;
+      fmt::print("  {:>5} {:9} {:10.1f} {:>15} {:12.2f}\n", level.level < 0 ? "all" : fmt::format("{}", level.level),
+                 level.examples, 100.0 * level.accuracy.value,
+                 std::isfinite(interval.low) ? fmt::format("{:.1f}-{:.1f}", 100 * interval.low, 100 * interval.high)
+                                             : "of one example",
                  level.loops_per_token);
     }
+    if (&row == &rows.front()) continue;
+    fmt::print("  accuracy minus that of {}: {}\n", rows.front().rule, difference_text(row.accuracy_minus_first));
   }
 }
 

@@ -71,11 +71,13 @@ struct LevelResult {
   std::int64_t examples = 0;
   std::int64_t right = 0;
   double loops_per_token = 0;  ///< of the passes that chose the answer's tokens, over the looped groups together
+  Estimate accuracy;           ///< share of the examples
 };
 struct ExamplesResult {
   std::string rule;
   std::vector<LevelResult> levels;  ///< ascending; the last one is all
   double milliseconds_per_token = 0;
+  Estimate accuracy_minus_first;  ///< than the first rule of the run, paired example by example
 };
 
 /// What one rule made of one example.

@@ -74,6 +74,7 @@ ExampleOutcome answer_example(Engine& engine, const Tokenizer& tokenizer, const 
 ExamplesResult summarise_examples(const std::string& rule, std::span<const ExampleOutcome> outcomes) {
   constexpr int kAll = -1;
   std::map<int, LevelResult> levels;
+  std::map<int, std::vector<double>> right;
   double milliseconds = 0;
   double tokens = 0;
   for (const ExampleOutcome& outcome : outcomes) {
@@ -82,14 +83,16 @@ ExamplesResult summarise_examples(const std::string& rule, std::span<const Examp
       level.level = number;
       level.examples += 1;
       level.right += outcome.right ? 1 : 0;
+      right[number].push_back(outcome.right ? 1 : 0);
       level.loops_per_token += outcome.answer_loops / outcome.answer_tokens;
     }
     milliseconds += outcome.milliseconds;
     tokens += outcome.tokens;
   }
-  ExamplesResult result{rule, {}, milliseconds / tokens};
+  ExamplesResult result{rule, {}, milliseconds / tokens, {}};
   for (auto& [number, level] : levels) {
     level.loops_per_token /= static_cast<double>(level.examples);
+    level.accuracy = Bootstrap(right[number].size()).ratio(right[number], std::vector<double>(right[number].size(), 1));
     result.levels.push_back(level);
   }
   std::rotate(result.levels.begin(), result.levels.begin() + 1, result.levels.end());  // "all" stands last
@@ -112,7 +115,17 @@ std::vector<ExamplesResult> evaluate_examples(const Model& model, const Tokenize
            {0, static_cast<std::int64_t>(examples.size())});
 
   std::vector<ExamplesResult> results;
-  for (std::size_t r = 0; r < rules.size(); ++r) results.push_back(summarise_examples(rules[r].text, outcomes[r]));
+  const Bootstrap bootstrap(examples.size());
+  const std::vector<double> ones(examples.size(), 1);
+  const auto right_of = [](const std::vector<ExampleOutcome>& all) {
+    std::vector<double> right;
+    for (const ExampleOutcome& outcome : all) right.push_back(outcome.right ? 1 : 0);
+    return right;
+  };
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    results.push_back(summarise_examples(rules[r].text, outcomes[r]));
+    results.back().accuracy_minus_first = bootstrap.difference(right_of(outcomes[r]), right_of(outcomes.front()), ones);
+  }
   return results;
 }
 

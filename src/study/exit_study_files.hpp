@@ -9,11 +9,6 @@
 
 namespace gyre {
 
-/// A number with its interval and its units.
-nlohmann::json estimate_json(const Estimate& estimate);
-/// And on which side of 0 it lies: below, above, unclear.
-nlohmann::json difference_json(const Estimate& difference);
-
 /// A study of one checkpoint: constants, fronts with every point beside its controls, oracles. Costs are nats/token, or
 /// shares; differences are trial − control, with 95 % intervals of the paired bootstrap over units.
 nlohmann::json exit_study_json(const ExitStudy& study);

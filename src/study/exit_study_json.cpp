@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "study/exit_study_files.hpp"
+#include "study/statistics_json.hpp"
 
 namespace gyre {
 namespace {
@@ -130,18 +131,6 @@ class Writer {
 };
 
 }  // namespace
-
-nlohmann::json estimate_json(const Estimate& estimate) {
-  return {{"value", estimate.value},
-          {"interval_95", {estimate.interval.low, estimate.interval.high}},
-          {"units", estimate.units}};
-}
-
-nlohmann::json difference_json(const Estimate& difference) {
-  nlohmann::json json = estimate_json(difference);
-  json["side_of_0"] = name_of(side_of(difference, 0));
-  return json;
-}
 
 nlohmann::json exit_study_json(const ExitStudy& study) {
   const Writer writer(study);

@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "engine/probabilities.hpp"
-#include "study/statistics.hpp"
 
 namespace gyre {
 
@@ -39,10 +38,12 @@ void ScoreSums::compare(std::int32_t target, std::span<const float> log_referenc
 TextScore score_of(std::span<const ScoreSums> windows) {
   ScoreSums all;
   std::vector<double> losses;
+  std::vector<double> references;
   std::vector<double> tokens;
   for (const ScoreSums& window : windows) {
     if (window.tokens == 0) continue;  // it says nothing, and a resample of nothing else has no ratio
     losses.push_back(window.cross_entropy);
+    references.push_back(window.reference_cross_entropy);
     tokens.push_back(static_cast<double>(window.tokens));
     all.tokens += window.tokens;
     all.cross_entropy += window.cross_entropy;
@@ -53,7 +54,8 @@ TextScore score_of(std::span<const ScoreSums> windows) {
     all.same_choice += window.same_choice;
   }
   const auto count = static_cast<double>(all.tokens);
-  const Interval interval = bootstrap_ratio(losses, tokens);
+  const Bootstrap bootstrap(tokens.size());
+  const Interval interval = bootstrap.ratio(losses, tokens).interval;
   TextScore score;
   score.tokens = all.tokens;
   score.cross_entropy = all.cross_entropy / count;
@@ -65,6 +67,7 @@ TextScore score_of(std::span<const ScoreSums> windows) {
   score.kl = all.kl / count;
   score.reference_cross_entropy = all.reference_cross_entropy / count;
   score.same_choice = static_cast<double>(all.same_choice) / count;
+  score.rise = bootstrap.difference(losses, references, tokens);
   return score;
 }
 

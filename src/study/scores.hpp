@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "study/statistics.hpp"
+
 namespace gyre {
 
 /// log_softmax of the logits that predict token number `place` of what is measured. Throws Error naming it when they
@@ -41,6 +43,7 @@ struct TextScore {
   double kl = 0;                       ///< nats/token
   double reference_cross_entropy = 0;  ///< nats/token
   double same_choice = 0;              ///< share of positions
+  Estimate rise;                       ///< of the cross-entropy over the reference's, paired window by window
 };
 TextScore score_of(std::span<const ScoreSums> windows);
 

@@ -156,10 +156,11 @@ TEST_F(Measure, TheTableOfEvalShowsWhatItsJsonSays) {
   const std::vector<std::string> flags = {"--exit", "fixed:loops=2/1"};
   const nlohmann::json row = eval(flags)["rows"][0];
   const std::string table = eval_text(flags);
-  EXPECT_EQ(words_of(table, 1), (std::vector<std::string>{"exit", "CE", "nats", "95", "%", "interval", "ppl", "bits/B",
-                                                          "KL", "full", "loops/token", "ms/token"}));
+  EXPECT_EQ(words_of(table, 1),
+            (std::vector<std::string>{"exit", "CE", "nats", "95", "%", "interval", "ppl", "bits/B", "KL", "full",
+                                      "loops/token", "ms/token", "CE", "minus", "full", "depth"}));
   const std::vector<std::string> words = words_of(table, 2);
-  ASSERT_EQ(words.size(), 8U);
+  ASSERT_EQ(words.size(), 11U);
   const auto shown = [](const nlohmann::json& number, int digits) {
     return fmt::format("{:.{}f}", number.get<double>(), digits);
   };
@@ -170,6 +171,11 @@ TEST_F(Measure, TheTableOfEvalShowsWhatItsJsonSays) {
   EXPECT_EQ(words[4], shown(row["bits_per_byte"], 4));
   EXPECT_EQ(words[5], shown(row["kl_to_full_depth_nats_per_token"], 5));
   EXPECT_EQ(words[6], "3.000");
+  const nlohmann::json& rise = row["rise_over_full_depth"];
+  EXPECT_EQ(words[8], fmt::format("{:+.4f}", rise["value"].get<double>()));
+  EXPECT_EQ(words[9], fmt::format("({:+.4f}", rise["interval_95"][0].get<double>()));
+  EXPECT_EQ(words[10], fmt::format("{:+.4f})", rise["interval_95"][1].get<double>()));
+  EXPECT_TRUE(eval({"--exit", "prefill"})["rows"][0]["rise_over_full_depth"].is_null());
 }
 
 TEST_F(Measure, DepthsAreToldWithTheirReference) {
@@ -225,7 +231,7 @@ TEST_F(Measure, AccuracyIsTheShareOfRightAnswers) {
   EXPECT_EQ(levels[0]["level"], 3);
   EXPECT_EQ(levels[0]["accuracy"], 0.25);
   EXPECT_EQ(levels[0]["examples"], 4);
-  EXPECT_EQ(words_of(output(flags), 2), (std::vector<std::string>{"3", "4", "25.0", "7.00"}));
+  EXPECT_EQ(words_of(output(flags), 2), (std::vector<std::string>{"3", "4", "25.0", "0.0-75.0", "7.00"}));
 }
 
 TEST_F(Measure, EvalScoresThePartAskedFor) {

@@ -375,6 +375,10 @@ TEST(SummariseExamples, ByHand) {
   EXPECT_EQ(result.levels[2].level, -1);
   EXPECT_EQ(result.levels[2].examples, 3);
   EXPECT_EQ(result.levels[2].right, 1);
+  EXPECT_DOUBLE_EQ(result.levels[2].accuracy.value, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(result.levels[2].accuracy.interval.low, 0);   // 8 of 27 resamples have none
+  EXPECT_DOUBLE_EQ(result.levels[2].accuracy.interval.high, 1);  // and 1 of 27 three
+  EXPECT_TRUE(std::isnan(result.levels[0].accuracy.interval.low));
   EXPECT_DOUBLE_EQ(result.levels[2].loops_per_token, 4);
 }
 

@@ -74,6 +74,10 @@ TEST(ScoreOf, IsByTokenAndNotByWindow) {
   // Resamples of the two are both a, one of each, or both b: 2, 1.75 or 1.
   EXPECT_DOUBLE_EQ(score.cross_entropy_low, 1);
   EXPECT_DOUBLE_EQ(score.cross_entropy_high, 2);
+  // Half a nat a token more than the reference, in both windows alike.
+  EXPECT_DOUBLE_EQ(score.rise.value, 0.5);
+  EXPECT_DOUBLE_EQ(score.rise.interval.low, 0.5);
+  EXPECT_DOUBLE_EQ(score.rise.interval.high, 0.5);
 }
 
 TEST(ScoreOf, HasTheIntervalOfItsWindows) {
