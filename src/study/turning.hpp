@@ -34,7 +34,7 @@ struct RandomPaths {
   Directions directions = Directions::uniform;
   std::size_t dimension = 0;  ///< of the space that they are drawn in
   std::uint64_t seed = 0;
-  int count = 8;
+  int count = 4;
 };
 
 /// What share() such paths have on average, each in the plane of its own two main directions: what a path must surpass
