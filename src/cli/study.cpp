@@ -137,10 +137,12 @@ StudySubject subject_of(const Request& request, const Model& model, const Tokeni
   return subject;
 }
 
-void print_findings(const ModelSpec& spec, const std::vector<StudiedCheckpoint>& checkpoints) {
-  for (const Finding& finding : findings_of(spec, checkpoints)) {
-    fmt::print("{} — {}\n  paper: {}\n  here:  {}\n", finding.title, name_of(finding.verdict), finding.paper,
-               finding.here);
+/// As study_json() tells them.
+void print_findings(const nlohmann::json& findings) {
+  for (const nlohmann::json& finding : findings) {
+    fmt::print("{} — {}\n  paper: {}\n  here:  {}\n", finding["title"].get<std::string>(),
+               finding["verdict"].get<std::string>(), finding["paper"].get<std::string>(),
+               finding["here"].get<std::string>());
   }
 }
 
@@ -164,7 +166,7 @@ void run(const Request& request) {
   data["measures"] = token_measures_json(checkpoints);
   write_text_atomically(files.data, data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   if (request.run.json) return print_json(study);
-  print_findings(first.spec(), checkpoints);
+  print_findings(study["findings"]);
   fmt::print("\npage {}\ndata {}\n", files.page.string(), files.data.string());
 }
 

@@ -5,9 +5,11 @@
 #include <limits>
 #include <numeric>
 
+#include "base/random.hpp"
 #include "engine/probabilities.hpp"
 #include "study/principal_plane.hpp"
 #include "study/scores.hpp"
+#include "study/turning.hpp"
 #include "study/windows.hpp"
 
 namespace gyre {
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::size_t kLensRows = 32;  ///< positions decoded at once, so that large vocabularies fit in memory
 constexpr double kTiny = std::numeric_limits<float>::min();
+constexpr std::size_t kTurnSample = 512;  ///< tokens at most whose paths are held against random ones
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// States of one group for one window: [loop 0 … K][n · hidden].
@@ -95,6 +98,45 @@ std::vector<GroupStates> states_of_window(Engine& engine, std::span<const std::i
     logits.insert(logits.end(), out.begin(), out.end());
   }
   return groups;
+}
+
+/// Of the path of the token that is `number` of all those measured.
+void add_turns(std::span<const std::span<const float>> path, std::size_t number, std::uint64_t seed,
+               GroupMeasures& measures) {
+  TurnMeasures& turns = measures.turns;
+  const Turning turning = turning_of(path.subspan(1));
+  std::vector<double> lengths;
+  std::vector<double> cosines;
+  for (std::size_t k = 1; k < measures.loops.size(); ++k) {
+    lengths.push_back(measures.loops[k].step[number]);
+    if (k > 1) cosines.push_back(measures.loops[k].cosine[number]);
+  }
+  RandomPaths random{RandomPaths::Directions::uniform, path.front().size(), seed};
+  const bool turns_at_all = std::isfinite(turning.share());
+  turns.share.push_back(turning.share());
+  turns.winding.push_back(turns_at_all ? std::abs(turning.winding) : kUndefined);
+  turns.random_share.push_back(turns_at_all ? random_share(lengths, cosines, random) : kUndefined);
+  random.directions = RandomPaths::Directions::same_angles;
+  turns.smooth_share.push_back(turns_at_all ? random_share(lengths, cosines, random) : kUndefined);
+}
+
+/// How the paths of every `stride`-th of all scored positions turn, of which the window's first is number `first`.
+void measure_turns(const std::vector<GroupStates>& groups, const Window& window, std::size_t hidden, std::size_t first,
+                   std::size_t stride, GroupMeasures& measures) {
+  const GroupStates& states = groups[static_cast<std::size_t>(measures.group)];
+  for (std::size_t t = window.first; t < window.inputs().size(); ++t) {
+    const std::size_t number = first + t - window.first;
+    if (number % stride != 0) {
+      for (auto* values : {&measures.turns.share, &measures.turns.random_share, &measures.turns.smooth_share,
+                           &measures.turns.winding}) {
+        values->push_back(kUndefined);
+      }
+      continue;
+    }
+    std::vector<std::span<const float>> path;
+    for (const std::vector<float>& loop : states) path.push_back(row(loop, t, hidden));
+    add_turns(path, number, combine_seeds(number, static_cast<std::uint64_t>(measures.group)), measures);
+  }
 }
 
 /// The steps of a window's scored positions, and their drift into the next group.
@@ -202,16 +244,21 @@ Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const Dy
   Lens lens(engine, hidden);
   Dynamics dynamics;
   for (const int group : model.spec().looped_groups()) {
-    dynamics.groups.push_back({group, {}, {}});
+    dynamics.groups.push_back({.group = group, .loops = {}, .turns = {}, .drift_to_loop = {}});
     dynamics.groups.back().loops.resize(static_cast<std::size_t>(options.loops[static_cast<std::size_t>(group)]));
   }
-  for (const Window& window : windows) {
+  std::size_t scored = 0;
+  for (const Window& window : windows) scored += window.scored();
+  const std::size_t stride = (scored + kTurnSample - 1) / kTurnSample;
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    const Window& window = windows[w];
     options.stop.check();
     std::vector<float> logits;
     const std::vector<GroupStates> states = states_of_window(engine, window.inputs(), options, logits);
     dynamics.cross_entropy += sum_of_losses(logits, window);
     for (GroupMeasures& measures : dynamics.groups) {
       measure_steps(states, window, hidden, measures);
+      measure_turns(states, window, hidden, dynamics.inputs.size(), stride, measures);
       lens.measure(states[static_cast<std::size_t>(measures.group)], window, measures);
     }
     for (const int position : options.trajectory_positions) {
@@ -221,6 +268,7 @@ Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const Dy
     }
     const auto measured = window.inputs().subspan(window.first);
     dynamics.inputs.insert(dynamics.inputs.end(), measured.begin(), measured.end());
+    dynamics.windows.insert(dynamics.windows.end(), measured.size(), w);
     dynamics.tokens += static_cast<std::int64_t>(measured.size());
     if (progress) progress(dynamics.tokens);
   }

@@ -37,9 +37,20 @@ void add_steps(std::span<const std::span<const float>> states, std::span<LoopMea
 /// there were none of any length.
 double drift_ratio(std::span<const float> end, std::span<const float> next, std::span<const double> steps);
 
+/// How the path of a token's states after loops 1 … K of one group turns in the plane of their two main directions (see
+/// turning.hpp), one number a token: NaN of those that are not in the sample. The first pass is not part of the path:
+/// it is the hand-off into the group. Undefined (NaN) under four loops.
+struct TurnMeasures {
+  std::vector<double> share;         ///< of turns that go the commoner way
+  std::vector<double> random_share;  ///< the same of random paths with steps of the same lengths
+  std::vector<double> smooth_share;  ///< and with the same angles between consecutive steps
+  std::vector<double> winding;       ///< in full turns, whichever way
+};
+
 struct GroupMeasures {
   int group = 0;
   std::vector<LoopMeasures> loops;
+  TurnMeasures turns;
   /// Drift-to-loop ratio (Eq. 2) per token: ‖x_{g+1} after its first pass − x_g at its end‖ / mean step norm of g.
   /// Empty for the last group.
   std::vector<double> drift_to_loop;
@@ -85,6 +96,7 @@ struct Dynamics {
   double cross_entropy = 0;  ///< of the model's output at full depth, nats/token
   std::int64_t tokens = 0;
   std::vector<std::int32_t> inputs;  ///< what stood at each measured position
+  std::vector<std::size_t> windows;  ///< the window that it is of, from 0
 };
 
 /// Runs the text through the model at full depth, window by window, and measures every looped group at every position

@@ -46,6 +46,32 @@ std::string_view name_of(Side side) {
   return "unclear";
 }
 
+MedianOfUnits::MedianOfUnits(std::span<const std::vector<double>> values) {
+  for (std::size_t unit = 0; unit < values.size(); ++unit) {
+    sizes_.push_back(static_cast<double>(values[unit].size()));
+    for (const double value : values[unit]) sorted_.emplace_back(value, unit);
+  }
+  std::sort(sorted_.begin(), sorted_.end());
+}
+
+double MedianOfUnits::operator()(std::span<const double> times) const {
+  const double all = std::inner_product(times.begin(), times.end(), sizes_.begin(), 0.0);
+  // The two in the middle of the resample, which are one where their number is odd.
+  const std::array<double, 2> places = {std::floor((all - 1) / 2), std::ceil((all - 1) / 2)};
+  double sum = 0;
+  std::size_t found = 0;
+  double before = 0;
+  for (const auto& [value, unit] : sorted_) {
+    before += times[unit];
+    while (found < 2 && before > places[found]) {
+      sum += value;
+      ++found;
+    }
+    if (found == 2) return sum / 2;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
 Bootstrap::Bootstrap(std::size_t units, std::uint64_t seed, int resamples) : units_(units) {
   if (units < 2) return;
   Random random(seed);
@@ -87,31 +113,7 @@ Estimate Bootstrap::difference(std::span<const double> a, std::span<const double
 }
 
 Estimate Bootstrap::median(std::span<const std::vector<double>> values) const {
-  std::vector<std::pair<double, std::size_t>> sorted;  // with the unit of each
-  for (std::size_t unit = 0; unit < values.size(); ++unit) {
-    for (const double value : values[unit]) sorted.emplace_back(value, unit);
-  }
-  std::sort(sorted.begin(), sorted.end());
-  return of([&](std::span<const double> times) {
-    double all = 0;
-    for (std::size_t unit = 0; unit < values.size(); ++unit) {
-      all += times[unit] * static_cast<double>(values[unit].size());
-    }
-    // The two in the middle of the resample, which are one where their number is odd.
-    const std::array<double, 2> places = {std::floor((all - 1) / 2), std::ceil((all - 1) / 2)};
-    double sum = 0;
-    std::size_t found = 0;
-    double before = 0;
-    for (const auto& [value, unit] : sorted) {
-      before += times[unit];
-      while (found < 2 && before > places[found]) {
-        sum += value;
-        ++found;
-      }
-      if (found == 2) return sum / 2;
-    }
-    return std::numeric_limits<double>::quiet_NaN();
-  });
+  return of([median = MedianOfUnits(values)](std::span<const double> times) { return median(times); });
 }
 
 Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators, std::uint64_t seed) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gyre {
@@ -43,6 +44,18 @@ std::string_view name_of(Side side);
 inline constexpr int kResamples = 1000;
 /// The same for every interval, so that a result is the same whenever it is computed.
 inline constexpr std::uint64_t kResamplingSeed = 1;
+
+/// The median over all values of all units, of which each is taken so many times.
+class MedianOfUnits {
+ public:
+  explicit MedianOfUnits(std::span<const std::vector<double>> values);
+  /// NaN when nothing is taken.
+  double operator()(std::span<const double> times) const;
+
+ private:
+  std::vector<double> sizes_;                           ///< values a unit
+  std::vector<std::pair<double, std::size_t>> sorted_;  ///< values with their units
+};
 
 /// Resamples of exchangeable units (documents, windows, examples; tokens are none, for they depend on one another),
 /// drawn once: statistics by the same resamples are paired, and so are their differences.

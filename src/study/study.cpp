@@ -140,10 +140,15 @@ nlohmann::json evidence_json(const std::vector<Evidence>& evidence) {
   nlohmann::json json = nlohmann::json::array();
   for (const Evidence& one : evidence) {
     json.push_back({{"group", one.group},
+                    {"verdict", name_of(one.verdict())},
                     {"value", rounded(one.value)},
+                    {"interval", {rounded(one.interval.low), rounded(one.interval.high)}},
                     {one.beyond ? "more_than" : "least", rounded(one.least)},
                     {"most", rounded(one.most)},
-                    {"tokens", one.tokens}});
+                    {"tokens", one.tokens},
+                    {"windows", one.windows},
+                    {"decidable", one.decidable}});
+    for (const auto& [name, value] : one.beside) json.back()[name] = rounded(value);
   }
   return json;
 }

@@ -5,7 +5,8 @@ const {load} = require('./scripts.js');
 
 const data = load(['data.js'], [
   'number', 'tickNumber', 'integer', 'signed', 'tickSigned', 'percent', 'tickPercent', 'nats', 'times', 'arrow',
-  'plural', 'middle', 'valuesOfDistribution', 'range', 'distributionRows', 'visibleText', 'sentence', 'isNumber',
+  'plural', 'middle', 'valuesOfDistribution', 'range', 'distributionRows', 'visibleText', 'sentence', 'isNumber', 'estimateText',
+  'boundsText',
 ]);
 
 test('numbers have three significant digits', () => {
@@ -66,4 +67,14 @@ test('white space of tokens can be seen, sentences end', () => {
   assert.strictEqual(data.sentence(' It holds '), 'It holds.');
   assert.strictEqual(data.sentence('Does it?'), 'Does it?');
   assert.strictEqual(data.sentence(''), '');
+});
+
+test('a value with its interval, and where it has to lie', () => {
+  assert.strictEqual(data.estimateText(0.37, [0.361, 0.377]), '0.370 (0.361 to 0.377)');
+  assert.strictEqual(data.estimateText(0.37, [null, null]), '0.370');
+  assert.strictEqual(data.estimateText(-0.5, [-0.75, 0.25], data.signed), '−0.50 (−0.75 to +0.25)');
+  assert.strictEqual(data.boundsText({least: null, most: 0.5}), 'at most 0.5');
+  assert.strictEqual(data.boundsText({least: 2, most: null}), 'at least 2');
+  assert.strictEqual(data.boundsText({more_than: 0, most: null}), 'more than 0');
+  assert.strictEqual(data.boundsText({least: 0.4, most: 0.75}), '0.4 to 0.75');
 });

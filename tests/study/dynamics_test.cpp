@@ -8,8 +8,10 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "base/random.hpp"
 #include "engine/probabilities.hpp"
 #include "model_folder.hpp"
+#include "study/turning.hpp"
 
 namespace gyre {
 namespace {
@@ -109,6 +111,49 @@ TEST_F(DynamicsOfASmallModel, MeasuresAreWhatTheStatesSay) {
     EXPECT_EQ(measures.loops.back().lens_kl[kToken], 0);
     const double drift = length(minus(states.at({g + 1, 1}), states.at({g, loops})));
     EXPECT_NEAR(measures.drift_to_loop[kToken], drift / (steps / loops), 1e-4);
+  }
+}
+
+TEST_F(DynamicsOfASmallModel, EveryTokenKnowsItsWindow) {
+  EXPECT_EQ(measure_dynamics(model_, {{tokens_}, {}}, options_).windows,
+            (std::vector<std::size_t>{0, 0, 0, 0, 0, 0, 1, 1, 1, 1}));
+}
+
+TEST_F(DynamicsOfASmallModel, TurnsAreOfTheGroupsOwnStatesBehindTheHandOff) {
+  const Dynamics dynamics = measure_dynamics(model_, {{tokens_}, {}}, options_);
+  constexpr std::size_t kToken = 8;
+  const auto states = trace(std::span(tokens_).subspan(6, 4), 2);
+  const TurnMeasures& turns = dynamics.groups[0].turns;
+  std::vector<std::vector<float>> own;
+  for (int k = 1; k <= 4; ++k) own.emplace_back(states.at({1, k}).begin(), states.at({1, k}).end());
+  const std::vector<std::span<const float>> path(own.begin(), own.end());
+  const Turning expected = turning_of(path);
+  ASSERT_EQ(turns.share.size(), 10U);
+  EXPECT_EQ(expected.places, 2);
+  EXPECT_EQ(turns.share[kToken], expected.share());
+  EXPECT_NEAR(turns.winding[kToken], std::abs(expected.winding), 1e-3);
+  // Random paths have the lengths of the last three steps, and the angles between them.
+  std::vector<double> lengths;
+  for (std::size_t k = 1; k < 4; ++k) lengths.push_back(dynamics.groups[0].loops[k].step[kToken]);
+  const std::vector<double> cosines = {dynamics.groups[0].loops[2].cosine[kToken],
+                                       dynamics.groups[0].loops[3].cosine[kToken]};
+  RandomPaths random{RandomPaths::Directions::uniform, 16, combine_seeds(kToken, 1)};
+  EXPECT_EQ(turns.random_share[kToken], random_share(lengths, cosines, random));
+  random.directions = RandomPaths::Directions::same_angles;
+  EXPECT_EQ(turns.smooth_share[kToken], random_share(lengths, cosines, random));
+  // Three loops make two steps behind the hand-off, and one turn says nothing.
+  for (const double share : dynamics.groups[1].turns.share) EXPECT_TRUE(std::isnan(share));
+}
+
+TEST_F(DynamicsOfASmallModel, OfManyTokensAFixedSampleIsHeldAgainstRandomPaths) {
+  std::vector<std::int32_t> many;
+  for (int i = 0; i < 1101; ++i) many.push_back(tokens_[static_cast<std::size_t>(i) % tokens_.size()]);
+  options_.window = 24;
+  const TurnMeasures turns = measure_dynamics(model_, {{many}, {}}, options_).groups[0].turns;
+  ASSERT_EQ(turns.share.size(), 1100U);
+  for (std::size_t t = 0; t < turns.share.size(); ++t) {
+    EXPECT_EQ(std::isfinite(turns.share[t]), t % 3 == 0) << t;
+    EXPECT_EQ(std::isfinite(turns.random_share[t]), t % 3 == 0) << t;
   }
 }
 

@@ -136,13 +136,30 @@ TEST_F(StudyJson, MeasuresOfTokensAreRoundedToFiveDigits) {
 
 TEST(FindingsJson, SaysVerdictEvidenceAndThresholds) {
   Finding finding{"id", "title", "paper", "here", {}, Verdict::does_not_hold};
-  finding.evidence = {{.group = "a", .value = 0.25, .most = 0.5, .tokens = 9},
-                      {.group = "b", .value = 1, .least = 0, .beyond = true, .tokens = 3}};
+  finding.evidence = {{.group = "a", .value = 0.25, .interval = {0.125, 0.375}, .most = 0.5, .tokens = 9, .windows = 7},
+                      {.group = "b",
+                       .value = 1,
+                       .least = 0,
+                       .beyond = true,
+                       .tokens = 3,
+                       .decidable = false,
+                       .beside = {{"null", 0.75}}}};
   const nlohmann::json json = findings_json({finding})[0];
   EXPECT_EQ(json["holds"], false);
   EXPECT_EQ(json["verdict"], "does not hold");
-  EXPECT_EQ(json["evidence"][0],
-            nlohmann::json({{"group", "a"}, {"value", 0.25}, {"least", nullptr}, {"most", 0.5}, {"tokens", 9}}));
+  EXPECT_EQ(json["evidence"][0], nlohmann::json({{"group", "a"},
+                                                 {"verdict", "holds"},
+                                                 {"value", 0.25},
+                                                 {"interval", {0.125, 0.375}},
+                                                 {"least", nullptr},
+                                                 {"most", 0.5},
+                                                 {"tokens", 9},
+                                                 {"windows", 7},
+                                                 {"decidable", true}}));
+  EXPECT_EQ(json["evidence"][1]["verdict"], "unclear");
+  EXPECT_EQ(json["evidence"][1]["interval"], nlohmann::json({nullptr, nullptr}));
+  EXPECT_EQ(json["evidence"][1]["decidable"], false);
+  EXPECT_EQ(json["evidence"][1]["null"], 0.75);
   EXPECT_EQ(json["evidence"][1]["more_than"], 0);
   finding.verdict = Verdict::unclear;
   EXPECT_TRUE(findings_json({finding})[0]["holds"].is_null());

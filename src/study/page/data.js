@@ -86,3 +86,15 @@ function distributionRows(distribution, format) {
     ['mean', format(distribution.mean)],
   ];
 }
+
+/** A value with its interval, e.g. "0.370 (0.361 to 0.377)". */
+function estimateText(value, [low, high], format = number) {
+  return isNumber(low) && isNumber(high) ? `${format(value)} (${format(low)} to ${format(high)})` : format(value);
+}
+
+/** Where a value has to lie: "at most 0.5", "at least 2", "more than 0", "0.4 to 0.75". */
+function boundsText({least, more_than: beyond, most}) {
+  if (isNumber(least) && isNumber(most)) return `${tickNumber(least)} to ${tickNumber(most)}`;
+  if (isNumber(beyond)) return 'more than ' + tickNumber(beyond);
+  return isNumber(least) ? 'at least ' + tickNumber(least) : 'at most ' + tickNumber(most);
+}

@@ -115,11 +115,12 @@ function renderBar() {
   d3.selectAll('#toggles button').attr('aria-pressed', group => !state.hidden.has(group.index));
 }
 
-function verdictOf({holds}) {
-  if (holds === true) return {label: '✓ Holds here', colour: 'var(--holds)'};
-  if (holds === false) return {label: '✗ Does not hold here', colour: 'var(--fails)'};
-  return {label: '○ Not decided by these data', colour: 'var(--open)'};
-}
+const VERDICTS = {
+  'holds': {mark: '✓', label: '✓ Holds here', colour: 'var(--holds)'},
+  'does not hold': {mark: '✗', label: '✗ Does not hold here', colour: 'var(--fails)'},
+  'unclear': {mark: '○', label: '○ Unclear from these data', colour: 'var(--open)'},
+};
+const verdictOf = ({verdict}) => VERDICTS[verdict] || VERDICTS.unclear;
 
 function buildFindings() {
   const section = d3.select('#main').append('section').attr('id', 'findings');
@@ -129,8 +130,8 @@ function buildFindings() {
   const failing = findings.filter(({holds}) => holds === false).length;
   const undecided = findings.length - holding - failing;
   section.append('p').text(`Of ${plural(findings.length, 'statement')} tested on this model: ` +
-    `${holding} confirmed, ${failing} not confirmed, ${undecided} not decided by these data. ` +
-    'The sentences are fixed; the numbers below them follow the selected checkpoint.');
+    `${holding} confirmed, ${failing} not confirmed, ${undecided} unclear from these data. ` +
+    'Sentences and evidence are of the last checkpoint; the last table of a card follows the selected one.');
   section.append('div').attr('class', 'cards').selectAll('article').data(findings).join('article').attr('class', 'card')
     .each(function (entry) {
       appendCard(d3.select(this), entry);
@@ -145,11 +146,24 @@ function appendCard(card, entry) {
   card.append('h3').text(entry.title || entry.id);
   appendLabelled(card.append('p'), 'Paper', sentence(entry.paper));
   if (entry.here) appendLabelled(card.append('p'), 'This model', sentence(entry.here));
+  appendNumbersTable(card, evidenceOf(entry));
   card.append('div').attr('class', 'card-numbers');
   if (figure) {
     card.append('p').attr('class', 'more').append('a').attr('href', '#' + figure.id)
       .text(`Figure ${figureNumber(figure)}`);
   }
+}
+
+function evidenceOf(entry) {
+  const evidence = entry.evidence || [];
+  const least = d3.min(evidence, ({windows}) => windows);
+  return {
+    label: `Evidence: value (95 % interval over ${plural(least, 'window')}), and where it has to lie`,
+    rows: evidence.map(one => ({
+      group: loopedGroups.find(({name}) => name === one.group) || {name: one.group, order: 0},
+      value: `${verdictOf(one).mark} ${estimateText(one.value, one.interval)}; ${boundsText(one)}`,
+    })),
+  };
 }
 
 function renderCardNumbers() {

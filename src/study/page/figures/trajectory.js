@@ -197,7 +197,8 @@ function varianceCaveat() {
   const shares = ((currentTrajectory() || {}).explained_variance || []).filter(isNumber);
   const stated = shares.length ? `The two components hold ${percent(d3.sum(shares))} of the variance of this path. ` : '';
   return stated +
-    'A projection on two dimensions loses geometry: lengths and angles in this figure are not those of the full space.';
+    'A projection on two dimensions loses geometry: lengths and angles in this figure are not those of the full space. ' +
+    'The turns of the finding are counted over many tokens, each in the plane of its own states inside one group.';
 }
 
 const trajectoryFigure = {

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "study/statistics.hpp"
+
+namespace gyre {
+
+enum class Verdict : std::uint8_t { holds, does_not_hold, unclear };
+std::string_view name_of(Verdict verdict);
+
+/// Fewer windows cannot speak at 95 %: that all of n go one way has a chance of 2^(1−n) when there is nothing to it.
+inline constexpr std::size_t kFewestWindows = 6;
+
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+/// One number that speaks for or against a claim, or for neither.
+struct Evidence {
+  std::string group;
+  double value = 0;
+  Interval interval = {kUnknown, kUnknown};                 ///< 95 %, resampling windows; NaN where unknown
+  double least = -std::numeric_limits<double>::infinity();  ///< the claim holds from here
+  double most = std::numeric_limits<double>::infinity();    ///< to here, both ends included
+  bool beyond = false;                                      ///< the lower end is not included
+  std::int64_t tokens = 0;                                  ///< behind the value
+  std::size_t windows = 0;                                  ///< that the tokens are of
+  bool decidable = true;                                    ///< whether any value would have told something
+  std::vector<std::pair<std::string, double>> beside = {};  ///< what else tells of the value, by name
+
+  /// Holds when all of the interval lies within the bounds, does not hold when all of it lies outside on one side.
+  /// Unclear when it crosses a bound or is not known, where nothing is decidable, or with fewer than kFewestWindows
+  /// windows.
+  [[nodiscard]] Verdict verdict() const;
+};
+
+/// A claim about every group fails with one of them; it holds when it does for all evidence, and is unclear without any
+/// and otherwise.
+Verdict verdict_of(std::span<const Evidence> evidence);
+
+}  // namespace gyre
