@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gyre {
+
+/// Directions carried along a path: `count` columns of `size` numbers, one after the other.
+class Directions {
+ public:
+  /// Orthonormal, drawn from `seed`. Of a space of fewer dimensions than `count` there are as many as it has.
+  Directions(std::size_t size, std::size_t count, std::uint64_t seed);
+
+  [[nodiscard]] std::size_t count() const { return size_ == 0 ? 0 : values_.size() / size_; }
+  [[nodiscard]] std::span<double> column(std::size_t j) { return std::span(values_).subspan(j * size_, size_); }
+
+  /// Makes the columns orthonormal again, the first keeping its direction (QR by Gram and Schmidt, twice). Returns
+  /// log R_jj: by how much each grew. −∞ for one that was in the span of those before it; it is drawn anew.
+  std::vector<double> orthonormalise();
+
+ private:
+  std::size_t size_;
+  std::vector<double> values_;
+  std::uint64_t seed_;
+  std::uint64_t drawn_ = 0;
+};
+
+/// What a Jacobian [n, n], row-major, does to lengths.
+struct JacobianNorms {
+  double largest = 0;          ///< singular value: the most a small difference grows in one loop
+  double spectral_radius = 0;  ///< |eigenvalue| of the largest: the rate at which it would grow or shrink in many
+};
+JacobianNorms jacobian_norms(std::span<const double> jacobian, std::size_t n);
+
+}  // namespace gyre
