@@ -200,10 +200,9 @@ void add_study(CLI::App& program) {
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);
   command->remove_option(command->get_option("--model"));  // several here, or folders of them
-  command->add_option("-m,--model", request->models, "Model folder, or a folder of checkpoints; several make a series")
-      ->required();
+  command->add_option("-m,--model", request->models,
+                      "Model folder, or a folder of checkpoints; several make a series (needed)");
   add_text_options(*command, request->text);
-  command->get_option("--text")->required();
   command->add_option("--tokens", request->tokens, "Tokens to measure")
       ->check(whole_number(2, 1 << 24))
       ->capture_default_str();
@@ -221,7 +220,14 @@ void add_study(CLI::App& program) {
       "Examples:\n"
       "  gyre study -m models/shakespeare --text input.txt --split validation --out study.html\n"
       "  gyre study -m runs/shakespeare/checkpoints --text input.txt --split validation --loops 8");
-  command->callback([request] { run(*request); });
+  command->callback([request, command] {
+    if (!command->get_subcommands().empty()) return;
+    for (const char* needed : {"--model", "--text"}) {
+      if (command->count(needed) == 0) throw CLI::RequiredError(needed);
+    }
+    run(*request);
+  });
+  command->require_subcommand(0, 1);
 }
 
 }  // namespace gyre::cli

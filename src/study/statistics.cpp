@@ -1,8 +1,11 @@
 #include "study/statistics.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "base/random.hpp"
 
@@ -25,22 +28,94 @@ Spread spread_of(std::vector<double> values) {
   return {mean, quantile(values, 0.1), quantile(values, 0.5), quantile(values, 0.9)};
 }
 
-Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators, std::uint64_t seed) {
-  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-  if (numerators.size() < 2) return {kUnknown, kUnknown};
+Side side_of(const Estimate& estimate, double threshold) {
+  if (estimate.interval.low > threshold) return Side::above;
+  if (estimate.interval.high < threshold) return Side::below;
+  return Side::unclear;
+}
+
+std::string_view name_of(Side side) {
+  switch (side) {
+    case Side::below:
+      return "below";
+    case Side::above:
+      return "above";
+    case Side::unclear:
+      break;
+  }
+  return "unclear";
+}
+
+Bootstrap::Bootstrap(std::size_t units, std::uint64_t seed, int resamples) : units_(units) {
+  if (units < 2) return;
   Random random(seed);
-  std::vector<double> ratios;
-  for (int i = 0; i < kResamples; ++i) {
+  for (int i = 0; i < resamples; ++i) {
+    std::vector<double>& times = times_.emplace_back(units, 0.0);
+    for (std::size_t j = 0; j < units; ++j) times[random.below(units)] += 1;
+  }
+}
+
+Estimate Bootstrap::of(const Statistic& statistic) const {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  Estimate estimate{statistic(std::vector<double>(units_, 1.0)), {kUnknown, kUnknown}, units_};
+  std::vector<double> values;
+  for (const std::vector<double>& times : times_) {
+    const double value = statistic(times);
+    if (std::isfinite(value)) values.push_back(value);
+  }
+  if (!values.empty()) estimate.interval = {quantile(values, 0.025), quantile(values, 0.975)};
+  return estimate;
+}
+
+Estimate Bootstrap::ratio(std::span<const double> numerators, std::span<const double> denominators) const {
+  return of([&](std::span<const double> times) {
     double above = 0;
     double below = 0;
-    for (std::size_t j = 0; j < numerators.size(); ++j) {
-      const std::size_t pick = random.below(numerators.size());
-      above += numerators[pick];
-      below += denominators[pick];
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      above += times[j] * numerators[j];
+      below += times[j] * denominators[j];
     }
-    ratios.push_back(above / below);
+    return above / below;
+  });
+}
+
+Estimate Bootstrap::difference(std::span<const double> a, std::span<const double> b,
+                               std::span<const double> denominators) const {
+  std::vector<double> differences;
+  for (std::size_t j = 0; j < a.size(); ++j) differences.push_back(a[j] - b[j]);
+  return ratio(differences, denominators);
+}
+
+Estimate Bootstrap::median(std::span<const std::vector<double>> values) const {
+  std::vector<std::pair<double, std::size_t>> sorted;  // with the unit of each
+  for (std::size_t unit = 0; unit < values.size(); ++unit) {
+    for (const double value : values[unit]) sorted.emplace_back(value, unit);
   }
-  return {quantile(ratios, 0.025), quantile(ratios, 0.975)};
+  std::sort(sorted.begin(), sorted.end());
+  return of([&](std::span<const double> times) {
+    double all = 0;
+    for (std::size_t unit = 0; unit < values.size(); ++unit) {
+      all += times[unit] * static_cast<double>(values[unit].size());
+    }
+    // The two in the middle of the resample, which are one where their number is odd.
+    const std::array<double, 2> places = {std::floor((all - 1) / 2), std::ceil((all - 1) / 2)};
+    double sum = 0;
+    std::size_t found = 0;
+    double before = 0;
+    for (const auto& [value, unit] : sorted) {
+      before += times[unit];
+      while (found < 2 && before > places[found]) {
+        sum += value;
+        ++found;
+      }
+      if (found == 2) return sum / 2;
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+  });
+}
+
+Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators, std::uint64_t seed) {
+  return Bootstrap(numerators.size(), seed).ratio(numerators, denominators).interval;
 }
 
 }  // namespace gyre

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace gyre {
@@ -25,9 +28,47 @@ struct Interval {
   double high = 0;
 };
 
+/// A number with its 95 % interval; of fewer than two units nothing is known of it: NaN.
+struct Estimate {
+  double value = 0;
+  Interval interval;
+  std::size_t units = 0;  ///< that were resampled
+};
+
+/// On which side of a threshold an interval lies; unclear where it crosses or touches it, or is not known.
+enum class Side : std::uint8_t { below, above, unclear };
+Side side_of(const Estimate& estimate, double threshold);
+std::string_view name_of(Side side);
+
 inline constexpr int kResamples = 1000;
 /// The same for every interval, so that a result is the same whenever it is computed.
 inline constexpr std::uint64_t kResamplingSeed = 1;
+
+/// Resamples of exchangeable units (documents, windows, examples; tokens are none, for they depend on one another),
+/// drawn once: statistics by the same resamples are paired, and so are their differences.
+class Bootstrap {
+ public:
+  explicit Bootstrap(std::size_t units, std::uint64_t seed = kResamplingSeed, int resamples = kResamples);
+
+  /// A statistic of the units, each taken so many times (1 each: as they are). Numbers that are not finite, of
+  /// resamples that hold nothing to divide by, are left out of the interval.
+  using Statistic = std::function<double(std::span<const double> times)>;
+  [[nodiscard]] Estimate of(const Statistic& statistic) const;
+
+  /// Σ numerators / Σ denominators, a number a unit each: of losses over tokens, the mean loss.
+  [[nodiscard]] Estimate ratio(std::span<const double> numerators, std::span<const double> denominators) const;
+  /// Σ (a − b) / Σ denominators: how much more a costs than b on the same units.
+  [[nodiscard]] Estimate difference(std::span<const double> a, std::span<const double> b,
+                                    std::span<const double> denominators) const;
+  /// The median over all values of all units.
+  [[nodiscard]] Estimate median(std::span<const std::vector<double>> values) const;
+
+  [[nodiscard]] std::size_t units() const { return units_; }
+
+ private:
+  std::size_t units_;
+  std::vector<std::vector<double>> times_;  ///< of each unit, by resample
+};
 
 /// 95 % bootstrap interval of sum(numerators) / sum(denominators), resampling pairs. Of fewer than two pairs nothing is
 /// known: NaN.

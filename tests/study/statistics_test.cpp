@@ -131,6 +131,61 @@ TEST(BootstrapRatio, IsThatOfItsSeed) {
   EXPECT_EQ(bootstrap_ratio(losses, tokens).low, bootstrap_ratio(losses, tokens, 1).low);
 }
 
+TEST(Bootstrap, PairsWhatItResamples) {
+  // Documents differ by far more than the two rules do, which differ by the same everywhere.
+  const std::vector<double> a = {10.5, 200.5, 3000.5, 40000.5};
+  const std::vector<double> b = {10, 200, 3000, 40000};
+  const std::vector<double> tokens = {1, 1, 1, 1};
+  const Bootstrap bootstrap(4);
+  const Estimate difference = bootstrap.difference(a, b, tokens);
+  EXPECT_DOUBLE_EQ(difference.value, 0.5);
+  EXPECT_DOUBLE_EQ(difference.interval.low, 0.5);
+  EXPECT_DOUBLE_EQ(difference.interval.high, 0.5);
+  EXPECT_EQ(difference.units, 4U);
+  EXPECT_LT(bootstrap.ratio(a, tokens).interval.low, 10000);  // of one rule by itself
+  EXPECT_GT(bootstrap.ratio(a, tokens).interval.high, 11000);
+}
+
+TEST(Bootstrap, TakesEveryUnitOnceForTheValueAndLeavesOutWhatIsNotFinite) {
+  std::vector<double> seen;
+  const Estimate estimate = Bootstrap(2).of([&](std::span<const double> times) {
+    seen.assign(times.begin(), times.end());
+    EXPECT_EQ(times[0] + times[1], 2);
+    return times[0] == 0 ? std::numeric_limits<double>::quiet_NaN() : times[0];
+  });
+  EXPECT_EQ(estimate.value, 1);
+  EXPECT_EQ(estimate.interval.low, 1);  // of 1 and 2; where the first unit is not drawn there is nothing
+  EXPECT_EQ(estimate.interval.high, 2);
+  EXPECT_TRUE(std::isnan(Bootstrap(1).of([](auto) { return 3.0; }).interval.low));
+}
+
+TEST(Bootstrap, MedianIsOverTheValuesOfAllUnits) {
+  const std::vector<std::vector<double>> values = {{1, 2, 30}, {4}, {}};
+  EXPECT_DOUBLE_EQ(Bootstrap(3).median(values).value, 3);  // between 2 and 4
+  const std::vector<std::vector<double>> odd = {{5, 1}, {3}};
+  const Estimate median = Bootstrap(2).median(odd);
+  EXPECT_DOUBLE_EQ(median.value, 3);
+  // Twice the first unit: 1, 1, 5, 5; twice the second: 3, 3; both: 1, 3, 5. All have 3 in the middle.
+  EXPECT_DOUBLE_EQ(median.interval.low, 3);
+  EXPECT_DOUBLE_EQ(median.interval.high, 3);
+  const std::vector<std::vector<double>> apart = {{0, 0, 0}, {1, 1}};
+  const Estimate wide = Bootstrap(2).median(apart);
+  EXPECT_DOUBLE_EQ(wide.value, 0);
+  EXPECT_DOUBLE_EQ(wide.interval.low, 0);
+  EXPECT_DOUBLE_EQ(wide.interval.high, 1);  // a quarter of the resamples hold the second unit alone
+}
+
+TEST(SideOf, IsUnclearWhereTheIntervalCrossesOrIsMissing) {
+  EXPECT_EQ(side_of({0.2, {0.1, 0.3}, 9}, 0), Side::above);
+  EXPECT_EQ(side_of({-0.2, {-0.3, -0.1}, 9}, 0), Side::below);
+  EXPECT_EQ(side_of({0.2, {-0.1, 0.5}, 9}, 0), Side::unclear);
+  EXPECT_EQ(side_of({0.2, {0, 0.5}, 9}, 0), Side::unclear);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(side_of({0.2, {nan, nan}, 1}, 0), Side::unclear);
+  EXPECT_EQ(name_of(Side::above), "above");
+  EXPECT_EQ(name_of(Side::unclear), "unclear");
+}
+
 TEST(PrincipalPlane, FindsThePlaneOfItsPoints) {
   // An ellipse in the plane of two directions at right angles, far from the origin.
   const std::vector<double> u = {0.5, 0.5, 0.5, 0.5, 0};
