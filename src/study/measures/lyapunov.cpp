@@ -18,6 +18,12 @@ double dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
+Eigen::MatrixXd matrix_of(std::span<const double> values, std::size_t n) {
+  using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const auto size = static_cast<Eigen::Index>(n);
+  return Eigen::Map<const RowMajor>(values.data(), size, size);
+}
+
 }  // namespace
 
 Directions::Directions(std::size_t size, std::size_t count, std::uint64_t seed)
@@ -52,13 +58,14 @@ std::vector<double> Directions::orthonormalise() {
   return growth;
 }
 
-JacobianNorms jacobian_norms(std::span<const double> jacobian, std::size_t n) {
-  using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const auto size = static_cast<Eigen::Index>(n);
-  const Eigen::MatrixXd map = Eigen::Map<const RowMajor>(jacobian.data(), size, size);
+double largest_singular_value(std::span<const double> jacobian, std::size_t n) {
+  const Eigen::MatrixXd map = matrix_of(jacobian, n);
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> squares(map.transpose() * map, Eigen::EigenvaluesOnly);
-  const Eigen::EigenSolver<Eigen::MatrixXd> own(map, false);
-  return {std::sqrt(std::max(squares.eigenvalues()(size - 1), 0.0)), own.eigenvalues().cwiseAbs().maxCoeff()};
+  return std::sqrt(std::max(squares.eigenvalues().maxCoeff(), 0.0));
+}
+
+double spectral_radius(std::span<const double> jacobian, std::size_t n) {
+  return Eigen::EigenSolver<Eigen::MatrixXd>(matrix_of(jacobian, n), false).eigenvalues().cwiseAbs().maxCoeff();
 }
 
 }  // namespace gyre

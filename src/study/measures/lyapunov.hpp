@@ -27,11 +27,9 @@ class Directions {
   std::uint64_t drawn_ = 0;
 };
 
-/// What a Jacobian [n, n], row-major, does to lengths.
-struct JacobianNorms {
-  double largest = 0;          ///< singular value: the most a small difference grows in one loop
-  double spectral_radius = 0;  ///< |eigenvalue| of the largest: the rate at which it would grow or shrink in many
-};
-JacobianNorms jacobian_norms(std::span<const double> jacobian, std::size_t n);
+/// Of a Jacobian [n, n], row-major. The most a small difference grows in one loop.
+double largest_singular_value(std::span<const double> jacobian, std::size_t n);
+/// The largest |eigenvalue|: the rate at which a small difference would grow or shrink in many such loops.
+double spectral_radius(std::span<const double> jacobian, std::size_t n);
 
 }  // namespace gyre
