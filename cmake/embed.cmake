@@ -26,3 +26,17 @@ ${symbol}_size:
   set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${file})
   target_sources(${target} PRIVATE ${source})
 endfunction()
+
+# gyre_embed_page(TARGET SYMBOL PAGE): as gyre_embed, of PAGE with the styles and scripts that it includes in it
+# (cmake/bundle_page.cmake).
+function(gyre_embed_page target symbol page)
+  set(bundler ${CMAKE_SOURCE_DIR}/cmake/bundle_page.cmake)
+  get_filename_component(folder ${page} DIRECTORY)
+  file(STRINGS ${page} lines REGEX "^/\\*GYRE_INCLUDE .*\\*/$")
+  list(TRANSFORM lines REPLACE "^/\\*GYRE_INCLUDE (.*)\\*/$" "${folder}/\\1" OUTPUT_VARIABLE parts)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page})  # it may come to include others
+  set(whole ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.html)
+  add_custom_command(OUTPUT ${whole} COMMAND ${CMAKE_COMMAND} -D PAGE=${page} -D OUT=${whole} -P ${bundler}
+                     DEPENDS ${page} ${parts} ${bundler} VERBATIM)
+  gyre_embed(${target} ${symbol} ${whole})
+endfunction()

@@ -10,22 +10,20 @@
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/documents.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
 #include "study/calibration.hpp"
-#include "text/corpus.hpp"
 
 namespace gyre::cli {
 namespace {
 
 struct Request {
   RunOptions run;
-  TextOptions text;
+  DocumentOptions documents;
   std::string examples;
-  bool paragraphs = false;
-  int document_tokens = 0;
   int most_documents = 0;
   int window = 0;
   std::string exit;
@@ -56,7 +54,7 @@ Task task_of(const Request& request, bool delta_given) {
   task.target.delta = request.delta;
   task.target.binary = task.risk.risk == Risk::error;
   const bool answers = !request.examples.empty();
-  if (request.text.file.empty() != answers) throw Error("calibrate: give either --text or --examples");
+  if (request.documents.text.file.empty() != answers) throw Error("calibrate: give either --text or --examples");
   if (answers != (task.risk.risk == Risk::error)) {
     throw Error("--risk: {} is of {}; give {}", request.risk, answers ? "a text" : "answers",
                 answers ? "--risk error, or --text" : "--examples, or disagreement, kl or rise");
@@ -92,43 +90,6 @@ EvaluationOptions evaluation_options(const Request& request, const ModelSpec& sp
     throw Error("--window: {} is more than the context of {}", options.window, spec.context);
   }
   return options;
-}
-
-/// What lies between empty lines.
-std::vector<std::string> paragraphs_of(const std::vector<std::string>& texts) {
-  std::vector<std::string> paragraphs;
-  for (const std::string& text : texts) {
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find("\n\n", begin), text.size());
-      const std::size_t first = std::min(text.find_first_not_of('\n', begin), end);
-      if (end > first) paragraphs.push_back(text.substr(first, end - first));
-      begin = end + 2;
-    }
-  }
-  return paragraphs;
-}
-
-/// Runs of so many tokens, each a document; what is left at the end of a text is too short to be one.
-void cut_documents(MeasuredText& text, std::size_t tokens) {
-  std::vector<std::vector<std::int32_t>> documents;
-  for (const std::vector<std::int32_t>& document : text.documents) {
-    for (std::size_t begin = 0; begin + tokens <= document.size(); begin += tokens) {
-      const auto first = document.begin() + static_cast<std::ptrdiff_t>(begin);
-      documents.emplace_back(first, first + static_cast<std::ptrdiff_t>(tokens));
-    }
-  }
-  if (documents.empty()) throw Error("--document-tokens: the text has fewer than {} tokens; give less", tokens);
-  text.documents = std::move(documents);
-}
-
-MeasuredText documents_of(const Request& request, const Tokenizer& tokenizer) {
-  const TextPart part = parse_text_part(request.text.split, "--split");
-  std::vector<std::string> texts =
-      part_of_documents(read_documents(request.text.file), part, request.text.validation_share);
-  if (request.paragraphs) texts = paragraphs_of(texts);
-  MeasuredText text = tokenise_documents(texts, tokenizer, SIZE_MAX);
-  if (request.document_tokens > 0) cut_documents(text, static_cast<std::size_t>(request.document_tokens));
-  return text;
 }
 
 std::string_view evidence_name(RiskMethod method) {
@@ -171,15 +132,11 @@ nlohmann::json rows_json(const Calibration& result, const Task& task) {
   return json;
 }
 
-void add_documents(nlohmann::json& json, const Request& request, const Calibration& result) {
+void add_units(nlohmann::json& json, const Request& request, const Calibration& result) {
   if (!request.examples.empty()) {
     json["examples"] = request.examples;
   } else {
-    json["text"] = request.text.file;
-    json["split"] = request.text.split;
-    json["validation_share"] = request.text.validation_share;
-    json["paragraphs"] = request.paragraphs;
-    json["document_tokens"] = request.document_tokens > 0 ? nlohmann::json(request.document_tokens) : nullptr;
+    add_documents(json, request.documents);
   }
   json["max_documents"] = request.most_documents > 0 ? nlohmann::json(request.most_documents) : nullptr;
   json["documents"] = result.documents;
@@ -214,7 +171,7 @@ nlohmann::json result_json(const Request& request, const Task& task, const Model
   } else {
     json["window_tokens"] = options.window;
   }
-  add_documents(json, request, result);
+  add_units(json, request, result);
   add_prefix(json, tokenizer);
   json["full_depth"] = {{"risk", result.full_risk}, {"loops_per_token", result.full_loops}};
   if (chosen != nullptr) json["loops_per_token"] = chosen->loops_per_token;
@@ -287,7 +244,7 @@ Calibration measure(const Request& request, const Task& task, const Checkpoint& 
     examples = read_examples(request.examples);
     trial = examples_task(model, tokenizer, examples, options);
   } else {
-    text = documents_of(request, tokenizer);
+    text = documents_of(request.documents, tokenizer);
     trial = text_task(model, text, options, task.risk);
   }
   CalibrationOptions calibration = {.loops = options.loops,
@@ -367,14 +324,9 @@ void add_risk_options(CLI::App& command, Request& request) {
       ->capture_default_str();
 }
 
-void add_document_options(CLI::App& command, Request& request) {
-  add_text_options(command, request.text);
+void add_unit_options(CLI::App& command, Request& request) {
+  add_document_options(command, request.documents);
   command.add_option("--examples", request.examples, "JSON lines {prompt, answer}: each is a document");
-  command.add_flag("--paragraphs", request.paragraphs, "What lies between empty lines is a document (not each file)");
-  command
-      .add_option("--document-tokens", request.document_tokens,
-                  "Cut the text into runs of so many tokens, each a document; a shorter rest is left out")
-      ->check(whole_number(2, 1 << 20));
   command.add_option("--max-documents", request.most_documents, "Draw no more than so many of the documents")
       ->check(whole_number(1));
   command
@@ -391,7 +343,7 @@ void add_calibrate(CLI::App& program) {
       "calibrate", "The cheapest threshold of an exit rule that holds a risk below a tolerance, with a guarantee");
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);
-  add_document_options(*command, *request);
+  add_unit_options(*command, *request);
   add_risk_options(*command, *request);
   const CLI::Option* delta = command->add_option("--delta", request->delta, "How often a calibration may exceed it")
                                  ->check(number(1e-9, 0.999))

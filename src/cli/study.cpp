@@ -13,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
+#include "cli/studied_models.hpp"
 #include "model/language.hpp"
 #include "study/study_files.hpp"
 #include "study/windows.hpp"
@@ -31,31 +32,6 @@ struct Request {
   std::string measures = "all";
   std::string out = "study.html";
 };
-
-/// The models given, a folder of checkpoints standing for all of them. In the order of their training steps when all
-/// names tell one, else as they were given.
-std::vector<fs::path> models_of(const Request& request) {
-  std::vector<fs::path> models;
-  for (const std::string& given : request.models) {
-    if (fs::exists(fs::path(given) / "config.json") || !fs::is_directory(given)) {
-      models.emplace_back(given);
-      continue;
-    }
-    std::vector<fs::path> inside;
-    for (const auto& entry : fs::directory_iterator(given)) {
-      const bool hidden = entry.path().filename().string().starts_with('.');
-      if (!hidden && fs::exists(entry.path() / "config.json")) inside.push_back(entry.path());
-    }
-    if (inside.empty()) throw Error("--model: {} holds neither a model nor folders of models", given);
-    std::sort(inside.begin(), inside.end());
-    models.insert(models.end(), inside.begin(), inside.end());
-  }
-  if (std::all_of(models.begin(), models.end(), [](const fs::path& model) { return step_of(model).has_value(); })) {
-    std::stable_sort(models.begin(), models.end(),
-                     [](const fs::path& a, const fs::path& b) { return step_of(a) < step_of(b); });
-  }
-  return models;
-}
 
 /// The command that does this study again, with every flag that its numbers depend on.
 std::string command_of(const Request& request, int window, int threads) {
@@ -173,7 +149,7 @@ void print_findings(const ModelSpec& spec, const std::vector<StudiedCheckpoint>&
 }
 
 void run(const Request& request) {
-  const std::vector<fs::path> paths = models_of(request);
+  const std::vector<fs::path> paths = models_of(request.models);
   std::vector<fs::path> inputs = paths;
   inputs.emplace_back(request.text.file);
   const StudyFiles files = study_files(request.out, inputs);
@@ -225,6 +201,7 @@ void add_study(CLI::App& program) {
       "Every window begins with the tokens that begin every text of the model, and goes in at once as a prompt does;\n"
       "under --kv last, latest:ring, latest:run and latest:anchor and with --first-state previous, which a prompt\n"
       "would not show, token by token. Each file of a folder is a text of its own.\n"
+      "gyre study exits compares exit rules (gyre study exits --help).\n"
       "Examples:\n"
       "  gyre study -m models/shakespeare --text input.txt --split validation --out study.html\n"
       "  gyre study -m runs/shakespeare/checkpoints --text input.txt --split validation --loops 8");
@@ -237,6 +214,7 @@ void add_study(CLI::App& program) {
   });
   add_study_blocks(*command);
   command->require_subcommand(0, 1);
+  add_study_exits(*command);
 }
 
 }  // namespace gyre::cli

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/exit_rule.hpp"
@@ -52,6 +54,8 @@ class BoundedExit {
  public:
   /// `stream` tells apart the draws of rules that are made from the same choice for different texts.
   BoundedExit(const ExitChoice& choice, const ExitContext& context, std::uint64_t stream = 0);
+  /// A rule that a program made itself, asked after every loop.
+  explicit BoundedExit(std::unique_ptr<ExitRule> rule) : rule_(std::move(rule)) {}
 
   void enter_group(int group, int position);
   /// What it looks at after loop `loop`, or of the state that enters a group (0): logits only where the rule itself is
@@ -82,7 +86,7 @@ class BoundedExit {
   std::vector<BoundedExit> parts_ = {};  ///< those, one a group of the model
   std::size_t group_ = 0;                ///< the group the token is in
   int least_ = 1;
-  int most_ = 0;
+  int most_ = std::numeric_limits<int>::max();
   int every_ = 1;
   int first_ = 1;
   bool since_check_ = false;

@@ -63,6 +63,17 @@ ThresholdOption threshold_option(const ExitChoice& rule) {
   throw Error("exit {}: it has no threshold to calibrate; choose accel, step, kl or another that has tau", rule.text);
 }
 
+bool leaves_threshold_open(const ExitChoice& rule) {
+  const ExitKind& kind = exit_kind_named(rule.kind, rule.text);
+  const std::array<ThresholdOption, 3>& options = known_options();
+  return std::any_of(options.begin(), options.end(),
+                     [&](const ThresholdOption& option) {
+                       return takes(kind, option.key) && !rule.options.contains(option.key);
+                     }) &&
+         !(rule.options.contains("form") && rule.options.at("form") == "sign") &&
+         !(rule.options.contains("side") && rule.options.at("side") == "above");
+}
+
 ExitChoice rule_at(const ExitChoice& rule, const ThresholdOption& option, double threshold) {
   const std::string_view between = rule.options.empty() ? ":" : ",";
   const std::string_view head = rule.options.empty() ? std::string_view(rule.kind) : std::string_view(rule.text);

@@ -20,6 +20,9 @@ struct ThresholdOption {
 /// That of a rule, which leaves it open. Throws Error when the rule has none, or `rule` sets it.
 ThresholdOption threshold_option(const ExitChoice& rule);
 
+/// Whether a rule has a threshold and does not say it.
+bool leaves_threshold_open(const ExitChoice& rule);
+
 /// The rule with its threshold.
 ExitChoice rule_at(const ExitChoice& rule, const ThresholdOption& option, double threshold);
 

@@ -1,0 +1,304 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <memory>
+#include <optional>
+
+#include "api/calibrated_exit.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/progress.hpp"
+#include "cli/checks.hpp"
+#include "cli/commands.hpp"
+#include "cli/documents.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/measured.hpp"
+#include "cli/options.hpp"
+#include "cli/studied_models.hpp"
+#include "model/language.hpp"
+#include "study/exit_study.hpp"
+#include "study/exit_study_files.hpp"
+#include "study/study_files.hpp"
+
+namespace gyre::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Request {
+  std::vector<std::string> models;
+  RunOptions run;  ///< all of it but the model
+  DocumentOptions documents;
+  int most_tokens = 0;
+  int window = 0;
+  std::vector<std::string> exits;
+  ExitStudyOptions study;
+  bool free_running = false;
+  std::string out = "exits.html";
+};
+
+EvaluationOptions evaluation_options(const Request& request, const ModelSpec& spec) {
+  EvaluationOptions options;
+  options.loops = loops_of(request.run, spec);
+  options.kv_policy = kv_policy_of(request.run);
+  options.start = parse_noise_start(request.run.first_state, "--first-state");
+  options.test_noise = test_noise_of(request.run, spec);
+  options.seed = request.run.seed;
+  options.threads = thread_count(request.run);
+  options.stop = interrupt();
+  options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
+  if (options.window > spec.context) {
+    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
+  }
+  return options;
+}
+
+/// The first `most` tokens, and no document of which less than two are left.
+MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
+  MeasuredText text = documents_of(request.documents, tokenizer);
+  std::size_t left = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
+  for (std::size_t d = 0; d < text.documents.size(); ++d) {
+    if (text.documents[d].size() > left) text.documents[d].resize(left);
+    left -= text.documents[d].size();
+    if (left >= 2) continue;
+    const std::size_t kept = d + (text.documents[d].size() >= 2 ? 1U : 0U);
+    text.documents.resize(kept);
+    break;
+  }
+  return text;
+}
+
+std::vector<ExitChoice> rules_of(const Request& request, const Model& model) {
+  if (request.exits.empty()) return usual_rules(model.spec());
+  std::vector<ExitChoice> rules;
+  for (const std::string& text : request.exits) {
+    rules.push_back(parse_exit(text));
+    if (rules.back().options.contains("like")) {
+      throw Error("--exit {}: every rule is compared with its own depths dealt out at random; leave it out", text);
+    }
+  }
+  return rules;
+}
+
+/// What every number depends on.
+nlohmann::json settings_json(const Request& request, const Model& model, const Tokenizer& tokenizer,
+                             const EvaluationOptions& options) {
+  nlohmann::json json = provenance(request.run, model);
+  add_documents(json, request.documents);
+  add_prefix(json, tokenizer);
+  json["max_tokens"] = request.most_tokens > 0 ? nlohmann::json(request.most_tokens) : nlohmann::json(nullptr);
+  json["window_tokens"] = options.window;
+  json["thresholds_recorded"] = request.study.grid;
+  json["points"] = request.study.points;
+  json["deals"] = request.study.deals;
+  json["timed_tokens"] = request.study.timed_tokens;
+  json["free_running"] = nullptr;
+  if (request.free_running) {
+    json["free_running"] = {{"tokens", request.study.free_tokens}, {"prompt_tokens", request.study.prompt_tokens}};
+  }
+  json["intervals"] = {{"method", "paired bootstrap over units"}, {"resamples", kResamples}, {"seed", kResamplingSeed}};
+  return json;
+}
+
+/// Shows the stages of a study one after the other.
+class Stages {
+ public:
+  explicit Stages(std::string model) : model_(std::move(model)) {}
+
+  StageSink sink() {
+    return [this](std::string_view stage) -> ProgressSink {
+      progress_.reset();
+      progress_.emplace(fmt::format("{}: {}", model_, stage), 1, "pieces");
+      return [this](std::int64_t done, std::int64_t total) {
+        progress_->set_total(total);
+        progress_->update(done);
+      };
+    };
+  }
+
+ private:
+  std::string model_;
+  std::optional<Progress> progress_;
+};
+
+nlohmann::json study_one(const Request& request, const fs::path& path) {
+  RunOptions run = request.run;
+  run.model = path.string();
+  const Checkpoint checkpoint = open_checkpoint(run);
+  const Model& model = checkpoint.model;
+  if (model.spec().looped_groups().empty()) {
+    throw Error("--model: {} has no looped group, so no token can leave one; loop some of its layers with --loop",
+                path.string());
+  }
+  ExitStudyOptions options = request.study;
+  options.evaluation = evaluation_options(request, model.spec());
+  if (!request.free_running) options.free_tokens = 0;
+  const Tokenizer& tokenizer = checkpoint.language.tokenizer;
+  const MeasuredText text = text_of(request, tokenizer);
+  Stages stages(path.filename().string());
+  const ExitStudy study = study_exits(model, text, rules_of(request, model), options, stages.sink());
+  nlohmann::json json = exit_study_json(study);
+  json["path"] = path.string();
+  json["step"] = step_of(path) ? nlohmann::json(*step_of(path)) : nlohmann::json(nullptr);
+  json["name"] = model.spec().name;
+  Request named = request;
+  named.run.model = path.string();
+  json["settings"] = settings_json(named, model, tokenizer, options.evaluation);
+  nlohmann::json groups = nlohmann::json::array();
+  for (std::size_t g = 0; g < model.spec().groups.size(); ++g) {
+    const Group& group = model.spec().groups[g];
+    groups.push_back({{"name", group.name},
+                      {"layers", group.layers},
+                      {"loops", options.evaluation.loops[g]},
+                      {"looped", group.looped()}});
+  }
+  json["groups"] = std::move(groups);
+  return json;
+}
+
+std::string signed_interval(const nlohmann::json& difference) {
+  if (!difference["value"].is_number() || !std::isfinite(difference["value"].get<double>())) return "-";
+  return fmt::format("{:+.4f} ({:+.4f} {:+.4f})", difference["value"].get<double>(),
+                     difference["interval_95"][0].get<double>(), difference["interval_95"][1].get<double>());
+}
+
+std::string_view verdict_of(const std::string& side) {
+  return side == "below" ? "better than a constant depth" : side == "above" ? "worse than a constant depth" : "unclear";
+}
+
+void print_study(const nlohmann::json& study) {
+  fmt::print("{}: {} tokens, {} {}s; costs in nats/token, differences with 95 % intervals\n",
+             study["path"].get<std::string>(), study["tokens"].get<std::int64_t>(), study["units"].get<std::size_t>(),
+             study["unit"].get<std::string>());
+  std::size_t width = 16;
+  for (const nlohmann::json& front : study["fronts"]) {
+    for (const nlohmann::json& point : front["points"])
+      width = std::max(width, point["rule"].get<std::string>().size());
+  }
+  fmt::print("{:{}} {:>11} {:>8} {:>8} {:>8}  {:>26}  {:>26}  {:>26}\n", "", width, "loops/token", "CE", "KL", "time",
+             "minus dealt at random", "minus dealt within units", "minus constant depth");
+  const auto row = [&](const std::string& name, const nlohmann::json& trial) {
+    const nlohmann::json time = trial.value("time", nlohmann::json());
+    fmt::print("{:{}} {:11.3f} {:8.4f} {:8.5f} {:>8}", name, width, trial["loops_per_token"].get<double>(),
+               trial["cross_entropy"]["value"].get<double>(), trial["kl_to_full_depth"]["value"].get<double>(),
+               time.is_object() ? fmt::format("{:.2f}", time["of_full_depth"].get<double>()) : "");
+    if (trial.contains("minus")) {
+      for (const char* control : {"dealt_over_all", "dealt_within_units", "constants_at_its_loops"}) {
+        fmt::print("  {:>26}", signed_interval(trial["minus"][control]["cross_entropy"]));
+      }
+    }
+    fmt::print("\n");
+  };
+  for (const nlohmann::json& constant : study["constants"]) {
+    row(fmt::format("fixed:loops={}", constant["loops"].get<int>()), constant);
+  }
+  for (const nlohmann::json& front : study["fronts"]) {
+    for (const nlohmann::json& point : front["points"]) row(point["rule"], point);
+  }
+  for (const nlohmann::json& oracle : study["oracles"]) row("oracle " + oracle["name"].get<std::string>(), oracle);
+  for (const nlohmann::json& front : study["fronts"]) {
+    const nlohmann::json& height = front["front_minus_constants"]["cross_entropy"];
+    if (front["points"].size() < 2) continue;
+    fmt::print("{}: its front lies {} nats from the constants, {}\n", front["rule"].get<std::string>(),
+               signed_interval(height), verdict_of(height["side_of_0"]));
+  }
+}
+
+void write_files(const Request& request, const nlohmann::json& result) {
+  const fs::path page(request.out);
+  write_text_atomically(page, exit_page(result));
+  write_text_atomically(fs::path(page).replace_extension(".json"),
+                        result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_text_atomically(fs::path(page).replace_extension(".csv"), exit_study_csv(result["checkpoints"]));
+  const nlohmann::json& last = result["checkpoints"].back();
+  write_text_atomically(fs::path(page).replace_extension(".svg"),
+                        exit_study_svg(last, fmt::format("Exit rules on {}", last["path"].get<std::string>())));
+}
+
+void run(const Request& request) {
+  const std::vector<fs::path> paths = models_of(request.models);
+  std::vector<fs::path> inputs = paths;
+  inputs.emplace_back(request.documents.text.file);
+  (void)study_files(request.out, inputs);
+  for (const std::string& text : request.exits) (void)parse_exit(text);
+  nlohmann::json result = {{"checkpoints", nlohmann::json::array()},
+                           {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
+                           {"program", "gyre " GYRE_VERSION}};
+  for (const fs::path& path : paths) result["checkpoints"].push_back(study_one(request, path));
+  write_files(request, result);
+  if (request.run.json) return print_json(result);
+  for (const nlohmann::json& study : result["checkpoints"]) print_study(study);
+  const fs::path page(request.out);
+  fmt::print("page {}\ndata {}, {}\npicture {}\n", page.string(), fs::path(page).replace_extension(".json").string(),
+             fs::path(page).replace_extension(".csv").string(), fs::path(page).replace_extension(".svg").string());
+}
+
+}  // namespace
+
+void add_study_exits(CLI::App& study) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = study.add_subcommand("exits", "Compare exit rules with one another and with fair controls");
+  add_run_options(*command, request->run);
+  add_noise_option(*command, request->run);
+  command->remove_option(command->get_option("--model"));  // several here, or folders of them
+  command->add_option("-m,--model", request->models, "Model folder, or a folder of checkpoints; several are compared")
+      ->required();
+  add_document_options(*command, request->documents);
+  command->get_option("--text")->required();
+  command->add_option("--max-tokens", request->most_tokens, "Measure no more than so many tokens")
+      ->check(whole_number(2, 1 << 30));
+  command
+      ->add_option("--window", request->window,
+                   "Positions that share a context (default: the model's context, at most 1024)")
+      ->check(whole_number(2, 1 << 20));
+  command->add_option("--exit", request->exits,
+                      "Exit rule; without its threshold it is tried at many, as accel or step:hits=2 (give several;\n"
+                      "default: the usual ones)");
+  command->add_option("--grid", request->study.grid, "Thresholds of a rule that are recorded")
+      ->check(whole_number(2, 1000))
+      ->capture_default_str();
+  command->add_option("--points", request->study.points, "How many of them are run, their loops spread evenly")
+      ->check(whole_number(1, 100))
+      ->capture_default_str();
+  command->add_option("--deals", request->study.deals, "Draws of each control of dealt depths")
+      ->check(whole_number(1, 100))
+      ->capture_default_str();
+  command
+      ->add_option("--timed-tokens", request->study.timed_tokens,
+                   "Tokens that are decoded one by one to time each rule; 0: none")
+      ->check(whole_number(0, 1 << 20))
+      ->capture_default_str();
+  command->add_flag("--free-running", request->free_running,
+                    "Compare texts that the model writes behind each document's first tokens, too");
+  request->study.free_tokens = 64;
+  command->add_option("--prompt-tokens", request->study.prompt_tokens, "With --free-running: those first tokens")
+      ->check(whole_number(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("-n,--tokens", request->study.free_tokens, "With --free-running: tokens to write")
+      ->check(whole_number(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--out", request->out, "Page to write; .json, .csv and .svg go beside it")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->capture_default_str();
+  command->footer(
+      "One pass over the text records which depth every rule would choose at every threshold; some thresholds are\n"
+      "then run with the work behind an exit skipped. Beside each stand its own depths dealt out at random, over all\n"
+      "tokens and within a document, and constant depths. Differences are paired over documents (over windows where\n"
+      "there are fewer than 8): 95 % bootstrap intervals. docs/measures.md says more.\n"
+      "Examples:\n"
+      "  gyre study exits -m models/shakespeare --text input.txt --split validation --max-tokens 20000\n"
+      "  gyre study exits -m runs/a/checkpoints --text articles --exit accel --exit step --exit kl:decode=lens\n"
+      "  gyre study exits -m models/shakespeare --text input.txt --document-tokens 256 --exit accel:tau=0.2 --json");
+  command->callback([request, &study] {
+    for (const CLI::Option* option : study.get_options()) {
+      if (option->count() == 0 || option->get_name() == "--help") continue;
+      throw Error("{}: it stands before exits, where it is no part of gyre study exits; write it behind",
+                  option->get_name());
+    }
+    run(*request);
+  });
+}
+
+}  // namespace gyre::cli

@@ -1,0 +1,128 @@
+#include "study/exit_comparison.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/enum_name.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+constexpr EnumName<ExitCost> kCosts[] = {{ExitCost::cross_entropy, "cross_entropy"},
+                                         {ExitCost::kl, "kl_to_full_depth"},
+                                         {ExitCost::disagreement, "disagreement"}};
+
+/// (loops/token, cost/token) of units that are taken so many times.
+std::pair<double, double> point_of(const UnitSums& sums, ExitCost cost, std::span<const double> times) {
+  const std::span<const double> costs = costs_of(sums, cost);
+  double tokens = 0;
+  double loops = 0;
+  double spent = 0;
+  for (std::size_t u = 0; u < times.size(); ++u) {
+    tokens += times[u] * sums.tokens[u];
+    loops += times[u] * sums.loops[u];
+    spent += times[u] * costs[u];
+  }
+  return {loops / tokens, spent / tokens};
+}
+
+CostLine line_of(std::span<const UnitSums> points, ExitCost cost, std::span<const double> times) {
+  std::vector<std::pair<double, double>> line;
+  for (const UnitSums& sums : points) line.push_back(point_of(sums, cost, times));
+  return CostLine(std::move(line));
+}
+
+}  // namespace
+
+std::string_view name_of(ExitCost cost) { return name_of<ExitCost>(kCosts, cost); }
+
+std::span<const double> costs_of(const UnitSums& sums, ExitCost cost) {
+  switch (cost) {
+    case ExitCost::kl:
+      return sums.kl;
+    case ExitCost::disagreement:
+      return sums.disagreement;
+    case ExitCost::cross_entropy:
+      break;
+  }
+  return sums.cross_entropy;
+}
+
+CostLine::CostLine(std::vector<std::pair<double, double>> points) : points_(std::move(points)) {
+  std::sort(points_.begin(), points_.end());
+}
+
+double CostLine::at(double loops) const {
+  // Rounding alone may put a trial beside the end that it stands on.
+  constexpr double kNear = 1e-9;
+  if (!(loops >= first() - kNear && loops <= last() + kNear)) return kUnknown;
+  loops = std::clamp(loops, first(), last());
+  std::size_t above = 0;
+  while (above + 1 < points_.size() && points_[above].first < loops) ++above;
+  if (above == 0 || points_[above].first == loops) return points_[above].second;
+  const auto [x0, y0] = points_[above - 1];
+  const auto [x1, y1] = points_[above];
+  return y0 + (y1 - y0) * (loops - x0) / (x1 - x0);
+}
+
+double CostLine::mean_difference(const CostLine& a, const CostLine& b) {
+  const double begin = std::max(a.first(), b.first());
+  const double end = std::min(a.last(), b.last());
+  if (!(end > begin)) return kUnknown;
+  std::vector<double> knots = {begin, end};
+  for (const CostLine* line : {&a, &b}) {
+    for (const auto& point : line->points_) {
+      if (point.first > begin && point.first < end) knots.push_back(point.first);
+    }
+  }
+  std::sort(knots.begin(), knots.end());
+  double area = 0;  // both are straight between knots
+  for (std::size_t i = 1; i < knots.size(); ++i) {
+    const double left = a.at(knots[i - 1]) - b.at(knots[i - 1]);
+    const double right = a.at(knots[i]) - b.at(knots[i]);
+    area += (knots[i] - knots[i - 1]) * (left + right) / 2;
+  }
+  return area / (end - begin);
+}
+
+Estimate cost_difference(const Bootstrap& bootstrap, const UnitSums& trial, const UnitSums& control, ExitCost cost) {
+  return bootstrap.difference(costs_of(trial, cost), costs_of(control, cost), trial.tokens);
+}
+
+Estimate cost_above_constants(const Bootstrap& bootstrap, const UnitSums& trial, std::span<const UnitSums> constants,
+                              ExitCost cost) {
+  return bootstrap.of([&](std::span<const double> times) {
+    const auto [loops, spent] = point_of(trial, cost, times);
+    return spent - line_of(constants, cost, times).at(loops);
+  });
+}
+
+Estimate front_difference(const Bootstrap& bootstrap, std::span<const UnitSums> points,
+                          std::span<const UnitSums> constants, ExitCost cost) {
+  if (points.size() < 2) return {kUnknown, {kUnknown, kUnknown}, bootstrap.units()};
+  return bootstrap.of([&](std::span<const double> times) {
+    return CostLine::mean_difference(line_of(points, cost, times), line_of(constants, cost, times));
+  });
+}
+
+UnitSums mean_of(std::span<const UnitSums> several) {
+  UnitSums mean(several.front().tokens.size());
+  const auto add = [&](std::vector<double> UnitSums::*numbers) {
+    for (const UnitSums& one : several) {
+      for (std::size_t u = 0; u < (mean.*numbers).size(); ++u) {
+        (mean.*numbers)[u] += (one.*numbers)[u] / static_cast<double>(several.size());
+      }
+    }
+  };
+  for (const auto numbers : {&UnitSums::tokens, &UnitSums::cross_entropy, &UnitSums::kl, &UnitSums::disagreement,
+                             &UnitSums::loops, &UnitSums::layer_runs}) {
+    add(numbers);
+  }
+  return mean;
+}
+
+}  // namespace gyre

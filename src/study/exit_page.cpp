@@ -1,0 +1,25 @@
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "study/exit_study_files.hpp"
+#include "study/html_page.hpp"
+
+extern "C" {
+// Put into the program by the build (cmake/embed.cmake).
+extern const char gyre_exits_page[];  // NOLINT(modernize-avoid-c-arrays)
+extern const std::size_t gyre_exits_page_size;
+}
+
+namespace gyre {
+
+std::string exit_page(const nlohmann::json& result) {
+  const std::string data = script_json(result);
+  const std::array<std::pair<std::string_view, std::string_view>, 2> values = {
+      {{"/*GYRE_DATA*/null", data}, {"/*GYRE_D3*/", embedded_d3()}}};
+  return filled_page(std::string_view(gyre_exits_page, gyre_exits_page_size), values);
+}
+
+}  // namespace gyre

@@ -1,0 +1,163 @@
+#include <cmath>
+
+#include "study/exit_study_files.hpp"
+
+namespace gyre {
+namespace {
+
+constexpr ExitCost kAllCosts[] = {ExitCost::cross_entropy, ExitCost::kl, ExitCost::disagreement};
+
+/// What stands beside the points of one study, and the resamples that all of them share.
+class Writer {
+ public:
+  explicit Writer(const ExitStudy& study) : study_(study), bootstrap_(study.units), constants_(study.constant_sums()) {}
+
+  [[nodiscard]] nlohmann::json sums(const UnitSums& sums) const {
+    nlohmann::json json;
+    for (const ExitCost cost : kAllCosts) {
+      json[std::string(name_of(cost))] = estimate_json(bootstrap_.ratio(costs_of(sums, cost), sums.tokens));
+    }
+    json["loops_per_token"] = per_token(sums.loops, sums);
+    json["layer_runs_per_token"] = per_token(sums.layer_runs, sums);
+    return json;
+  }
+
+  [[nodiscard]] nlohmann::json point(const ExitPoint& point) const {
+    nlohmann::json json = sums(point.sums);
+    json["rule"] = point.rule;
+    json["threshold"] = point.threshold ? nlohmann::json(*point.threshold) : nlohmann::json(nullptr);
+    json["time"] = time(point.time);
+    json["minus"] = minus(point);
+    json["dealt_over_all"] = sums_brief(point.dealt);
+    json["dealt_within_units"] = sums_brief(point.dealt_within);
+    if (point.free) json["free_running"] = free_point(point);
+    return json;
+  }
+
+  [[nodiscard]] nlohmann::json front(const ExitFront& front) const {
+    nlohmann::json recorded = nlohmann::json::array();
+    for (const RecordedThreshold& one : front.recorded) {
+      recorded.push_back({{"threshold", one.threshold}, {"loops_per_token", one.loops_per_token}});
+    }
+    nlohmann::json points = nlohmann::json::array();
+    std::vector<UnitSums> sums;
+    for (const ExitPoint& one : front.points) {
+      points.push_back(point(one));
+      sums.push_back(one.sums);
+    }
+    nlohmann::json above;
+    for (const ExitCost cost : kAllCosts) {
+      above[std::string(name_of(cost))] = difference_json(front_difference(bootstrap_, sums, constants_, cost));
+    }
+    return {{"rule", front.rule},
+            {"threshold_key", front.key.empty() ? nlohmann::json(nullptr) : nlohmann::json(front.key)},
+            {"recorded_at_full_depth", std::move(recorded)},
+            {"points", std::move(points)},
+            {"front_minus_constants", std::move(above)}};
+  }
+
+  [[nodiscard]] nlohmann::json constant(const ConstantDepth& constant) const {
+    nlohmann::json json = sums(constant.sums);
+    json["loops"] = constant.loops;
+    json["time"] = time(constant.time);
+    json["minus_full_depth"] = differences(constant.sums, study_.constants.back().sums);
+    if (constant.free) json["free_running"] = free_sums(constant.free->sums);
+    return json;
+  }
+
+  [[nodiscard]] nlohmann::json oracle(const OracleDepth& oracle) const {
+    nlohmann::json json = sums(oracle.sums);
+    json["name"] = oracle.name;
+    json["depths"] = oracle.what;
+    json["cross_entropy_of_the_depths_it_picks"] = oracle.promised;
+    json["minus_full_depth"] = differences(oracle.sums, study_.constants.back().sums);
+    return json;
+  }
+
+ private:
+  static nlohmann::json time(const std::optional<ExitTime>& time) {
+    if (!time) return nullptr;
+    return {{"milliseconds_per_token", time->milliseconds_per_token}, {"of_full_depth", time->of_full_depth}};
+  }
+
+  [[nodiscard]] static nlohmann::json sums_brief(const UnitSums& sums) {
+    nlohmann::json json;
+    for (const ExitCost cost : kAllCosts) json[std::string(name_of(cost))] = per_token(costs_of(sums, cost), sums);
+    json["loops_per_token"] = per_token(sums.loops, sums);
+    return json;
+  }
+
+  [[nodiscard]] nlohmann::json differences(const UnitSums& trial, const UnitSums& control) const {
+    nlohmann::json json;
+    for (const ExitCost cost : kAllCosts) {
+      json[std::string(name_of(cost))] = difference_json(cost_difference(bootstrap_, trial, control, cost));
+    }
+    return json;
+  }
+
+  [[nodiscard]] nlohmann::json minus(const ExitPoint& point) const {
+    nlohmann::json constants;
+    for (const ExitCost cost : kAllCosts) {
+      constants[std::string(name_of(cost))] =
+          difference_json(cost_above_constants(bootstrap_, point.sums, constants_, cost));
+    }
+    return {{"dealt_over_all", differences(point.sums, point.dealt)},
+            {"dealt_within_units", differences(point.sums, point.dealt_within)},
+            {"constants_at_its_loops", std::move(constants)},
+            {"best_constant", differences(point.sums, study_.constants[study_.best].sums)},
+            {"full_depth", differences(point.sums, study_.constants.back().sums)}};
+  }
+
+  [[nodiscard]] nlohmann::json free_sums(const UnitSums& sums) const {
+    return {{"disagreement", estimate_json(bootstrap_.ratio(sums.disagreement, sums.tokens))},
+            {"loops_per_token", per_token(sums.loops, sums)}};
+  }
+
+  [[nodiscard]] nlohmann::json free_point(const ExitPoint& point) const {
+    std::vector<UnitSums> constants;
+    for (const ConstantDepth& constant : study_.constants) constants.push_back(constant.free->sums);
+    constexpr ExitCost kCost = ExitCost::disagreement;
+    const UnitSums& sums = point.free->sums;
+    nlohmann::json json = free_sums(sums);
+    json["minus_dealt"] = difference_json(cost_difference(bootstrap_, sums, point.free_dealt->sums, kCost));
+    json["minus_constants_at_its_loops"] = difference_json(cost_above_constants(bootstrap_, sums, constants, kCost));
+    return json;
+  }
+
+  const ExitStudy& study_;
+  Bootstrap bootstrap_;
+  std::vector<UnitSums> constants_;
+};
+
+}  // namespace
+
+nlohmann::json estimate_json(const Estimate& estimate) {
+  return {{"value", estimate.value},
+          {"interval_95", {estimate.interval.low, estimate.interval.high}},
+          {"units", estimate.units}};
+}
+
+nlohmann::json difference_json(const Estimate& difference) {
+  nlohmann::json json = estimate_json(difference);
+  json["side_of_0"] = name_of(side_of(difference, 0));
+  return json;
+}
+
+nlohmann::json exit_study_json(const ExitStudy& study) {
+  const Writer writer(study);
+  nlohmann::json constants = nlohmann::json::array();
+  for (const ConstantDepth& one : study.constants) constants.push_back(writer.constant(one));
+  nlohmann::json fronts = nlohmann::json::array();
+  for (const ExitFront& one : study.fronts) fronts.push_back(writer.front(one));
+  nlohmann::json oracles = nlohmann::json::array();
+  for (const OracleDepth& one : study.oracles) oracles.push_back(writer.oracle(one));
+  return {{"units", study.units},
+          {"unit", study.of_documents ? "document" : "window"},
+          {"tokens", study.tokens},
+          {"best_constant", study.constants[study.best].loops},
+          {"constants", std::move(constants)},
+          {"fronts", std::move(fronts)},
+          {"oracles", std::move(oracles)}};
+}
+
+}  // namespace gyre

@@ -1,0 +1,37 @@
+// Figures over the loops of a group have one panel a group, x = loop, y = the distribution of one quantity.
+
+const PAPER_COSINE = [0.5, 0.65];
+
+function loopPoints(loops, quantity) {
+  return loops.map(loop => {
+    const distribution = loop[quantity] || {};
+    return {x: loop.loop, value: middle(loop[quantity]), low: distribution.p10, high: distribution.p90};
+  });
+}
+
+/** One panel per visible group, x = loop, y = the distribution of one quantity. Axes are shared by all checkpoints. */
+function drawLoopPanels(parent, {quantity, label, kind, domain, format = number, tickFormat, decorate = () => {}}) {
+  const groups = visibleGroups();
+  if (!groups.length) return appendNote(parent, 'No group is selected.');
+  if (!domain) return appendNote(parent, 'This quantity was not measured.');
+  const {row, width} = appendRow(parent, groups.length);
+  for (const group of groups) {
+    const loops = loopsOf(currentCheckpoint(), group);
+    const cell = row.append('div');
+    const final = d3.max(loops, loop => loop.loop) || 1;
+    const frame = appendFrame(cell, {
+      width, series: group, title: group.name,
+      x: {domain: [0.5, final + 0.5], ticks: loopTicks(1, final, width - 62), label: 'loop'},
+      y: {kind, domain, tickFormat, label},
+    });
+    decorate(frame);
+    appendSeries(frame, group, loopPoints(loops, quantity));
+    const measured = loops.filter(loop => loop[quantity]);
+    attachHover(frame, measured.map(loop => loop.loop), position => [
+      `${group.name}, loop ${position}`,
+      distributionRows(measured.find(loop => loop.loop === position)[quantity], format),
+    ]);
+  }
+}
+
+const PER_LOOP_AXES = 'One panel per looped group. Across: the loop.';
