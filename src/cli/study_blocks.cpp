@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "base/error.hpp"
@@ -72,6 +73,7 @@ nlohmann::json cut_json(const BlockCut& cut) {
 }
 
 std::string estimate_text(const Estimate& estimate) {
+  if (!std::isfinite(estimate.interval.low)) return fmt::format("{:+.4f} (of one window)", estimate.value);
   return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", estimate.value, estimate.interval.low, estimate.interval.high);
 }
 

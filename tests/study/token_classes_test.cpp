@@ -28,7 +28,7 @@ TEST(TokenClasses, AreByKindAndByLoss) {
   EXPECT_EQ(classes[3].tokens, (Tokens{1, 3}));
   EXPECT_EQ(classes[6].tokens, (Tokens{0, 2}));
   // Every second one.
-  EXPECT_EQ(token_classes(dynamics, tokenizer, 4)[1].tokens, (Tokens{0, 6}));
+  EXPECT_EQ(token_classes(dynamics, tokenizer, 4)[2].tokens, (Tokens{0, 6}));
 }
 
 TEST(ValuesByWindow, AreThoseOfTheClass) {

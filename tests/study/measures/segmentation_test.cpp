@@ -45,8 +45,9 @@ TEST(BestSegments, TheRepresentativeIsTheOneMostLikeTheOthers) {
 }
 
 TEST(BestSegments, WhatIsUndefinedIsLikeNothing) {
-  auto similarity = blocks({2, 2}, 0.5);
-  for (std::size_t i = 0; i < 4; ++i) similarity[0][i] = similarity[i][0] = std::numeric_limits<double>::quiet_NaN();
+  auto similarity = blocks({3, 3}, 0.5);
+  for (std::size_t i = 1; i < 6; ++i) similarity[0][i] = similarity[i][0] = std::numeric_limits<double>::quiet_NaN();
+  // {0} and the others: 1 + 19 / 5; {0, 1, 2} and the others: 5 / 3 + 3.
   EXPECT_EQ(best_segments(similarity, 2).front(), (Segment{0, 0, 0}));
 }
 
