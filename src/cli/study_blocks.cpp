@@ -66,10 +66,10 @@ nlohmann::json cut_json(const BlockCut& cut) {
     blocks.push_back({{"first", block.first}, {"last", block.last}, {"representative", block.representative}});
   }
   return {{"blocks", std::move(blocks)},
-          {"cross_entropy", estimate_json(cut.loss)},
-          {"difference", estimate_json(cut.difference)},
-          {"once_cross_entropy", estimate_json(cut.once_loss)},
-          {"once_difference", estimate_json(cut.once_difference)}};
+          {"cross_entropy", rounded_estimate_json(cut.loss)},
+          {"difference", rounded_estimate_json(cut.difference)},
+          {"once_cross_entropy", rounded_estimate_json(cut.once_loss)},
+          {"once_difference", rounded_estimate_json(cut.once_difference)}};
 }
 
 std::string estimate_text(const Estimate& estimate) {
@@ -118,7 +118,7 @@ void run(const Request& request) {
   json["sampled_tokens"] = similarity.tokens;
   json["cka"] = matrix_json(similarity.cka);
   json["cosine"] = matrix_json(similarity.cosine);
-  json["cross_entropy"] = estimate_json(study.loss);
+  json["cross_entropy"] = rounded_estimate_json(study.loss);
   json["cuts"] = nlohmann::json::array();
   for (const BlockCut& cut : study.cuts) json["cuts"].push_back(cut_json(cut));
   print_json(json);

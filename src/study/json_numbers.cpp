@@ -38,10 +38,9 @@ nlohmann::json mean_json(const std::vector<double>& values) {
   return there.empty() ? nlohmann::json(nullptr) : rounded(spread_of(there).mean);
 }
 
-nlohmann::json estimate_json(const Estimate& estimate) {
+nlohmann::json rounded_estimate_json(const Estimate& estimate) {
   return {{"value", rounded(estimate.value)},
-          {"low", rounded(estimate.interval.low)},
-          {"high", rounded(estimate.interval.high)},
+          {"interval_95", {rounded(estimate.interval.low), rounded(estimate.interval.high)}},
           {"units", estimate.units}};
 }
 
@@ -53,7 +52,7 @@ nlohmann::json median_json(std::vector<std::vector<double>> by_unit) {
   }
   std::erase_if(by_unit, [](const std::vector<double>& unit) { return unit.empty(); });
   if (all.empty()) return nullptr;
-  nlohmann::json json = estimate_json(Bootstrap(by_unit.size()).median(by_unit));
+  nlohmann::json json = rounded_estimate_json(Bootstrap(by_unit.size()).median(by_unit));
   json["p10"] = rounded(quantile(all, 0.1));
   json["p90"] = rounded(quantile(all, 0.9));
   json["tokens"] = all.size();

@@ -21,7 +21,8 @@ function drawGeometry(parent) {
     drawSimilarity(grid.row.append('div'), group, `${group.name}: loops`, cka, d3.range(cka.length), grid.width);
   }
   const between = currentCheckpoint().geometry.groups_cka;
-  drawSimilarity(grid.row.append('div'), null, 'ends of all groups', between, modelGroups.map(({name}) => name), grid.width);
+  const names = modelGroups.map(({name}) => name);
+  drawSimilarity(grid.row.append('div'), null, 'ends of all groups', between, names, grid.width);
 }
 
 function drawCloudPanel(cell, {key, title, label}, groups, width) {
@@ -36,7 +37,9 @@ function drawCloudPanel(cell, {key, title, label}, groups, width) {
     x: {domain: [-0.5, final + 0.5], ticks: loopTicks(0, final, width - 62), label: 'loop'},
     y: {kind: 'linear', domain, label},
   });
-  for (const {group, loops} of clouds) appendSeries(frame, group, loops.map(loop => ({x: loop.loop, value: loop[key]})));
+  for (const {group, loops} of clouds) {
+    appendSeries(frame, group, loops.map(loop => ({x: loop.loop, value: loop[key]})));
+  }
   attachHover(frame, d3.range(0, final + 1), position => [
     `loop ${position}`,
     clouds.filter(({loops}) => loops[position]).map(({group, loops}) => [group.name, number(loops[position][key])]),

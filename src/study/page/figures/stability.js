@@ -4,7 +4,7 @@ const probesOf = (checkpoint, group) =>
   ((checkpoint.probes || {}).groups || []).find(entry => entry.group === group.index) || {};
 
 const estimate = (value, format = number) =>
-  (value && isNumber(value.value) ? `${format(value.value)} [${format(value.low)}, ${format(value.high)}]` : NONE);
+  (value && isNumber(value.value) ? `${format(value.value)} [${value.interval_95.map(end => format(end)).join(', ')}]` : NONE);
 
 function drawStability(parent) {
   drawLoopPanels(parent, {
@@ -16,8 +16,9 @@ function drawStability(parent) {
 }
 
 function growthDomain() {
-  const all = checkpoints.flatMap(checkpoint => loopedGroups.flatMap(group => probesOf(checkpoint, group).growth || []));
-  return linearDomain([0, ...all.filter(Boolean).flatMap(({value, low, high}) => [value, low, high])]);
+  const all = checkpoints.flatMap(checkpoint =>
+    loopedGroups.flatMap(group => probesOf(checkpoint, group).growth || []));
+  return linearDomain([0, ...all.filter(Boolean).flatMap(growth => [growth.value, ...growth.interval_95])]);
 }
 
 /** One panel a group: the growth of the leading direction in each loop, with its interval. */
@@ -27,7 +28,10 @@ function drawGrowth(parent) {
   const {row, width} = appendRow(parent, groups.length);
   for (const group of groups) {
     const growth = probesOf(currentCheckpoint(), group).growth;
-    const points = growth.map((value, i) => ({x: i + 1, ...value}));
+    const points = growth.map((entry, i) => {
+      const [low, high] = entry ? entry.interval_95 : [];
+      return {x: i + 1, low, high, ...entry};
+    });
     const frame = appendFrame(row.append('div'), {
       width, series: group, title: group.name,
       x: {domain: [0.5, growth.length + 0.5], ticks: loopTicks(1, growth.length, width - 62), label: 'loop'},
@@ -45,7 +49,8 @@ function drawGrowth(parent) {
 function endingsText({tokens, fixed, cycles, moving} = {}) {
   if (!tokens) return NONE;
   const orbits = d3.sum(Object.values(cycles || {}));
-  return `${percent(fixed / tokens)} at rest, ${percent(orbits / tokens)} in orbits, ${percent(moving / tokens)} moving`;
+  return `${percent(fixed / tokens)} at rest, ${percent(orbits / tokens)} in orbits, ` +
+    `${percent(moving / tokens)} moving`;
 }
 
 function stabilityNumbers(checkpoint) {
