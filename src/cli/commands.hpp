@@ -9,6 +9,7 @@ void add_generate(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_calibrate(CLI::App& program);
 void add_study(CLI::App& program);
+void add_study_blocks(CLI::App& study);
 void add_info(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_train(CLI::App& program);

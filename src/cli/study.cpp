@@ -29,6 +29,7 @@ struct Request {
   TextOptions text;
   int window = 0;
   int tokens = 4096;
+  std::string measures = "all";
   std::string out = "study.html";
 };
 
@@ -46,6 +47,7 @@ std::string command_of(const Request& request, int window, int threads) {
   add("--validation-share", request.text.validation_share);
   add("--tokens", request.tokens);
   add("--window", window);
+  add("--measures", request.measures);
   if (!request.run.loops.empty()) add("--loops", request.run.loops);
   if (!request.run.layer_loops.runs.empty()) {
     add("--loop", request.run.layer_loops.runs);
@@ -73,6 +75,7 @@ RunOptions run_of(const Request& request, const fs::path& path) {
 DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, const MeasuredText& text) {
   constexpr int kTrajectories = 8;
   DynamicsOptions options;
+  options.measures = parse_measures(request.measures, "--measures");
   options.loops = loops_of(request.run, spec);
   options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
   if (options.window > spec.context) {
@@ -131,6 +134,7 @@ StudySubject subject_of(const Request& request, const Model& model, const Tokeni
   subject.settings = provenance(request.run, model);
   // These are told of every checkpoint.
   for (const char* key : {"model", "model_sha256", "program"}) subject.settings.erase(key);
+  subject.settings["measures"] = request.measures;
   subject.settings["token_by_token"] = runs_token_by_token(options);
   subject.program = "gyre " GYRE_VERSION;
   subject.command = command_of(request, options.window, options.threads);
@@ -188,6 +192,10 @@ void add_study(CLI::App& program) {
       ->add_option("--window", request->window,
                    "Positions that share a context (default: the model's context, at most 1024)")
       ->check(whole_number(2, 1 << 20));
+  command
+      ->add_option("--measures", request->measures,
+                   "all, or basic: those of each token's own pass, without further passes over a sample of the text")
+      ->capture_default_str();
   command->add_option("--out", request->out, "Page to write; the numbers go beside it as .json")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->capture_default_str();
@@ -206,6 +214,7 @@ void add_study(CLI::App& program) {
     }
     run(*request);
   });
+  add_study_blocks(*command);
   command->require_subcommand(0, 1);
   add_study_exits(*command);
 }

@@ -5,11 +5,14 @@
 #include <limits>
 #include <numeric>
 
+#include "base/enum_name.hpp"
 #include "base/random.hpp"
 #include "engine/probabilities.hpp"
+#include "study/measures/steps.hpp"
 #include "study/principal_plane.hpp"
 #include "study/scores.hpp"
 #include "study/turning.hpp"
+#include "study/window_states.hpp"
 #include "study/windows.hpp"
 
 namespace gyre {
@@ -20,31 +23,27 @@ constexpr double kTiny = std::numeric_limits<float>::min();
 constexpr std::size_t kTurnSample = 512;  ///< tokens at most whose paths are held against random ones
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-/// States of one group for one window: [loop 0 … K][n · hidden].
-using GroupStates = std::vector<std::vector<float>>;
+constexpr std::size_t kSampledStates = 1024;  ///< of the measures of all states together
 
-double norm(std::span<const float> x) { return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0)); }
-
-std::span<const float> row(const std::vector<float>& states, std::size_t t, std::size_t hidden) {
-  return std::span(states).subspan(t * hidden, hidden);
-}
+constexpr EnumName<Measures> kMeasures[] = {{Measures::basic, "basic"}, {Measures::all, "all"}};
 
 /// What the head reads from the states after each loop.
 class Lens {
  public:
   Lens(Engine& engine, std::size_t hidden) : engine_(engine), hidden_(hidden) {}
 
-  /// Of the scored positions of a window.
-  void measure(const GroupStates& states, const Window& window, GroupMeasures& measures) {
+  /// Of the scored positions of a window; `answers` are the model's own argmaxes there.
+  void measure(const GroupStates& states, const Window& window, std::span<const std::size_t> answers,
+               GroupMeasures& measures) {
     const std::size_t end = window.inputs().size();
     for (std::size_t begin = window.first; begin < end; begin += kLensRows) {
-      measure_rows(states, window, begin, std::min(kLensRows, end - begin), measures);
+      measure_rows(states, window, begin, std::min(kLensRows, end - begin), answers, measures);
     }
   }
 
  private:
   void measure_rows(const GroupStates& states, const Window& window, std::size_t begin, std::size_t n,
-                    GroupMeasures& measures) {
+                    std::span<const std::size_t> answers, GroupMeasures& measures) {
     const std::vector<float> last = decode(states.back(), window, begin, n);
     const std::size_t vocabulary = last.size() / n;
     std::vector<std::size_t> before;
@@ -59,6 +58,7 @@ class Lens {
         loop.lens_entropy.push_back(entropy(p));
         loop.lens_kl.push_back(kl_divergence(final, p));
         choices.push_back(likeliest(p));
+        loop.lens_differs.push_back(choices[t] == answers[begin + t - window.first] ? 0 : 1);
         if (k > 1) loop.lens_flip.push_back(choices[t] == before[t] ? 0 : 1);
       }
       before = std::move(choices);
@@ -80,25 +80,6 @@ class Lens {
   Engine& engine_;
   std::size_t hidden_;
 };
-
-/// One window's pass: keeps the states of all groups.
-std::vector<GroupStates> states_of_window(Engine& engine, std::span<const std::int32_t> inputs,
-                                          const DynamicsOptions& options, std::vector<float>& logits) {
-  std::vector<GroupStates> groups(options.loops.size());
-  for (std::size_t g = 0; g < groups.size(); ++g) groups[g].resize(static_cast<std::size_t>(options.loops[g]) + 1);
-  Sequence sequence = engine.start(options.loops, options.window, options.kv_policy, options.seed, options.start);
-  sequence.test_noise = options.test_noise;
-  const auto keep = [&](const TracePoint& point) {
-    std::vector<float>& states = groups[static_cast<std::size_t>(point.group)][static_cast<std::size_t>(point.loop)];
-    states.insert(states.end(), point.states.begin(), point.states.end());
-  };
-  const std::size_t together = runs_token_by_token(options) ? 1 : inputs.size();
-  for (std::size_t begin = 0; begin < inputs.size(); begin += together) {
-    const auto out = engine.prefill(sequence, inputs.subspan(begin, together), Engine::Logits::all, keep);
-    logits.insert(logits.end(), out.begin(), out.end());
-  }
-  return groups;
-}
 
 /// Of the path of the token that is `number` of all those measured.
 void add_turns(std::span<const std::span<const float>> path, std::size_t number, std::uint64_t seed,
@@ -134,7 +115,7 @@ void measure_turns(const std::vector<GroupStates>& groups, const Window& window,
       continue;
     }
     std::vector<std::span<const float>> path;
-    for (const std::vector<float>& loop : states) path.push_back(row(loop, t, hidden));
+    for (const std::vector<float>& loop : states) path.push_back(state_row(loop, t, hidden));
     add_turns(path, number, combine_seeds(number, static_cast<std::uint64_t>(measures.group)), measures);
   }
 }
@@ -145,12 +126,12 @@ void measure_steps(const std::vector<GroupStates>& groups, const Window& window,
   const auto g = static_cast<std::size_t>(measures.group);
   for (std::size_t t = window.first; t < window.inputs().size(); ++t) {
     std::vector<std::span<const float>> path;
-    for (const std::vector<float>& states : groups[g]) path.push_back(row(states, t, hidden));
+    for (const std::vector<float>& states : groups[g]) path.push_back(state_row(states, t, hidden));
     add_steps(path, measures.loops);
     if (g + 1 == groups.size()) continue;
     std::vector<double> steps;
     for (const LoopMeasures& loop : measures.loops) steps.push_back(loop.step.back());
-    measures.drift_to_loop.push_back(drift_ratio(path.back(), row(groups[g + 1][1], t, hidden), steps));
+    measures.drift_to_loop.push_back(drift_ratio(path.back(), state_row(groups[g + 1][1], t, hidden), steps));
   }
 }
 
@@ -162,7 +143,7 @@ Trajectory trace_trajectory(const std::vector<GroupStates>& groups, const Window
   const std::size_t t = window.first + static_cast<std::size_t>(position);
   for (std::size_t g = 0; g < groups.size(); ++g) {
     for (std::size_t k = 0; k < groups[g].size(); ++k) {
-      const auto state = row(groups[g][k], t, hidden);
+      const auto state = state_row(groups[g][k], t, hidden);
       points.insert(points.end(), state.begin(), state.end());
       trajectory.points.push_back({static_cast<int>(g), static_cast<int>(k), 0, 0});
     }
@@ -177,18 +158,62 @@ Trajectory trace_trajectory(const std::vector<GroupStates>& groups, const Window
   return trajectory;
 }
 
-double sum_of_losses(std::span<const float> logits, const Window& window) {
+/// What the model says at full depth at the scored positions: its losses, and its argmaxes.
+std::vector<std::size_t> measure_answers(std::span<const float> logits, const Window& window, Dynamics& dynamics) {
   const std::size_t vocabulary = logits.size() / window.inputs().size();
   std::vector<float> log_p(vocabulary);
-  ScoreSums sums;
+  std::vector<std::size_t> answers;
   for (std::size_t t = window.first; t < window.inputs().size(); ++t) {
     log_probabilities(logits.subspan(t * vocabulary, vocabulary), log_p, window.place_of_target(t));
-    sums.add(window.targets()[t], log_p);
+    const double loss = -static_cast<double>(log_p[static_cast<std::size_t>(window.targets()[t])]);
+    dynamics.losses.push_back(loss);
+    dynamics.cross_entropy += loss;
+    answers.push_back(likeliest(log_p));
   }
-  return sums.cross_entropy;
+  return answers;
+}
+
+ProbeRun probe_run(const DynamicsOptions& options) {
+  return {options.loops, options.window, options.kv_policy, options.start, options.test_noise, options.seed};
+}
+
+/// 90 % of what rounding alone does lies below it.
+std::vector<double> floors_of(const GroupProbes& probes) {
+  std::vector<double> floors;
+  for (const ByWindow& loop : probes.floor) {
+    std::vector<double> all;
+    for (const std::vector<double>& window : loop) all.insert(all.end(), window.begin(), window.end());
+    std::erase_if(all, [](double value) { return !std::isfinite(value); });
+    floors.push_back(quantile(all, 0.9));
+  }
+  return floors;
+}
+
+Dynamics begin_dynamics(const Model& model, const DynamicsOptions& options) {
+  Dynamics dynamics;
+  for (const int group : model.spec().looped_groups()) {
+    dynamics.groups.push_back({.group = group, .loops = {}, .turns = {}, .drift_to_loop = {}});
+    dynamics.groups.back().loops.resize(static_cast<std::size_t>(options.loops[static_cast<std::size_t>(group)]));
+  }
+  return dynamics;
+}
+
+/// What no single pass of a token tells.
+void measure_more(Engine& engine, std::span<const Window> windows, const StateSample& sample,
+                  const DynamicsOptions& options, Dynamics& dynamics) {
+  dynamics.geometry = geometry_of(sample);
+  if (runs_token_by_token(options)) return;
+  dynamics.probes = probe(engine, windows, probe_run(options));
+  for (std::size_t i = 0; i < dynamics.groups.size(); ++i) {
+    leave_out_rounding(dynamics.groups[i].loops, floors_of(dynamics.probes->groups[i]));
+  }
 }
 
 }  // namespace
+
+Measures parse_measures(const std::string& text, const std::string& flag) {
+  return parse_enum<Measures>(kMeasures, text, flag, "set of measures");
+}
 
 void add_steps(std::span<const std::span<const float>> states, std::span<LoopMeasures> loops) {
   const std::size_t hidden = states.front().size();
@@ -203,16 +228,33 @@ void add_steps(std::span<const std::span<const float>> states, std::span<LoopMea
       second += std::pow(static_cast<double>(step[i] - previous[i]), 2);
     }
     LoopMeasures& loop = loops[k - 1];
-    const double length = norm(step);
-    loop.step.push_back(length);
-    loop.relative_step.push_back(length / (norm(states[k]) + kTiny));
+    const double size = length(step);
+    loop.step.push_back(size);
+    loop.relative_step.push_back(size / (length(states[k]) + kTiny));
     if (k > 1) {
-      const double previous_length = norm(previous);
-      loop.cosine.push_back(length > 0 && previous_length > 0 ? along / (length * previous_length) : kUndefined);
+      const double before = length(previous);
+      loop.cosine.push_back(size > 0 && before > 0 ? along / (size * before) : kUndefined);
       loop.acceleration.push_back(std::sqrt(second));
-      loop.normalised_acceleration.push_back(std::sqrt(second) / (length + previous_length + kTiny));
+      loop.normalised_acceleration.push_back(std::sqrt(second) / (size + before + kTiny));
+      loop.contraction.push_back(contraction_ratio(size, before));
+      loop.curvature.push_back(curvature(loop.cosine.back(), size, before));
     }
     std::swap(step, previous);
+  }
+}
+
+void leave_out_rounding(std::span<LoopMeasures> loops, std::span<const double> floor) {
+  if (floor.empty() || loops.empty()) return;
+  for (std::size_t t = 0; t < loops.front().relative_step.size(); ++t) {
+    bool before = false;
+    for (std::size_t k = 0; k < loops.size(); ++k) {
+      const bool below = loops[k].relative_step[t] < floor[k];
+      loops[k].below_floor += below ? 1 : 0;
+      if (k > 0 && (below || before)) {
+        loops[k].cosine[t] = loops[k].contraction[t] = loops[k].curvature[t] = kUndefined;
+      }
+      before = below;
+    }
   }
 }
 
@@ -242,28 +284,27 @@ Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const Dy
   Engine engine(model, options.threads, options.stop);
   const auto hidden = static_cast<std::size_t>(model.spec().hidden_size);
   Lens lens(engine, hidden);
-  Dynamics dynamics;
-  for (const int group : model.spec().looped_groups()) {
-    dynamics.groups.push_back({.group = group, .loops = {}, .turns = {}, .drift_to_loop = {}});
-    dynamics.groups.back().loops.resize(static_cast<std::size_t>(options.loops[static_cast<std::size_t>(group)]));
-  }
+  Dynamics dynamics = begin_dynamics(model, options);
   std::size_t scored = 0;
   for (const Window& window : windows) scored += window.scored();
   const std::size_t stride = (scored + kTurnSample - 1) / kTurnSample;
+  StateSample sample(model.spec(), options.loops, scored, kSampledStates);
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const Window& window = windows[w];
     options.stop.check();
-    std::vector<float> logits;
-    const std::vector<GroupStates> states = states_of_window(engine, window.inputs(), options, logits);
-    dynamics.cross_entropy += sum_of_losses(logits, window);
+    Sequence sequence = engine.start(options.loops, options.window, options.kv_policy, options.seed, options.start);
+    sequence.test_noise = options.test_noise;
+    const WindowPass pass = run_window(engine, sequence, window.inputs(), runs_token_by_token(options));
+    const std::vector<std::size_t> answers = measure_answers(pass.logits, window, dynamics);
     for (GroupMeasures& measures : dynamics.groups) {
-      measure_steps(states, window, hidden, measures);
-      measure_turns(states, window, hidden, dynamics.inputs.size(), stride, measures);
-      lens.measure(states[static_cast<std::size_t>(measures.group)], window, measures);
+      measure_steps(pass.groups, window, hidden, measures);
+      measure_turns(pass.groups, window, hidden, dynamics.inputs.size(), stride, measures);
+      lens.measure(pass.groups[static_cast<std::size_t>(measures.group)], window, answers, measures);
     }
+    if (options.measures == Measures::all) sample.add(pass.groups, window);
     for (const int position : options.trajectory_positions) {
       if (dynamics.tokens == 0 && static_cast<std::size_t>(position) < window.scored()) {
-        dynamics.trajectories.push_back(trace_trajectory(states, window, position, hidden));
+        dynamics.trajectories.push_back(trace_trajectory(pass.groups, window, position, hidden));
       }
     }
     const auto measured = window.inputs().subspan(window.first);
@@ -273,6 +314,7 @@ Dynamics measure_dynamics(const Model& model, const MeasuredText& text, const Dy
     if (progress) progress(dynamics.tokens);
   }
   dynamics.cross_entropy /= static_cast<double>(dynamics.tokens);
+  if (options.measures == Measures::all) measure_more(engine, windows, sample, options, dynamics);
   return dynamics;
 }
 

@@ -9,7 +9,9 @@
 
 #include "base/stop.hpp"
 #include "engine/engine.hpp"
+#include "study/geometry.hpp"
 #include "study/measured_text.hpp"
+#include "study/probes.hpp"
 #include "study/statistics.hpp"
 
 namespace gyre {
@@ -22,16 +24,24 @@ struct LoopMeasures {
   std::vector<double> cosine;                   ///< of Δ^(k) and Δ^(k−1); empty at loop 1
   std::vector<double> acceleration;             ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); empty at loop 1
   std::vector<double> normalised_acceleration;  ///< by ‖Δ^(k)‖ + ‖Δ^(k−1)‖; empty at loop 1
+  std::vector<double> contraction;              ///< ‖Δ^(k)‖ / ‖Δ^(k−1)‖; empty at loop 1
+  std::vector<double> curvature;  ///< angle of Δ^(k−1) and Δ^(k) over their mean length; empty at loop 1
+  std::int64_t below_floor = 0;   ///< steps that are rounding, see leave_out_rounding()
   // The logit lens: this loop's state through the final norm and the head.
   std::vector<double> lens_loss;     ///< −log p(target), nats
   std::vector<double> lens_entropy;  ///< nats
   std::vector<double> lens_kl;       ///< KL(last loop of the group ‖ this loop), nats
   std::vector<double> lens_flip;     ///< 1 where the argmax differs from the loop before; empty at loop 1
+  std::vector<double> lens_differs;  ///< 1 where the argmax differs from that of the model at full depth
 };
 
 /// Adds one token's path through a group to loops[k - 1]: states[k] is its state after k loops. A cosine with a step of
 /// length 0 is NaN.
 void add_steps(std::span<const std::span<const float>> states, std::span<LoopMeasures> loops);
+
+/// Makes cosines, contraction ratios and curvatures NaN that a step is part of which is below the floor of its loop,
+/// relative to the state's norm, and counts such steps. An empty floor leaves all as it is.
+void leave_out_rounding(std::span<LoopMeasures> loops, std::span<const double> floor);
 
 /// ‖next − end‖ / mean of `steps`: how far a hand-off moves a state against the steps before it. NaN when
 /// there were none of any length.
@@ -71,7 +81,14 @@ struct Trajectory {
   double explained_second = 0;
 };
 
+/// Which measures are made: those of every token's own pass, or also those of further passes and of all states together
+/// (Geometry, Probes).
+enum class Measures { basic, all };
+/// Throws Error naming `flag`.
+Measures parse_measures(const std::string& text, const std::string& flag);
+
 struct DynamicsOptions {
+  Measures measures = Measures::basic;
   std::vector<int> loops;
   int window = 0;  ///< positions that share a context, the prefix included
   KvPolicy kv_policy;
@@ -97,6 +114,9 @@ struct Dynamics {
   std::int64_t tokens = 0;
   std::vector<std::int32_t> inputs;  ///< what stood at each measured position
   std::vector<std::size_t> windows;  ///< the window that it is of, from 0
+  std::vector<double> losses;        ///< at each of them, of the model at full depth, nats
+  std::optional<Geometry> geometry;
+  std::optional<Probes> probes;  ///< nothing where tokens run one by one, see probe()
 };
 
 /// Runs the text through the model at full depth, window by window, and measures every looped group at every position

@@ -2,42 +2,16 @@
 
 #include <fmt/chrono.h>
 
-#include <cmath>
-#include <cstdlib>
 #include <ctime>
+
+#include "study/json_numbers.hpp"
+#include "study/measures_json.hpp"
 
 namespace gyre {
 namespace {
 
 constexpr std::size_t kHeatTokens = 96;
 constexpr int kContextBefore = 40;  ///< bytes of text shown before a token
-
-/// Few digits make the files small; nothing here is known to more than five.
-nlohmann::json rounded(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  return std::strtod(fmt::format("{:.5g}", value).c_str(), nullptr);
-}
-
-/// Over the tokens where the measure is defined.
-std::vector<double> defined(std::vector<double> values) {
-  std::erase_if(values, [](double value) { return !std::isfinite(value); });
-  return values;
-}
-
-nlohmann::json spread_json(const std::vector<double>& values) {
-  const std::vector<double> there = defined(values);
-  if (there.empty()) return nullptr;
-  const Spread spread = spread_of(there);
-  return {{"mean", rounded(spread.mean)},
-          {"p10", rounded(spread.p10)},
-          {"p50", rounded(spread.p50)},
-          {"p90", rounded(spread.p90)}};
-}
-
-nlohmann::json mean_json(const std::vector<double>& values) {
-  const std::vector<double> there = defined(values);
-  return there.empty() ? nlohmann::json(nullptr) : rounded(spread_of(there).mean);
-}
 
 nlohmann::json loop_json(const LoopMeasures& loop, int number) {
   return {{"loop", number},
@@ -46,11 +20,15 @@ nlohmann::json loop_json(const LoopMeasures& loop, int number) {
           {"cosine", spread_json(loop.cosine)},
           {"acceleration", spread_json(loop.acceleration)},
           {"normalised_acceleration", spread_json(loop.normalised_acceleration)},
+          {"contraction", spread_json(loop.contraction)},
+          {"curvature", spread_json(loop.curvature)},
+          {"below_floor", loop.below_floor},
           {"lens",
            {{"ce", mean_json(loop.lens_loss)},
             {"entropy", mean_json(loop.lens_entropy)},
             {"kl_to_last", mean_json(loop.lens_kl)},
-            {"argmax_flips", mean_json(loop.lens_flip)}}}};
+            {"argmax_flips", mean_json(loop.lens_flip)},
+            {"differs_from_full_depth", mean_json(loop.lens_differs)}}}};
 }
 
 nlohmann::json group_json(const GroupMeasures& measures, const StudySubject& subject) {
@@ -118,6 +96,9 @@ nlohmann::json checkpoint_json(const StudiedCheckpoint& checkpoint, const StudyS
           {"model_hash", checkpoint.model_hash},
           {"ce", rounded(checkpoint.dynamics.cross_entropy)},
           {"groups", std::move(groups)},
+          {"geometry", geometry_json(checkpoint.dynamics, subject.spec)},
+          {"probes", probes_json(checkpoint.dynamics, subject.spec)},
+          {"classes", classes_json(checkpoint.dynamics, subject.spec, subject.tokenizer)},
           {"trajectories", trajectories_json(checkpoint, subject)},
           {"heat", heat_json(checkpoint, subject)}};
 }
@@ -151,12 +132,6 @@ nlohmann::json evidence_json(const std::vector<Evidence>& evidence) {
     for (const auto& [name, value] : one.beside) json.back()[name] = rounded(value);
   }
   return json;
-}
-
-nlohmann::json rounded_all(const std::vector<double>& values) {
-  nlohmann::json result = nlohmann::json::array();
-  for (const double value : values) result.push_back(rounded(value));
-  return result;
 }
 
 }  // namespace
@@ -207,10 +182,13 @@ nlohmann::json token_measures_json(const std::vector<StudiedCheckpoint>& checkpo
                         {"cosine", rounded_all(loop.cosine)},
                         {"acceleration", rounded_all(loop.acceleration)},
                         {"normalised_acceleration", rounded_all(loop.normalised_acceleration)},
+                        {"contraction", rounded_all(loop.contraction)},
+                        {"curvature", rounded_all(loop.curvature)},
                         {"lens_ce", rounded_all(loop.lens_loss)},
                         {"lens_entropy", rounded_all(loop.lens_entropy)},
                         {"lens_kl_to_last", rounded_all(loop.lens_kl)},
-                        {"lens_argmax_flip", loop.lens_flip}});
+                        {"lens_argmax_flip", loop.lens_flip},
+                        {"lens_differs", loop.lens_differs}});
       }
       json.push_back({{"checkpoint", checkpoint.path},
                       {"group", group.group},

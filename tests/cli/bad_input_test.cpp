@@ -241,6 +241,25 @@ TEST_F(BadInput, AStudyOfAModelWithoutLoops) {
                  {"no looped group"});
 }
 
+TEST_F(BadInput, BlocksAndMeasuresOfAStudy) {
+  const std::string page = folder_.beside("p.html").string();
+  expect_mistake({"study", "-m", model(), "--text", text(), "--out", page, "--measures", "some"},
+                 {"--measures", "\"some\"", "basic", "all"});
+  expect_mistake({"study", "blocks", "-m", model(), "--text", text()}, {"\"loop a\" loop already"});
+  ModelSpec spec = small_spec();
+  spec.groups = {plain_group("layers", 2)};
+  const ModelFolder plain(spec);
+  const std::vector<std::string> blocks = {"study", "blocks", "-m", plain.path().string(), "--text", text()};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), blocks.begin(), blocks.end());
+    return more;
+  };
+  expect_mistake(with({"--blocks", "3"}), {"--blocks", "3 blocks of a model of 2 layers"});
+  expect_mistake(with({"--blocks", "1", "--window", "400"}), {"--window", "400", "context"});
+  expect_mistake(with({"--blocks", "0"}), {"--blocks"});
+  expect_mistake(with({"--by", "colour"}), {"--by"});
+}
+
 TEST_F(BadInput, OutputThatCannotBeWrittenIsNoSuccess) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"info", "-m", model()}, std::vector<std::string>{"info", "-m", model(), "--json"},

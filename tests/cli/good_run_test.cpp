@@ -429,6 +429,38 @@ TEST_F(GoodRun, StudyOfAFolderOfCheckpointsTakesThemInTheOrderOfTheirSteps) {
   EXPECT_FALSE(json.contains("measures"));
 }
 
+TEST_F(GoodRun, StudyMeasuresWhatItIsAskedFor) {
+  const auto study = [&](const std::string& measures) {
+    return nlohmann::json::parse(output({"study", "-m", model(), "--text", text(), "--tokens", "40", "--measures",
+                                         measures, "--json", "--out", folder_.beside("s.html").string()}));
+  };
+  const nlohmann::json all = study("all")["checkpoints"][0];
+  EXPECT_EQ(all["probes"]["groups"].size(), 2U);
+  EXPECT_EQ(all["probes"]["groups"][0]["lyapunov"].size(), 4U);
+  EXPECT_EQ(all["geometry"]["points"], 40);
+  EXPECT_EQ(all["geometry"]["groups"][1]["cka"].size(), 4U);
+  const nlohmann::json basic = study("basic")["checkpoints"][0];
+  EXPECT_TRUE(basic["probes"].is_null());
+  EXPECT_TRUE(basic["geometry"].is_null());
+  EXPECT_EQ(basic["groups"][0]["loops_data"][3]["contraction"], all["groups"][0]["loops_data"][3]["contraction"]);
+}
+
+TEST_F(GoodRun, StudyBlocksSaysWhatTiedLayersWouldLose) {
+  ModelSpec spec = small_spec();
+  spec.groups = {plain_group("layers", 4)};
+  const ModelFolder plain(spec);
+  const std::vector<std::string> command = {
+      "study", "blocks", "-m", plain.path().string(), "--text", text(), "--blocks", "2,4", "--window", "8"};
+  EXPECT_THAT(output(command), HasSubstr("  4 blocks  +0.0000 [+0.0000, +0.0000]"));
+  std::vector<std::string> in_json = command;
+  in_json.emplace_back("--json");
+  const nlohmann::json json = nlohmann::json::parse(output(in_json));
+  EXPECT_EQ(json["cka"].size(), 4U);
+  EXPECT_EQ(json["cuts"][0]["blocks"].size(), 2U);
+  EXPECT_EQ(json["cuts"][1]["difference"]["value"], 0);
+  EXPECT_NE(json["cuts"][0]["difference"]["value"], 0);
+}
+
 class Help : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Help, EndsWithExamples) {

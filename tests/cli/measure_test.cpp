@@ -373,7 +373,8 @@ TEST_F(Measure, TheCommandThatAStudyPrintsDoesItAgain) {
       {"--window", "7", "--loops", "2/3", "--seed", "9", "--threads", "1"},
       {"--kv", "last", "--kv-type", "q8_0", "--weights", "bf16"},
       {"--first-state", "zero"},
-      {"--kv", "latest:ring=2"}};
+      {"--kv", "latest:ring=2"},
+      {"--tokens", "31", "--measures", "basic"}};
   std::vector<nlohmann::json> results;
   for (const std::vector<std::string>& more : flags) {
     std::vector<std::string> arguments = plain;

@@ -247,6 +247,9 @@ TEST_F(DynamicsOfASmallModel, FlipsAreChangesOfTheLikeliestTokenFromTheLoopBefor
         };
         const double flip = choice(k) == choice(k - 1) ? 0 : 1;
         EXPECT_EQ(measures.loops[static_cast<std::size_t>(k - 1)].lens_flip[t], flip);
+        const auto full = std::span(logits_).subspan(16 * t, 16);
+        const double differs = choice(k) == std::max_element(full.begin(), full.end()) - full.begin() ? 0 : 1;
+        EXPECT_EQ(measures.loops[static_cast<std::size_t>(k - 1)].lens_differs[t], differs);
         flips += flip;
       }
     }
@@ -369,6 +372,27 @@ TEST(AddSteps, ByHand) {
   EXPECT_DOUBLE_EQ(loops[2].cosine.at(0), -1);
   EXPECT_DOUBLE_EQ(loops[2].acceleration.at(0), 3);
   EXPECT_DOUBLE_EQ(loops[2].normalised_acceleration.at(0), 1);
+  EXPECT_TRUE(loops[0].contraction.empty());
+  EXPECT_DOUBLE_EQ(loops[1].contraction.at(0), 0.2);
+  EXPECT_DOUBLE_EQ(loops[2].contraction.at(0), 2);
+  EXPECT_DOUBLE_EQ(loops[1].curvature.at(0), std::acos(0.8) / 3);
+  EXPECT_DOUBLE_EQ(loops[2].curvature.at(0), std::acos(-1.0) / 1.5);
+}
+
+TEST(LeaveOutRounding, TakesNoAngleAndNoRatioOfWhatIsNoStep) {
+  std::vector<LoopMeasures> loops = steps_of({{0, 0}, {3, 4}, {3, 5}, {3, 5.25F}, {3, 8}});
+  leave_out_rounding(loops, std::vector<double>{0.1, 0.1, 0.1, 0.1});
+  EXPECT_EQ(loops[1].below_floor, 0);
+  EXPECT_EQ(loops[2].below_floor, 1);  // 0.25 of 6.05
+  EXPECT_FALSE(std::isnan(loops[1].cosine[0]));
+  EXPECT_FALSE(std::isnan(loops[1].contraction[0]));
+  for (const std::size_t k : {2U, 3U}) {
+    EXPECT_TRUE(std::isnan(loops[k].cosine[0]));
+    EXPECT_TRUE(std::isnan(loops[k].contraction[0]));
+    EXPECT_TRUE(std::isnan(loops[k].curvature[0]));
+  }
+  EXPECT_EQ(loops[3].below_floor, 0);
+  EXPECT_DOUBLE_EQ(loops[2].step[0], 0.25);
 }
 
 TEST(AddSteps, StepsOfNoLengthHaveNoAngle) {

@@ -26,6 +26,7 @@ class StudyJson : public ::testing::Test {
     group.loops[0].lens_loss = {1, 2};
     group.loops[0].lens_entropy = {3, 5};
     group.loops[0].lens_kl = {0.5, 1.5};
+    group.loops[0].lens_differs = {1, 0};
     group.loops[1].step = {1, 3};
     group.loops[1].relative_step = {0.125, 0.375};
     group.loops[1].cosine = {0.5, kNan};
@@ -84,8 +85,11 @@ TEST_F(StudyJson, HasTheMeasuresOfEveryLoop) {
   EXPECT_EQ(first["step"], nlohmann::json({{"mean", 3.0}, {"p10", 2.2}, {"p50", 3.0}, {"p90", 3.8}}));
   EXPECT_EQ(first["relative_step"]["mean"], 0.375);
   EXPECT_TRUE(first["cosine"].is_null());
-  EXPECT_EQ(first["lens"],
-            nlohmann::json({{"ce", 1.5}, {"entropy", 4.0}, {"kl_to_last", 1.0}, {"argmax_flips", nullptr}}));
+  EXPECT_EQ(first["lens"], nlohmann::json({{"ce", 1.5},
+                                           {"entropy", 4.0},
+                                           {"kl_to_last", 1.0},
+                                           {"argmax_flips", nullptr},
+                                           {"differs_from_full_depth", 0.5}}));
   const nlohmann::json& second = group["loops_data"][1];
   EXPECT_EQ(second["loop"], 2);
   EXPECT_EQ(second["cosine"]["mean"], 0.5);  // of the one token that has one

@@ -2,9 +2,11 @@
 
 const FIGURES = [
   stepsFigure, cosineFigure, accelerationFigure, driftFigure, lensFigure, trajectoryFigure, heatFigure, trainingFigure,
+  stabilityFigure, geometryFigure,
 ];
 
-const shownFigures = FIGURES.filter(figure => !figure.needsSeveral || checkpoints.length > 1);
+const shownFigures = FIGURES.filter(figure =>
+  (!figure.needsSeveral || checkpoints.length > 1) && (!figure.measured || figure.measured()));
 const figureNumber = figure => shownFigures.indexOf(figure) + 1;
 
 function buildHeader() {
@@ -214,10 +216,13 @@ const LEDGER = [
   ['cosine', loop => signed(middle(loop.cosine))],
   ['acceleration (L2)', loop => number(middle(loop.acceleration))],
   ['normalised acceleration', loop => number(middle(loop.normalised_acceleration))],
+  ['contraction', loop => number(middle(loop.contraction))],
+  ['steps that are rounding', loop => integer(loop.below_floor)],
   ['lens cross-entropy (nats/token)', loop => number(lensValue(loop, 'ce'))],
   ['lens entropy (nats/token)', loop => number(lensValue(loop, 'entropy'))],
   ['KL to last loop (nats/token)', loop => number(lensValue(loop, 'kl_to_last'))],
   ['top token changed', loop => percent(lensValue(loop, 'argmax_flips'))],
+  ['top token is not the model’s', loop => percent(lensValue(loop, 'differs_from_full_depth'))],
 ];
 
 function buildLedger() {

@@ -1,0 +1,162 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/progress.hpp"
+#include "cli/checks.hpp"
+#include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/measured.hpp"
+#include "cli/options.hpp"
+#include "model/language.hpp"
+#include "study/json_numbers.hpp"
+#include "study/layer_blocks.hpp"
+
+namespace gyre::cli {
+namespace {
+
+constexpr std::size_t kSampledTokens = 512;
+
+struct Request {
+  RunOptions run;
+  TextOptions text;
+  int window = 0;
+  int tokens = 4096;
+  std::vector<int> blocks = {1, 2, 3, 4};
+  std::string by = "cka";
+};
+
+EvaluationOptions evaluation_options(const Request& request, const ModelSpec& cut) {
+  EvaluationOptions options;
+  options.loops = cut.default_loops();
+  options.window = request.window > 0 ? request.window : std::min(cut.context, kDefaultWindow);
+  if (options.window > cut.context)
+    throw Error("--window: {} is more than the context of {}", options.window, cut.context);
+  options.kv_policy = kv_policy_of(request.run);
+  options.seed = request.run.seed;
+  options.threads = thread_count(request.run);
+  options.stop = interrupt();
+  return options;
+}
+
+std::vector<std::vector<Segment>> cuts_of(const Request& request, const LayerSimilarity& similarity) {
+  const auto& matrix = request.by == "cka" ? similarity.cka : similarity.cosine;
+  std::vector<std::vector<Segment>> cuts;
+  for (const int blocks : request.blocks) {
+    if (static_cast<std::size_t>(blocks) > matrix.size()) {
+      throw Error("--blocks: {} blocks of a model of {} layers", blocks, matrix.size());
+    }
+    cuts.push_back(best_segments(matrix, static_cast<std::size_t>(blocks)));
+  }
+  return cuts;
+}
+
+nlohmann::json matrix_json(const std::vector<std::vector<double>>& rows) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const std::vector<double>& row : rows) json.push_back(rounded_all(row));
+  return json;
+}
+
+nlohmann::json cut_json(const BlockCut& cut) {
+  nlohmann::json blocks = nlohmann::json::array();
+  for (const Segment& block : cut.blocks) {
+    blocks.push_back({{"first", block.first}, {"last", block.last}, {"representative", block.representative}});
+  }
+  return {{"blocks", std::move(blocks)},
+          {"cross_entropy", rounded_estimate_json(cut.loss)},
+          {"difference", rounded_estimate_json(cut.difference)},
+          {"once_cross_entropy", rounded_estimate_json(cut.once_loss)},
+          {"once_difference", rounded_estimate_json(cut.once_difference)}};
+}
+
+std::string estimate_text(const Estimate& estimate) {
+  if (!std::isfinite(estimate.interval.low)) return fmt::format("{:+.4f} (of one window)", estimate.value);
+  return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", estimate.value, estimate.interval.low, estimate.interval.high);
+}
+
+std::string blocks_text(std::span<const Segment> blocks) {
+  std::string text;
+  for (const Segment& block : blocks) {
+    text += fmt::format("{}{}-{} by {}", text.empty() ? "" : ", ", block.first, block.last, block.representative);
+  }
+  return text;
+}
+
+void print_study(const BlockStudy& study) {
+  fmt::print("the model: {:.4f} nats/token over {} tokens\n", study.loss.value, study.tokens);
+  fmt::print("nats/token more, with 95 % interval over {} windows:\n", study.loss.units);
+  for (const BlockCut& cut : study.cuts) {
+    fmt::print("{:3} blocks  {}  (once each: {})  {}\n", cut.blocks.size(), estimate_text(cut.difference),
+               estimate_text(cut.once_difference), blocks_text(cut.blocks));
+  }
+}
+
+void run(const Request& request) {
+  Checkpoint checkpoint = open_checkpoint(request.run);
+  nlohmann::json json = provenance(request.run, checkpoint.model);
+  cut_layers(checkpoint.model);
+  const Tokenizer& tokenizer = checkpoint.language.tokenizer;
+  const auto most = static_cast<std::size_t>(request.tokens) + (tokenizer.prefix_tokens().empty() ? 1 : 0);
+  const MeasuredText text = measured_text(request.text, tokenizer, most);
+  const EvaluationOptions options = evaluation_options(request, checkpoint.model.spec());
+  const LayerSimilarity similarity = layer_similarity(checkpoint.model, text, options, kSampledTokens);
+  Progress progress("study blocks", 0, "windows");
+  const BlockStudy study = measure_blocks(checkpoint.model, text, cuts_of(request, similarity), options,
+                                          [&](std::int64_t done, std::int64_t total) {
+                                            progress.set_total(total);
+                                            progress.update(done);
+                                          });
+  if (!request.run.json) return print_study(study);
+  add_text(json, request.text, text);
+  add_prefix(json, tokenizer);
+  json["window"] = options.window;
+  json["tokens"] = study.tokens;
+  json["by"] = request.by;
+  json["sampled_tokens"] = similarity.tokens;
+  json["cka"] = matrix_json(similarity.cka);
+  json["cosine"] = matrix_json(similarity.cosine);
+  json["cross_entropy"] = rounded_estimate_json(study.loss);
+  json["cuts"] = nlohmann::json::array();
+  for (const BlockCut& cut : study.cuts) json["cuts"].push_back(cut_json(cut));
+  print_json(json);
+}
+
+}  // namespace
+
+void add_study_blocks(CLI::App& study) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command =
+      study.add_subcommand("blocks", "How a plain model's layers fall into blocks, and what tied blocks would lose");
+  add_run_options(*command, request->run);
+  // What only speaks of loops has nothing to say of a model without any.
+  for (const char* option : {"--loop", "--damping", "--loops", "--kv", "--first-state"}) {
+    command->remove_option(command->get_option(option));
+  }
+  add_text_options(*command, request->text);
+  command->get_option("--text")->required();
+  command->add_option("--tokens", request->tokens, "Tokens to measure")
+      ->check(whole_number(2, 1 << 24))
+      ->capture_default_str();
+  command
+      ->add_option("--window", request->window,
+                   "Positions that share a context (default: the model's context, at most 1024)")
+      ->check(whole_number(2, 1 << 20));
+  command->add_option("--blocks", request->blocks, "Numbers of blocks to cut the layers into, as in 2,4,6")
+      ->delimiter(',')
+      ->check(whole_number(1, 1 << 16))
+      ->capture_default_str();
+  command->add_option("--by", request->by, "What layers are cut by: cka or cosine of the states behind them")
+      ->check(CLI::IsMember({"cka", "cosine"}))
+      ->capture_default_str();
+  command->footer(
+      "Every layer of a block is replaced by the layer most like the others of it, run as often as the block has\n"
+      "layers (and, beside it, once); nothing is trained.\n"
+      "Example:\n"
+      "  gyre study blocks -m models/plain --text input.txt --split validation --blocks 2,4");
+  command->callback([request] { run(*request); });
+}
+
+}  // namespace gyre::cli
