@@ -5,17 +5,18 @@
 #include <memory>
 
 #include "api/calibrated_exit.hpp"
+#include "api/learned_exit.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/documents.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
 #include "study/calibration.hpp"
-#include "text/corpus.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -24,8 +25,7 @@ struct Request {
   RunOptions run;
   TextOptions text;
   std::string examples;
-  bool paragraphs = false;
-  int document_tokens = 0;
+  DocumentOptions documents;
   int most_documents = 0;
   int window = 0;
   std::string exit;
@@ -94,43 +94,6 @@ EvaluationOptions evaluation_options(const Request& request, const ModelSpec& sp
   return options;
 }
 
-/// What lies between empty lines.
-std::vector<std::string> paragraphs_of(const std::vector<std::string>& texts) {
-  std::vector<std::string> paragraphs;
-  for (const std::string& text : texts) {
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find("\n\n", begin), text.size());
-      const std::size_t first = std::min(text.find_first_not_of('\n', begin), end);
-      if (end > first) paragraphs.push_back(text.substr(first, end - first));
-      begin = end + 2;
-    }
-  }
-  return paragraphs;
-}
-
-/// Runs of so many tokens, each a document; what is left at the end of a text is too short to be one.
-void cut_documents(MeasuredText& text, std::size_t tokens) {
-  std::vector<std::vector<std::int32_t>> documents;
-  for (const std::vector<std::int32_t>& document : text.documents) {
-    for (std::size_t begin = 0; begin + tokens <= document.size(); begin += tokens) {
-      const auto first = document.begin() + static_cast<std::ptrdiff_t>(begin);
-      documents.emplace_back(first, first + static_cast<std::ptrdiff_t>(tokens));
-    }
-  }
-  if (documents.empty()) throw Error("--document-tokens: the text has fewer than {} tokens; give less", tokens);
-  text.documents = std::move(documents);
-}
-
-MeasuredText documents_of(const Request& request, const Tokenizer& tokenizer) {
-  const TextPart part = parse_text_part(request.text.split, "--split");
-  std::vector<std::string> texts =
-      part_of_documents(read_documents(request.text.file), part, request.text.validation_share);
-  if (request.paragraphs) texts = paragraphs_of(texts);
-  MeasuredText text = tokenise_documents(texts, tokenizer, SIZE_MAX);
-  if (request.document_tokens > 0) cut_documents(text, static_cast<std::size_t>(request.document_tokens));
-  return text;
-}
-
 std::string_view evidence_name(RiskMethod method) {
   switch (method) {
     case RiskMethod::learn_then_test:
@@ -178,8 +141,8 @@ void add_documents(nlohmann::json& json, const Request& request, const Calibrati
     json["text"] = request.text.file;
     json["split"] = request.text.split;
     json["validation_share"] = request.text.validation_share;
-    json["paragraphs"] = request.paragraphs;
-    json["document_tokens"] = request.document_tokens > 0 ? nlohmann::json(request.document_tokens) : nullptr;
+    json["paragraphs"] = request.documents.paragraphs;
+    json["document_tokens"] = request.documents.tokens > 0 ? nlohmann::json(request.documents.tokens) : nullptr;
   }
   json["max_documents"] = request.most_documents > 0 ? nlohmann::json(request.most_documents) : nullptr;
   json["documents"] = result.documents;
@@ -192,10 +155,10 @@ nlohmann::json result_json(const Request& request, const Task& task, const Model
   json[kCalibrationKey] = kCalibrationVersion;
   const CalibratedThreshold* chosen = chosen_of(result);
   json["exit"] = chosen != nullptr ? nlohmann::json(chosen->rule.text) : nullptr;
-  json["holds_for"] = calibrated_conditions(model, {.loops = options.loops,
-                                                    .kv = options.kv_policy,
-                                                    .first_state = options.start,
-                                                    .test_noise = options.test_noise});
+  json["holds_for"] = calibrated_conditions(
+      model,
+      {.loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise},
+      result.rows.front().rule);
   json["rule"] = request.exit;
   json["threshold_key"] = result.key;
   json["threshold"] = chosen != nullptr ? nlohmann::json(chosen->threshold) : nullptr;
@@ -263,19 +226,6 @@ void require_choice(const Calibration& result, const Request& request, const Tas
       evidence_name(task.target.method), shown_evidence(row, task));
 }
 
-/// A folder that is not there, or a name that is one, is told before the work.
-void check_out(const std::string& out) {
-  if (out.empty()) return;
-  const std::filesystem::path path(out);
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder)) {
-    throw Error("--out: there is no folder {}; make it first", folder.string());
-  }
-  if (!path.has_filename() || (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path))) {
-    throw Error("--out: {} is not a file", out);
-  }
-}
-
 Calibration measure(const Request& request, const Task& task, const Checkpoint& checkpoint,
                     const EvaluationOptions& options, const ExitChoice& rule) {
   const Model& model = checkpoint.model;
@@ -287,7 +237,7 @@ Calibration measure(const Request& request, const Task& task, const Checkpoint& 
     examples = read_examples(request.examples);
     trial = examples_task(model, tokenizer, examples, options);
   } else {
-    text = documents_of(request, tokenizer);
+    text = documents_of(request.text, request.documents, tokenizer);
     trial = text_task(model, text, options, task.risk);
   }
   CalibrationOptions calibration = {.loops = options.loops,
@@ -308,9 +258,10 @@ Calibration measure(const Request& request, const Task& task, const Checkpoint& 
 void run(const Request& request, bool delta_given) {
   const Task task = task_of(request, delta_given);
   const ExitChoice rule = parse_exit(request.exit);
-  check_out(request.out);
+  if (!request.out.empty()) check_out_file(request.out);
   const Checkpoint checkpoint = open_checkpoint(request.run);
   const Model& model = checkpoint.model;
+  require_heads_fit(rule, model);
   if (model.spec().looped_groups().empty()) {
     throw Error("--model: {} has no looped group, so no token can leave one; loop some of its layers with --loop",
                 request.run.model);
@@ -367,14 +318,10 @@ void add_risk_options(CLI::App& command, Request& request) {
       ->capture_default_str();
 }
 
-void add_document_options(CLI::App& command, Request& request) {
+void add_measured_options(CLI::App& command, Request& request) {
   add_text_options(command, request.text);
   command.add_option("--examples", request.examples, "JSON lines {prompt, answer}: each is a document");
-  command.add_flag("--paragraphs", request.paragraphs, "What lies between empty lines is a document (not each file)");
-  command
-      .add_option("--document-tokens", request.document_tokens,
-                  "Cut the text into runs of so many tokens, each a document; a shorter rest is left out")
-      ->check(whole_number(2, 1 << 20));
+  add_document_options(command, request.documents);
   command.add_option("--max-documents", request.most_documents, "Draw no more than so many of the documents")
       ->check(whole_number(1));
   command
@@ -391,7 +338,7 @@ void add_calibrate(CLI::App& program) {
       "calibrate", "The cheapest threshold of an exit rule that holds a risk below a tolerance, with a guarantee");
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);
-  add_document_options(*command, *request);
+  add_measured_options(*command, *request);
   add_risk_options(*command, *request);
   const CLI::Option* delta = command->add_option("--delta", request->delta, "How often a calibration may exceed it")
                                  ->check(number(1e-9, 0.999))

@@ -71,7 +71,8 @@ double GroupHead::score(std::span<const float> x, float state_norm, float step_n
 }
 
 const GroupHead* ExitHead::of_group(int group) const {
-  const auto found = std::find_if(groups.begin(), groups.end(), [&](const GroupHead& one) { return one.group == group; });
+  const auto found =
+      std::find_if(groups.begin(), groups.end(), [&](const GroupHead& one) { return one.group == group; });
   return found == groups.end() ? nullptr : &*found;
 }
 
@@ -89,6 +90,7 @@ ExitHead read_exit_head(const std::filesystem::path& file) {
   const JsonObject trained = object.object("trained_for");
   head.model_sha256 = trained.text("model_sha256");
   head.weights = trained.array("weights");
+  head.stack = trained.array("groups");
   constexpr int kMostHidden = 1 << 20;
   const auto hidden = static_cast<std::size_t>(trained.integer("hidden_size", 1, kMostHidden));
   for (const nlohmann::json& group : object.array("groups")) {
@@ -116,6 +118,7 @@ nlohmann::json to_json(const ExitHead& head) {
           {"trained_for",
            {{"model_sha256", head.model_sha256},
             {"weights", head.weights},
+            {"groups", head.stack},
             {"hidden_size", head.groups.front().state.size()}}},
           {"groups", std::move(groups)}};
 }
@@ -125,6 +128,7 @@ void require_shape(const ExitHead& head, const ModelSpec& spec, std::span<const 
   for (const int group : spec.looped_groups()) {
     if (only && *only != group) continue;
     const int most = loops[static_cast<std::size_t>(group)];
+    if (most == 1) continue;  // nobody is asked there
     const GroupHead* const one = head.of_group(group);
     if (one == nullptr) {
       throw Error("exit head: {} was not trained on group {}, which loops here; {}", head.file, group, kMend);

@@ -47,11 +47,12 @@ struct GroupHead {
 struct ExitHead {
   HeadKind kind = HeadKind::drop;
   HeadReadout readout = HeadReadout::coda;
-  std::string model_sha256;   ///< of its weights
-  nlohmann::json weights;     ///< the types they were computed with, a list of names
+  std::string model_sha256;  ///< of its weights
+  nlohmann::json weights;    ///< the types they were computed with, a list of names
+  nlohmann::json stack;      ///< its groups as config.json has them
   std::vector<GroupHead> groups;
-  std::string file = {};      ///< it was read from
-  std::string sha256 = {};    ///< of that file
+  std::string file = {};    ///< it was read from
+  std::string sha256 = {};  ///< of that file
 
   /// Null: nothing was learned of it.
   [[nodiscard]] const GroupHead* of_group(int group) const;

@@ -20,8 +20,8 @@ struct ExitChoice {
   std::string text;
   std::string kind;
   std::map<std::string, std::string> options;
-  std::vector<ExitChoice> parts = {};    ///< of any, all, groups: the rules in the parentheses
-  std::vector<std::string> groups = {};  ///< of groups: the group of each, by name or number
+  std::vector<ExitChoice> parts = {};         ///< of any, all, groups: the rules in the parentheses
+  std::vector<std::string> groups = {};       ///< of groups: the group of each, by name or number
   std::shared_ptr<const ExitHead> head = {};  ///< of a learned rule
 };
 

@@ -80,7 +80,9 @@ ExitKind gate_exit() {
         const GateExit::Reading reading{options.choice("of", kOf, 0) == 1, options.choice("over", kOver, 0) == 1};
         return std::make_unique<GateExit>(threshold, reading, context.spec);
       },
-      [](const ExitChoice&) -> ThresholdOption { return {"threshold", false, false, 1, 0}; }};
+      [](const ExitChoice&) -> ThresholdOption {
+        return {"threshold", false, false, 1, 0};
+      }};
 }
 
 }  // namespace gyre
