@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "api/learned_exit.hpp"
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 #include "model/number_types.hpp"
@@ -10,13 +11,14 @@ namespace gyre {
 namespace {
 
 constexpr std::string_view kPrefix = "calibrated:";
+constexpr std::string_view kAlso = "calibrated:FILE";  ///< of messages that list what may stand here
 
 struct Condition {
   std::string_view key;
   std::string_view name;
   std::string_view mend;
 };
-constexpr std::array<Condition, 8> kConditions = {{
+constexpr std::array<Condition, 9> kConditions = {{
     {"model_sha256", "the weights' SHA-256", "take the model it was calibrated for"},
     {"weights", "the type of the weights", "run with --weights as it was calibrated"},
     {"groups", "the stack of groups", "loop the layers it was calibrated with"},
@@ -25,6 +27,7 @@ constexpr std::array<Condition, 8> kConditions = {{
     {"kv_type", "the KV type", "run with --kv-type as it was calibrated"},
     {"first_state", "the first state", "run with --first-state as it was calibrated"},
     {"test_noise", "the noise", "run with --test-noise as it was calibrated"},
+    {"exit_heads", "the SHA-256 of what gyre train-exit learned", "take the head it was calibrated with"},
 }};
 
 bool is_calibrated(const std::string& text) { return text.starts_with(kPrefix); }
@@ -57,21 +60,28 @@ std::string shown(const nlohmann::json& conditions, std::string_view key) {
 
 }  // namespace
 
-nlohmann::json calibrated_conditions(const Model& model, const RunSettings& settings) {
-  return {{"model_sha256", model.hash()},
-          {"weights", number_types(model).at("weights")},
-          {"groups", to_json(model.spec()).at("groups")},
-          {"loops", settings.loops},
-          {"kv_policy", name_of(settings.kv)},
-          {"kv_type", name_of(settings.kv.type)},
-          {"first_state", name_of(settings.first_state)},
-          {"test_noise", name_of(settings.test_noise)}};
+nlohmann::json calibrated_conditions(const Model& model, const RunSettings& settings, const ExitChoice& rule) {
+  nlohmann::json conditions = {{"model_sha256", model.hash()},
+                               {"weights", number_types(model).at("weights")},
+                               {"groups", to_json(model.spec()).at("groups")},
+                               {"loops", settings.loops},
+                               {"kv_policy", name_of(settings.kv)},
+                               {"kv_type", name_of(settings.kv.type)},
+                               {"first_state", name_of(settings.first_state)},
+                               {"test_noise", name_of(settings.test_noise)}};
+  for (const ExitHead* const head : heads_of(rule)) conditions["exit_heads"].push_back(head->sha256);
+  return conditions;
 }
 
 ExitChoice exit_for(const std::string& text, const Model& model, const RunSettings& settings) {
-  if (!is_calibrated(text)) return parse_exit(text);
+  if (!is_calibrated(text)) {
+    ExitChoice choice = parse_exit(text, kAlso);
+    require_heads_fit(choice, model);
+    return choice;
+  }
   const CalibratedRule calibrated = read_calibrated(text);
-  const nlohmann::json here = calibrated_conditions(model, settings);
+  ExitChoice choice = parse_exit(calibrated.exit);
+  const nlohmann::json here = calibrated_conditions(model, settings, choice);
   for (const Condition& condition : kConditions) {
     const auto of = [&](const nlohmann::json& json) {
       return json.contains(condition.key) ? json.at(condition.key) : nlohmann::json();
@@ -81,12 +91,13 @@ ExitChoice exit_for(const std::string& text, const Model& model, const RunSettin
                 text, condition.name, shown(calibrated.conditions, condition.key), shown(here, condition.key),
                 condition.mend);
   }
-  ExitChoice choice = parse_exit(calibrated.exit);
   choice.text = calibrated.exit + " (" + text + ")";
   return choice;
 }
 
-void check_exit(const std::string& text) { parse_exit(is_calibrated(text) ? read_calibrated(text).exit : text); }
+void check_exit(const std::string& text) {
+  is_calibrated(text) ? parse_exit(read_calibrated(text).exit) : parse_exit(text, kAlso);
+}
 
 std::string calibrated_exit_help() {
   return "  calibrated:FILE\n"

@@ -13,12 +13,12 @@ inline constexpr std::string_view kCalibrationKey = "gyre_calibration";
 inline constexpr int kCalibrationVersion = 1;
 
 /// What a calibration holds for, and for nothing else: weights by digest and type, the stack and its loops, what later
-/// tokens read of earlier ones, first states, noise.
-nlohmann::json calibrated_conditions(const Model& model, const RunSettings& settings);
+/// tokens read of earlier ones, first states, noise; and what was learned, where the rule was.
+nlohmann::json calibrated_conditions(const Model& model, const RunSettings& settings, const ExitChoice& rule);
 
 /// A rule as parse_exit reads it, or "calibrated:FILE": the rule in a file that `gyre calibrate` wrote, which has to
-/// have been calibrated for this model and these settings. Its text names rule and file. Throws Error otherwise, saying
-/// what differs.
+/// have been calibrated for this model and these settings; a rule that was learned has to have been of this model. Its
+/// text names rule and file. Throws Error otherwise, saying what differs.
 ExitChoice exit_for(const std::string& text, const Model& model, const RunSettings& settings);
 
 /// What is wrong whatever the model: thrown before one is read.

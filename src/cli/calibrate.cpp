@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "api/calibrated_exit.hpp"
+#include "api/learned_exit.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/progress.hpp"
@@ -149,10 +150,10 @@ nlohmann::json result_json(const Request& request, const Task& task, const Model
   json[kCalibrationKey] = kCalibrationVersion;
   const CalibratedThreshold* chosen = chosen_of(result);
   json["exit"] = chosen != nullptr ? nlohmann::json(chosen->rule.text) : nullptr;
-  json["holds_for"] = calibrated_conditions(model, {.loops = options.loops,
-                                                    .kv = options.kv_policy,
-                                                    .first_state = options.start,
-                                                    .test_noise = options.test_noise});
+  json["holds_for"] = calibrated_conditions(
+      model,
+      {.loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise},
+      result.rows.front().rule);
   json["rule"] = request.exit;
   json["threshold_key"] = result.key;
   json["threshold"] = chosen != nullptr ? nlohmann::json(chosen->threshold) : nullptr;
@@ -220,19 +221,6 @@ void require_choice(const Calibration& result, const Request& request, const Tas
       evidence_name(task.target.method), shown_evidence(row, task));
 }
 
-/// A folder that is not there, or a name that is one, is told before the work.
-void check_out(const std::string& out) {
-  if (out.empty()) return;
-  const std::filesystem::path path(out);
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder)) {
-    throw Error("--out: there is no folder {}; make it first", folder.string());
-  }
-  if (!path.has_filename() || (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path))) {
-    throw Error("--out: {} is not a file", out);
-  }
-}
-
 Calibration measure(const Request& request, const Task& task, const Checkpoint& checkpoint,
                     const EvaluationOptions& options, const ExitChoice& rule) {
   const Model& model = checkpoint.model;
@@ -265,9 +253,10 @@ Calibration measure(const Request& request, const Task& task, const Checkpoint& 
 void run(const Request& request, bool delta_given) {
   const Task task = task_of(request, delta_given);
   const ExitChoice rule = parse_exit(request.exit);
-  check_out(request.out);
+  if (!request.out.empty()) check_out_file(request.out);
   const Checkpoint checkpoint = open_checkpoint(request.run);
   const Model& model = checkpoint.model;
+  require_heads_fit(rule, model);
   if (model.spec().looped_groups().empty()) {
     throw Error("--model: {} has no looped group, so no token can leave one; loop some of its layers with --loop",
                 request.run.model);

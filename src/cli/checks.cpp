@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -73,6 +74,17 @@ CLI::Option* add_threads_option(CLI::App& command, int& threads) {
                    "gyre: --threads {} is more than the {} processor{} this process may use; fewer are faster\n", text,
                    processors, processors == 1 ? "" : "s");
       });
+}
+
+void check_out_file(const std::string& out) {
+  const std::filesystem::path path(out);
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error("--out: there is no folder {}; make it first", folder.string());
+  }
+  if (!path.has_filename() || (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path))) {
+    throw Error("--out: {} is not a file", out);
+  }
 }
 
 }  // namespace gyre::cli

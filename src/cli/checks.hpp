@@ -18,6 +18,9 @@ CLI::Validator seed_number();
 /// Anything but the empty text (an unset variable of a script).
 CLI::Validator some_text();
 
+/// A file to write, --out: throws Error before the work when its folder is not there, or the name is no file's.
+void check_out_file(const std::string& out);
+
 /// What `parse(text, flag)` takes, so that a wrong name is refused before a model is read.
 template <typename Parse>
 CLI::Validator known_to(Parse parse, std::string flag) {

@@ -8,6 +8,7 @@ namespace gyre::cli {
 void add_generate(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_calibrate(CLI::App& program);
+void add_train_exit(CLI::App& program);
 void add_study(CLI::App& program);
 void add_study_blocks(CLI::App& study);
 void add_info(CLI::App& program);

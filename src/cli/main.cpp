@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   gyre::cli::add_generate(program);
   gyre::cli::add_eval(program);
   gyre::cli::add_calibrate(program);
+  gyre::cli::add_train_exit(program);
   gyre::cli::add_study(program);
   gyre::cli::add_info(program);
   gyre::cli::add_bench(program);

@@ -17,7 +17,7 @@ std::unique_ptr<ExitRule> make_rule(const ExitChoice& choice, ExitOptions& optio
   if (kind.join == nullptr) return kind.make(options, context);
   std::vector<std::unique_ptr<ExitRule>> rules;
   for (const ExitChoice& part : choice.parts) {
-    ExitOptions own(part.kind, part.options, combine_seeds(options.stream(), rules.size()));
+    ExitOptions own(part.kind, part.options, combine_seeds(options.stream(), rules.size()), part.head);
     rules.push_back(make_rule(part, own, context));
   }
   return kind.join(std::move(rules), choice.text);
@@ -41,7 +41,7 @@ BoundedExit::BoundedExit(const ExitChoice& choice, const ExitContext& context, s
     make_parts(choice, context, stream);
     return;
   }
-  ExitOptions options(choice.kind, choice.options, stream);
+  ExitOptions options(choice.kind, choice.options, stream, choice.head);
   read_schedule(options, choice.text);
   rule_ = make_rule(choice, options, context);
   read_comparison(options, choice.text);
@@ -78,6 +78,9 @@ void BoundedExit::read_comparison(ExitOptions& options, const std::string& text)
   since_check_ = options.choice("against", kWith, 0) == 1;
   if (since_check_ && !reads.norms) {
     throw Error("exit {}: against=check: the rule reads no states; leave it out", text);
+  }
+  if (since_check_ && reads.state) {
+    throw Error("exit {}: against=check: it was trained on steps from the loop before; leave it out", text);
   }
   ends_at_check_ = options.choice("end", kWith, 0) == 1;
   if (ends_at_check_ && !reads.logits) {

@@ -85,10 +85,10 @@ void read_parts(ExitChoice& choice, const std::vector<std::string>& parts) {
 
 }  // namespace
 
-ExitChoice parse_exit(const std::string& text) {
+ExitChoice parse_exit(const std::string& text, std::string_view also) {
   const std::size_t behind_name = std::min(text.find_first_of(":("), text.size());
   ExitChoice choice{text, text.substr(0, behind_name), {}};
-  const ExitKind& kind = exit_kind_named(choice.kind, text);
+  const ExitKind& kind = exit_kind_named(choice.kind, text, also);
   const bool has_parts = behind_name < text.size() && text[behind_name] == '(';
   const bool takes_parts = kind.make == nullptr;
   if (has_parts != takes_parts) {
@@ -104,6 +104,10 @@ ExitChoice parse_exit(const std::string& text) {
   if (choice.kind == kGroupsExit && !choice.options.empty()) {
     throw Error("exit {}: {}= goes to the rules of the groups; write it in the parentheses", text,
                 choice.options.begin()->first);
+  }
+  if (kind.read_head != nullptr) {
+    ExitOptions options(choice.kind, choice.options, 0);
+    choice.head = kind.read_head(options);
   }
   return choice;
 }

@@ -14,6 +14,9 @@
 
 namespace gyre {
 
+struct ExitChoice;
+struct ExitHead;
+
 /// What an exit rule sees of one token after a loop of one group. With x^(k) the state after k loops and
 /// Δ^(k) = x^(k) − x^(k−1): the quantities of arXiv 2509.23314, second differences in f32. Where a rule compares with
 /// the state of its last check, k counts checks, x^(0) being the state the token entered with.
@@ -28,6 +31,7 @@ struct LoopStep {
   float previous_step_norm = 0;        ///< ‖Δ^(k−1)‖₂; defined from the second on
   float acceleration = 0;              ///< ‖Δ^(k) − Δ^(k−1)‖₂ (Eq. 5); defined from the second on
   float gate = 0;                      ///< w·x^(k) + b, in a group with an exit gate
+  std::span<const float> state = {};   ///< x^(k) [hidden]; valid while the rule is asked
   std::span<const float> logits = {};  ///< of the state, by the rule's readout; valid while the rule is asked
 
   /// How logits are read off an unfinished state.
@@ -41,6 +45,7 @@ struct LoopStep {
 struct ExitReads {
   bool norms = false;        ///< the norms of states and steps
   bool since_check = false;  ///< steps from the state of the last check, not from that of the loop before
+  bool state = false;        ///< the state itself
   bool gate = false;
   bool gate_of_all = false;  ///< of tokens that leave as one, the gate of each, not of the last alone
   std::optional<LoopStep::Readout> logits = {};
@@ -97,8 +102,9 @@ struct ExitContext {
 /// The options a user gave a rule. Every getter throws Error naming rule, key and value.
 class ExitOptions {
  public:
-  ExitOptions(std::string rule, std::map<std::string, std::string> given, std::uint64_t stream)
-      : rule_(std::move(rule)), given_(std::move(given)), stream_(stream) {}
+  ExitOptions(std::string rule, std::map<std::string, std::string> given, std::uint64_t stream,
+              std::shared_ptr<const ExitHead> head = {})
+      : rule_(std::move(rule)), given_(std::move(given)), stream_(stream), head_(std::move(head)) {}
 
   float number(const std::string& key, std::optional<float> otherwise, float least, float most);
   int integer(const std::string& key, std::optional<int> otherwise, int least, int most);
@@ -108,16 +114,28 @@ class ExitOptions {
   [[nodiscard]] bool has(const std::string& key) const { return given_.contains(key); }
   /// Different for every text a rule is made for, so that draws are independent.
   [[nodiscard]] std::uint64_t stream() const { return stream_; }
+  /// What ExitKind::read_head read.
+  [[nodiscard]] const std::shared_ptr<const ExitHead>& head() const { return head_; }
 
  private:
   std::string rule_;
   std::map<std::string, std::string> given_;
   std::uint64_t stream_;
+  std::shared_ptr<const ExitHead> head_;
 };
 
 struct ExitOptionHelp {
   std::string_view key;
   std::string_view help;
+};
+
+/// The option that says how bold a rule is: how readily tokens leave.
+struct ThresholdOption {
+  std::string key;
+  bool bolder_when_larger = true;
+  bool whole = false;  ///< whole numbers only
+  double safest = 0;   ///< the ends of what the rule takes
+  double boldest = 0;
 };
 
 /// One kind of rule: its name, what it does, its options, and how one is made.
@@ -126,6 +144,10 @@ struct ExitKind {
   std::string_view help;
   std::vector<ExitOptionHelp> options;
   std::unique_ptr<ExitRule> (*make)(ExitOptions& options, const ExitContext& context) = nullptr;
+  /// Its threshold, of a kind that has one. Throws Error where the other options leave nothing to choose.
+  ThresholdOption (*threshold)(const ExitChoice& rule) = nullptr;
+  /// Of a kind that was learned: what was, read when the rule is.
+  std::shared_ptr<const ExitHead> (*read_head)(ExitOptions& options) = nullptr;
   /// Of a kind that joins other rules, instead: what they decide together. `text` is what the user wrote.
   std::unique_ptr<ExitRule> (*join)(std::vector<std::unique_ptr<ExitRule>> rules, const std::string& text) = nullptr;
 };

@@ -71,7 +71,8 @@ const std::vector<ExitKind>& exit_kinds() {
       fixed_exit(),   acceleration_exit(),     step_exit(),        kl_exit(),     random_exit(),
       gate_exit(),    gate_weighted_exit(),    latent_diff_exit(), cosine_exit(), entropy_diff_exit(),
       minp_kl_exit(), argmax_stability_exit(), ratio_exit(),       top_exit(),    margin_exit(),
-      entropy_exit(), two_sided_exit(),        any_exit(),         all_exit(),    groups_exit()};
+      entropy_exit(), two_sided_exit(),        head_exit(),        any_exit(),    all_exit(),
+      groups_exit()};
   return kinds;
 }
 
@@ -86,12 +87,13 @@ std::string options_of_all() {
   return all;
 }
 
-const ExitKind& exit_kind_named(const std::string& name, const std::string& text) {
+const ExitKind& exit_kind_named(const std::string& name, const std::string& text, std::string_view also) {
   std::string names;
   for (const ExitKind& kind : exit_kinds()) {
     if (kind.name == name) return kind;
     names += (names.empty() ? "" : ", ") + std::string(kind.name);
   }
+  if (!also.empty()) names += ", " + std::string(also);
   throw Error("exit {}: there is no rule \"{}\"; choose one of {}", text, name, names);
 }
 

@@ -12,8 +12,8 @@ namespace gyre {
 
 /// Every kind of rule, in the order of their list.
 const std::vector<ExitKind>& exit_kinds();
-/// Throws Error listing all names where there is none; `text` is what the user wrote.
-const ExitKind& exit_kind_named(const std::string& name, const std::string& text);
+/// Throws Error listing all names where there is none, and `also`; `text` is what the user wrote.
+const ExitKind& exit_kind_named(const std::string& name, const std::string& text, std::string_view also = {});
 
 /// A rule as a user wrote it: "accel:tau=0.02,hits=2,form=relative". The options of every rule are those of
 /// BoundedExit. Rules may be joined, "any(accel:tau=0.02;kl:tau=0.01):min=2", and each group may have its own,
@@ -22,8 +22,9 @@ struct ExitChoice {
   std::string text;
   std::string kind;
   std::map<std::string, std::string> options;
-  std::vector<ExitChoice> parts = {};    ///< of any, all, groups: the rules in the parentheses
-  std::vector<std::string> groups = {};  ///< of groups: the group of each, by name or number
+  std::vector<ExitChoice> parts = {};         ///< of any, all, groups: the rules in the parentheses
+  std::vector<std::string> groups = {};       ///< of groups: the group of each, by name or number
+  std::shared_ptr<const ExitHead> head = {};  ///< of a learned rule
 };
 
 /// The name of the kind that has a rule for each group.
@@ -34,8 +35,9 @@ bool is_option_of_all(std::string_view key);
 /// Their names, for messages.
 std::string options_of_all();
 
-/// Splits and checks names and keys; values are checked when the rule is made. Throws Error listing what is right.
-ExitChoice parse_exit(const std::string& text);
+/// Splits and checks names and keys, and reads the file of a learned rule; other values are checked when the rule is
+/// made. Throws Error listing what is right; `also` is what else the caller takes in place of a rule.
+ExitChoice parse_exit(const std::string& text, std::string_view also = {});
 
 /// The number N of random:like=N, or 0. Throws Error when N is none of `rules`, counted from 1, or itself a like rule.
 int rule_to_be_like(const ExitChoice& choice, std::span<const ExitChoice> rules);

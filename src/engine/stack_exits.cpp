@@ -30,6 +30,7 @@ void Stack::ask_exits(std::size_t group, std::span<Flight* const> here) {
     flight.seen.loop = flight.loop;
     const ExitReads reads = flight.exit->reads(flight.loop);
     if (reads.norms) measure(flight, i, reads.since_check);
+    if (reads.state) flight.seen.state = row_of(work_.states, i);
     if (reads.gate && has_gate && (reads.gate_of_all || !flight.follows())) asking_.push_back(i);
     lens = lens || reads.logits == LoopStep::Readout::lens;
     coda = coda || reads.logits == LoopStep::Readout::coda;
@@ -40,6 +41,7 @@ void Stack::ask_exits(std::size_t group, std::span<Flight* const> here) {
   }
   if (lens) ask_by_logits(group, here, LoopStep::Readout::lens);
   if (coda) ask_by_logits(group, here, LoopStep::Readout::coda);
+  for (Flight* const flight : here) flight->seen.state = {};
 }
 
 void Stack::measure(Flight& flight, std::size_t i, bool since_check) {

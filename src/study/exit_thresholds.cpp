@@ -1,28 +1,12 @@
 #include "study/exit_thresholds.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "base/error.hpp"
 
 namespace gyre {
 namespace {
-
-/// The ends are what the rules take; the first that a kind has is its threshold.
-const std::array<ThresholdOption, 3>& known_options() {
-  static const std::array<ThresholdOption, 3> options = {
-      {{"tau", true, false, 0, 1e9}, {"threshold", false, false, 1, 0}, {"steps", false, true, 1000, 1}}};
-  return options;
-}
-
-bool takes(const ExitKind& kind, const std::string& key) {
-  return std::any_of(kind.options.begin(), kind.options.end(),
-                     [&](const ExitOptionHelp& option) { return option.key == key; });
-}
-
-/// Whether a token leaves once a probability is at least the rule's tau, where others leave below theirs.
-bool leaves_from_tau_on(const ExitChoice& rule) { return rule.kind == "top" || rule.kind == "margin"; }
 
 /// To three digits, as a grid is read.
 double rounded(double threshold) { return std::stod(fmt::format("{:.3g}", threshold)); }
@@ -44,23 +28,38 @@ std::vector<double> geometric(double low, double high, int count) {
   return grid;
 }
 
+/// Of a difference: equal steps from about where none leaves to about where all do, each found to a factor of two on
+/// its side of zero.
+std::vector<double> signed_grid(const ThresholdOption& option, int count, const LoopsAt& loops_at) {
+  constexpr double kTolerance = 1e-9;
+  constexpr double kLeast = 1.0 / 1024;
+  const double full = loops_at(option.safest);
+  const double least = loops_at(option.boldest);
+  const auto some_leave = [&](double tau) { return tau > option.safest && loops_at(tau) < full - kTolerance; };
+  const auto some_stay = [&](double tau) { return tau < option.boldest && loops_at(tau) > least + kTolerance; };
+  const double low = std::max(option.safest, walk(-kLeast, 2, some_leave));
+  const double high = std::min(option.boldest, walk(kLeast, 2, some_stay));
+  std::vector<double> grid;
+  for (int i = 0; i < count; ++i) {
+    const double threshold = rounded(low + (high - low) * (count == 1 ? 0 : static_cast<double>(i) / (count - 1)));
+    if (grid.empty() || threshold > grid.back()) grid.push_back(threshold);
+  }
+  return grid;
+}
+
 }  // namespace
 
 ThresholdOption threshold_option(const ExitChoice& rule) {
   const ExitKind& kind = exit_kind_named(rule.kind, rule.text);
-  for (const ThresholdOption& option : known_options()) {
-    if (!takes(kind, option.key)) continue;
-    if (rule.options.contains(option.key)) {
-      throw Error("exit {}: {} is what is to be found; leave it out, or list what to try as thresholds", rule.text,
-                  option.key);
-    }
-    if (rule.options.contains("side") && rule.options.at("side") == "above") {
-      throw Error("exit {}: tokens leave where their steps grow, which no threshold makes safe; choose side=below",
-                  rule.text);
-    }
-    return leaves_from_tau_on(rule) ? ThresholdOption{"tau", false, false, 1, 0} : option;
+  if (kind.threshold == nullptr) {
+    throw Error("exit {}: it has no threshold to calibrate; choose accel, step, kl or another that has tau", rule.text);
   }
-  throw Error("exit {}: it has no threshold to calibrate; choose accel, step, kl or another that has tau", rule.text);
+  ThresholdOption option = kind.threshold(rule);
+  if (rule.options.contains(option.key)) {
+    throw Error("exit {}: {} is what is to be found; leave it out, or list what to try as thresholds", rule.text,
+                option.key);
+  }
+  return option;
 }
 
 bool leaves_threshold_open(const ExitChoice& rule) {
@@ -105,6 +104,7 @@ std::vector<double> threshold_grid(const ThresholdOption& option, int count, int
     for (int i = 0; i < count; ++i) grid.push_back(rounded(1 - static_cast<double>(i) / count));
     return grid;
   }
+  if (option.safest < 0) return signed_grid(option, count, loops_at);
   constexpr double kTolerance = 1e-9;
   const double full = loops_at(option.safest);
   const double least = loops_at(option.boldest);

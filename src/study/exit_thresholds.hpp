@@ -8,16 +8,7 @@
 
 namespace gyre {
 
-/// The option that says how bold a rule is: how readily tokens leave.
-struct ThresholdOption {
-  std::string key;
-  bool bolder_when_larger = true;
-  bool whole = false;  ///< whole numbers only
-  double safest = 0;   ///< the ends of what the rule takes
-  double boldest = 0;
-};
-
-/// That of a rule, which leaves it open. Throws Error when the rule has none, or `rule` sets it.
+/// The threshold of a rule, which leaves it open. Throws Error when the rule has none, or `rule` sets it.
 ThresholdOption threshold_option(const ExitChoice& rule);
 
 /// Whether a rule has a threshold and does not say it.
@@ -33,7 +24,8 @@ std::vector<double> from_safest(std::vector<double> thresholds, const ThresholdO
 using LoopsAt = std::function<double(double threshold)>;
 
 /// About `count` thresholds, the safest first: those of a length or a divergence go up by a constant factor from where
-/// no token leaves to where all leave as soon as they may, by `loops_at`; a share goes down from 1 by equal steps, a
+/// no token leaves to where all leave as soon as they may, by `loops_at`, and those of a difference, which may be below
+/// zero, by equal steps; a share goes down from 1 by equal steps, a
 /// whole number from `most_loops` one by one.
 std::vector<double> threshold_grid(const ThresholdOption& option, int count, int most_loops, const LoopsAt& loops_at);
 

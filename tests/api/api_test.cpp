@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/calibrated_exit.hpp"
 #include "base/error.hpp"
 #include "engine/engine.hpp"
 #include "gyre/gyre.hpp"
@@ -65,6 +66,31 @@ TEST_F(Api, GivesWhatTheEngineGives) {
     EXPECT_EQ(step.reasons.size(), 4U);
   }
   EXPECT_EQ(text.length(), 8);
+}
+
+TEST_F(Api, RunsTheRuleOfACalibratedFileWhereItHolds) {
+  if (kernels().name == "amx") GTEST_SKIP() << "tiles round a prompt otherwise than one row";
+  const gyre::Model inner = gyre::Model::load(folder_.path());
+  const std::string rule = "step:tau=0.4";
+  const std::string file = folder_.beside("exit.json").string();
+  const nlohmann::json conditions =
+      calibrated_conditions(inner, {.loops = inner.spec().default_loops()}, parse_exit(rule));
+  write_text_atomically(
+      file, nlohmann::json{{kCalibrationKey, kCalibrationVersion}, {"exit", rule}, {"holds_for", conditions}}.dump());
+  const auto expected = wanted(kPrompt, kTokens, rule);
+  api::Runner runner(model_, {.threads = 1});
+  api::Sequence text = runner.start({.exit = "calibrated:" + file});
+  EXPECT_EQ(runner.append(text, kPrompt).logits, expected[0]);
+  for (std::size_t t = 0; t < kTokens.size(); ++t) {
+    EXPECT_EQ(runner.append(text, {&kTokens[t], 1}).logits, expected[t + 1]);
+  }
+  EXPECT_THAT(
+      [&] {
+        (void)runner.start({.loops = {1, 2, 3, 1}, .exit = "calibrated:" + file});
+      },
+      ThrowsMessage<Error>(HasSubstr("the loops of the groups was [1,4,3,1] when it was calibrated")));
+  EXPECT_THAT([&] { (void)runner.start({.exit = "nope"}); },
+              ThrowsMessage<Error>(HasSubstr("groups, calibrated:FILE")));
 }
 
 TEST_F(Api, RunsManyTextsTogether) {

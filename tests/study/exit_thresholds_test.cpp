@@ -84,5 +84,14 @@ TEST(ThresholdGrid, OfSharesAndWholeNumbersIsKnown) {
   EXPECT_THAT(threshold_grid(threshold_option(parse_exit("argmax-stability")), 12, 3, {}), ElementsAre(3, 2, 1));
 }
 
+TEST(ThresholdGrid, OfADifferenceLiesOnBothSidesOfZero) {
+  const ThresholdOption option{"tau", true, false, -1000, 1000};
+  const auto loops_at = [](double tau) { return tau < -0.1 ? 12.0 : tau >= 0.6 ? 3.0 : 5.0; };
+  // Powers of two: some leave at -1/16 and none at -1/8; all leave at 1 and not at 1/2.
+  EXPECT_THAT(threshold_grid(option, 4, 4, loops_at), ElementsAre(-0.125, 0.25, 0.625, 1));
+  const auto never = [](double tau) { return tau < 1000 ? 12.0 : 11.0; };
+  EXPECT_EQ(threshold_grid(option, 3, 4, never).back(), 1000) << "no further than the rule takes";
+}
+
 }  // namespace
 }  // namespace gyre

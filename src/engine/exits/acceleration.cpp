@@ -76,7 +76,8 @@ ExitKind acceleration_exit() {
         // Of tokens that leave as one the mean is the share whose steps shrink: less than half.
         const ConsecutiveHits hits(options, by_sign ? std::optional(0.5F) : std::nullopt);
         return std::make_unique<AccelerationExit>(hits, form);
-      }};
+      },
+      leaves_below};
 }
 
 }  // namespace gyre

@@ -43,6 +43,9 @@ ExitKind argmax_stability_exit() {
           {{"steps", "loops in a row that repeat it (default 5)"}, kReadoutHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             return std::make_unique<ArgmaxStabilityExit>(options.integer("steps", 5, 1, 1000), read_readout(options));
+          },
+          [](const ExitChoice&) -> ThresholdOption {
+            return {"steps", false, true, 1000, 1};
           }};
 }
 

@@ -30,7 +30,8 @@ ExitKind cosine_exit() {
           {{"tau", "threshold (default 0.001)"}, kHitsHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             return std::make_unique<CosineExit>(ConsecutiveHits(options, 1e-3F));
-          }};
+          },
+          leaves_below};
 }
 
 }  // namespace gyre

@@ -25,7 +25,8 @@ ExitKind entropy_exit() {
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options);
             return std::make_unique<EntropyExit>(hits, read_readout(options));
-          }};
+          },
+          leaves_below};
 }
 
 }  // namespace gyre

@@ -58,7 +58,8 @@ ExitKind entropy_diff_exit() {
             std::optional<double> start;
             if (options.has("start")) start = static_cast<double>(options.number("start", {}, 0.0F, 1e6F));
             return std::make_unique<EntropyDiffExit>(hits, read_readout(options), start);
-          }};
+          },
+          leaves_below};
 }
 
 }  // namespace gyre

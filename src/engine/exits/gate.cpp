@@ -79,6 +79,9 @@ ExitKind gate_exit() {
         const float threshold = options.number("threshold", 0.5F, 0.0F, 1.0F);
         const GateExit::Reading reading{options.choice("of", kOf, 0) == 1, options.choice("over", kOver, 0) == 1};
         return std::make_unique<GateExit>(threshold, reading, context.spec);
+      },
+      [](const ExitChoice&) -> ThresholdOption {
+        return {"threshold", false, false, 1, 0};
       }};
 }
 

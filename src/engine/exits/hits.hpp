@@ -57,6 +57,10 @@ class ConsecutiveHits {
   int hits_ = 0;
 };
 
+/// Of rules that leave below tau, and of those that leave from a probability of tau on.
+inline ThresholdOption leaves_below(const ExitChoice& /*rule*/) { return {"tau", true, false, 0, 1e9}; }
+inline ThresholdOption leaves_from(const ExitChoice& /*rule*/) { return {"tau", false, false, 1, 0}; }
+
 inline constexpr ExitOptionHelp kTauHelp = {"tau", "threshold (needed)"};
 inline constexpr ExitOptionHelp kHitsHelp = {"hits", "consecutive loops that must say so (default 1)"};
 

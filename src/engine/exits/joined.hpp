@@ -17,6 +17,7 @@ class JoinedExit : public ExitRule {
     for (const auto& rule : rules_) {
       const ExitReads one = rule->reads();
       reads_.norms = reads_.norms || one.norms;
+      reads_.state = reads_.state || one.state;
       reads_.gate = reads_.gate || one.gate;
       reads_.gate_of_all = reads_.gate_of_all || one.gate_of_all;
       if (one.logits && reads_.logits && one.logits != reads_.logits) {

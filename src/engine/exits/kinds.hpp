@@ -24,6 +24,8 @@ ExitKind margin_exit();
 ExitKind entropy_exit();
 ExitKind ratio_exit();
 ExitKind two_sided_exit();
+// Learned after the fact, by gyre train-exit.
+ExitKind head_exit();
 // Rules of rules.
 ExitKind any_exit();
 ExitKind all_exit();

@@ -75,7 +75,8 @@ ExitKind kl_exit() {
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options, 1e-3F);
             return std::make_unique<KlExit>(hits, read_readout(options), 0.0F, read_start(options));
-          }};
+          },
+          leaves_below};
 }
 
 ExitKind minp_kl_exit() {
@@ -90,7 +91,8 @@ ExitKind minp_kl_exit() {
             const ConsecutiveHits hits(options, 1e-5F);
             const float share = options.number("minp", 0.1F, 1e-6F, 1.0F);
             return std::make_unique<KlExit>(hits, read_readout(options), share, read_start(options));
-          }};
+          },
+          leaves_below};
 }
 
 }  // namespace gyre

@@ -35,7 +35,8 @@ ExitKind margin_exit() {
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options, {}, 1.0F);
             return std::make_unique<MarginExit>(hits, read_readout(options));
-          }};
+          },
+          leaves_from};
 }
 
 }  // namespace gyre

@@ -1,5 +1,7 @@
 #include <array>
 
+#include "base/error.hpp"
+#include "engine/exits.hpp"
 #include "engine/exits/kinds.hpp"
 #include "engine/exits/latent.hpp"
 
@@ -28,6 +30,15 @@ class RatioExit : public LatentExit {
 
 constexpr std::array<std::string_view, 2> kSides = {"below", "above"};
 
+ThresholdOption ratio_threshold(const ExitChoice& rule) {
+  const auto side = rule.options.find("side");
+  if (side != rule.options.end() && side->second == "above") {
+    throw Error("exit {}: tokens leave where their steps grow, which no threshold makes safe; choose side=below",
+                rule.text);
+  }
+  return leaves_below(rule);
+}
+
 }  // namespace
 
 ExitKind ratio_exit() {
@@ -37,7 +48,8 @@ ExitKind ratio_exit() {
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options);
             return std::make_unique<RatioExit>(hits, options.choice("side", kSides, 0) == 1);
-          }};
+          },
+          ratio_threshold};
 }
 
 }  // namespace gyre

@@ -30,7 +30,8 @@ ExitKind step_exit() {
             const ConsecutiveHits hits(options);
             const Form form = read_form(options);
             return std::make_unique<StepExit>(hits, form);
-          }};
+          },
+          leaves_below};
 }
 
 ExitKind latent_diff_exit() {
@@ -39,7 +40,8 @@ ExitKind latent_diff_exit() {
           {{"tau", "threshold (default 0.03)"}, kHitsHelp},
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             return std::make_unique<StepExit>(ConsecutiveHits(options, 0.03F), Form::relative);
-          }};
+          },
+          leaves_below};
 }
 
 }  // namespace gyre

@@ -27,7 +27,8 @@ ExitKind top_exit() {
           [](ExitOptions& options, const ExitContext&) -> std::unique_ptr<ExitRule> {
             const ConsecutiveHits hits(options, {}, 1.0F);
             return std::make_unique<TopExit>(hits, read_readout(options));
-          }};
+          },
+          leaves_from};
 }
 
 }  // namespace gyre

@@ -100,7 +100,8 @@ ExitKind two_sided_exit() {
               throw Error("exit two-sided: decode: only measure=entropy decodes; leave it out");
             }
             return std::make_unique<TwoSidedExit>(hits, sides);
-          }};
+          },
+          leaves_below};
 }
 
 }  // namespace gyre
