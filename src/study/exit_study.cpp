@@ -67,6 +67,18 @@ std::vector<int> constant_depths(const ModelSpec& spec, const std::vector<int>& 
   return depths;
 }
 
+/// Every looped group at `depth` loops, or at all of its own where it has fewer.
+ExitChoice constant_rule(int depth, const ModelSpec& spec, const std::vector<int>& loops) {
+  std::string groups;
+  bool all_reach_it = true;
+  for (const int group : spec.looped_groups()) {
+    const int own = std::min(depth, loops[static_cast<std::size_t>(group)]);
+    all_reach_it = all_reach_it && own == depth;
+    groups += fmt::format("{}{}=fixed:loops={}", groups.empty() ? "" : ";", group, own);
+  }
+  return parse_exit(all_reach_it ? fmt::format("fixed:loops={}", depth) : fmt::format("groups({})", groups));
+}
+
 /// One study on its way.
 class Study {
  public:
@@ -153,8 +165,8 @@ class Study {
 
   void run_rules() {
     for (const int depth : constant_depths(model_.spec(), options_.evaluation.loops)) {
-      const ExitChoice rule = parse_exit(fmt::format("fixed:loops={}", depth));
-      trials_.push_back(rule_trial(rule, model_.spec(), options_.evaluation.loops));
+      const std::vector<int>& loops = options_.evaluation.loops;
+      trials_.push_back(rule_trial(constant_rule(depth, model_.spec(), loops), model_.spec(), loops));
       trials_.back().keeps_tokens = true;
       result_.constants.push_back({depth, UnitSums(), {}, {}});
     }

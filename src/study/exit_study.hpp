@@ -15,7 +15,7 @@
 namespace gyre {
 
 struct ExitStudyOptions {
-  EvaluationOptions evaluation;
+  EvaluationOptions evaluation = {};
   int grid = 16;           ///< thresholds of a rule that are recorded
   int points = 5;          ///< of them, how many are run with the work truly skipped
   int deals = 2;           ///< times that each control of dealt depths is drawn
