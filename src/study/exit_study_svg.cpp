@@ -39,8 +39,8 @@ constexpr std::array<const char*, 7> kSymbols = {"M-3.4,0a3.4,3.4 0 1,0 6.8,0a3.
 
 /// How marks and line of a series look: with another symbol the second time round the colours.
 struct Look {
-  const char* colour;
-  const char* symbol;
+  const char* colour = "";
+  const char* symbol = "";
   const char* dash = "";
 };
 
@@ -62,9 +62,9 @@ double legend_width(const nlohmann::json& fronts) {
   return 70 + 6.8 * static_cast<double>(longest);
 }
 
-/// A step of 1, 2 or 5 times a power of ten that makes some five ticks.
+/// A step of 1, 2 or 5 times a power of ten that makes four to eight ticks.
 double tick_step(double range) {
-  const double rough = range / 5;
+  const double rough = range / 8;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   for (const double times : {1.0, 2.0, 5.0}) {
     if (times * power >= rough) return times * power;
@@ -82,7 +82,9 @@ struct Axis {
   [[nodiscard]] std::vector<double> ticks() const {
     const double step = tick_step(high - low);
     std::vector<double> places;
-    for (double tick = std::ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) places.push_back(tick);
+    const auto first = static_cast<int>(std::ceil(low / step - 1e-9));
+    const auto last = static_cast<int>(std::floor(high / step + 1e-9));
+    for (int i = first; i <= last; ++i) places.push_back(i * step);
     return places;
   }
 };
@@ -164,8 +166,7 @@ class Picture {
     std::string path;
     for (const Mark& mark : marks) path += place(path.empty() ? 'M' : 'L', mark.loops, mark.high);
     for (std::size_t i = marks.size(); i-- > 0;) path += place('L', marks[i].loops, marks[i].low);
-    svg_ += fmt::format("<path clip-path=\"url(#plot)\" d=\"{}z\" fill=\"{}\" fill-opacity=\"0.13\"/>\n", path,
-                        colour);
+    svg_ += fmt::format("<path clip-path=\"url(#plot)\" d=\"{}z\" fill=\"{}\" fill-opacity=\"0.13\"/>\n", path, colour);
   }
 
   void add(const std::vector<Mark>& marks, const std::string& name, const Look& look, bool whiskers) {
@@ -179,9 +180,8 @@ class Picture {
           "stroke-opacity=\"0.6\"/>\n",
           x_.at(mark.loops), y_.at(mark.low), y_.at(mark.high), look.colour);
     }
-    svg_ += fmt::format(
-        "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.4\" stroke-dasharray=\"{}\"/>\n", line,
-        look.colour, look.dash);
+    svg_ += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.4\" stroke-dasharray=\"{}\"/>\n",
+                        line, look.colour, look.dash);
     for (const Mark& mark : marks) draw_symbol(x_.at(mark.loops), y_.at(mark.rise), look);
     svg_ += "</g>\n";
     add_to_legend(name, look);

@@ -14,7 +14,8 @@
 
 namespace gyre {
 
-inline constexpr std::array<std::string_view, 4> kBrowsers = {"chromium", "chromium-browser", "google-chrome", "chrome"};
+inline constexpr std::array<std::string_view, 4> kBrowsers = {"chromium", "chromium-browser", "google-chrome",
+                                                              "chrome"};
 
 /// Its name; empty where there is none.
 inline std::string installed_browser() {
@@ -114,7 +115,7 @@ inline std::string reporting(std::string page) {
 
 /// What kReport tells of each page by name, in one run of `browser`; null when the browser shows nothing.
 inline std::map<std::string, nlohmann::json> shown(const std::string& browser,
-                                            const std::map<std::string, std::string>& pages) {
+                                                   const std::map<std::string, std::string>& pages) {
   const ScratchFolder scratch;
   std::string frames(kFrames);
   for (const auto& [name, page] : pages) {

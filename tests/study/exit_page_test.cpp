@@ -31,8 +31,9 @@ UnitSums sums_of(std::size_t units, double loops, double cost) {
 
 ExitPoint point_of(const std::string& rule, std::optional<double> threshold, std::size_t units, double loops,
                    double cost) {
-  return {rule, threshold, sums_of(units, loops, cost), sums_of(units, loops, cost + 0.1), sums_of(units, loops, cost),
-          {},   {},        {}};
+  return {
+      rule, threshold, sums_of(units, loops, cost), sums_of(units, loops, cost + 0.1), sums_of(units, loops, cost), {},
+      {},   {}};
 }
 
 /// Depths 1 to 3 cost 2, 1.5 and 1 nats, on a straight line. Rule a lies below it, b above, and c is run as it is.
@@ -82,7 +83,10 @@ nlohmann::json checkpoint(const ExitStudy& study, const char* path, const nlohma
 }
 
 nlohmann::json result_of(std::vector<nlohmann::json> checkpoints) {
-  return {{"checkpoints", std::move(checkpoints)}, {"date", "2026-01-02"}, {"program", "gyre 0"}};
+  return {{"checkpoints", std::move(checkpoints)},
+          {"date", "2026-01-02"},
+          {"program", "gyre 0"},
+          {"command", "gyre study exits -m m"}};
 }
 
 TEST(ExitPage, IsWholeAndNamesTheModel) {

@@ -15,9 +15,13 @@ const state = {
 
 /** What leaving early costs; a share is given in percent, its differences in points of percent. */
 const COSTS = {
-  cross_entropy: {name: 'cross-entropy', unit: 'nats/token', share: false},
-  kl_to_full_depth: {name: 'KL to full depth', unit: 'nats/token', share: false},
-  disagreement: {name: 'disagreement', unit: 'share of tokens', share: true},
+  cross_entropy: {
+    name: 'cross-entropy', unit: 'nats/token', share: false, rise: 'Rise of cross-entropy over full depth',
+  },
+  kl_to_full_depth: {name: 'KL to full depth', unit: 'nats/token', share: false, rise: 'KL(full depth ‖ trial)'},
+  disagreement: {
+    name: 'disagreement', unit: 'share of tokens', share: true, rise: 'Disagreement with full depth',
+  },
 };
 
 const AXES = {
@@ -140,7 +144,7 @@ function loopsRange(points) {
 }
 
 const folderName = path => String(path || '').split('/').filter(Boolean).pop() || 'this checkpoint';
-const stepName = checkpoint => (isNumber(checkpoint.step) ? 'step ' + integer(checkpoint.step) : folderName(checkpoint.path));
+const stepName = ({step, path}) => (isNumber(step) ? 'step ' + integer(step) : folderName(path));
 
 /** A place for each checkpoint: its training step where all have one and none comes twice, else its number. */
 function trainingPlaces(studies) {

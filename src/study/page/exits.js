@@ -6,6 +6,7 @@ const shownFigures = FIGURES.filter(({shown}) => !shown || shown());
 function buildHeader() {
   d3.select('#title').text(document.title);
   d3.select('#kicker').text([result.program, 'study exits', result.date].filter(Boolean).join(' · '));
+  d3.select('#command').text(result.command || '');
   d3.select('#colophon').text(
     `Written by ${result.program || 'gyre'}${result.date ? ' on ' + result.date : ''}. ` +
     'The measurements depend on everything that is listed at the top of this page.');

@@ -32,7 +32,7 @@ function drawFreeRunning(parent) {
   ];
   appendConstantsLegend(parent);
   const {row, width} = appendRow(parent, panels.length, 320, 3);
-  for (const [title, estimate, constants] of panels) {
+  for (const [title, estimate, constants] of visibleRules().length ? panels : panels.slice(0, 1)) {
     drawFronts(row.append('div'), {
       width, height: 330, title, label: 'share of the tokens written', x: 'loops/token, as written', cost: FREE_COST,
       series: series(estimate), constants, range: state.range === 'all' ? 'all' : 'rules', describe: describeFree, lines: constants.length > 0,

@@ -11,6 +11,7 @@ function heightsOverTraining(rule, cost) {
 
 function drawFrontTraining(parent) {
   const {cost} = state;
+  if (!visibleRules().length) return appendNote(parent, 'No rule is selected.');
   const series = visibleRules().map(rule => ({rule, points: heightsOverTraining(rule, cost)}));
   const all = series.map(({points}) => points).flat();
   if (!all.length) return appendNote(parent, 'No front of the rules shown can be held against the constants.');
@@ -19,12 +20,12 @@ function drawFrontTraining(parent) {
   const x = paddedDomain(places, 0.06);
   const few = places.length * 80 < width;
   const frame = appendFrame(parent, {
-    width, height: 380, title: 'Height of the fronts over the constants, ' + COSTS[cost].name,
+    width, height: 380, title: 'Height of the fronts',
     x: {
       domain: x, label: ordered ? 'training step' : 'checkpoint', ticks: few ? places : d3.ticks(x[0], x[1], width / 120),
       format: place => (ordered ? integer(place) : folderName((checkpoints[place - 1] || {}).path)),
     },
-    y: {kind: 'linear', domain: paddedDomain([0, ...endsOf(all)]), tickFormat: tickOf(cost), label: COSTS[cost].unit},
+    y: {kind: 'linear', domain: paddedDomain([0, ...endsOf(all)]), tickFormat: tickOf(cost), label: `${COSTS[cost].name} above constants, ${COSTS[cost].unit}`},
   });
   appendReference(frame, 0, '', {solid: true});
   const selected = frame.x(places[state.checkpoint]);

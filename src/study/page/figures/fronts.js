@@ -37,7 +37,7 @@ function drawCostFronts(parent) {
   appendConstantsLegend(parent);
   drawFronts(parent, {
     width: parent.node().clientWidth, height: parent.node().clientWidth < 600 ? 380 : 520,
-    title: `Rise of ${COSTS[cost].name} over full depth`, label: COSTS[cost].unit, x: AXES[axis].label, cost, range,
+    title: COSTS[cost].rise, label: COSTS[cost].unit, x: AXES[axis].label, cost, range,
     series: visibleRules().map(rule => ({rule, points: risesOf(pointsOf(checkpoint, rule), axis, cost)})),
     constants: risesOf(constantsOf(checkpoint), axis, cost),
     describe: ({trial}) => describePoint(trial),

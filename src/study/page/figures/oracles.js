@@ -37,8 +37,8 @@ function drawOracles(parent) {
   const domain = paddedDomain([0, ...rows.map(({point}) => endsOf([point])).flat()]);
   const x = d3.scaleLinear().domain(domain).range([0, inner.width]);
   const svg = parent.append('svg').attr('width', width).attr('height', inner.height + margin.top + margin.bottom)
-    .attr('role', 'img').attr('aria-label', `Oracles: ${COSTS[cost].name} over full depth`);
-  appendFrameTitle(svg, `${COSTS[cost].name[0].toUpperCase()}${COSTS[cost].name.slice(1)} minus that of full depth`, null,
+    .attr('role', 'img').attr('aria-label', `Oracles: ${COSTS[cost].rise}`);
+  appendFrameTitle(svg, COSTS[cost].rise, null,
     margin.right > 100 ? 'marks with paired 95 % intervals; on the right, loops/token' : 'with paired 95 % intervals');
   const plot = svg.append('g').attr('transform', `translate(${margin.left},${margin.top})`);
   const ticks = d3.ticks(domain[0], domain[1], Math.max(3, Math.floor(inner.width / 90)));

@@ -20,10 +20,10 @@ function drawThresholds(parent) {
   const width = parent.node().clientWidth;
   const x = logDomain(recorded.map(({threshold}) => threshold));
   const frame = appendFrame(parent, {
-    width, height: 380, title: 'Loops over threshold, recorded along states of full depth',
+    width, height: 380, title: 'Loops over threshold',
     x: {kind: 'log', domain: x, ticks: logTicks(x), format: tickNumber, label: 'threshold (log; each rule has its own)'},
     y: {
-      kind: 'linear', label: 'loops/token',
+      kind: 'linear', label: 'loops/token; lines: along states of full depth',
       domain: linearDomain([...recorded.map(point => point.loops_per_token), ...run.map(({value}) => value)]),
     },
   });
