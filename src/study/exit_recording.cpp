@@ -142,23 +142,18 @@ void watch_windows(Engine& engine, std::span<const Window> windows, std::span<co
 class Keep : public ExitRule {
  public:
   using Sink = std::function<void(const LoopStep& step)>;
-  Keep(BoundedExit wanted, Sink sink) : wanted_(std::move(wanted)), sink_(std::move(sink)) {}
+  Keep(std::optional<LoopStep::Readout> readout, Sink sink) : readout_(readout), sink_(std::move(sink)) {}
 
-  [[nodiscard]] ExitReads reads() const override { return wanted_.reads(loop_ + 1); }
-  void enter_group(int group, int position) override {
-    loop_ = 0;
-    wanted_.enter_group(group, position);
-  }
+  [[nodiscard]] ExitReads reads() const override { return {.norms = true, .gate = true, .logits = readout_}; }
+  void enter_group(int /*group*/, int /*position*/) override {}
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
-    loop_ = step.loop;
     sink_(step);
     return {};
   }
 
  private:
-  BoundedExit wanted_;  ///< the rule whose reading is kept; it is never asked
+  std::optional<LoopStep::Readout> readout_;
   Sink sink_;
-  int loop_ = 0;
 };
 
 }  // namespace
@@ -212,16 +207,28 @@ std::vector<PositionDepths> record_depths(const Model& model, std::span<const Wi
   return depths;
 }
 
-KeptSteps::KeptSteps(const Model& model, const Window& window, const ExitChoice& rule, const EvaluationOptions& options)
+std::optional<LoopStep::Readout> readout_of(const ExitChoice& rule, const ModelSpec& spec,
+                                            const std::vector<int>& loops) {
+  const Appetite appetite = appetite_of(rule, spec, loops);
+  if (appetite.lens && appetite.coda) {
+    throw Error("exit {}: it decodes in two ways; choose one for all of it", rule.text);
+  }
+  if (appetite.lens) return LoopStep::Readout::lens;
+  if (appetite.coda) return LoopStep::Readout::coda;
+  return {};
+}
+
+KeptSteps::KeptSteps(const Model& model, const Window& window, std::optional<LoopStep::Readout> readout,
+                     const EvaluationOptions& options)
     : model_(model), most_(options.loops) {
-  constexpr std::size_t kMostTokens = 256;
+  constexpr std::size_t kMostTokens = 96;
   constexpr std::size_t kMostNumbers = std::size_t{1} << 24;  // of logits that are kept
-  const Appetite appetite = appetite_of(rule, model.spec(), options.loops);
-  const std::vector<int> looped = model.spec().looped_groups();
   std::size_t tokens = std::min(window.inputs().size(), kMostTokens);
-  if (appetite.lens || appetite.coda) {
+  if (readout) {
     std::size_t loops = 0;
-    for (const int group : looped) loops += static_cast<std::size_t>(most_[static_cast<std::size_t>(group)]);
+    for (const int group : model.spec().looped_groups()) {
+      loops += static_cast<std::size_t>(most_[static_cast<std::size_t>(group)]);
+    }
     const std::size_t each = loops * static_cast<std::size_t>(model.spec().vocab_size);
     tokens = std::clamp<std::size_t>(kMostNumbers / each, std::min<std::size_t>(tokens, 8), tokens);
   }
@@ -233,8 +240,8 @@ KeptSteps::KeptSteps(const Model& model, const Window& window, const ExitChoice&
     token.back().push_back({step, {step.logits.begin(), step.logits.end()}});
     token.back().back().seen.logits = {};
   };
-  BoundedExit exit(std::make_unique<Keep>(BoundedExit(rule, {model.spec(), most_, {}}), keep));
-  Engine engine(model, options.threads, options.stop);
+  BoundedExit exit(std::make_unique<Keep>(readout, keep));
+  Engine engine(model, 1, options.stop);
   Sequence sequence = start_sequence(engine, options);
   TokenDepth depth;
   for (std::size_t t = 0; t < tokens; ++t) {

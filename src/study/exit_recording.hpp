@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,13 +36,19 @@ std::vector<PositionDepths> record_depths(const Model& model, std::span<const Wi
                                           std::span<const ExitChoice> rules, const EvaluationOptions& options,
                                           const ProgressSink& progress);
 
-/// What a rule sees of some tokens at full depth, kept so that it can be asked again at one threshold after the other.
+/// How a rule decodes unfinished states, or nothing where it decodes none. Throws Error naming a rule that does both,
+/// or that compares with states of its own askings.
+std::optional<LoopStep::Readout> readout_of(const ExitChoice& rule, const ModelSpec& spec,
+                                            const std::vector<int>& loops);
+
+/// What rules see of some tokens at full depth, kept so that they can be asked again at one threshold after the other.
 class KeptSteps {
  public:
-  /// Of the first tokens of a window: as many as logits leave room for.
-  KeptSteps(const Model& model, const Window& window, const ExitChoice& rule, const EvaluationOptions& options);
+  /// Of the first tokens of a window: few, and fewer still where logits are kept.
+  KeptSteps(const Model& model, const Window& window, std::optional<LoopStep::Readout> readout,
+            const EvaluationOptions& options);
 
-  /// Mean loops of these tokens under a rule that reads the same, over the looped groups together.
+  /// Mean loops of these tokens under a rule that decodes so, over the looped groups together.
   [[nodiscard]] double loops(const ExitChoice& rule) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <map>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -136,9 +137,11 @@ class Study {
     }
   }
 
-  std::vector<double> grid_of(const ExitChoice& rule, const ThresholdOption& option) const {
-    const KeptSteps kept(model_, text_.windows.front(), rule_at(rule, option, option.boldest), options_.evaluation);
+  std::vector<double> grid_of(const ExitChoice& rule, const ThresholdOption& option) {
     const std::vector<int>& loops = options_.evaluation.loops;
+    const auto readout = readout_of(rule_at(rule, option, option.boldest), model_.spec(), loops);
+    const KeptSteps& kept =
+        kept_.try_emplace(readout, model_, text_.windows.front(), readout, options_.evaluation).first->second;
     const auto loops_at = [&](double threshold) { return kept.loops(rule_at(rule, option, threshold)); };
     if (loops_at(option.boldest) > loops_at(option.safest) - kTolerance) {
       throw Error(
@@ -296,6 +299,7 @@ class Study {
   const ExitStudyOptions& options_;
   const StageSink& stage_;
   UnitText text_;
+  std::map<std::optional<LoopStep::Readout>, KeptSteps> kept_;
   std::vector<Planned> planned_;
   std::vector<ExitTrial> trials_;   ///< the constants, then the points
   std::vector<TrialResult> ran_;    ///< of them

@@ -88,7 +88,7 @@ TEST_F(ExitStudies, KeptStepsGiveTheLoopsThatARecordingGives) {
     const std::vector<ExitChoice> rules = {parse_exit(text)};
     const PositionDepths recorded = record_depths(model_, window, rules, options_, {})[0];
     const double loops = std::accumulate(recorded.loops.begin(), recorded.loops.end(), 0.0);
-    const KeptSteps kept(model_, window[0], rules[0], options_);
+    const KeptSteps kept(model_, window[0], readout_of(rules[0], model_.spec(), options_.loops), options_);
     EXPECT_DOUBLE_EQ(kept.loops(rules[0]), loops / static_cast<double>(window[0].inputs().size())) << text;
     EXPECT_EQ(kept.loops(parse_exit("fixed:loops=1")), 2);
     EXPECT_EQ(kept.loops(parse_exit("fixed")), 7);
