@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
@@ -34,35 +34,18 @@ struct Request {
 };
 
 /// The command that does this study again, with every flag that its numbers depend on.
-std::string command_of(const Request& request, int window, int threads) {
-  std::string command;
-  if (const char* isa = std::getenv("GYRE_ISA"); isa != nullptr) command = "GYRE_ISA=" + shell_word(isa) + " ";
-  command += "gyre study";
-  const auto add = [&](std::string_view flag, const auto& value) {
-    command += fmt::format(" {} {}", flag, shell_word(fmt::format("{}", value)));
-  };
-  for (const std::string& model : request.models) add("-m", model);
-  add("--text", request.text.file);
-  add("--split", request.text.split);
-  add("--validation-share", request.text.validation_share);
-  add("--tokens", request.tokens);
-  add("--window", window);
-  add("--measures", request.measures);
-  if (!request.run.loops.empty()) add("--loops", request.run.loops);
-  if (!request.run.layer_loops.runs.empty()) {
-    add("--loop", request.run.layer_loops.runs);
-    add("--damping", request.run.layer_loops.damping);
-  }
-  if (!request.run.weights.empty()) add("--weights", request.run.weights);
-  add("--kv", request.run.kv_policy);
-  add("--kv-type", request.run.kv_type);
-  add("--first-state", request.run.first_state);
-  if (!request.run.test_noise.empty()) add("--test-noise", request.run.test_noise);
-  if (request.run.arithmetic != RunOptions().arithmetic) add("--arithmetic", request.run.arithmetic);
-  add("--threads", threads);
-  add("--seed", request.run.seed);
-  add("--out", request.out);
-  return command;
+std::string command_of(const Request& request, int window) {
+  CommandLine command("gyre study");
+  for (const std::string& model : request.models) command.add("-m", model);
+  command.add("--text", request.text.file);
+  command.add("--split", request.text.split);
+  command.add("--validation-share", request.text.validation_share);
+  command.add("--tokens", request.tokens);
+  command.add("--window", window);
+  command.add("--measures", request.measures);
+  command.add_run(request.run);
+  command.add("--out", request.out);
+  return command.text();
 }
 
 /// What --model names, one checkpoint of the series.
@@ -137,7 +120,7 @@ StudySubject subject_of(const Request& request, const Model& model, const Tokeni
   subject.settings["measures"] = request.measures;
   subject.settings["token_by_token"] = runs_token_by_token(options);
   subject.program = "gyre " GYRE_VERSION;
-  subject.command = command_of(request, options.window, options.threads);
+  subject.command = command_of(request, options.window);
   return subject;
 }
 

@@ -11,6 +11,7 @@
 #include "base/file.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/documents.hpp"
 #include "cli/interrupt.hpp"
@@ -102,6 +103,32 @@ nlohmann::json settings_json(const Request& request, const Model& model, const T
   return json;
 }
 
+/// The command that does this study again.
+std::string command_of(const Request& request) {
+  CommandLine command("gyre study exits");
+  for (const std::string& model : request.models) command.add("-m", model);
+  command.add("--text", request.documents.text.file);
+  command.add("--split", request.documents.text.split);
+  command.add("--validation-share", request.documents.text.validation_share);
+  if (request.documents.paragraphs) command.add_flag("--paragraphs");
+  if (request.documents.document_tokens > 0) command.add("--document-tokens", request.documents.document_tokens);
+  if (request.most_tokens > 0) command.add("--max-tokens", request.most_tokens);
+  if (request.window > 0) command.add("--window", request.window);
+  for (const std::string& rule : request.exits) command.add("--exit", rule);
+  command.add("--grid", request.study.grid);
+  command.add("--points", request.study.points);
+  command.add("--deals", request.study.deals);
+  command.add("--timed-tokens", request.study.timed_tokens);
+  if (request.free_running) {
+    command.add_flag("--free-running");
+    command.add("--prompt-tokens", request.study.prompt_tokens);
+    command.add("--tokens", request.study.free_tokens);
+  }
+  command.add_run(request.run);
+  command.add("--out", request.out);
+  return command.text();
+}
+
 /// Shows the stages of a study one after the other.
 class Stages {
  public:
@@ -141,7 +168,8 @@ nlohmann::json study_one(const Request& request, const fs::path& path) {
   const ExitStudy study = study_exits(model, text, rules_of(request, model), options, stages.sink());
   nlohmann::json json = exit_study_json(study);
   json["path"] = path.string();
-  json["step"] = step_of(path) ? nlohmann::json(*step_of(path)) : nlohmann::json(nullptr);
+  const auto step = step_of(path);
+  json["step"] = step ? nlohmann::json(*step) : nlohmann::json(nullptr);
   json["name"] = model.spec().name;
   Request named = request;
   named.run.model = path.string();
@@ -225,7 +253,8 @@ void run(const Request& request) {
   for (const std::string& text : request.exits) (void)parse_exit(text);
   nlohmann::json result = {{"checkpoints", nlohmann::json::array()},
                            {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
-                           {"program", "gyre " GYRE_VERSION}};
+                           {"program", "gyre " GYRE_VERSION},
+                           {"command", command_of(request)}};
   for (const fs::path& path : paths) result["checkpoints"].push_back(study_one(request, path));
   write_files(request, result);
   if (request.run.json) return print_json(result);

@@ -1,41 +1,70 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "study/exit_study_files.hpp"
+#include "study/html_page.hpp"
 
 namespace gyre {
 namespace {
 
 // Pixels.
-constexpr double kWidth = 760;
-constexpr double kHeight = 440;
-constexpr double kLeft = 72;
-constexpr double kRight = 230;  // the legend's
-constexpr double kTop = 44;
-constexpr double kBottom = 52;
+constexpr double kPlotWidth = 500;
+constexpr double kPlotHeight = 344;
+constexpr double kLeft = 76;
+constexpr double kTop = 60;
+constexpr double kBottom = 56;
+constexpr double kLegendLine = 19;
+constexpr double kEdge = 6;  // what a mark on the edge of the plot may stick out
 
 /// Okabe and Ito's colours, which differ for every kind of eye.
 constexpr std::array<const char*, 8> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                  "#8d6200", "#56b4e9", "#e69f00", "#4b4f9c"};
+constexpr const char* kConstantColour = "#555555";
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
+/// Of marks, about (0, 0).
+constexpr std::array<const char*, 7> kSymbols = {"M-3.4,0a3.4,3.4 0 1,0 6.8,0a3.4,3.4 0 1,0 -6.8,0",
+                                                 "M-3.2,-3.2h6.4v6.4h-6.4z",
+                                                 "M0,-4.2L4.1,3.2H-4.1z",
+                                                 "M0,-4.8L3.6,0L0,4.8L-3.6,0z",
+                                                 "M-1.3,-4.2h2.6v2.9h2.9v2.6h-2.9v2.9h-2.6v-2.9h-2.9v-2.6h2.9z",
+                                                 "M0,4.2L4.1,-3.2H-4.1z",
+                                                 "M-4.6,-1.5h9.2v3h-9.2z"};
+
+/// How marks and line of a series look: with another symbol the second time round the colours.
+struct Look {
+  const char* colour = "";
+  const char* symbol = "";
+  const char* dash = "";
+};
+
+Look look_of(std::size_t series) {
+  return {kColours[series % kColours.size()], kSymbols[(series + series / kColours.size()) % kSymbols.size()]};
 }
 
-/// A step of 1, 2 or 5 times a power of ten that makes some five ticks.
+/// So that it fits beside the plot.
+std::string legend_name(const std::string& name) {
+  constexpr std::size_t kLongest = 52;
+  return name.size() <= kLongest ? name : name.substr(0, kLongest - 3) + "...";
+}
+
+double legend_width(const nlohmann::json& fronts) {
+  std::size_t longest = std::string_view("constant depths").size();
+  for (const nlohmann::json& front : fronts) {
+    longest = std::max(longest, legend_name(front["rule"].get<std::string>()).size());
+  }
+  return 70 + 6.8 * static_cast<double>(longest);
+}
+
+/// A step of 1, 2 or 5 times a power of ten that makes four to eight ticks.
 double tick_step(double range) {
-  const double rough = range / 5;
+  const double rough = range / 8;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   for (const double times : {1.0, 2.0, 5.0}) {
     if (times * power >= rough) return times * power;
@@ -53,7 +82,9 @@ struct Axis {
   [[nodiscard]] std::vector<double> ticks() const {
     const double step = tick_step(high - low);
     std::vector<double> places;
-    for (double tick = std::ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) places.push_back(tick);
+    const auto first = static_cast<int>(std::ceil(low / step - 1e-9));
+    const auto last = static_cast<int>(std::floor(high / step + 1e-9));
+    for (int i = first; i <= last; ++i) places.push_back(i * step);
     return places;
   }
 };
@@ -67,15 +98,17 @@ struct Mark {
 };
 
 double or_value(const nlohmann::json& number, double value) {
-  return number.is_number() ? number.get<double>() : value;
+  return number.is_number() && std::isfinite(number.get<double>()) ? number.get<double>() : value;
 }
 
+/// Of the trials that have a rise; an interval that is not known has the width 0.
 std::vector<Mark> marks_of(const nlohmann::json& trials,
                            const std::function<nlohmann::json(const nlohmann::json&)>& of) {
   std::vector<Mark> marks;
   for (const nlohmann::json& trial : trials) {
     const nlohmann::json rise = of(trial);
-    const double value = rise["value"];
+    const double value = or_value(rise["value"], NAN);
+    if (std::isnan(value)) continue;
     marks.push_back({trial["loops_per_token"], value, or_value(rise["interval_95"][0], value),
                      or_value(rise["interval_95"][1], value)});
   }
@@ -84,62 +117,125 @@ std::vector<Mark> marks_of(const nlohmann::json& trials,
 
 class Picture {
  public:
-  Picture(Axis x, Axis y, const std::string& title) : x_(x), y_(y) {
-    svg_ = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
-        "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n"
-        "<text x=\"{2}\" y=\"24\" font-size=\"14\">{3}</text>\n",
-        kWidth, kHeight, kLeft, escaped(title));
-    draw_axes();
+  /// `series` is their count, for which there has to be room beside the plot.
+  Picture(Axis x, Axis y, double legend_width, std::size_t series)
+      : x_(x),
+        y_(y),
+        width_(kLeft + kPlotWidth + legend_width),
+        height_(std::max(kTop + kPlotHeight + kBottom, kTop + kLegendLine * (static_cast<double>(series) + 1.5))) {}
+
+  void draw_titles(const std::string& title, const std::string& below) {
+    svg_ += fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" "
+        "height=\"{1:.0f}\" font-family=\"sans-serif\" font-size=\"12\" role=\"img\" aria-label=\"{3}\">\n"
+        "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+        "<clipPath id=\"plot\"><rect x=\"{4}\" y=\"{5}\" width=\"{6}\" height=\"{7}\"/></clipPath>\n"
+        "<text x=\"{2}\" y=\"22\" font-size=\"15\" font-weight=\"600\">{3}</text>\n"
+        "<text x=\"{2}\" y=\"40\" fill=\"#555\">{8}</text>\n",
+        width_, height_, kLeft, html_text(title), kLeft - kEdge, kTop - kEdge, kPlotWidth + 2 * kEdge,
+        kPlotHeight + 2 * kEdge, html_text(below));
   }
 
-  void add(const std::vector<Mark>& marks, const std::string& name, const char* colour, bool dashed) {
-    std::string path;
-    for (const Mark& mark : marks) {
-      path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "M" : "L", x_.at(mark.loops), y_.at(mark.rise));
+  void draw_axes() {
+    const double bottom = kTop + kPlotHeight;
+    for (const double tick : y_.ticks()) {
+      const bool zero = std::abs(tick) < 1e-12;
       svg_ += fmt::format(
-          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\" stroke-opacity=\"0.6\"/>\n"
-          "<circle cx=\"{0:.1f}\" cy=\"{4:.1f}\" r=\"3\" fill=\"{3}\"/>\n",
-          x_.at(mark.loops), y_.at(mark.low), y_.at(mark.high), colour, y_.at(mark.rise));
+          "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\"/>\n"
+          "<text x=\"{4}\" y=\"{5:.1f}\" text-anchor=\"end\">{6:.6g}</text>\n",
+          kLeft, kLeft + kPlotWidth, y_.at(tick), zero ? "#999" : "#e4e4e0", kLeft - 9, y_.at(tick) + 4,
+          zero ? 0 : tick);
     }
-    const std::string dash = dashed ? " stroke-dasharray=\"5 3\"" : "";
-    svg_ += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\"{}/>\n", path, colour, dash);
-    const double left = kWidth - kRight + 14;
+    svg_ += fmt::format("<line x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\" stroke=\"#555\"/>\n", kLeft,
+                        kLeft + kPlotWidth, bottom);
+    for (const double tick : x_.ticks()) {
+      svg_ += fmt::format(
+          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke=\"#555\"/>\n"
+          "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:g}</text>\n",
+          x_.at(tick), bottom, bottom + 5, bottom + 19, tick);
+    }
     svg_ += fmt::format(
-        "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\" stroke=\"{3}\" stroke-width=\"2\"{4}/>\n"
-        "<text x=\"{5}\" y=\"{6}\">{7}</text>\n",
-        left, left + 22, legend_ - 4, colour, dash, left + 28, legend_, escaped(name));
-    legend_ += 18;
+        "<text x=\"{0}\" y=\"{1}\" text-anchor=\"middle\">loops/token</text>\n"
+        "<text transform=\"translate(18 {2}) rotate(-90)\" text-anchor=\"middle\">rise of cross-entropy over full "
+        "depth, nats/token</text>\n",
+        kLeft + kPlotWidth / 2, bottom + 42, kTop + kPlotHeight / 2);
+  }
+
+  /// The intervals of `marks` as one area behind what follows.
+  void add_band(const std::vector<Mark>& marks, const char* colour) {
+    std::string path;
+    for (const Mark& mark : marks) path += place(path.empty() ? 'M' : 'L', mark.loops, mark.high);
+    for (std::size_t i = marks.size(); i-- > 0;) path += place('L', marks[i].loops, marks[i].low);
+    svg_ += fmt::format("<path clip-path=\"url(#plot)\" d=\"{}z\" fill=\"{}\" fill-opacity=\"0.13\"/>\n", path, colour);
+  }
+
+  void add(const std::vector<Mark>& marks, const std::string& name, const Look& look, bool whiskers) {
+    std::string line;
+    svg_ += "<g clip-path=\"url(#plot)\">\n";
+    for (const Mark& mark : marks) {
+      line += place(line.empty() ? 'M' : 'L', mark.loops, mark.rise);
+      if (!whiskers) continue;
+      svg_ += fmt::format(
+          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\" "
+          "stroke-opacity=\"0.6\"/>\n",
+          x_.at(mark.loops), y_.at(mark.low), y_.at(mark.high), look.colour);
+    }
+    svg_ += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.4\" stroke-dasharray=\"{}\"/>\n",
+                        line, look.colour, look.dash);
+    for (const Mark& mark : marks) draw_symbol(x_.at(mark.loops), y_.at(mark.rise), look);
+    svg_ += "</g>\n";
+    add_to_legend(name, look);
   }
 
   [[nodiscard]] std::string text() const { return svg_ + "</svg>\n"; }
 
  private:
-  void draw_axes() {
-    for (const double tick : x_.ticks()) {
-      svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:g}</text>\n", x_.at(tick),
-                          kHeight - kBottom + 18, tick);
-    }
-    for (const double tick : y_.ticks()) {
-      const double clean = std::abs(tick) < 1e-12 ? 0 : tick;
-      svg_ += fmt::format(
-          "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#e4e4e0\"/>\n"
-          "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.6g}</text>\n",
-          kLeft, kWidth - kRight, y_.at(tick), kLeft - 8, y_.at(tick) + 4, clean);
-    }
+  [[nodiscard]] std::string place(char command, double loops, double rise) const {
+    return fmt::format("{}{:.1f},{:.1f}", command, x_.at(loops), y_.at(rise));
+  }
+
+  void draw_symbol(double x, double y, const Look& look) {
     svg_ += fmt::format(
-        "<text x=\"{0}\" y=\"{1}\" text-anchor=\"middle\">loops/token</text>\n"
-        "<text transform=\"translate(16 {2}) rotate(-90)\" text-anchor=\"middle\">rise of cross-entropy over full "
-        "depth, "
-        "nats/token</text>\n",
-        (kLeft + kWidth - kRight) / 2, kHeight - 12, (kTop + kHeight - kBottom) / 2);
+        "<path transform=\"translate({:.1f} {:.1f})\" d=\"{}\" fill=\"{}\" stroke=\"#fff\" "
+        "stroke-width=\"0.7\"/>\n",
+        x, y, look.symbol, look.colour);
+  }
+
+  void add_to_legend(const std::string& name, const Look& look) {
+    const double left = kLeft + kPlotWidth + 24;
+    const double middle = legend_;
+    svg_ += fmt::format(
+        "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\" stroke=\"{3}\" stroke-width=\"1.4\" "
+        "stroke-dasharray=\"{4}\"/>\n"
+        "<text x=\"{5}\" y=\"{6}\">{7}</text>\n",
+        left, left + 26, middle, look.colour, look.dash, left + 34, middle + 4, html_text(legend_name(name)));
+    draw_symbol(left + 13, middle, look);
+    legend_ += kLegendLine;
   }
 
   Axis x_;
   Axis y_;
+  double width_;
+  double height_;
   std::string svg_;
-  double legend_ = kTop + 8;
+  double legend_ = kTop + 6;
 };
+
+/// What the rises of some series span, 0 among them.
+void include(Axis& axis, const std::vector<Mark>& marks) {
+  for (const Mark& mark : marks) {
+    axis.low = std::min(axis.low, mark.low);
+    axis.high = std::max(axis.high, mark.high);
+  }
+}
+
+/// How the picture is to be read.
+std::string line_below(const nlohmann::json& study) {
+  const auto units = study["units"].get<std::size_t>();
+  if (units < 2) return fmt::format("{} tokens; of a single unit there are no intervals", study["tokens"].dump());
+  return fmt::format("{} tokens; paired 95 % bootstrap intervals over {} {}s", study["tokens"].dump(), units,
+                     study["unit"].get<std::string>());
+}
 
 }  // namespace
 
@@ -152,29 +248,22 @@ std::string exit_study_svg(const nlohmann::json& study, const std::string& title
                           return one["minus"]["full_depth"]["cross_entropy"];
                         }));
   }
-  Axis x{constants.front().loops, constants.back().loops, kLeft, kWidth - kRight};
-  Axis y{0, 0, kHeight - kBottom, kTop};
+  Axis x{constants.front().loops, constants.back().loops, kLeft, kLeft + kPlotWidth};
+  Axis y{0, 0, kTop + kPlotHeight, kTop};
   // The shallowest constants may cost so much that nothing else could be told apart: rules set the scale where there
-  // are any, and a constant is shown as far as it fits.
-  const auto include = [&](const std::vector<Mark>& marks) {
-    for (const Mark& mark : marks) {
-      y.low = std::min(y.low, mark.low);
-      y.high = std::max(y.high, mark.high);
-    }
-  };
-  for (const auto& [name, marks] : fronts) include(marks);
-  if (fronts.empty()) include(constants);
-  y.high += y.high > y.low ? 0.05 * (y.high - y.low) : 1;
+  // are any, and the line of the constants leaves the plot.
+  for (const auto& [name, marks] : fronts) include(y, marks);
+  if (y.high <= y.low) include(y, constants);
+  const double margin = y.high > y.low ? 0.04 * (y.high - y.low) : 1;
+  y.low -= margin;
+  y.high += margin;
   if (x.high <= x.low) x.high = x.low + 1;
-  std::vector<Mark> shown;
-  for (const Mark& mark : constants) {
-    if (mark.rise <= y.high) shown.push_back({mark.loops, mark.rise, mark.low, std::min(mark.high, y.high)});
-  }
-  Picture picture(x, y, title);
-  picture.add(shown, "constant depth", "#555555", true);
-  for (std::size_t i = 0; i < fronts.size(); ++i) {
-    picture.add(fronts[i].second, fronts[i].first, kColours[i % kColours.size()], i >= kColours.size());
-  }
+  Picture picture(x, y, legend_width(study["fronts"]), fronts.size() + 1);
+  picture.draw_titles(title, line_below(study));
+  picture.draw_axes();
+  picture.add_band(constants, kConstantColour);
+  picture.add(constants, "constant depths", {kConstantColour, kSymbols.front(), "5 3"}, false);
+  for (std::size_t i = 0; i < fronts.size(); ++i) picture.add(fronts[i].second, fronts[i].first, look_of(i), true);
   return picture.text();
 }
 

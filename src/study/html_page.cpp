@@ -33,6 +33,22 @@ std::string filled_page(std::string_view page, std::span<const std::pair<std::st
   return made += page.substr(done);
 }
 
+std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else if (c == '"') {
+      out += "&quot;";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 std::string script_json(const nlohmann::json& json) {
   // In ASCII, so that U+2028 and U+2029, which end lines of older scripts, are escaped too. The signs of markup occur
   // in strings alone.

@@ -14,23 +14,6 @@ extern const std::size_t gyre_study_page_size;
 }
 
 namespace gyre {
-namespace {
-
-std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-}  // namespace
 
 std::string study_page(const nlohmann::json& study) {
   const std::string name = study["model"]["name"];

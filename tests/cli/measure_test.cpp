@@ -392,6 +392,32 @@ TEST_F(Measure, TheCommandThatAStudyPrintsDoesItAgain) {
   }
 }
 
+TEST_F(Measure, TheCommandThatAComparisonOfExitsPrintsDoesItAgain) {
+  const fs::path odd = file("it's a $(model)");
+  fs::copy(folder_.path(), odd, fs::copy_options::recursive);
+  // Times alone are never the same twice.
+  const std::vector<std::string> plain = {"study",          "exits", "-m",     odd.string(),
+                                          "--text",         text(),  "--out",  file("e.html"),
+                                          "--timed-tokens", "0",     "--exit", "any(accel:tau=0.5;step:tau=0.2):min=2"};
+  const std::vector<std::vector<std::string>> flags = {
+      {"--window", "7", "--loops", "2/3", "--seed", "9", "--threads", "1", "--deals", "1"},
+      {"--document-tokens", "5", "--max-tokens", "30", "--split", "validation", "--validation-share", "0.9"},
+      {"--exit", "accel", "--grid", "5", "--points", "2", "--kv", "last", "--weights", "bf16"},
+      {"--paragraphs", "--free-running", "--prompt-tokens", "2", "-n", "3"}};
+  std::vector<nlohmann::json> results;
+  for (const std::vector<std::string>& more : flags) {
+    std::vector<std::string> arguments = plain;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    output(arguments);
+    const nlohmann::json first = study_in(file("e.json"));
+    fs::remove(file("e.json"));
+    ASSERT_EQ(run_command(first["command"]), 0) << first["command"];
+    EXPECT_TRUE(study_in(file("e.json")) == first) << first["command"];
+    for (const nlohmann::json& result : results) EXPECT_TRUE(first["checkpoints"] != result) << first["command"];
+    results.push_back(first["checkpoints"]);
+  }
+}
+
 TEST_F(Measure, TheCommandOfAStudyHoldsTheLoopsOfAPlainModel) {
   ModelSpec spec = small_spec();
   spec.groups = {{"layers", 4, 1, Injection::none, FirstState::carried, 1.0F}};

@@ -46,6 +46,7 @@ test('scales map ends to ends and do not leave the plot', () => {
 test('a series keeps its colour and symbol, and those without one share them', () => {
   assert.strictEqual(charts.seriesColour({order: 2}), 'var(--g2)');
   assert.strictEqual(charts.seriesColour({order: 9}), 'var(--g2)');
+  assert.notStrictEqual(charts.seriesSymbol({order: 2}), charts.seriesSymbol({order: 9}));
   assert.strictEqual(charts.seriesColour(null), 'var(--once)');
   assert.notStrictEqual(charts.seriesSymbol({order: 0}), charts.seriesSymbol({order: 1}));
   assert.strictEqual(charts.seriesSymbol(null), charts.seriesSymbol({order: 0}));

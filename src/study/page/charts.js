@@ -9,8 +9,10 @@ const MAX_POINTS_WITH_MARKS = 32;
 
 const seriesColour = series => (series ? `var(--g${series.order % PALETTE_SIZE})` : 'var(--once)');
 
+/** With as many symbols as colours, a series that shares its colour with another has another symbol. */
 function seriesSymbol(series, size = 46) {
-  return d3.symbol().type(series ? SYMBOLS[series.order % SYMBOLS.length] : d3.symbolCircle).size(size)();
+  const shift = series ? series.order + Math.floor(series.order / PALETTE_SIZE) : 0;
+  return d3.symbol().type(SYMBOLS[shift % SYMBOLS.length]).size(size)();
 }
 
 /** A small drawing of the symbol of a series, for buttons and tables. */
@@ -116,6 +118,18 @@ function appendFrame(parent, {width, height = 270, title, series, x, y}) {
   appendYAxis(frame, y);
   appendXAxis(frame, x);
   return frame;
+}
+
+let clips = 0;
+
+/** The same frame for data that may leave it: what lies outside is cut off, where it would stick to the edge. */
+function clippedFrame({plot, inner, kind, x, y}) {
+  const id = `clip-${++clips}`;
+  const room = 7;  // for marks on the edge
+  plot.append('clipPath').attr('id', id).append('rect').attr('x', -room).attr('y', -room)
+    .attr('width', inner.width + 2 * room).attr('height', inner.height + 2 * room);
+  const inside = plot.append('g').attr('clip-path', `url(#${id})`);
+  return {plot: inside, inner, kind, x: x.copy().clamp(false), y: y.copy().clamp(false)};
 }
 
 function appendFrameTitle(svg, title, series, label) {

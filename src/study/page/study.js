@@ -16,39 +16,16 @@ function buildHeader() {
   d3.select('#colophon').text(
     `Written by ${study.program || 'gyre'}${study.date ? ' on ' + study.date : ''}. ` +
     'The measurements depend on everything that is listed at the top of this page.');
-  buildStack();
+  buildStack(modelGroups.map(stackGroup));
 }
 
 const loopsRun = (group, i) => (isNumber((settings.loops || [])[i]) ? settings.loops[i] : group.loops);
 
-function buildStack() {
-  const stack = d3.select('#stack');
-  stack.append('span').attr('class', 'end').text('tokens');
-  modelGroups.forEach((group, i) => {
-    stack.append('span').attr('class', 'arrow').attr('aria-hidden', 'true').text('→');
-    appendBox(stack, group, i);
-  });
-  stack.append('span').attr('class', 'arrow').attr('aria-hidden', 'true').text('→');
-  stack.append('span').attr('class', 'end').text('logits');
-  const passes = d3.sum(modelGroups, (group, i) => (group.layers || 0) * (loopsRun(group, i) || 0));
-  const layers = d3.sum(modelGroups, group => group.layers || 0);
-  d3.select('#stack-note')
-    .text(`${plural(layers, 'layer')} with weights of their own, ${integer(passes)} layer passes per token. ` +
-    'Coloured boxes are looped: their layers are applied again and again to their own output.');
-}
-
-function appendBox(stack, group, i) {
-  const looped = loopedGroupAt(i);
-  const runs = loopsRun(group, i);
-  const box = stack.append('div').attr('class', looped ? 'box looped' : 'box');
-  if (looped) box.style('border-color', seriesColour(looped));
-  const name = box.append('b');
-  if (looped) appendBadge(name, looped);
-  name.append('i').text(group.name || `group ${i}`);
-  box.append('span').text(`${plural(group.layers, 'layer')} × ${plural(runs, 'loop')}`);
-  if (isNumber(group.loops) && runs !== group.loops) {
-    box.append('span').text(`specified: ${plural(group.loops, 'loop')}`);
-  }
+function stackGroup(group, i) {
+  return {
+    name: group.name || `group ${i}`, layers: group.layers, loops: loopsRun(group, i), specified: group.loops,
+    series: loopedGroupAt(i),
+  };
 }
 
 const numberFormat = name => ((settings.number_types || {})[name] || []).join(' and ');
@@ -78,19 +55,9 @@ function facts(checkpoint) {
   ];
 }
 
-function renderFacts() {
-  const entries = d3.select('#facts').selectAll('div').data(facts(currentCheckpoint())).join('div');
-  entries.selectAll('*').remove();
-  entries.append('dt').text(([label]) => label);
-  entries.append('dd').text(([, value]) => (value === null || value === undefined || value === '' ? NONE : value));
-}
-
 function buildBar() {
-  const several = checkpoints.length > 1;
-  d3.select('#checkpoint-control').style('display', several ? null : 'none');
-  const slider = d3.select('#checkpoint').attr('max', checkpoints.length - 1).property('value', state.checkpoint);
-  slider.on('input', function () {
-    state.checkpoint = Number(this.value);
+  buildCheckpointControl(checkpoints.length, state.checkpoint, chosen => {
+    state.checkpoint = chosen;
     render();
   });
   const toggles = d3.select('#toggles');
@@ -177,27 +144,6 @@ function renderCardNumbers() {
   });
 }
 
-function buildFigures() {
-  for (const figure of shownFigures) {
-    const section = d3.select('#main').append('section').attr('id', figure.id);
-    section.append('h2').text(`${figureNumber(figure)}. ${figure.title}`);
-    section.append('div').attr('class', 'controls');
-    section.append('div').attr('class', 'plot');
-    section.append('div').attr('class', 'caption');
-  }
-}
-
-function renderFigure(figure) {
-  const section = d3.select('#' + figure.id);
-  const [controls, plot, caption] = ['.controls', '.plot', '.caption'].map(part => section.select(part));
-  plot.style('min-height', plot.node().clientHeight + 'px');  // Keeps the scroll position while the plot is replaced.
-  for (const part of [plot, caption]) part.selectAll('*').remove();
-  if (figure.controls) renderControls(controls, figure.controls);
-  figure.draw(plot);
-  plot.style('min-height', null);
-  renderCaption(caption, figure);
-}
-
 function renderCaption(caption, figure) {
   const entry = finding(figure.finding) || {};
   const checkpoint = currentCheckpoint();
@@ -248,10 +194,10 @@ function renderLedger() {
 
 function render() {
   hideTip();
-  renderFacts();
+  renderFacts(facts(currentCheckpoint()));
   renderBar();
   renderCardNumbers();
-  shownFigures.forEach(renderFigure);
+  for (const figure of shownFigures) renderFigure(figure, renderCaption);
   renderLedger();
 }
 
@@ -266,7 +212,7 @@ function start() {
   buildHeader();
   buildBar();
   buildFindings();
-  buildFigures();
+  buildFigures(shownFigures);
   buildLedger();
   render();
   drawOnResize(render);
