@@ -86,7 +86,8 @@ nlohmann::json result_json(const Request& request, const Model& model, const Tok
   add_text(json, request.documents.text, text);
   add_prefix(json, tokenizer);
   json["paragraphs"] = request.documents.paragraphs;
-  json["document_tokens"] = request.documents.document_tokens > 0 ? nlohmann::json(request.documents.document_tokens) : nullptr;
+  json["document_tokens"] =
+      request.documents.document_tokens > 0 ? nlohmann::json(request.documents.document_tokens) : nullptr;
   json["window_tokens"] = options.window;
   json["kind"] = request.kind;
   json["decode"] = request.decode;

@@ -31,7 +31,7 @@ class Writer {
     json["minus"] = minus(point);
     json["dealt_over_all"] = sums_brief(point.dealt);
     json["dealt_within_units"] = sums_brief(point.dealt_within);
-    if (point.free) json["free_running"] = free_point(point);
+    if (point.free && point.free_dealt) json["free_running"] = free_point(*point.free, *point.free_dealt);
     return json;
   }
 
@@ -114,14 +114,16 @@ class Writer {
             {"loops_per_token", per_token(sums.loops, sums)}};
   }
 
-  [[nodiscard]] nlohmann::json free_point(const ExitPoint& point) const {
+  [[nodiscard]] nlohmann::json free_point(const FreeRun& free, const FreeRun& dealt) const {
     std::vector<UnitSums> constants;
-    for (const ConstantDepth& constant : study_.constants) constants.push_back(constant.free->sums);
+    for (const ConstantDepth& constant : study_.constants) {
+      if (constant.free) constants.push_back(constant.free->sums);
+    }
     constexpr ExitCost kCost = ExitCost::disagreement;
-    const UnitSums& sums = point.free->sums;
-    nlohmann::json json = free_sums(sums);
-    json["minus_dealt"] = difference_json(cost_difference(bootstrap_, sums, point.free_dealt->sums, kCost));
-    json["minus_constants_at_its_loops"] = difference_json(cost_above_constants(bootstrap_, sums, constants, kCost));
+    nlohmann::json json = free_sums(free.sums);
+    json["minus_dealt"] = difference_json(cost_difference(bootstrap_, free.sums, dealt.sums, kCost));
+    json["minus_constants_at_its_loops"] =
+        difference_json(cost_above_constants(bootstrap_, free.sums, constants, kCost));
     return json;
   }
 

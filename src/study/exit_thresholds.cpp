@@ -64,13 +64,12 @@ ThresholdOption threshold_option(const ExitChoice& rule) {
 
 bool leaves_threshold_open(const ExitChoice& rule) {
   const ExitKind& kind = exit_kind_named(rule.kind, rule.text);
-  const std::array<ThresholdOption, 3>& options = known_options();
-  return std::any_of(options.begin(), options.end(),
-                     [&](const ThresholdOption& option) {
-                       return takes(kind, option.key) && !rule.options.contains(option.key);
-                     }) &&
-         !(rule.options.contains("form") && rule.options.at("form") == "sign") &&
-         !(rule.options.contains("side") && rule.options.at("side") == "above");
+  const auto says = [&](const char* key, const char* value) {
+    const auto option = rule.options.find(key);
+    return option != rule.options.end() && option->second == value;
+  };
+  if (kind.threshold == nullptr || says("form", "sign") || says("side", "above")) return false;
+  return !rule.options.contains(kind.threshold(rule).key);
 }
 
 ExitChoice rule_at(const ExitChoice& rule, const ThresholdOption& option, double threshold) {
