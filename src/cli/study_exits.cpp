@@ -71,11 +71,13 @@ MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
   return text;
 }
 
-std::vector<ExitChoice> rules_of(const Request& request, const Model& model) {
+std::vector<ExitChoice> rules_of(const Request& request, const Model& model, const EvaluationOptions& options) {
   if (request.exits.empty()) return usual_rules(model.spec());
+  const RunSettings settings = {
+      .loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise};
   std::vector<ExitChoice> rules;
   for (const std::string& text : request.exits) {
-    rules.push_back(parse_exit(text));
+    rules.push_back(exit_for(text, model, settings));
     if (rules.back().options.contains("like")) {
       throw Error("--exit {}: every rule is compared with its own depths dealt out at random; leave it out", text);
     }
@@ -165,7 +167,7 @@ nlohmann::json study_one(const Request& request, const fs::path& path) {
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   const MeasuredText text = text_of(request, tokenizer);
   Stages stages(path.filename().string());
-  const ExitStudy study = study_exits(model, text, rules_of(request, model), options, stages.sink());
+  const ExitStudy study = study_exits(model, text, rules_of(request, model, options.evaluation), options, stages.sink());
   nlohmann::json json = exit_study_json(study);
   json["path"] = path.string();
   const auto step = step_of(path);
@@ -250,7 +252,7 @@ void run(const Request& request) {
   std::vector<fs::path> inputs = paths;
   inputs.emplace_back(request.documents.text.file);
   (void)study_files(request.out, inputs);
-  for (const std::string& text : request.exits) (void)parse_exit(text);
+  for (const std::string& text : request.exits) check_exit(text);
   nlohmann::json result = {{"checkpoints", nlohmann::json::array()},
                            {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
                            {"program", "gyre " GYRE_VERSION},
