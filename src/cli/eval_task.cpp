@@ -184,6 +184,10 @@ void run_tasks(const TaskFlags& flags, const RunOptions& run, const Checkpoint& 
                const std::vector<ExitChoice>& rules, const EvaluationOptions& options, const std::string& exit_prompt) {
   TaskOptions task_options{options};
   if (flags.answer_tokens > 0) task_options.answer_tokens = flags.answer_tokens;
+  for (const ExitChoice& rule : rules) {
+    if (rule_to_be_like(rule, rules) == 0) continue;
+    throw Error("--exit {}: depths of another rule are measured on a --text only; give random:weights=…", rule.text);
+  }
   std::vector<Given> all;  // every file is read before anything runs
   for (const std::string& text : flags.tasks) all.push_back(read(text, flags));
   const bool generates = std::any_of(all.begin(), all.end(),

@@ -130,6 +130,7 @@ TEST_F(EvalTask, RefusesWhatSaysNothing) {
   refuses({"--task", task, "--examples", stems()}, "eval: give one of --text, --examples and --task");
   refuses({"--task", task, "--exit-prompt", "last"}, "--exit-prompt: ");
   refuses({"--examples", stems(), "--limit", "3"}, "--limit: it says something of a --task only");
+  refuses({"--task", task, "--exit", "fixed", "--exit", "random:like=1"}, "--exit random:like=1: depths of another");
   refuses({"--task", task, "--window", "2"}, "longer than the window of 2");
 }
 
