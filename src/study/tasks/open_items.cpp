@@ -27,7 +27,8 @@ std::string number_text(const nlohmann::json& json, std::string_view key, const 
     std::size_t end = 0;
     try {
       number = std::stod(text, &end);
-    } catch (const std::exception&) {  // it stays no number
+    } catch (const std::exception&) {
+      end = std::string::npos;
     }
     if (end != text.size()) number = NAN;
   }

@@ -9,15 +9,20 @@
 namespace gyre {
 namespace {
 
+bool reads(const Task& task, const TaskRow& row) {
+  try {
+    task.item(row);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 /// The tasks that take this row for one of theirs.
 std::vector<std::string_view> tasks_that_read(const TaskRow& row) {
   std::vector<std::string_view> names;
   for (const Task& task : tasks()) {
-    try {
-      task.item(row);
-      names.push_back(task.name);
-    } catch (const Error&) {  // it is not
-    }
+    if (reads(task, row)) names.push_back(task.name);
   }
   return names;
 }
