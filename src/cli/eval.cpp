@@ -10,6 +10,8 @@
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
+#include "cli/eval_examples.hpp"
+#include "cli/eval_task.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
@@ -26,6 +28,7 @@ namespace {
 struct Request {
   RunOptions run;
   TextOptions text;
+  TaskFlags tasks;
   std::string examples;
   int window = 0;
   int score_from = 0;
@@ -56,11 +59,6 @@ nlohmann::json vectors_json(const DepthVectors& vectors) {
 /// Of a window put in at once nothing is compared.
 nlohmann::json rise_json(const RuleResult& row) {
   return row.rule == kAtOnce ? nlohmann::json(nullptr) : difference_json(row.score.rise);
-}
-
-std::string difference_text(const Estimate& difference) {
-  if (!std::isfinite(difference.interval.low)) return fmt::format("{:+.4f}", difference.value);
-  return fmt::format("{:+.4f} ({:+.4f} {:+.4f})", difference.value, difference.interval.low, difference.interval.high);
 }
 
 nlohmann::json row_json(const RuleResult& row) {
@@ -217,67 +215,22 @@ void run_depths(const Request& request, const Model& model, const Tokenizer& tok
   print_json(json);
 }
 
-void run_examples(const Request& request, const Model& model, const Tokenizer& tokenizer,
-                  const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
-  const std::vector<Example> examples = read_examples(request.examples);
-  std::vector<ExamplesResult> rows;
-  {
-    Progress progress("eval", static_cast<std::int64_t>(examples.size()), "examples");
-    rows = evaluate_examples(model, tokenizer, examples, rules, options, show(progress));
-  }
-  if (request.run.json) {
-    nlohmann::json json = provenance(request.run, model);
-    json["examples"] = request.examples;
-    json["exit_prompt"] = request.exit_prompt;
-    json["window_tokens"] = options.window;
-    add_prefix(json, tokenizer);
-    json["rows"] = nlohmann::json::array();
-    for (const ExamplesResult& row : rows) {
-      nlohmann::json levels = nlohmann::json::array();
-      for (const LevelResult& level : row.levels) {
-        levels.push_back({{"level", level.level < 0 ? nlohmann::json("all") : nlohmann::json(level.level)},
-                          {"examples", level.examples},
-                          {"accuracy", level.accuracy.value},
-                          {"accuracy_95", {level.accuracy.interval.low, level.accuracy.interval.high}},
-                          {"loops_per_token", level.loops_per_token}});
-      }
-      json["rows"].push_back({{"exit", row.rule},
-                              {"milliseconds_per_token", row.milliseconds_per_token},
-                              {"accuracy_minus_first_exit", difference_json(row.accuracy_minus_first)},
-                              {"levels", levels}});
-    }
-    print_json(json);
-    return;
-  }
-  for (const ExamplesResult& row : rows) {
-    fmt::print("{}  ({:.3f} ms/token)\n  {:>5} {:>9} {:>10} {:>15} {:>12}\n", row.rule, row.milliseconds_per_token,
-               "level", "examples", "accuracy %", "95 % interval", "loops/answer");
-    for (const LevelResult& level : row.levels) {
-      const Interval& interval = level.accuracy.interval;
-      fmt::print("  {:>5} {:9} {:10.1f} {:>15} {:12.2f}\n", level.level < 0 ? "all" : fmt::format("{}", level.level),
-                 level.examples, 100.0 * level.accuracy.value,
-                 std::isfinite(interval.low) ? fmt::format("{:.1f}-{:.1f}", 100 * interval.low, 100 * interval.high)
-                                             : "of one example",
-                 level.loops_per_token);
-    }
-    if (&row == &rows.front()) continue;
-    fmt::print("  accuracy minus that of {}: {}\n", rows.front().rule, difference_text(row.accuracy_minus_first));
-  }
-}
-
-/// Examples have none of what these flags speak of.
+/// Examples and tasks have none of what these flags speak of.
 void refuse_flags_of_texts(const Request& request) {
   const auto refuse = [](bool given, std::string_view flag) {
-    if (given) throw Error("{}: only a --text is scored so; leave it out with --examples", flag);
+    if (given) throw Error("{}: only a --text is scored so; leave it out with --examples and --task", flag);
   };
-  refuse(std::count(request.exits.begin(), request.exits.end(), kAtOnce) > 0, "--exit prefill");
+  const bool at_once = std::count(request.exits.begin(), request.exits.end(), kAtOnce) > 0;
+  if (at_once && !request.examples.empty()) {
+    throw Error("--exit prefill: only a --text or a --task is scored so; leave it out with --examples");
+  }
   refuse(request.score_from > 0, "--score-from");
   refuse(request.most_tokens > 0, "--max-tokens");
   refuse(request.text.split != "all", "--split");
 }
 
 std::vector<ExitChoice> rules_of(const Request& request, const Model& model, const EvaluationOptions& options) {
-  if (request.exits.empty()) return {request.text.file.empty() ? parse_exit("fixed") : at_once()};
+  if (request.exits.empty()) return {request.examples.empty() ? at_once() : parse_exit("fixed")};
   const RunSettings settings = {
       .loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise};
   std::vector<ExitChoice> rules;
@@ -288,17 +241,24 @@ std::vector<ExitChoice> rules_of(const Request& request, const Model& model, con
 }
 
 void run(const Request& request) {
-  if (request.text.file.empty() == request.examples.empty()) throw Error("eval: give either --text or --examples");
+  const int given =
+      int{!request.text.file.empty()} + int{!request.examples.empty()} + int{!request.tasks.tasks.empty()};
+  if (given != 1) throw Error("eval: give one of --text, --examples and --task");
+  check_task_flags(request.tasks, request.run.json);
   const bool by_depth = !request.depths.empty() || !request.reference.empty();
   if (by_depth && (!request.exits.empty() || request.text.file.empty())) {
-    throw Error("eval: --depths and --reference score a --text at fixed depths; leave --exit and --examples out");
+    throw Error(
+        "eval: --depths and --reference score a --text at fixed depths; leave --exit, --examples and --task out");
   }
   for (const std::string& text : request.exits) {
     if (text != kAtOnce) check_exit(text);
   }
-  if (!request.examples.empty()) refuse_flags_of_texts(request);
-  if (request.examples.empty() && request.exit_prompt != Request().exit_prompt) {
-    throw Error("--exit-prompt: a --text has no prompts; leave it out");
+  if (request.text.file.empty()) refuse_flags_of_texts(request);
+  if (request.exit_prompt != Request().exit_prompt) {
+    if (!request.text.file.empty()) throw Error("--exit-prompt: a --text has no prompts; leave it out");
+    const bool no_exit = std::all_of(request.exits.begin(), request.exits.end(),
+                                     [](const std::string& text) { return text == kAtOnce; });
+    if (no_exit && request.examples.empty()) throw Error("--exit-prompt: there is no --exit for it; leave it out");
   }
   const Checkpoint checkpoint = open_checkpoint(request.run);
   const Model& model = checkpoint.model;
@@ -311,7 +271,9 @@ void run(const Request& request) {
   options.seed = request.run.seed;
   options.threads = thread_count(request.run);
   options.stop = interrupt();
-  options.window = request.window > 0 ? request.window : std::min(model.spec().context, kDefaultWindow);
+  // All logits of a text's window are held at once; a task's questions are cut by their window.
+  const int window = request.tasks.tasks.empty() ? kDefaultWindow : kTaskWindow;
+  options.window = request.window > 0 ? request.window : std::min(model.spec().context, window);
   if (options.window > model.spec().context) {
     throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
   }
@@ -319,8 +281,13 @@ void run(const Request& request) {
   options.prompt_exit = parse_prompt_exit(request.exit_prompt, "--exit-prompt");
   const std::vector<ExitChoice> rules = rules_of(request, model, options);
   if (by_depth) return run_depths(request, model, tokenizer, options);
-  request.text.file.empty() ? run_examples(request, model, tokenizer, rules, options)
-                            : run_text(request, model, tokenizer, rules, options);
+  if (!request.tasks.tasks.empty()) {
+    return run_tasks(request.tasks, request.run, checkpoint, rules, options, request.exit_prompt);
+  }
+  if (!request.examples.empty()) {
+    return run_examples(request.examples, request.run, checkpoint, rules, options, request.exit_prompt);
+  }
+  run_text(request, model, tokenizer, rules, options);
 }
 
 }  // namespace
@@ -331,10 +298,11 @@ void add_eval(CLI::App& program) {
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);
   add_text_options(*command, request->text);
+  add_task_flags(*command, request->tasks);
   command->add_option("--examples", request->examples, "JSON lines {prompt, answer, level}: accuracy by level");
   command
       ->add_option("--window", request->window,
-                   "Positions that share a context (default: the model's context, at most 1024)")
+                   "Positions that share a context (default: the model's context, at most 1024; of a --task 4096)")
       ->check(whole_number(2, 1 << 20));
   command->add_option("--score-from", request->score_from, "Positions of each window before this one are context only")
       ->check(whole_number(0))
@@ -344,10 +312,11 @@ void add_eval(CLI::App& program) {
   command->add_option(
       "--exit", request->exits,
       "Exit rule, or prefill: full depth, each window at once (give several to compare them in one run; default: "
-      "prefill for --text, fixed for --examples)");
+      "prefill for --text and --task, fixed for --examples)");
   command
       ->add_option("--exit-prompt", request->exit_prompt,
-                   "Which tokens of an example's prompt obey the exit: each by itself, whole (all leave as one), last, "
+                   "Which tokens of an example's or a task's prompt obey the exit: each by itself, whole (all leave as "
+                   "one), last, "
                    "never")
       ->check(known_to(parse_prompt_exit, "--exit-prompt"))
       ->capture_default_str();
@@ -371,7 +340,8 @@ void add_eval(CLI::App& program) {
       "  gyre eval -m models/shakespeare --text input.txt --exit fixed --exit accel:tau=0.05,hits=2 \\\n"
       "    --exit random:like=2 --json\n"
       "  gyre eval -m shakespeare-q4.gguf --reference models/shakespeare --text input.txt --depths 1,2,4\n"
-      "  gyre eval -m models/arithmetic --examples test.jsonl --exit fixed:loops=1 --exit fixed");
+      "  gyre eval -m models/arithmetic --examples test.jsonl --exit fixed:loops=1 --exit fixed\n"
+      "  gyre eval -m ouro --task arc_easy:test.jsonl --limit 200 --exit prefill --exit accel:tau=0.05");
   command->callback([request] { run(*request); });
 }
 

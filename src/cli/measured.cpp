@@ -25,6 +25,11 @@ void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer) {
   json["begins_with_ids"] = tokenizer.prefix_tokens();
 }
 
+std::string difference_text(const Estimate& difference) {
+  if (!std::isfinite(difference.interval.low)) return fmt::format("{:+.4f}", difference.value);
+  return fmt::format("{:+.4f} ({:+.4f} {:+.4f})", difference.value, difference.interval.low, difference.interval.high);
+}
+
 void print_json(const nlohmann::json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "cli/options.hpp"
 #include "study/measured_text.hpp"
+#include "study/statistics.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre::cli {
@@ -17,6 +19,9 @@ void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredTe
 
 /// Adds what begins every text and window: ids, and as text.
 void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer);
+
+/// A difference as tables show it: its value, and the ends of its interval where there is one.
+std::string difference_text(const Estimate& difference);
 
 /// On stdout. Numbers that are not finite are null; bytes that are no UTF-8 become U+FFFD.
 void print_json(const nlohmann::json& json);

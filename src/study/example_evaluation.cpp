@@ -18,9 +18,10 @@ std::int32_t choice(std::span<const float> logits, const Example& example) {
   return static_cast<std::int32_t>(likeliest(logits));
 }
 
-/// Puts a prompt in, all but its last token; or all of it, which then chooses the first token of the answer.
-std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
-                                   BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth) {
+}  // namespace
+
+std::span<const float> put_prompt_in(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
+                                     BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth) {
   const auto before = prompt.first(prompt.size() - 1);
   switch (options.prompt_exit) {
     case PromptExit::each:
@@ -37,8 +38,6 @@ std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span
   }
   return {};
 }
-
-}  // namespace
 
 ExampleOutcome answer_example(Engine& engine, const Tokenizer& tokenizer, const Example& example, BoundedExit& exit,
                               const EvaluationOptions& options) {
@@ -57,7 +56,7 @@ ExampleOutcome answer_example(Engine& engine, const Tokenizer& tokenizer, const 
   outcome.right = true;
   TokenDepth depth;
   const Stopwatch watch;
-  std::span<const float> logits = take_prompt(engine, sequence, prompt, exit, options, depth);
+  std::span<const float> logits = put_prompt_in(engine, sequence, prompt, exit, options, depth);
   std::int32_t token = prompt.back();
   for (const std::int32_t right : wanted) {
     if (logits.empty()) logits = engine.decode(sequence, token, &exit, depth);
