@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "text/corpus.hpp"
 
 namespace gyre::cli {

@@ -167,7 +167,8 @@ nlohmann::json study_one(const Request& request, const fs::path& path) {
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   const MeasuredText text = text_of(request, tokenizer);
   Stages stages(path.filename().string());
-  const ExitStudy study = study_exits(model, text, rules_of(request, model, options.evaluation), options, stages.sink());
+  const ExitStudy study =
+      study_exits(model, text, rules_of(request, model, options.evaluation), options, stages.sink());
   nlohmann::json json = exit_study_json(study);
   json["path"] = path.string();
   const auto step = step_of(path);
