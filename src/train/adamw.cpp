@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "train/divergence.hpp"
+#include "train/muon.hpp"
 
 namespace gyre {
 namespace {
@@ -45,7 +46,8 @@ double finite_norm(const torch::Tensor& gradient, const std::string& name, int s
 AdamW::AdamW(const Parameters& model, const OptimiserConfig& config) : config_(config) {
   for (const std::string& name : model.names()) {
     const torch::Tensor& p = model.parameter(name);
-    slots_.push_back({name, torch::zeros(p.sizes()), torch::zeros(p.sizes())});
+    const bool by_muon = config.optimiser == OptimiserKind::muon && p.dim() == 2 && name.starts_with("groups.");
+    slots_.push_back({name, torch::zeros(p.sizes()), by_muon ? torch::Tensor() : torch::zeros(p.sizes())});
   }
 }
 
@@ -62,6 +64,11 @@ double AdamW::update(const Parameters& model, double learning_rate, int step) {
     const torch::Tensor& parameter = model.parameter(slot.name);
     if (!parameter.grad().defined()) continue;
     const torch::Tensor gradient = parameter.grad().contiguous();
+    if (!slot.second.defined()) {
+      update_by_muon(parameter, gradient * scale, slot.first, config_, learning_rate);
+      parameter.mutable_grad() = torch::Tensor();
+      continue;
+    }
     const bool decays = parameter.dim() >= 2;
     const UpdateRule rule{static_cast<float>(learning_rate / (1.0 - std::pow(config_.beta1, step))),
                           static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, step))),

@@ -11,13 +11,14 @@
 namespace gyre {
 
 /// AdamW with decoupled decay (Loshchilov and Hutter 2019) on matrices; vectors (norms, biases) do not decay.
-/// One pass over memory a parameter.
+/// One pass over memory a parameter. Where the config asks for Muon, the matrices of groups are updated by it instead
+/// (train/muon.hpp), at the same rate and with the same decay.
 class AdamW {
  public:
   struct Slot {
     std::string name;
     torch::Tensor first;   ///< running mean of the gradient
-    torch::Tensor second;  ///< running mean of its square
+    torch::Tensor second;  ///< running mean of its square; undefined where Muon updates, which keeps none
   };
 
   AdamW(const Parameters& model, const OptimiserConfig& config);

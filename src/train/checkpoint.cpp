@@ -86,8 +86,9 @@ void write_optimiser(const fs::path& folder, AdamW& optimiser, int step, const n
   std::vector<NamedTensor> views;
   for (const AdamW::Slot& slot : optimiser.slots()) {
     require_finite(slot.first, slot.name + ".first", file);
-    require_finite(slot.second, slot.name + ".second", file);
     views.push_back(view_of(slot.name + ".first", slot.first));
+    if (!slot.second.defined()) continue;
+    require_finite(slot.second, slot.name + ".second", file);
     views.push_back(view_of(slot.name + ".second", slot.second));
   }
   write_safetensors(file, views);
@@ -125,7 +126,7 @@ int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& opti
   const Safetensors moments(folder / "optimizer.safetensors");
   for (AdamW::Slot& slot : optimiser.slots()) {
     restore(moments, slot.name + ".first", slot.first);
-    restore(moments, slot.name + ".second", slot.second);
+    if (slot.second.defined()) restore(moments, slot.name + ".second", slot.second);
   }
   return step;
 }

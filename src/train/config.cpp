@@ -14,6 +14,8 @@ constexpr EnumName<LoopSampling> kSamplings[] = {{LoopSampling::fixed, "fixed"},
                                                  {LoopSampling::poisson_lognormal, "poisson_lognormal"}};
 constexpr EnumName<Precision> kPrecisions[] = {{Precision::f32, "f32"}, {Precision::bf16, "bf16"}};
 
+constexpr EnumName<OptimiserKind> kOptimisers[] = {{OptimiserKind::adamw, "adamw"}, {OptimiserKind::muon, "muon"}};
+
 constexpr int kMany = 1'000'000'000;
 
 /// The list under `key`, of items for which `fits` holds; none when the key is not there.
@@ -40,6 +42,7 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.loop_sigma = object.number("loop_sigma", 0, 4, config.loop_sigma);
   config.max_loops = object.integer("max_loops", 0, 4096, config.max_loops);
   config.backprop_loops = object.integer("backprop_loops", 0, 4096, config.backprop_loops);
+  config.loops_from = object.number("loops_from", 0, 1, config.loops_from);
 }
 
 bool trains(Injection injection) { return injection != Injection::decay; }
@@ -112,7 +115,9 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
                 "decay_share",    "floor",
                 "evaluate_every", "evaluate_windows",
                 "evaluate_loops", "checkpoint_every",
-                "checkpoint_at",  "export_bf16"});
+                "checkpoint_at",  "export_bf16",
+                "loops_from",     "optimiser",
+                "momentum"});
   TrainConfig config;
   config.vocabulary = object.choice<VocabularyKind>("vocabulary", kVocabularies, config.vocabulary);
   config.bpe_size = object.integer("bpe_size", 256, 1 << 20, config.bpe_size);
@@ -126,6 +131,8 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
   config.dropout = object.number("dropout", 0, 0.99, config.dropout);
   read_loops(object, config);
   read_optimiser(object, config);
+  config.optimiser = object.choice<OptimiserKind>("optimiser", kOptimisers, config.optimiser);
+  config.momentum = object.number("momentum", 0, 0.999999, config.momentum);
   config.evaluate_every = object.integer("evaluate_every", 1, kMany, config.evaluate_every);
   config.evaluate_windows = object.integer("evaluate_windows", 1, kMany, config.evaluate_windows);
   config.evaluate_loops = list_of<std::string>(object, "evaluate_loops", where, is_text);
@@ -149,6 +156,9 @@ nlohmann::json to_json(const TrainConfig& config) {
                          {"loop_sigma", config.loop_sigma},
                          {"max_loops", config.max_loops},
                          {"backprop_loops", config.backprop_loops},
+                         {"loops_from", config.loops_from},
+                         {"optimiser", name_of<OptimiserKind>(kOptimisers, config.optimiser)},
+                         {"momentum", config.momentum},
                          {"evaluate_every", config.evaluate_every},
                          {"evaluate_windows", config.evaluate_windows},
                          {"evaluate_loops", config.evaluate_loops},
@@ -157,6 +167,13 @@ nlohmann::json to_json(const TrainConfig& config) {
                          {"export_bf16", config.export_bf16}};
   json.update(to_json(static_cast<const OptimiserConfig&>(config)));
   return json;
+}
+
+nlohmann::json with_every_key(const nlohmann::json& settings) {
+  if (!settings.is_object()) return settings;
+  nlohmann::json all = to_json(TrainConfig());
+  all.update(settings);
+  return all;
 }
 
 TrainingPlan load_plan(const std::filesystem::path& config) {

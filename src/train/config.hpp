@@ -37,6 +37,7 @@ struct TrainConfig : OptimiserConfig {
   float loop_sigma = 0.5F;  ///< of the lognormal
   int max_loops = 0;        ///< cap of a draw; 0: four times the group's default
   int backprop_loops = 0;   ///< gradient through the last so many loops of each group; 0: all
+  float loops_from = 0.0F;  ///< share of the steps before which every group loops once
 
   int evaluate_every = 250;
   int evaluate_windows = 64;
@@ -51,6 +52,8 @@ struct TrainConfig : OptimiserConfig {
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where);
 /// Every key with its value, those that a file leaves out too.
 nlohmann::json to_json(const TrainConfig& config);
+/// Settings that an older program wrote, with the default of every key that it did not know.
+nlohmann::json with_every_key(const nlohmann::json& settings);
 
 /// A model and how to train it, from one file. The vocabulary size may be absent from the file (0 here): the tokenizer
 /// decides it.

@@ -5,14 +5,20 @@
 namespace gyre {
 
 enum class Schedule { cosine, warmup_stable_decay };
+enum class OptimiserKind {
+  adamw,
+  muon,  ///< for the matrices of groups; AdamW for everything else
+};
 
-/// AdamW and its learning rate over the steps of a run.
+/// The optimiser and its learning rate over the steps of a run.
 struct OptimiserConfig {
   int steps = 1000;
+  OptimiserKind optimiser = OptimiserKind::adamw;
   float learning_rate = 1e-3F;
   float weight_decay = 0.1F;
   float beta1 = 0.9F;
   float beta2 = 0.95F;
+  float momentum = 0.95F;  ///< of Muon
   float epsilon = 1e-8F;
   float clip = 1.0F;  ///< bound on the global gradient norm; 0: none
   Schedule schedule = Schedule::cosine;
@@ -21,10 +27,10 @@ struct OptimiserConfig {
   float floor = 0.1F;        ///< final learning rate as a share of the highest
 };
 
-/// Reads every key but "steps"; those that are not there keep their values.
+/// Reads every key but "steps", "optimiser" and "momentum"; those that are not there keep their values.
 void read_optimiser(const JsonObject& object, OptimiserConfig& config);
 
-/// Every key with its value, "steps" among them.
+/// Every key that read_optimiser reads with its value, and "steps".
 nlohmann::json to_json(const OptimiserConfig& config);
 
 /// Learning rate of a step (counted from 1).

@@ -19,6 +19,10 @@ int draw_loops(Random& random, double mean, double sigma, int cap) {
 
 std::vector<int> sample_loops(const ModelSpec& spec, const TrainConfig& config, int step) {
   std::vector<int> loops = spec.default_loops();
+  if (step <= static_cast<double>(config.loops_from) * config.steps) {
+    std::fill(loops.begin(), loops.end(), 1);
+    return loops;
+  }
   if (config.loop_sampling == LoopSampling::fixed) return loops;
   Random random(combine_seeds(config.seed ^ kLoopStream, static_cast<std::uint64_t>(step)));
   for (int& count : loops) {

@@ -197,6 +197,7 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
     fmt::print(stderr, "{} does not say of which data it is; its config.json is compared, the data are not\n",
                checkpoint.string());
   }
+  state.settings["training"] = with_every_key(state.settings.value("training", nlohmann::json::object()));
   for (const SettingChange& change : require_same_run(state.settings, now, checkpoint.string(), state.step)) {
     fmt::print(stderr, "resumed: {} was {} and is {} from here on\n", change.key, change.before, change.now);
   }

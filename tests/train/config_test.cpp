@@ -23,7 +23,8 @@ json every_key() {
     "loop_sigma": 0.75, "max_loops": 6, "backprop_loops": 2, "learning_rate": 0.5, "weight_decay": 0.125,
     "beta1": 0.5, "beta2": 0.75, "epsilon": 0.0625, "clip": 2.0, "schedule": "warmup_stable_decay", "warmup": 4,
     "decay_share": 0.5, "floor": 0.25, "evaluate_every": 11, "evaluate_windows": 12, "evaluate_loops": ["1", "4"],
-    "checkpoint_every": 13, "checkpoint_at": [2, 5], "export_bf16": true
+    "checkpoint_every": 13, "checkpoint_at": [2, 5], "export_bf16": true,
+    "loops_from": 0.5, "optimiser": "muon", "momentum": 0.75
   })");
 }
 
@@ -59,6 +60,19 @@ TEST(TrainConfig, TakesEachValueFromItsKey) {
   EXPECT_EQ(config.backprop_loops, 2);
   EXPECT_EQ(config.max_loops, 6);
   EXPECT_EQ(config.validation_share, 0.25F);
+  EXPECT_EQ(config.loops_from, 0.5F);
+  EXPECT_EQ(config.optimiser, OptimiserKind::muon);
+  EXPECT_EQ(config.momentum, 0.75F);
+}
+
+TEST(TrainConfig, SettingsOfAnOlderProgramGetTheDefaultsOfNewKeys) {
+  json older = every_key();
+  for (const char* const key : {"loops_from", "optimiser", "momentum"}) older.erase(key);
+  json expected = every_key();
+  expected.update({{"loops_from", 0.0}, {"optimiser", "adamw"}, {"momentum", to_json(TrainConfig()).at("momentum")}});
+  EXPECT_EQ(with_every_key(older), expected);
+  EXPECT_EQ(with_every_key(every_key()), every_key());
+  EXPECT_EQ(with_every_key(json(3)), json(3));
 }
 
 TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
@@ -70,7 +84,8 @@ TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
 
 TEST(TrainConfig, RefusesNumbersThatAreNotFiniteOrOutOfRange) {
   const ScratchFolder scratch;
-  for (const std::string key : {"learning_rate", "validation_share", "clip", "loop_sigma", "dropout"}) {
+  for (const std::string key :
+       {"learning_rate", "validation_share", "clip", "loop_sigma", "dropout", "loops_from", "momentum"}) {
     for (const std::string value : {"NaN", "Infinity", "-Infinity", "1e999", "1e39", "-0.5", "\"nan\"", "null"}) {
       json config = to_json(small_spec());
       config["training"] = json::object();

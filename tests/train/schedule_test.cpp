@@ -208,5 +208,22 @@ TEST(SampleLoops, DependOnSeedAndStepAlone) {
   EXPECT_LT(same, 25);
 }
 
+// A quarter of 10 steps is 2.5: steps 1 and 2 loop once, whether counts are drawn or not.
+TEST(SampleLoops, AreOneEachBeforeTheirShareOfTheSteps) {
+  for (TrainConfig config : {TrainConfig(), sampled()}) {
+    config.steps = 10;
+    const auto without = [&](int step) { return sample_loops(three_groups(), config, step); };
+    std::vector<std::vector<int>> expected;
+    for (int step = 1; step <= 10; ++step) expected.push_back(step <= 2 ? std::vector{1, 1, 1} : without(step));
+    config.loops_from = 0.25F;
+    for (int step = 1; step <= 10; ++step) {
+      EXPECT_EQ(sample_loops(three_groups(), config, step), expected[static_cast<std::size_t>(step - 1)]) << step;
+    }
+    config.loops_from = 0.5F;  // step 5 is the last of the first half
+    EXPECT_EQ(sample_loops(three_groups(), config, 5), (std::vector{1, 1, 1}));
+    EXPECT_EQ(sample_loops(three_groups(), config, 6), expected[5]);
+  }
+}
+
 }  // namespace
 }  // namespace gyre
