@@ -80,7 +80,9 @@ std::string estimate_text(const Estimate& estimate) {
 std::string blocks_text(std::span<const Segment> blocks) {
   std::string text;
   for (const Segment& block : blocks) {
-    text += fmt::format("{}{}-{} by {}", text.empty() ? "" : ", ", block.first, block.last, block.representative);
+    text += text.empty() ? "" : ", ";
+    text += block.first == block.last ? fmt::format("{}", block.first)
+                                      : fmt::format("{}-{} by {}", block.first, block.last, block.representative);
   }
   return text;
 }
