@@ -25,7 +25,7 @@ struct Request {
   TextOptions text;
   int window = 0;
   int tokens = 4096;
-  std::vector<int> blocks = {1, 2, 3, 4};
+  std::vector<int> blocks;  ///< empty: 1 to 4, as far as there are layers
   std::string by = "cka";
 };
 
@@ -45,7 +45,11 @@ EvaluationOptions evaluation_options(const Request& request, const ModelSpec& cu
 std::vector<std::vector<Segment>> cuts_of(const Request& request, const LayerSimilarity& similarity) {
   const auto& matrix = request.by == "cka" ? similarity.cka : similarity.cosine;
   std::vector<std::vector<Segment>> cuts;
-  for (const int blocks : request.blocks) {
+  std::vector<int> counts = request.blocks;
+  for (int blocks = 1; request.blocks.empty() && blocks <= std::min(4, static_cast<int>(matrix.size())); ++blocks) {
+    counts.push_back(blocks);
+  }
+  for (const int blocks : counts) {
     if (static_cast<std::size_t>(blocks) > matrix.size()) {
       throw Error("--blocks: {} blocks of a model of {} layers", blocks, matrix.size());
     }
@@ -80,7 +84,9 @@ std::string estimate_text(const Estimate& estimate) {
 std::string blocks_text(std::span<const Segment> blocks) {
   std::string text;
   for (const Segment& block : blocks) {
-    text += fmt::format("{}{}-{} by {}", text.empty() ? "" : ", ", block.first, block.last, block.representative);
+    text += text.empty() ? "" : ", ";
+    text += block.first == block.last ? fmt::format("{}", block.first)
+                                      : fmt::format("{}-{} by {}", block.first, block.last, block.representative);
   }
   return text;
 }
@@ -144,10 +150,11 @@ void add_study_blocks(CLI::App& study) {
       ->add_option("--window", request->window,
                    "Positions that share a context (default: the model's context, at most 1024)")
       ->check(whole_number(2, 1 << 20));
-  command->add_option("--blocks", request->blocks, "Numbers of blocks to cut the layers into, as in 2,4,6")
+  command
+      ->add_option("--blocks", request->blocks,
+                   "Numbers of blocks to cut the layers into, as in 2,4,6 (default: 1,2,3,4)")
       ->delimiter(',')
-      ->check(whole_number(1, 1 << 16))
-      ->capture_default_str();
+      ->check(whole_number(1, 1 << 16));
   command->add_option("--by", request->by, "What layers are cut by: cka or cosine of the states behind them")
       ->check(CLI::IsMember({"cka", "cosine"}))
       ->capture_default_str();

@@ -49,7 +49,8 @@ StateSample::StateSample(const ModelSpec& spec, const std::vector<int>& loops, s
     kept_.emplace_back(spec.groups[g].looped() ? static_cast<std::size_t>(loops[g]) + 1 : 1);
     states += kept_.back().size();
   }
-  taken_ = std::min({tokens, most, std::max<std::size_t>(1, kMostBytes / (states * hidden_ * sizeof(float)))});
+  const std::size_t each = std::max<std::size_t>(1, states * hidden_ * sizeof(float));
+  taken_ = std::min({tokens, most, std::max<std::size_t>(1, kMostBytes / each)});
 }
 
 void StateSample::add(std::span<const GroupStates> groups, const Window& window) {

@@ -16,6 +16,7 @@ class TokenMap {
   /// Copies of `token` behind `before`, waiting before `group`. They share what `before` holds, which stays as it is
   /// and must outlive them. The sequence must loop the group at least as often as step() is called, and once more.
   TokenMap(Engine& engine, const Sequence& before, std::int32_t token, std::size_t group, std::size_t copies);
+  ~TokenMap() = default;
   TokenMap(const TokenMap&) = delete;
   TokenMap& operator=(const TokenMap&) = delete;
 

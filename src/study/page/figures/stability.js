@@ -3,8 +3,10 @@
 const probesOf = (checkpoint, group) =>
   ((checkpoint.probes || {}).groups || []).find(entry => entry.group === group.index) || {};
 
-const estimate = (value, format = number) =>
-  (value && isNumber(value.value) ? `${format(value.value)} [${value.interval_95.map(end => format(end)).join(', ')}]` : NONE);
+function estimate(value, format = number) {
+  if (!value || !isNumber(value.value)) return NONE;
+  return `${format(value.value)} [${value.interval_95.map(end => format(end)).join(', ')}]`;
+}
 
 function drawStability(parent) {
   drawLoopPanels(parent, {
