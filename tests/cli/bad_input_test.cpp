@@ -154,8 +154,8 @@ TEST_F(BadInput, ExampleFiles) {
   expect_eval_mistake({file, "line 2"}, {"--examples", file});
   write_text_atomically(file, "{\"prompt\": \"a\"}\n");
   expect_eval_mistake({"line 1", "answer"}, {"--examples", file});
-  expect_eval_mistake({"--text or --examples"}, {"--examples", file, "--text", text()});
-  expect_eval_mistake({"--text or --examples"}, {});
+  expect_eval_mistake({"give one of --text, --examples and --task"}, {"--examples", file, "--text", text()});
+  expect_eval_mistake({"give one of --text, --examples and --task"}, {});
 }
 
 TEST_F(BadInput, CommandsAndFlags) {
