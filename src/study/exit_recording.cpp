@@ -92,6 +92,7 @@ class Watch : public ExitRule {
       const ExitReads reads = one.exit.reads(loop);
       next_.norms = next_.norms || reads.norms;
       next_.gate = next_.gate || reads.gate;
+      next_.state = next_.state || reads.state;
       if (reads.logits) next_.logits = reads.logits;
     }
   }
@@ -144,7 +145,9 @@ class Keep : public ExitRule {
   using Sink = std::function<void(const LoopStep& step)>;
   Keep(std::optional<LoopStep::Readout> readout, Sink sink) : readout_(readout), sink_(std::move(sink)) {}
 
-  [[nodiscard]] ExitReads reads() const override { return {.norms = true, .gate = true, .logits = readout_}; }
+  [[nodiscard]] ExitReads reads() const override {
+    return {.norms = true, .state = true, .gate = true, .logits = readout_};
+  }
   void enter_group(int /*group*/, int /*position*/) override {}
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
     sink_(step);
@@ -237,8 +240,8 @@ KeptSteps::KeptSteps(const Model& model, const Window& window, std::optional<Loo
     std::vector<std::vector<Step>>& token = steps_.back();
     if (step.group != group) token.emplace_back();
     group = step.group;
-    token.back().push_back({step, {step.logits.begin(), step.logits.end()}});
-    token.back().back().seen.logits = {};
+    token.back().push_back({step, {step.logits.begin(), step.logits.end()}, {step.state.begin(), step.state.end()}});
+    token.back().back().seen.logits = token.back().back().seen.state = {};
   };
   BoundedExit exit(std::make_unique<Keep>(readout, keep));
   Engine engine(model, 1, options.stop);
@@ -261,6 +264,7 @@ double KeptSteps::loops(const ExitChoice& rule) const {
       for (const Step& step : group) {
         LoopStep seen = step.seen;
         seen.logits = step.logits;
+        seen.state = step.state;
         if (!exit.leave_after(seen)) continue;
         if (exit.saves()) depth = seen.loop;
         break;

@@ -53,8 +53,9 @@ class KeptSteps {
 
  private:
   struct Step {
-    LoopStep seen;              ///< without its logits
+    LoopStep seen;              ///< without what it points at
     std::vector<float> logits;  ///< empty where none were read
+    std::vector<float> state;
   };
 
   const Model& model_;

@@ -8,7 +8,9 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/random.hpp"
+#include "engine/exit_head.hpp"
 #include "model_folder.hpp"
 #include "study/exit_free_runs.hpp"
 #include "study/exit_study_files.hpp"
@@ -47,6 +49,23 @@ class ExitStudies : public ::testing::Test {
     return study_exits(model_, text_, choices, options, [](std::string_view) { return ProgressSink(); });
   }
 
+  /// A head that was learned of nothing, of both looped groups.
+  [[nodiscard]] std::string head_rule() const {
+    ExitHead head;
+    head.model_sha256 = model_.hash();
+    head.weights = {"f32"};
+    head.stack = nlohmann::json::array();
+    Random random(6);
+    for (const int group : model_.spec().looped_groups()) {
+      GroupHead& one = head.groups.emplace_back();
+      one.group = group;
+      for (int c = 0; c < model_.spec().hidden_size; ++c) one.state.push_back(static_cast<float>(random.normal()));
+      one.loops = {0.5F, 0, -0.5F};
+    }
+    write_text_atomically(folder_.beside("head.json"), to_json(head).dump());
+    return "head:file=" + folder_.beside("head.json").string() + ",tau=0";
+  }
+
   ModelFolder folder_;
   Model model_ = Model::load(folder_.path());
   EvaluationOptions options_;
@@ -64,6 +83,7 @@ TEST_F(ExitStudies, RecordedDepthsAreThoseOfARunWhereNothingElseLeft) {
         "top:tau=0.1,decode=lens,min=2", "fixed:loops=2", "any(step:tau=0.3;kl:tau=0.01)", "step:tau=0.5,every=2"}) {
     rules.push_back(parse_exit(rule));
   }
+  rules.push_back(parse_exit(head_rule()));
   const std::vector<PositionDepths> recorded = record_depths(model_, units.windows, rules, options_, {});
   Engine engine(model_, 1);
   std::set<int> seen;
@@ -84,7 +104,8 @@ TEST_F(ExitStudies, RecordedDepthsAreThoseOfARunWhereNothingElseLeft) {
 TEST_F(ExitStudies, KeptStepsGiveTheLoopsThatARecordingGives) {
   const UnitText units = this->units();
   const std::span<const Window> window = std::span(units.windows).first(1);
-  for (const char* text : {"accel:tau=0.6", "kl:tau=0.05,decode=lens", "kl:tau=0.05", "step:tau=0.5,every=2"}) {
+  for (const std::string& text : {std::string("accel:tau=0.6"), std::string("kl:tau=0.05,decode=lens"),
+                                  std::string("kl:tau=0.05"), std::string("step:tau=0.5,every=2"), head_rule()}) {
     const std::vector<ExitChoice> rules = {parse_exit(text)};
     const PositionDepths recorded = record_depths(model_, window, rules, options_, {})[0];
     const double loops = std::accumulate(recorded.loops.begin(), recorded.loops.end(), 0.0);
