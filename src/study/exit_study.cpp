@@ -88,6 +88,12 @@ class Study {
     result_.units = text_.units;
     result_.of_documents = text_.of_documents;
     for (const Window& window : text_.windows) result_.tokens += static_cast<std::int64_t>(window.scored());
+    if (text_.units < kFewestUnits) {
+      throw Error(
+          "the text has {} {}s of {} positions, too few to conclude anything: it takes {}; give more text, or "
+          "smaller windows",
+          text_.units, text_.of_documents ? "document" : "window", options.evaluation.window, kFewestUnits);
+    }
   }
 
   ExitStudy run(std::span<const ExitChoice> rules) {

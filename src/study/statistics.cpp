@@ -29,6 +29,7 @@ Spread spread_of(std::vector<double> values) {
 }
 
 Side side_of(const Estimate& estimate, double threshold) {
+  if (estimate.units < kFewestUnits) return Side::unclear;
   if (estimate.interval.low > threshold) return Side::above;
   if (estimate.interval.high < threshold) return Side::below;
   return Side::unclear;

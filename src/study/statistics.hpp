@@ -36,7 +36,11 @@ struct Estimate {
   std::size_t units = 0;  ///< that were resampled
 };
 
-/// On which side of a threshold an interval lies; unclear where it crosses or touches it, or is not known.
+/// Fewer units cannot speak at 95 %: that all of n go one way has a chance of 2^(1−n) when there is nothing to it.
+inline constexpr std::size_t kFewestUnits = 6;
+
+/// On which side of a threshold an interval lies; unclear where it crosses or touches it, is not known, or is of fewer
+/// than kFewestUnits.
 enum class Side : std::uint8_t { below, above, unclear };
 Side side_of(const Estimate& estimate, double threshold);
 std::string_view name_of(Side side);

@@ -16,8 +16,8 @@ namespace gyre {
 enum class Verdict : std::uint8_t { holds, does_not_hold, unclear };
 std::string_view name_of(Verdict verdict);
 
-/// Fewer windows cannot speak at 95 %: that all of n go one way has a chance of 2^(1−n) when there is nothing to it.
-inline constexpr std::size_t kFewestWindows = 6;
+/// Windows that a verdict takes.
+inline constexpr std::size_t kFewestWindows = kFewestUnits;
 
 inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 

@@ -74,13 +74,13 @@ TEST_F(StudyExitsCommand, WritesPageDataTableAndPicture) {
 }
 
 TEST_F(StudyExitsCommand, SaysWhatAnEvaluationOfTheSameWindowsSays) {
-  const ProgramRun run = study({"--document-tokens", "80", "--window", "16", "--exit", "step:tau=0.5", "--json"});
+  const ProgramRun run = study({"--document-tokens", "80", "--window", "12", "--exit", "step:tau=0.5", "--json"});
   ASSERT_EQ(run.status, 0) << run.err;
   const nlohmann::json checkpoint = nlohmann::json::parse(run.out)["checkpoints"][0];
   EXPECT_EQ(checkpoint["unit"], "window");  // of a single document
   const nlohmann::json point = checkpoint["fronts"][0]["points"][0];
   const ProgramRun eval =
-      run_gyre({"eval", "-m", model(), "--text", text(), "--window", "16", "--exit", "step:tau=0.5", "--json"});
+      run_gyre({"eval", "-m", model(), "--text", text(), "--window", "12", "--exit", "step:tau=0.5", "--json"});
   ASSERT_EQ(eval.status, 0) << eval.err;
   const nlohmann::json row = nlohmann::json::parse(eval.out)["rows"][0];
   EXPECT_EQ(row["tokens"], checkpoint["tokens"]);

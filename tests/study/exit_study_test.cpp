@@ -301,6 +301,8 @@ TEST_F(ExitStudies, RefusesWhatSaysNothing) {
   refused({"step:min=4"}, "whatever tau is, so there is nothing to compare");
   refused({"latent-diff:against=check"}, "exit latent-diff:against=check");
   refused({"random:weights=0/0"}, "all weights are zero");
+  text_.documents.resize(1);
+  refused({"accel"}, "the text has 2 windows of 8 positions, too few to conclude anything: it takes 6");
 }
 
 TEST_F(ExitStudies, FilesHoldEveryTrial) {

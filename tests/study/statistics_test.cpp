@@ -181,7 +181,9 @@ TEST(SideOf, IsUnclearWhereTheIntervalCrossesOrIsMissing) {
   EXPECT_EQ(side_of({0.2, {-0.1, 0.5}, 9}, 0), Side::unclear);
   EXPECT_EQ(side_of({0.2, {0, 0.5}, 9}, 0), Side::unclear);
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_EQ(side_of({0.2, {nan, nan}, 1}, 0), Side::unclear);
+  EXPECT_EQ(side_of({0.2, {nan, nan}, 9}, 0), Side::unclear);
+  EXPECT_EQ(side_of({0.2, {0.1, 0.3}, 6}, 0), Side::above);
+  EXPECT_EQ(side_of({0.2, {0.1, 0.3}, 5}, 0), Side::unclear);  // 1 in 16 go all one way by chance
   EXPECT_EQ(name_of(Side::above), "above");
   EXPECT_EQ(name_of(Side::unclear), "unclear");
 }
