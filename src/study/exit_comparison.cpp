@@ -69,24 +69,15 @@ double CostLine::at(double loops) const {
   return y0 + (y1 - y0) * (loops - x0) / (x1 - x0);
 }
 
-double CostLine::mean_difference(const CostLine& a, const CostLine& b) {
-  const double begin = std::max(a.first(), b.first());
-  const double end = std::min(a.last(), b.last());
-  if (!(end > begin)) return kUnknown;
-  std::vector<double> knots = {begin, end};
-  for (const CostLine* line : {&a, &b}) {
-    for (const auto& point : line->points_) {
-      if (point.first > begin && point.first < end) knots.push_back(point.first);
-    }
+double CostLine::mean() const {
+  if (!(last() > first())) return kUnknown;
+  double area = 0;
+  for (std::size_t i = 1; i < points_.size(); ++i) {
+    const auto [x0, y0] = points_[i - 1];
+    const auto [x1, y1] = points_[i];
+    area += (x1 - x0) * (y0 + y1) / 2;
   }
-  std::sort(knots.begin(), knots.end());
-  double area = 0;  // both are straight between knots
-  for (std::size_t i = 1; i < knots.size(); ++i) {
-    const double left = a.at(knots[i - 1]) - b.at(knots[i - 1]);
-    const double right = a.at(knots[i]) - b.at(knots[i]);
-    area += (knots[i] - knots[i - 1]) * (left + right) / 2;
-  }
-  return area / (end - begin);
+  return area / (last() - first());
 }
 
 Estimate cost_difference(const Bootstrap& bootstrap, const UnitSums& trial, const UnitSums& control, ExitCost cost) {
@@ -105,7 +96,13 @@ Estimate front_difference(const Bootstrap& bootstrap, std::span<const UnitSums> 
                           std::span<const UnitSums> constants, ExitCost cost) {
   if (points.size() < 2) return {kUnknown, {kUnknown, kUnknown}, bootstrap.units()};
   return bootstrap.of([&](std::span<const double> times) {
-    return CostLine::mean_difference(line_of(points, cost, times), line_of(constants, cost, times));
+    const CostLine line = line_of(constants, cost, times);
+    std::vector<std::pair<double, double>> heights;
+    for (const UnitSums& sums : points) {
+      const auto [loops, spent] = point_of(sums, cost, times);
+      heights.emplace_back(loops, spent - line.at(loops));
+    }
+    return CostLine(std::move(heights)).mean();
   });
 }
 

@@ -25,8 +25,8 @@ class CostLine {
   [[nodiscard]] double last() const { return points_.back().first; }
   /// NaN outside its ends.
   [[nodiscard]] double at(double loops) const;
-  /// The mean of `a` − `b` over the loops that both have; NaN where they share no stretch.
-  static double mean_difference(const CostLine& a, const CostLine& b);
+  /// The mean over the loops from its first point to its last; NaN where these are one.
+  [[nodiscard]] double mean() const;
 
  private:
   std::vector<std::pair<double, double>> points_;  ///< ascending in loops
@@ -40,8 +40,9 @@ Estimate cost_difference(const Bootstrap& bootstrap, const UnitSums& trial, cons
 Estimate cost_above_constants(const Bootstrap& bootstrap, const UnitSums& trial, std::span<const UnitSums> constants,
                               ExitCost cost);
 
-/// The mean height of a rule's front over that of the constants, over the loops/token that its points span: below 0 the
-/// rule is the better one there.
+/// The mean height of a rule's points over the constants, over the loops/token that the points span: below 0 the rule
+/// is the better one there. What is straight between the points is their heights, not their costs: a straight line of
+/// costs between few points would lie above constants that bend, also where every point lies on them.
 Estimate front_difference(const Bootstrap& bootstrap, std::span<const UnitSums> points,
                           std::span<const UnitSums> constants, ExitCost cost);
 

@@ -32,13 +32,11 @@ TEST(CostLine, IsStraightBetweenItsPointsAndUnknownOutside) {
   EXPECT_DOUBLE_EQ(line.at(4 + 1e-12), 1);  // beside its end by rounding
 }
 
-TEST(CostLine, MeanDifferenceIsAnAreaOverTheLoopsThatBothHave) {
-  // From 1 to 3: a falls from 4 to 0, b is 1. Their difference falls from 3 to -1: its mean is 1.
-  EXPECT_DOUBLE_EQ(CostLine::mean_difference(CostLine({{1, 4}, {3, 0}}), CostLine({{0, 1}, {5, 1}})), 1);
-  // A knot of b in between: b is 2 at both ends and 0 at 2, so its mean is 1; a is 1.
-  EXPECT_DOUBLE_EQ(CostLine::mean_difference(CostLine({{1, 1}, {3, 1}}), CostLine({{1, 2}, {2, 0}, {3, 2}})), 0);
-  EXPECT_DOUBLE_EQ(CostLine::mean_difference(CostLine({{0, 5}, {2, 5}}), CostLine({{1, 3}, {4, 3}})), 2);
-  EXPECT_TRUE(std::isnan(CostLine::mean_difference(CostLine({{0, 5}, {1, 5}}), CostLine({{2, 3}, {4, 3}}))));
+TEST(CostLine, MeanIsAnAreaOverItsLoops) {
+  EXPECT_DOUBLE_EQ(CostLine({{1, 4}, {3, 0}}).mean(), 2);
+  // From 1 to 2 the mean is 3, from 2 to 5 it is 1: (3 + 3 · 1) / 4.
+  EXPECT_DOUBLE_EQ(CostLine({{5, 0}, {1, 4}, {2, 2}}).mean(), 1.5);
+  EXPECT_TRUE(std::isnan(CostLine({{2, 3}}).mean()));
 }
 
 TEST(CostDifference, IsPairedUnitByUnit) {
@@ -77,6 +75,17 @@ TEST(FrontDifference, IsTheMeanHeightOverTheConstants) {
   EXPECT_NEAR(front_difference(Bootstrap(2), points, constants, ExitCost::cross_entropy).value, 0.2, 1e-12);
   const std::vector<UnitSums> one = {points[0]};
   EXPECT_TRUE(std::isnan(front_difference(Bootstrap(2), one, constants, ExitCost::cross_entropy).value));
+}
+
+TEST(FrontDifference, FewPointsOnConstantsThatBendAreNotAboveThem) {
+  // (loops - 4)²; a straight line from 9 at 1 loop to 1 at 3 is 5 at 2, where the constant has 4.
+  std::vector<UnitSums> constants;
+  for (const double loops : {1.0, 2.0, 3.0}) {
+    const double cost = (loops - 4) * (loops - 4);
+    constants.push_back(units({loops, loops}, {cost, cost}));
+  }
+  const std::vector<UnitSums> points = {constants[0], constants[2]};
+  EXPECT_NEAR(front_difference(Bootstrap(2), points, constants, ExitCost::cross_entropy).value, 0, 1e-12);
 }
 
 TEST(MeanOf, IsTakenUnitByUnit) {

@@ -12,12 +12,14 @@ Ending ending_of(std::span<const std::span<const float>> states, const EndingOpt
   const auto apart = [&](int k, int back) {
     return distance(states[static_cast<std::size_t>(k)], states[static_cast<std::size_t>(k - back)]);
   };
+  const int settled = (tail + 1) / 2;  // what is still on its way to rest in the first half ends there all the same
   double sum = 0;
   bool rests = tail > 0;
   for (int k = last - tail + 1; k <= last; ++k) {
     const double step = apart(k, 1);
     sum += step;
-    rests = rests && step <= options.rest * length(states[static_cast<std::size_t>(k)]);
+    const bool small = step <= options.rest * length(states[static_cast<std::size_t>(k)]);
+    rests = rests && (small || k <= last - settled);
   }
   if (rests) return {Ending::Kind::fixed, 1};
   const double mean = sum / std::max(tail, 1);

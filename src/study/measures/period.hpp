@@ -22,9 +22,9 @@ struct EndingOptions {
 };
 
 /// Judges the last 2 · most loops of a path; states[k] is the state after k loops. A path is at rest when every step of
-/// these is below `rest`; else its period is the smallest p from 2 on for which every ‖x^(k) − x^(k−p)‖ is at most
-/// `back` times the mean step. A path of fewer loops than 2 · most is judged by all of them, and has no period of which
-/// it does not show two rounds.
+/// the later half of these is below `rest`; else its period is the smallest p from 2 on for which every
+/// ‖x^(k) − x^(k−p)‖ is at most `back` times the mean step. A path of fewer loops than 2 · most is judged by all of
+/// them, and has no period of which it does not show two rounds.
 Ending ending_of(std::span<const std::span<const float>> states, const EndingOptions& options = {});
 
 }  // namespace gyre
