@@ -125,9 +125,12 @@ std::span<const float> Engine::logits_of(std::span<Flight> flights, Logits wante
 }
 
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                       const TraceSink& trace) {
+                                       const TraceSink& trace, const AttentionSink& attention) {
   std::vector<Flight> flights = flights_of(sequence, tokens);
-  for (Flight& flight : flights) flight.trace = &trace;
+  for (Flight& flight : flights) {
+    flight.trace = &trace;
+    if (attention) flight.attention = &attention;
+  }
   fly(flights);
   const std::span<const float> logits = logits_of(flights, wanted);
   commit(flights);

@@ -42,9 +42,10 @@ class Engine {
   enum class Logits { none, last, all };
   /// Appends `tokens` at full depth in one batch. Returns logits [1 | n, vocabulary], valid until the next call.
   /// Throws Error when the sequence has no room for them. As with every pass, a sequence is as it was when one ends
-  /// with an exception, be it of `trace`, of an exit rule or of an interrupt.
+  /// with an exception, be it of `trace`, of an exit rule or of an interrupt. `attention` hears of all attention
+  /// scores.
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                 const TraceSink& trace = {});
+                                 const TraceSink& trace = {}, const AttentionSink& attention = {});
 
   /// The same with an exit for every token: one that leaves a group early takes no part in its later loops, and the
   /// others read its last keys and values there. `depths` becomes how deep each went. Throws Error when there is not

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/attention_trace.hpp"
 #include "engine/exits.hpp"
 #include "engine/kv_cache.hpp"
 #include "engine/state_pool.hpp"
@@ -64,12 +65,13 @@ struct TokenDepth {
 struct Flight {
   Sequence* sequence = nullptr;
   std::int32_t token = 0;
-  int offset = 0;                    ///< tokens of its sequence that board with it, before it
-  int reach = 1;                     ///< of those that board with it, how many it attends to, from the first
-  bool in_prompt = false;            ///< boards with others of its sequence, each at a depth of its own
-  std::span<Flight> as_one = {};     ///< a prompt whose tokens leave as one, by the exit they share
-  BoundedExit* exit = nullptr;       ///< asked after every loop of a looped group; null: full depth
-  const TraceSink* trace = nullptr;  ///< hears of every loop; may be null
+  int offset = 0;                            ///< tokens of its sequence that board with it, before it
+  int reach = 1;                             ///< of those that board with it, how many it attends to, from the first
+  bool in_prompt = false;                    ///< boards with others of its sequence, each at a depth of its own
+  std::span<Flight> as_one = {};             ///< a prompt whose tokens leave as one, by the exit they share
+  BoundedExit* exit = nullptr;               ///< asked after every loop of a looped group; null: full depth
+  const TraceSink* trace = nullptr;          ///< hears of every loop; may be null
+  const AttentionSink* attention = nullptr;  ///< hears of every head of every layer in every loop; may be null
 
   std::size_t group = 0;  ///< where it is; behind the last group it has landed
   int loop = 0;           ///< loops done there

@@ -39,7 +39,7 @@ void gate_in_place(const float* gate, float* values, std::size_t count, Function
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
   const auto further = static_cast<int>(distance);
   return later.cache == row.cache && later.loop == row.loop && later.offset == row.offset + further &&
-         later.reach == row.reach + further;
+         later.reach == row.reach + further && later.attention == row.attention;
 }
 
 }  // namespace
@@ -276,6 +276,7 @@ void LayerRunner::attend(const Job& job) {
     }
     const bool twice = layer.loop_gate != nullptr && row.loop > 0;
     attend_to(job, rows, row.loop, twice ? loop_window : window, mixed_);
+    if (row.attention != nullptr) trace_scores(job, rows, twice ? loop_window : window);
     if (twice) {
       attend_to(job, rows, 0, window, first_);
       blend_first_loop(layer, rows);
@@ -285,21 +286,39 @@ void LayerRunner::attend(const Job& job) {
   }
 }
 
-void LayerRunner::attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window,
-                            std::vector<float>& mixed) {
-  const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  const auto heads = static_cast<std::size_t>(spec_.heads);
-  const std::size_t heads_per_kv = heads / static_cast<std::size_t>(spec_.kv_heads);
-  const float scale =
-      spec_.attention_scale > 0 ? spec_.attention_scale : 1.0F / std::sqrt(static_cast<float>(head_size));
+float LayerRunner::attention_scale() const {
+  return spec_.attention_scale > 0 ? spec_.attention_scale : 1.0F / std::sqrt(static_cast<float>(spec_.head_size));
+}
+
+LayerRunner::Seen LayerRunner::seen_by(const Job& job, const HeadRows& rows, int loop, std::size_t window) const {
+  const std::size_t heads_per_kv = static_cast<std::size_t>(spec_.heads) / static_cast<std::size_t>(spec_.kv_heads);
   const TokenRow& row = job.rows[rows.first];
   const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, loop);
   const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
   KvPages pages = row.cache->head(slot, rows.head / heads_per_kv);
   if (window > 0 && count + rows.count - 1 > window) pages.window = window;
+  return {pages, count};
+}
+
+void LayerRunner::attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window,
+                            std::vector<float>& mixed) {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto heads = static_cast<std::size_t>(spec_.heads);
+  const auto [pages, count] = seen_by(job, rows, loop, window);
   kernels_.attend(qkv_.data() + rows.first * qkv_size_ + rows.head * head_size, qkv_size_, rows.count, pages, count,
-                  head_size, scale, scratch_[static_cast<std::size_t>(job.part)].scores.data(),
+                  head_size, attention_scale(), scratch_[static_cast<std::size_t>(job.part)].scores.data(),
                   mixed.data() + (rows.first * heads + rows.head) * head_size, heads * head_size);
+}
+
+void LayerRunner::trace_scores(const Job& job, const HeadRows& rows, std::size_t window) const {
+  const auto head_size = static_cast<std::size_t>(spec_.head_size);
+  const auto [pages, count] = seen_by(job, rows, job.rows[rows.first].loop, window);
+  const HeadQueries queries{qkv_.data() + rows.first * qkv_size_ + rows.head * head_size, qkv_size_, rows.count,
+                            head_size, static_cast<double>(attention_scale())};
+  attention_scores(queries, pages, count, [&](std::size_t r, std::span<const double> scores) {
+    const TokenRow& row = job.rows[rows.first + r];
+    (*row.attention)({job.pass.group, job.pass.layer, row.loop, rows.head, row.position, scores});
+  });
 }
 
 void LayerRunner::blend_first_loop(const Layer& layer, const HeadRows& rows) {

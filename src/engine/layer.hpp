@@ -6,6 +6,7 @@
 
 #include "base/thread_pool.hpp"
 #include "engine/activation_rows.hpp"
+#include "engine/attention_trace.hpp"
 #include "engine/kv_cache.hpp"
 #include "engine/rotary.hpp"
 #include "kernels/kernels.hpp"
@@ -21,6 +22,7 @@ struct TokenRow {
   int reach = 1;   ///< rows of the same sequence that it attends to, from the first: offset + 1 in causal attention
   int loop = 0;    ///< loops done in the group; this one uses other slots than the next
   KvCache* cache = nullptr;
+  const AttentionSink* attention = nullptr;  ///< hears of its scores; may be null
 };
 
 /// Which layer's keys and values a pass writes and reads.
@@ -87,8 +89,17 @@ class LayerRunner {
     std::size_t count = 1;
   };
   void attend(const Job& job);
+  /// What rows see of the keys of a loop.
+  struct Seen {
+    KvPages pages;
+    std::size_t count = 0;  ///< positions that the first row sees, but for the window of the pages
+  };
+  [[nodiscard]] Seen seen_by(const Job& job, const HeadRows& rows, int loop, std::size_t window) const;
+  [[nodiscard]] float attention_scale() const;
   /// To the keys of a loop, the last `window` of them (0: all), into `mixed` [n, attention].
   void attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window, std::vector<float>& mixed);
+  /// Tells those of the rows that want it of their scores.
+  void trace_scores(const Job& job, const HeadRows& rows, std::size_t window) const;
   /// Adds to what the keys of their own loop gave a head the gate's share of what those of the first did.
   void blend_first_loop(const Layer& layer, const HeadRows& rows);
   /// Scales what `rows` rows from `first` on gave in a head by their gates.

@@ -90,8 +90,8 @@ void Stack::gather(std::size_t group, std::span<Flight* const> here) {
   for (std::size_t i = 0; i < n; ++i) {
     const Flight& flight = *here[i];
     const std::size_t row = flight.row.index();
-    work_.rows.push_back(
-        {flight.token, flight.position(), flight.offset, flight.reach, flight.loop, &flight.sequence->cache});
+    work_.rows.push_back({flight.token, flight.position(), flight.offset, flight.reach, flight.loop,
+                          &flight.sequence->cache, flight.attention});
     work_.texts.push_back(flight.sequence);
     const int positions = flight.sequence->length + std::max(flight.reach, flight.offset + 1);
     furthest = std::max(furthest, positions);

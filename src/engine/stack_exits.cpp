@@ -141,6 +141,7 @@ std::span<const float> Stack::read_out(std::size_t group, std::span<Flight* cons
   for (const std::size_t row : rows) {
     ahead_.rows.push_back(work_.rows[row]);
     ahead_.rows.back().loop = 0;
+    ahead_.rows.back().attention = nullptr;
     ahead_.texts.push_back(here[row]->sequence);
     if (how == LoopStep::Readout::coda && here[row]->in_prompt) {
       throw Error(

@@ -44,10 +44,18 @@ nlohmann::json endings_json(const std::vector<std::vector<Ending>>& windows) {
 
 nlohmann::json reason(const std::string& why) { return why.empty() ? nlohmann::json(nullptr) : nlohmann::json(why); }
 
+nlohmann::json attention_json(const AttentionEntropy& attention) {
+  return {{"entropy", medians_json(attention.entropy)},
+          {"normalised", medians_json(attention.normalised)},
+          {"change", medians_json(attention.change)},
+          {"head_change", medians_json(attention.head_change)}};
+}
+
 nlohmann::json group_probes_json(const GroupProbes& probes, const ModelSpec& spec) {
   return {{"group", probes.group},
           {"name", name_of_group(spec, static_cast<std::size_t>(probes.group))},
           {"floor", medians_json(probes.floor)},
+          {"attention_entropy", attention_json(probes.attention)},
           {"further_loops", probes.further},
           {"fixed_point_residual", median_json(probes.residual)},
           {"endings", endings_json(probes.endings)},

@@ -42,6 +42,9 @@ class ProbedWindow {
 /// pass.
 void measure_floor(const ProbedWindow& probed, std::span<GroupProbes> groups);
 
+/// GroupProbes::attention: one more pass, whose attention scores are heard.
+void measure_attention(const ProbedWindow& probed, std::span<GroupProbes> groups);
+
 /// GroupProbes::residual and endings, of the group's loops and the further ones; then exponents of `paths` tokens, and
 /// the Jacobians of the first `jacobians` of these.
 void measure_path(const ProbedWindow& probed, const ProbeOptions& options, std::size_t paths, std::size_t jacobians,

@@ -29,6 +29,8 @@ GroupProbes begin_group(int group, const ModelSpec& spec, const ProbeRun& run, c
   probes.group = group;
   probes.further = 2 * options.ending.most;
   probes.floor.resize(loops, ByWindow(windows));
+  const std::vector<ByWindow> by_loop(loops, ByWindow(windows));
+  probes.attention = {by_loop, by_loop, by_loop, by_loop};
   probes.residual.resize(windows);
   probes.endings.resize(windows);
   if (spec.groups[static_cast<std::size_t>(group)].fast.there()) {
@@ -95,6 +97,7 @@ Probes probe(Engine& engine, std::span<const Window> windows, const ProbeRun& ru
   const bool noise = run.start == NoiseStart::noise && starts_from_noise(spec);
   for (std::size_t w = 0; w < chosen.size(); ++w) {
     const ProbedWindow probed(engine, chosen[w], run, w);
+    measure_attention(probed, probes.groups);
     for (GroupProbes& group : probes.groups) {
       measure_path(probed, options, share_of(options.paths, w, chosen.size()),
                    share_of(options.jacobians, w, chosen.size()), group);

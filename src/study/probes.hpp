@@ -37,11 +37,21 @@ struct ProbeRun {
   std::uint64_t seed = 1;
 };
 
+/// How widely a token's heads attend, per loop: of its mean over all layers and heads, a number a token.
+struct AttentionEntropy {
+  std::vector<ByWindow> entropy;     ///< of the weights, nats
+  std::vector<ByWindow> normalised;  ///< by log n of the n positions that a head sees; NaN of tokens that see one
+  std::vector<ByWindow> change;      ///< of the entropy since the loop before; empty at loop 1
+  /// Mean of |change| of single heads, where one's may be another's loss; empty at loop 1.
+  std::vector<ByWindow> head_change;
+};
+
 struct GroupProbes {
   int group = 0;
   /// Per loop: by how much the state after it differs, relative to its norm, when every channel of every state before
   /// it is moved to the next F32 number, up or down at random. Differences below that are rounding.
   std::vector<ByWindow> floor;
+  AttentionEntropy attention;
   int further = 0;    ///< loops that were run behind the group's own
   ByWindow residual;  ///< ‖f(x) − x‖ / ‖x‖ at the last state
   std::vector<std::vector<Ending>> endings;
@@ -68,7 +78,7 @@ struct Probes {
   std::size_t tokens = 0;
 };
 
-/// Probes the looped groups of a model whose windows go in at once. Passes: three a window, one for each looped group
+/// Probes the looped groups of a model whose windows go in at once. Passes: four a window, one for each looped group
 /// at 2 · ending.most further loops, one for each further first state; and rows of single tokens, see ProbeOptions.
 /// Under policies and first states that run token by token nothing is probed: there a text's further loops, or another
 /// state of one token, change what others read.

@@ -47,6 +47,11 @@ class Reference {
     return states_.at({group, loop, position});
   }
 
+  /// Σ −a log a of the weights of a head of a layer's pass on the keys of its own loop (from 0), likewise.
+  [[nodiscard]] double attention_entropy(int group, int pass, int loop, int position, int head) const {
+    return entropies_.at({group, pass, loop, position, head});
+  }
+
   /// Runs a token `depth[g]` loops through group g and returns its logits. Under every policy a token of the same
   /// prompt (positions from `prompt_begin`) reads the loop of its own number.
   Vector next(int token, const std::vector<int>& depth, int prompt_begin = 1 << 30) {
@@ -417,8 +422,8 @@ class Reference {
 
   /// What a query, a head's, gets of the last `sees` positions: of each, in the loop that `loop_of` tells.
   template <typename LoopOf>
-  [[nodiscard]] Vector look(const Reader& reader, const double* query, std::size_t kv, int sees,
-                            const LoopOf& loop_of) const {
+  [[nodiscard]] Vector look(const Reader& reader, const double* query, std::size_t kv, int sees, const LoopOf& loop_of,
+                            double& entropy) const {
     const auto size = static_cast<std::size_t>(spec_.head_size);
     Vector scores;
     std::vector<const Entry*> seen;
@@ -439,8 +444,10 @@ class Reference {
       total += score;
     }
     Vector head(size);
+    entropy = 0;
     for (std::size_t p = 0; p < seen.size(); ++p) {
       const double share = scores[p] / total;
+      if (share > 0) entropy -= share * std::log(share);
       for (std::size_t i = 0; i < size; ++i) head[i] += share * seen[p]->value[kv + i];
     }
     return head;
@@ -470,10 +477,12 @@ class Reference {
       const auto of_their_own = [&](int p) {
         return loop_read(static_cast<std::size_t>(g), p, position, loop, prompt_begin);
       };
-      Vector head =
-          look({g, l, position}, query, kv, twice && group.loop_window > 0 ? group.loop_window : sees, of_their_own);
+      Vector head = look({g, l, position}, query, kv, twice && group.loop_window > 0 ? group.loop_window : sees,
+                         of_their_own, entropies_[{g, l, loop, position, static_cast<int>(h)}]);
       if (twice) {
-        const Vector first = look({g, l, position}, query, kv, sees, [](int) { return std::optional(0); });
+        double of_first = 0;
+        const Vector first = look(
+            {g, l, position}, query, kv, sees, [](int) { return std::optional(0); }, of_first);
         double score = static_cast<double>(weights_.at(layer + ".attn.loop_gate.bias")[h]);
         for (std::size_t i = 0; i < size; ++i) score += query[i] * static_cast<double>(gate->second[h * size + i]);
         const double share = 1 / (1 + std::exp(-score));
@@ -529,6 +538,7 @@ class Reference {
   std::vector<std::vector<int>> depths_;
   std::map<std::tuple<int, int, int, int>, Entry> memory_;
   std::map<std::tuple<int, int, int>, Vector> states_;
+  std::map<std::tuple<int, int, int, int, int>, double> entropies_;
 };
 
 }  // namespace gyre

@@ -8,6 +8,7 @@
 
 #include "study/dynamics.hpp"
 #include "study/linear_loop.hpp"
+#include "study/measures/attention.hpp"
 #include "study/measures/steps.hpp"
 #include "study/window_states.hpp"
 
@@ -131,6 +132,76 @@ TEST(Probe, BasinsAreOfGroupsThatBeginWithNoise) {
   const double keeps = spread(1.0F);
   EXPECT_LT(forgets, 1e-4);
   EXPECT_GT(keeps, 1e-2);
+}
+
+TEST(Probe, EntropiesOfAttentionToEqualKeysAreTheirLogarithms) {
+  ModelFolder folder;
+  const ModelSpec& spec = folder.spec();
+  folder.rewrite([&](Weights& weights) {
+    for (auto& [name, values] : weights) {
+      if (!name.ends_with("attn.qkv.weight")) continue;
+      const auto keys = values.begin() + static_cast<std::ptrdiff_t>(spec.attention_size() * spec.hidden_size);
+      std::fill(keys, keys + static_cast<std::ptrdiff_t>(spec.kv_size() * spec.hidden_size), 0.0F);
+    }
+  });
+  const Probes probes = probe_tokens(Model::load(folder.path()), run_of(spec));
+  const AttentionEntropy& attention = probes.groups[1].attention;
+  ASSERT_EQ(attention.entropy.size(), 3U);
+  for (std::size_t k = 0; k < 3; ++k) {
+    for (std::size_t t = 0; t < 8; ++t) {
+      EXPECT_NEAR(attention.entropy[k][1][t], std::log(static_cast<double>(t + 1)), 1e-12);
+      if (t > 0) {
+        EXPECT_NEAR(attention.normalised[k][1][t], 1, 1e-12);
+      }
+      if (k > 0) {
+        EXPECT_NEAR(attention.head_change[k][1][t], 0, 1e-12);
+      }
+    }
+    EXPECT_TRUE(std::isnan(attention.normalised[k][0][0]));  // it sees itself alone
+  }
+  EXPECT_TRUE(attention.change[0][0].empty());
+  EXPECT_TRUE(attention.head_change[0][0].empty());
+}
+
+TEST(Probe, EntropiesOfAttentionAreMeansOverLayersAndHeads) {
+  const ModelFolder folder;
+  const Model model = Model::load(folder.path());
+  const Probes probes = probe_tokens(model, run_of(folder.spec()));
+  // Loop b has two layers; by position, loop, layer and head.
+  std::vector<double> entropies(8 * 3 * 2 * 4);
+  std::vector<double> normalised = entropies;
+  Engine engine(model, 1);
+  Sequence sequence = engine.start(folder.spec().default_loops(), 8, KvPolicy{}, 1);
+  engine.prefill(sequence, std::span(kTokens).first(8), Engine::Logits::none, {}, [&](const AttentionPoint& point) {
+    if (point.group != 2) return;
+    const int at = ((point.position * 3 + point.loop) * 2 + point.layer) * 4 + static_cast<int>(point.head);
+    const double entropy = entropy_of_scores(point.scores);
+    entropies[static_cast<std::size_t>(at)] = entropy;
+    normalised[static_cast<std::size_t>(at)] = entropy / std::log(point.position + 1);
+  });
+  const AttentionEntropy& attention = probes.groups[1].attention;
+  for (std::size_t t = 1; t < 8; ++t) {
+    for (std::size_t k = 0; k < 3; ++k) {
+      double mean = 0;
+      double mean_normalised = 0;
+      double change = 0;
+      double head_change = 0;
+      for (std::size_t h = 0; h < 8; ++h) {
+        const std::size_t at = (t * 3 + k) * 8 + h;
+        mean += entropies[at] / 8;
+        mean_normalised += normalised[at] / 8;
+        if (k == 0) continue;
+        change += (entropies[at] - entropies[at - 8]) / 8;
+        head_change += std::abs(entropies[at] - entropies[at - 8]) / 8;
+      }
+      EXPECT_NEAR(attention.entropy[k][0][t], mean, 1e-12);
+      EXPECT_NEAR(attention.normalised[k][0][t], mean_normalised, 1e-12);
+      if (k == 0) continue;
+      EXPECT_NEAR(attention.change[k][0][t], change, 1e-12);
+      EXPECT_NEAR(attention.head_change[k][0][t], head_change, 1e-12);
+      EXPECT_GT(head_change, std::abs(change));
+    }
+  }
 }
 
 TEST(MeasureDynamics, AllMeasuresAreThereWhenAskedFor) {

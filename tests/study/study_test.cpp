@@ -98,6 +98,29 @@ TEST_F(StudyJson, HasTheMeasuresOfEveryLoop) {
   EXPECT_EQ(second["lens"]["argmax_flips"], 0.5);
 }
 
+TEST_F(StudyJson, HasTheEntropyOfAttentionByLoop) {
+  Probes probes;
+  probes.groups.resize(1);
+  probes.groups[0].group = 1;
+  probes.groups[0].attention.entropy = {{{1, 2}, {3}}, {{0.5}, {0.5, 0.25}}};
+  probes.groups[0].attention.normalised = {{{kNan, 0.5}, {0.5}}, {{0.25}, {}}};
+  probes.groups[0].attention.change = {{{}, {}}, {{-1, -1.5}, {-2.5}}};
+  probes.groups[0].attention.head_change = {{{}, {}}, {{1.25, 1.25}, {1.25}}};
+  checkpoints_[0].dynamics.probes = probes;
+  const nlohmann::json group = study_json(subject_, checkpoints_)["checkpoints"][0]["probes"]["groups"][0];
+  const nlohmann::json& attention = group["attention_entropy"];
+  EXPECT_EQ(attention["entropy"][0]["value"], 2);
+  EXPECT_EQ(attention["entropy"][0]["units"], 2);  // windows
+  EXPECT_EQ(attention["entropy"][0]["tokens"], 3);
+  EXPECT_EQ(attention["entropy"][1]["value"], 0.5);
+  EXPECT_EQ(attention["normalised"][0]["tokens"], 2);  // of those that see more than one position
+  EXPECT_EQ(attention["normalised"][0]["value"], 0.5);
+  EXPECT_TRUE(attention["change"][0].is_null());
+  EXPECT_EQ(attention["change"][1]["value"], -1.5);
+  EXPECT_TRUE(attention["head_change"][0].is_null());
+  EXPECT_EQ(attention["head_change"][1]["value"], 1.25);
+}
+
 TEST_F(StudyJson, TellsTokensByTheirInputs) {
   const nlohmann::json checkpoint = study_json(subject_, checkpoints_)["checkpoints"][0];
   const nlohmann::json& path = checkpoint["trajectories"]["tokens"][0];

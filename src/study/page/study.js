@@ -2,7 +2,7 @@
 
 const FIGURES = [
   stepsFigure, cosineFigure, accelerationFigure, driftFigure, lensFigure, trajectoryFigure, heatFigure, trainingFigure,
-  stabilityFigure, geometryFigure,
+  stabilityFigure, attentionFigure, geometryFigure,
 ];
 
 const shownFigures = FIGURES.filter(figure =>

@@ -34,4 +34,43 @@ function drawLoopPanels(parent, {quantity, label, kind, domain, format = number,
   }
 }
 
+const probesOf = (checkpoint, group) =>
+  ((checkpoint.probes || {}).groups || []).find(entry => entry.group === group.index) || {};
+
+function estimate(value, format = number) {
+  if (!value || !isNumber(value.value)) return NONE;
+  return `${format(value.value)} [${value.interval_95.map(end => format(end)).join(', ')}]`;
+}
+
+/** A domain of the medians and intervals of all checkpoints and groups, with the values `within` in view. */
+function estimatesDomain(estimatesOf, within = []) {
+  const all = checkpoints.flatMap(checkpoint => loopedGroups.flatMap(group => estimatesOf(checkpoint, group)));
+  return linearDomain([...within, ...all.filter(Boolean).flatMap(entry => [entry.value, ...entry.interval_95])]);
+}
+
+/** One panel a group that has any: a median of sampled tokens in each loop (null: none), with its interval. */
+function drawEstimatePanels(parent, {estimatesOf, domain, label, missing, decorate = () => {}}) {
+  const groups = visibleGroups().filter(group => estimatesOf(currentCheckpoint(), group).some(Boolean));
+  if (!groups.length) return appendNote(parent, missing);
+  const {row, width} = appendRow(parent, groups.length);
+  for (const group of groups) {
+    const estimates = estimatesOf(currentCheckpoint(), group);
+    const points = estimates.map((entry, i) => {
+      const [low, high] = entry ? entry.interval_95 : [];
+      return {x: i + 1, low, high, ...entry};
+    });
+    const frame = appendFrame(row.append('div'), {
+      width, series: group, title: group.name,
+      x: {domain: [0.5, estimates.length + 0.5], ticks: loopTicks(1, estimates.length, width - 62), label: 'loop'},
+      y: {kind: 'linear', domain, label},
+    });
+    decorate(frame);
+    appendIntervals(frame, group, points, point => [
+      `${group.name}, loop ${point.x}`,
+      [['median', number(point.value)], ['95 % interval', `${number(point.low)} to ${number(point.high)}`],
+        ['tokens', integer(point.tokens)]],
+    ]);
+  }
+}
+
 const PER_LOOP_AXES = 'One panel per looped group. Across: the loop.';

@@ -1,13 +1,5 @@
 // Whether small differences between states grow or shrink from loop to loop.
 
-const probesOf = (checkpoint, group) =>
-  ((checkpoint.probes || {}).groups || []).find(entry => entry.group === group.index) || {};
-
-function estimate(value, format = number) {
-  if (!value || !isNumber(value.value)) return NONE;
-  return `${format(value.value)} [${value.interval_95.map(end => format(end)).join(', ')}]`;
-}
-
 function drawStability(parent) {
   drawLoopPanels(parent, {
     quantity: 'contraction', kind: 'linear', domain: linearDomain(allValues('contraction')),
@@ -17,35 +9,16 @@ function drawStability(parent) {
   drawGrowth(parent);
 }
 
-function growthDomain() {
-  const all = checkpoints.flatMap(checkpoint =>
-    loopedGroups.flatMap(group => probesOf(checkpoint, group).growth || []));
-  return linearDomain([0, ...all.filter(Boolean).flatMap(growth => [growth.value, ...growth.interval_95])]);
-}
+const growthOf = (checkpoint, group) => probesOf(checkpoint, group).growth || [];
+const growthDomain = () => estimatesDomain(growthOf, [0]);
 
 /** One panel a group: the growth of the leading direction in each loop, with its interval. */
 function drawGrowth(parent) {
-  const groups = visibleGroups().filter(group => (probesOf(currentCheckpoint(), group).growth || []).some(Boolean));
-  if (!groups.length) return appendNote(parent, 'How differences grow was not measured.');
-  const {row, width} = appendRow(parent, groups.length);
-  for (const group of groups) {
-    const growth = probesOf(currentCheckpoint(), group).growth;
-    const points = growth.map((entry, i) => {
-      const [low, high] = entry ? entry.interval_95 : [];
-      return {x: i + 1, low, high, ...entry};
-    });
-    const frame = appendFrame(row.append('div'), {
-      width, series: group, title: group.name,
-      x: {domain: [0.5, growth.length + 0.5], ticks: loopTicks(1, growth.length, width - 62), label: 'loop'},
-      y: {kind: 'linear', domain: growthDomain(), label: 'growth of the leading difference (nats per loop)'},
-    });
-    appendReference(frame, 0, 'neither grows nor shrinks');
-    appendIntervals(frame, group, points, point => [
-      `${group.name}, loop ${point.x}`,
-      [['median', number(point.value)], ['95 % interval', `${number(point.low)} to ${number(point.high)}`],
-        ['tokens', integer(point.tokens)]],
-    ]);
-  }
+  drawEstimatePanels(parent, {
+    estimatesOf: growthOf, domain: growthDomain(), label: 'growth of the leading difference (nats per loop)',
+    missing: 'How differences grow was not measured.',
+    decorate: frame => appendReference(frame, 0, 'neither grows nor shrinks'),
+  });
 }
 
 function endingsText({tokens, fixed, cycles, moving} = {}) {
