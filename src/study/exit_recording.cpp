@@ -233,7 +233,8 @@ KeptSteps::KeptSteps(const Model& model, const Window& window, std::optional<Loo
       loops += static_cast<std::size_t>(most_[static_cast<std::size_t>(group)]);
     }
     const std::size_t each = loops * static_cast<std::size_t>(model.spec().vocab_size);
-    tokens = std::clamp<std::size_t>(kMostNumbers / each, std::min<std::size_t>(tokens, 8), tokens);
+    tokens = std::clamp<std::size_t>(kMostNumbers / std::max<std::size_t>(1, each), std::min<std::size_t>(tokens, 8),
+                                     tokens);
   }
   int group = -1;
   const auto keep = [&](const LoopStep& step) {

@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "study/exit_free_runs.hpp"
 #include "study/exit_times.hpp"
+#include "study/jobs.hpp"
 
 namespace gyre {
 namespace {
@@ -120,7 +121,7 @@ class Study {
       ExitFront& front = result_.fronts.emplace_back();
       front.rule = rules[r].text;
       if (!leaves_threshold_open(rules[r])) {
-        BoundedExit(rules[r], {model_.spec(), options_.evaluation.loops, {}});  // mistakes show before any work
+        check_rules(rules.subspan(r, 1), {model_.spec(), options_.evaluation.loops, {}});  // before any work
         planned_.push_back({r, rules[r], {}});
         continue;
       }

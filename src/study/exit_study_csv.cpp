@@ -45,7 +45,7 @@ class Lines {
       const nlohmann::json& difference = minus[control]["cross_entropy"];
       text_ += fmt::format(",{},{}", estimate(difference), difference["side_of_0"].get<std::string>());
     }
-    text_ += "\n";
+    text_ += '\n';
   }
 
   static std::string head() {

@@ -221,6 +221,8 @@ Finding lens_settles(const Measured& last) {
 
 Finding trajectory_spirals(const Measured& last) {
   constexpr double kMargin = 0.05;
+  constexpr std::size_t kLoopsToGoRound = 6;
+  constexpr double kOnce = 1;  // in turns
   Finding finding{"trajectory_spirals",
                   "Paths spiral inside blocks",
                   "In two principal components a token's states make tight spirals in a block and large jumps between.",
@@ -253,11 +255,20 @@ Finding trajectory_spirals(const Measured& last) {
         last.name_of(group), 100 * mean(turns.share), 100 * mean(turns.random_share), 100 * mean(turns.smooth_share),
         evidence.value, interval_text(evidence, "{:+.3f}"),
         room ? "" : ", where not even a perfect spiral could surpass them by much", evidence.beside.back().second);
+    evidence.quantity = "turns";
     finding.evidence.push_back(std::move(evidence));
+    // Fewer loops cannot go round without jumping.
+    if (group.loops.size() < kLoopsToGoRound) continue;
+    const Units windings = last.units(turns.winding);
+    Evidence round = last.evidence(group, last.bootstrap.of(MedianOfUnits(windings)), windings);
+    round.least = kOnce;
+    round.quantity = "winding";
+    finding.evidence.push_back(std::move(round));
   }
   return concluded(std::move(finding),
                    "the share of turns that go the commoner way is more than that of random paths by at least 0.05, in "
-                   "every group of four loops or more");
+                   "every group of four loops or more, and paths of six loops or more go round once (an arc that bends "
+                   "one way is no spiral)");
 }
 
 }  // namespace

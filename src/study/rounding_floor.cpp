@@ -13,7 +13,8 @@ namespace {
 constexpr std::uint64_t kNudges = 0x6e756467;  ///< keeps the draws apart from others of the same seed
 
 void nudge(const TracePoint& point) {
-  const std::uint64_t seed = combine_seeds(kNudges, static_cast<std::uint64_t>(point.group * kMostLoops + point.loop));
+  const std::uint64_t seed = combine_seeds(
+      kNudges, static_cast<std::uint64_t>(point.group) * kMostLoops + static_cast<std::uint64_t>(point.loop));
   for (std::size_t i = 0; i < point.states.size(); ++i) {
     const bool up = (combine_seeds(seed, i) >> 63) != 0;
     const float end = up ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();

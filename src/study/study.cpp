@@ -129,6 +129,7 @@ nlohmann::json evidence_json(const std::vector<Evidence>& evidence) {
                     {"tokens", one.tokens},
                     {"windows", one.windows},
                     {"decidable", one.decidable}});
+    if (!one.quantity.empty()) json.back()["quantity"] = one.quantity;
     for (const auto& [name, value] : one.beside) json.back()[name] = rounded(value);
   }
   return json;

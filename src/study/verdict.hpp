@@ -32,6 +32,7 @@ struct Evidence {
   std::int64_t tokens = 0;                                  ///< behind the value
   std::size_t windows = 0;                                  ///< that the tokens are of
   bool decidable = true;                                    ///< whether any value would have told something
+  std::string quantity = {};                                ///< what the value is of, where a claim needs several
   std::vector<std::pair<std::string, double>> beside = {};  ///< what else tells of the value, by name
 
   /// Holds when all of the interval lies within the bounds, does not hold when all of it lies outside on one side.

@@ -308,7 +308,7 @@ TEST_F(ExitStudies, RefusesWhatSaysNothing) {
 TEST_F(ExitStudies, FilesHoldEveryTrial) {
   nlohmann::json json = exit_study_json(study({"accel:hits=1", "fixed:loops=2"}, {.grid = 4, .points = 2}));
   json["path"] = "a model, \"mine\"";
-  const nlohmann::json studies = {json};
+  const nlohmann::json studies = nlohmann::json::array({json});
   const std::string csv = exit_study_csv(studies);
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 4 + 3 + 2);
   EXPECT_THAT(csv, HasSubstr("\"a model, \"\"mine\"\"\",constant,fixed:loops=1,,2,"));

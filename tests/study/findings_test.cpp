@@ -334,6 +334,22 @@ TEST_F(Findings, PathsSpiralWhenMoreOfTheirTurnsGoOneWayThanOfRandomPaths) {
   EXPECT_EQ(finding("trajectory_spirals").verdict, Verdict::holds);
 }
 
+TEST_F(Findings, AnArcIsNoSpiral) {
+  group(0).loops.resize(6);
+  group(0).turns = turns(0.875, 0.75);
+  const Finding found = finding("trajectory_spirals");
+  EXPECT_EQ(found.verdict, Verdict::holds);
+  ASSERT_THAT(found.evidence, SizeIs(2));
+  EXPECT_EQ(found.evidence[0].quantity, "turns");
+  EXPECT_EQ(found.evidence[1].quantity, "winding");
+  EXPECT_EQ(found.evidence[1].value, 1.25);
+  EXPECT_EQ(found.evidence[1].least, 1);
+  group(0).turns.winding = all(0.05);
+  EXPECT_EQ(finding("trajectory_spirals").verdict, Verdict::does_not_hold);
+  group(0).loops.resize(5);  // too few to go round
+  EXPECT_EQ(finding("trajectory_spirals").verdict, Verdict::holds);
+}
+
 TEST_F(Findings, WhereRandomPathsTurnOneWayTooNoSpiralCanBeTold) {
   group(0).turns = turns(1, 0.96);
   Finding found = finding("trajectory_spirals");

@@ -40,13 +40,13 @@ std::size_t representative(const Matrix& similarity, std::size_t first, std::siz
 
 }  // namespace
 
-std::vector<Segment> best_segments(const Matrix& given, std::size_t count) {
-  Matrix similarity = given;
-  for (std::vector<double>& row : similarity) {
+std::vector<Segment> best_segments(const std::vector<std::vector<double>>& similarity, std::size_t count) {
+  Matrix known = similarity;
+  for (std::vector<double>& row : known) {
     for (double& value : row) value = std::isfinite(value) ? value : 0;
   }
-  const std::size_t n = similarity.size();
-  const Matrix gains = gains_of(similarity);
+  const std::size_t n = known.size();
+  const Matrix gains = gains_of(known);
   // best[c][j]: of the first j things in c segments; from[c][j]: where the last of these begins.
   Matrix best(count + 1, std::vector<double>(n + 1, -std::numeric_limits<double>::infinity()));
   std::vector<std::vector<std::size_t>> from(count + 1, std::vector<std::size_t>(n + 1, 0));
@@ -65,7 +65,7 @@ std::vector<Segment> best_segments(const Matrix& given, std::size_t count) {
   std::vector<Segment> segments;
   for (std::size_t c = count, end = n; c > 0; end = from[c][end], --c) {
     const std::size_t first = from[c][end];
-    segments.push_back({first, end - 1, representative(similarity, first, end - 1)});
+    segments.push_back({first, end - 1, representative(known, first, end - 1)});
   }
   std::reverse(segments.begin(), segments.end());
   return segments;

@@ -130,7 +130,7 @@ function evidenceOf(entry) {
     label: `Evidence: value (95 % interval over ${plural(least, 'window')}), and where it has to lie`,
     rows: evidence.map(one => ({
       group: loopedGroups.find(({name}) => name === one.group) || {name: one.group, order: 0},
-      value: `${verdictOf(one).mark} ${estimateText(one.value, one.interval)}; ${boundsText(one)}`,
+      value: `${verdictOf(one).mark} ${one.quantity ? one.quantity + ' ' : ''}${estimateText(one.value, one.interval)}; ${boundsText(one)}`,
     })),
   };
 }
