@@ -12,7 +12,6 @@
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/documents.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
@@ -75,22 +74,6 @@ Task task_of(const Request& request, bool delta_given) {
     task.risk.prompt_tokens = request.free.prompt_tokens;
   }
   return task;
-}
-
-EvaluationOptions evaluation_options(const Request& request, const ModelSpec& spec) {
-  EvaluationOptions options;
-  options.loops = loops_of(request.run, spec);
-  options.kv_policy = kv_policy_of(request.run);
-  options.start = parse_noise_start(request.run.first_state, "--first-state");
-  options.test_noise = test_noise_of(request.run, spec);
-  options.seed = request.run.seed;
-  options.threads = thread_count(request.run);
-  options.stop = interrupt();
-  options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
-  if (options.window > spec.context) {
-    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
-  }
-  return options;
 }
 
 std::string_view evidence_name(RiskMethod method) {
@@ -261,7 +244,7 @@ void run(const Request& request, bool delta_given) {
     throw Error("--model: {} has no looped group, so no token can leave one; loop some of its layers with --loop",
                 request.run.model);
   }
-  const EvaluationOptions options = evaluation_options(request, model.spec());
+  const EvaluationOptions options = evaluation_options(request.run, request.window, model.spec());
   const Calibration result = measure(request, task, checkpoint, options, rule);
   const nlohmann::json json = result_json(request, task, model, checkpoint.language.tokenizer, options, result);
   if (!request.out.empty() && chosen_of(result) != nullptr) {

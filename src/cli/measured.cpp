@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "base/error.hpp"
+#include "cli/interrupt.hpp"
 #include "text/corpus.hpp"
 
 namespace gyre::cli {
@@ -25,6 +28,22 @@ void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer) {
   json["begins_with"] = nlohmann::json::array();
   for (const std::int32_t token : tokenizer.prefix_tokens()) json["begins_with"].push_back(tokenizer.piece(token));
   json["begins_with_ids"] = tokenizer.prefix_tokens();
+}
+
+EvaluationOptions evaluation_options(const RunOptions& run, int window, const ModelSpec& spec) {
+  EvaluationOptions options;
+  options.loops = loops_of(run, spec);
+  options.kv_policy = kv_policy_of(run);
+  options.start = parse_noise_start(run.first_state, "--first-state");
+  options.test_noise = test_noise_of(run, spec);
+  options.seed = run.seed;
+  options.threads = thread_count(run);
+  options.stop = interrupt();
+  options.window = window > 0 ? window : std::min(spec.context, kDefaultWindow);
+  if (options.window > spec.context) {
+    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
+  }
+  return options;
 }
 
 std::string difference_text(const Estimate& difference) {

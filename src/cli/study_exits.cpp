@@ -14,7 +14,6 @@
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/documents.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "cli/studied_models.hpp"
@@ -39,22 +38,6 @@ struct Request {
   bool free_running = false;
   std::string out = "exits.html";
 };
-
-EvaluationOptions evaluation_options(const Request& request, const ModelSpec& spec) {
-  EvaluationOptions options;
-  options.loops = loops_of(request.run, spec);
-  options.kv_policy = kv_policy_of(request.run);
-  options.start = parse_noise_start(request.run.first_state, "--first-state");
-  options.test_noise = test_noise_of(request.run, spec);
-  options.seed = request.run.seed;
-  options.threads = thread_count(request.run);
-  options.stop = interrupt();
-  options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
-  if (options.window > spec.context) {
-    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
-  }
-  return options;
-}
 
 /// The first `most` tokens, and no document of which less than two are left.
 MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
@@ -162,7 +145,7 @@ nlohmann::json study_one(const Request& request, const fs::path& path) {
                 path.string());
   }
   ExitStudyOptions options = request.study;
-  options.evaluation = evaluation_options(request, model.spec());
+  options.evaluation = evaluation_options(request.run, request.window, model.spec());
   if (!request.free_running) options.free_tokens = 0;
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   const MeasuredText text = text_of(request, tokenizer);

@@ -10,7 +10,6 @@
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/documents.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/number_types.hpp"
@@ -31,21 +30,6 @@ struct Request {
   HeadTraining training;
   std::string out;
 };
-
-EvaluationOptions evaluation_options(const Request& request, const ModelSpec& spec) {
-  EvaluationOptions options;
-  options.loops = loops_of(request.run, spec);
-  options.kv_policy = kv_policy_of(request.run);
-  options.start = parse_noise_start(request.run.first_state, "--first-state");
-  options.seed = request.run.seed;
-  options.threads = thread_count(request.run);
-  options.stop = interrupt();
-  options.window = request.window > 0 ? request.window : std::min(spec.context, kDefaultWindow);
-  if (options.window > spec.context) {
-    throw Error("--window: {} is more than the context of {}", options.window, spec.context);
-  }
-  return options;
-}
 
 /// Beside the model: in its folder, or behind the name of its file.
 std::string out_of(const Request& request) {
@@ -145,7 +129,7 @@ void run(Request request) {
     throw Error("--model: {} has no looped group, so no token can leave one; loop some of its layers with --loop",
                 request.run.model);
   }
-  const EvaluationOptions options = evaluation_options(request, model.spec());
+  const EvaluationOptions options = evaluation_options(request.run, request.window, model.spec());
   const MeasuredText text = documents_of(request.documents, tokenizer);
   ExitSamples samples;
   {

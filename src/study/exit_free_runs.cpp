@@ -89,17 +89,6 @@ void write_texts(Engine& engine, std::span<const std::int32_t> prompt, std::size
   }
 }
 
-std::vector<std::size_t> scored_positions(const UnitText& text) {
-  std::vector<std::size_t> positions;
-  const std::vector<std::size_t> first = first_positions(text.windows);
-  for (std::size_t w = 0; w < text.windows.size(); ++w) {
-    for (std::size_t t = text.windows[w].first; t < text.windows[w].inputs().size(); ++t) {
-      positions.push_back(first[w] + t);
-    }
-  }
-  return positions;
-}
-
 }  // namespace
 
 FreeRuns run_free_texts(const Model& model, const UnitText& text, std::span<const ExitTrial> trials,
@@ -112,7 +101,10 @@ FreeRuns run_free_texts(const Model& model, const UnitText& text, std::span<cons
     throw Error("a prompt of {} tokens and {} behind it are more than the context of {}; write fewer", longest,
                 free.tokens, model.spec().context);
   }
-  const std::vector<std::size_t> positions = scored_positions(text);
+  std::vector<std::size_t> positions;
+  for (const std::vector<std::size_t>& unit : scored_positions(text)) {
+    positions.insert(positions.end(), unit.begin(), unit.end());
+  }
   const auto deals = static_cast<std::size_t>(free.deals);
   const std::size_t count = trials.size() + dealt.size() * deals;
   std::vector<UnitSums> sums(count, UnitSums(text.units));

@@ -20,13 +20,12 @@ constexpr double kTolerance = 1e-9;
 double mean_loops(const PositionDepths& depths, const UnitText& text) {
   double loops = 0;
   double tokens = 0;
-  const std::vector<std::size_t> first = first_positions(text.windows);
-  for (std::size_t w = 0; w < text.windows.size(); ++w) {
-    for (std::size_t t = text.windows[w].first; t < text.windows[w].inputs().size(); ++t) {
-      const auto row = depths.row(first[w] + t);
+  for (const std::vector<std::size_t>& unit : scored_positions(text)) {
+    for (const std::size_t position : unit) {
+      const auto row = depths.row(position);
       loops += std::accumulate(row.begin(), row.end(), 0.0);
-      tokens += 1;
     }
+    tokens += static_cast<double>(unit.size());
   }
   return loops / tokens;
 }

@@ -140,18 +140,6 @@ void deal(std::vector<std::size_t>& positions, const PositionDepths& from, Posit
   }
 }
 
-/// Scored positions of each unit.
-std::vector<std::vector<std::size_t>> scored_positions(const UnitText& text) {
-  std::vector<std::vector<std::size_t>> positions(text.units);
-  const std::vector<std::size_t> first = first_positions(text.windows);
-  for (std::size_t w = 0; w < text.windows.size(); ++w) {
-    for (std::size_t t = text.windows[w].first; t < text.windows[w].inputs().size(); ++t) {
-      positions[text.unit[w]].push_back(first[w] + t);
-    }
-  }
-  return positions;
-}
-
 }  // namespace
 
 UnitSums::UnitSums(std::size_t units)
@@ -181,6 +169,17 @@ UnitText cut_units(const MeasuredText& text, const ModelSpec& spec, const Evalua
   }
   units.units = units.of_documents ? text.documents.size() : units.windows.size();
   return units;
+}
+
+std::vector<std::vector<std::size_t>> scored_positions(const UnitText& text) {
+  std::vector<std::vector<std::size_t>> positions(text.units);
+  const std::vector<std::size_t> first = first_positions(text.windows);
+  for (std::size_t w = 0; w < text.windows.size(); ++w) {
+    for (std::size_t t = text.windows[w].first; t < text.windows[w].inputs().size(); ++t) {
+      positions[text.unit[w]].push_back(first[w] + t);
+    }
+  }
+  return positions;
 }
 
 std::vector<TrialResult> run_trials(const Model& model, const UnitText& text, std::span<const ExitTrial> trials,

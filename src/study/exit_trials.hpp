@@ -52,6 +52,9 @@ struct UnitText {
 inline constexpr std::size_t kFewDocuments = 8;
 UnitText cut_units(const MeasuredText& text, const ModelSpec& spec, const EvaluationOptions& options);
 
+/// Scored positions of each unit, among those of all windows.
+std::vector<std::vector<std::size_t>> scored_positions(const UnitText& text);
+
 /// Decodes every window token by token under every trial, side by side with full depth: each has keys and values of its
 /// own, which its exits leave as they are.
 std::vector<TrialResult> run_trials(const Model& model, const UnitText& text, std::span<const ExitTrial> trials,
