@@ -18,7 +18,7 @@ std::string name_of(OptionNames names, std::string field) {
 Model::Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
 Model Model::open(const std::filesystem::path& path, const OpenOptions& options) {
-  LoadOptions load;
+  LoadOptions load{.adapter = options.adapter};
   if (!options.weights.empty()) load.weights = parse_weight_type(options.weights, name_of(options.names, "weights"));
   Checkpoint checkpoint = Checkpoint::open(path, load);
   if (!options.loop.empty()) {

@@ -21,6 +21,7 @@ nlohmann::json provenance(const Model& model, const RunSettings& settings) {
                          {"arithmetic", kernels().exact ? "exact" : "fast"},
                          {"seed", settings.seed}};
   if (settings.test_noise.kind != TestNoise::Kind::none) json["test_noise"] = name_of(settings.test_noise);
+  if (!model.adapter_hash().empty()) json["adapter_sha256"] = model.adapter_hash();
   if (!model.notes().empty()) json["notes"] = model.notes();
   return json;
 }

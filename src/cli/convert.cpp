@@ -14,7 +14,7 @@ namespace {
 
 void run(const WriteOptions& options) {
   const Storage storage = parse_storage(options.type, options.parts);
-  const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops);
+  const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops, {}, options.adapter);
   const Model& model = checkpoint.model;
   convert(checkpoint, storage, options.out);
   const Model written = Model::load(options.out);

@@ -106,6 +106,7 @@ void check_prompt(const GenerateRequest& request) {
 api::Model open_model(const RunOptions& run) {
   if (run.arithmetic == "exact") api::require_exact_arithmetic();
   api::Model model = api::Model::open(run.model, {.weights = run.weights,
+                                                  .adapter = run.adapter,
                                                   .loop = run.layer_loops.runs,
                                                   .damping = run.layer_loops.damping,
                                                   .names = api::OptionNames::flags});

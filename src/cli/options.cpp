@@ -29,8 +29,9 @@ void print_notes(const std::string& path, const std::vector<std::string>& notes)
   for (const std::string& note : notes) fmt::print(stderr, "gyre: {}: note: {}\n", path, note);
 }
 
-Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights) {
-  LoadOptions options;
+Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights,
+                 const std::string& adapter) {
+  LoadOptions options{.adapter = adapter};
   if (!weights.empty()) options.weights = parse_weight_type(weights, "--weights");
   Model model = Model::load(path, options);
   print_notes(path, model.notes());
@@ -38,24 +39,26 @@ Model load_model(const std::string& path, const LoopFlags& flags, const std::str
   return model;
 }
 
-Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights) {
-  Model model = load_model(path, flags, weights);
+Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights,
+                           const std::string& adapter) {
+  Model model = load_model(path, flags, weights, adapter);
   Language language = load_language(model.path());
   return {std::move(model), std::move(language)};
 }
 
 Model load_model(const RunOptions& options) {
   prepare_kernels(options);
-  return load_model(options.model, options.layer_loops, options.weights);
+  return load_model(options.model, options.layer_loops, options.weights, options.adapter);
 }
 
 Checkpoint open_checkpoint(const RunOptions& options) {
   prepare_kernels(options);
-  return open_checkpoint(options.model, options.layer_loops, options.weights);
+  return open_checkpoint(options.model, options.layer_loops, options.weights, options.adapter);
 }
 
 void add_write_options(CLI::App& command, WriteOptions& options, const std::string& out, const std::string& types) {
   command.add_option("-m,--model", options.model, "Model folder or GGUF file")->required();
+  command.add_option("--adapter", options.adapter, "Folder of a LoRA adapter (PEFT's layout) that is merged in");
   add_loop_flags(command, options.layer_loops);
   command.add_option("--out", options.out, out)->required();
   command.add_option("--type", options.type, "Type of matrices: " + types)->capture_default_str();
@@ -72,6 +75,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_option("--loops", options.loops, "Most loops: one count for every looped group, or one each as in 4/8/4");
   command.add_option("--weights", options.weights,
                      "Round matrices to f32, bf16, q8_0, q4_0 or ternary at load (default: as they are stored)");
+  command.add_option("--adapter", options.adapter,
+                     "Folder of a LoRA adapter (PEFT's layout) that is run beside the weights");
   command
       .add_option(
           "--kv", options.kv_policy,
@@ -141,6 +146,7 @@ KvPolicy kv_policy_of(const RunOptions& options) {
 
 void add_flags(const RunOptions& options, nlohmann::json& json) {
   json["model"] = options.model;
+  if (!options.adapter.empty()) json["adapter"] = options.adapter;
   if (options.layer_loops.runs.empty()) return;
   json["layer_loops"] = options.layer_loops.runs;
   json["damping"] = options.layer_loops.damping;

@@ -20,8 +20,10 @@ void add_loop_flags(CLI::App& command, LoopFlags& flags);
 /// Says on standard error where a model gives another result than its authors' program.
 void print_notes(const std::string& path, const std::vector<std::string>& notes);
 /// A model with its loops, and with its tokenizer and what else it came with.
-Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
-Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights = {});
+Model load_model(const std::string& path, const LoopFlags& flags, const std::string& weights = {},
+                 const std::string& adapter = {});
+Checkpoint open_checkpoint(const std::string& path, const LoopFlags& flags, const std::string& weights = {},
+                           const std::string& adapter = {});
 
 struct RunOptions;
 /// Those of a command that runs a model, ready to run as the flags say.
@@ -31,6 +33,7 @@ Checkpoint open_checkpoint(const RunOptions& options);
 /// The flags of the commands that write a model.
 struct WriteOptions {
   std::string model;
+  std::string adapter;  ///< folder that is merged into the weights; empty: none
   LoopFlags layer_loops;
   std::string out;
   std::string type;
@@ -47,6 +50,7 @@ struct RunOptions {
   LoopFlags layer_loops;
   std::string loops;    ///< empty: the model's own depth
   std::string weights;  ///< what matrices are rounded to; empty: as they are stored
+  std::string adapter;  ///< folder of an adapter; empty: none
   std::string kv_policy = "latest";
   std::string kv_type = "f32";
   std::string first_state = "noise";

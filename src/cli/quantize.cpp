@@ -52,7 +52,7 @@ void run(const WriteOptions& options) {
   if (!options.out.ends_with(".gguf"))
     throw Error("--out: {}: a quantised model is a GGUF file; let it end in .gguf", options.out);
   const Storage storage = parse_storage(options.type, options.parts);
-  const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops);
+  const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops, {}, options.adapter);
   const Model& model = checkpoint.model;
   convert(checkpoint, storage, options.out);
   const Model written = Model::load(options.out);

@@ -5,6 +5,8 @@
 #include <numbers>
 #include <numeric>
 
+#include "engine/low_rank_product.hpp"
+
 namespace gyre {
 namespace {
 
@@ -103,6 +105,15 @@ void LayerRunner::multiply(const Linear& linear, const Activations& x, float* y,
   kernels_.multiply(linear.weight, x, panels.begin, panels.end, {y, linear.out(), linear.bias, add});
 }
 
+void LayerRunner::multiply(const Linear& linear, const Activations& x, float* y, bool add, const Job& job) {
+  multiply(linear, x, y, add, job.part);
+  if (linear.adapter == nullptr) return;
+  const Share panels = share(linear.weight.panels(), job.part);
+  const RowRange range{std::min(linear.out(), panels.begin * kPanelRows),
+                       std::min(linear.out(), panels.end * kPanelRows)};
+  add_low_rank(kernels_, linear, x, job.rows, range, y, scratch_[static_cast<std::size_t>(job.part)].low_rank);
+}
+
 void LayerRunner::apply(const Linear& linear, const float* x, std::size_t n, float* y) {
   shared_.reserve(n, linear.in());
   for (Scratch& scratch : scratch_) scratch.rows.reserve(each_alone(n) ? n : 0, linear.in());
@@ -127,10 +138,10 @@ void LayerRunner::run(const Layer& layer, const LayerPass& pass, std::span<const
   mlp(job);
 }
 
-void LayerRunner::add_branch(const Norm& norm_out, const float* scale, const Job& job) {
+void LayerRunner::add_branch(const Linear& last, const Norm& norm_out, const float* scale, const Job& job) {
   pool_.barrier();
   const NormPlacement placement = spec_.norm_placement;
-  if (adds_at_once(scale)) return;  // the product was added to the states as it was made
+  if (adds_at_once(last, scale)) return;  // the product was added to the states as it was made
   const std::size_t n = job.rows.size();
   Share mine = share(n, job.part);
   if (each_alone(n)) mine = job.part == 0 ? Share{0, n} : Share{0, 0};
@@ -157,32 +168,32 @@ void LayerRunner::attention(const Job& job) {
   const Layer& layer = job.layer;
   const std::size_t n = job.rows.size();
   const Activations input = prepare(layer.attention_in, job.states.data(), n, hidden_, layer.qkv.weight.type, job.part);
-  multiply(layer.qkv, input, qkv_.data(), false, job.part);
+  multiply(layer.qkv, input, qkv_.data(), false, job);
   pool_.barrier();
   store(job, input);
   pool_.barrier();
   attend(job);
   pool_.barrier();
   const Activations mixed = prepare({}, mixed_.data(), n, layer.out.in(), layer.out.weight.type, job.part);
-  const bool at_once = adds_at_once(layer.attention_scale);
-  multiply(layer.out, mixed, at_once ? job.states.data() : output_.data(), at_once, job.part);
-  add_branch(layer.attention_out, layer.attention_scale, job);
+  const bool at_once = adds_at_once(layer.out, layer.attention_scale);
+  multiply(layer.out, mixed, at_once ? job.states.data() : output_.data(), at_once, job);
+  add_branch(layer.out, layer.attention_out, layer.attention_scale, job);
 }
 
 void LayerRunner::mlp(const Job& job) {
   const Layer& layer = job.layer;
   const std::size_t n = job.rows.size();
   const Activations input = prepare(layer.mlp_in, job.states.data(), n, hidden_, layer.up.weight.type, job.part);
-  if (layer.gate.there()) multiply(layer.gate, input, gate_.data(), false, job.part);
-  multiply(layer.up, input, up_.data(), false, job.part);
+  if (layer.gate.there()) multiply(layer.gate, input, gate_.data(), false, job);
+  multiply(layer.up, input, up_.data(), false, job);
   const Share panels = share(layer.up.weight.panels(), job.part);
   const std::size_t ffn = layer.up.out();
   activate({std::min(ffn, panels.begin * kPanelRows), std::min(ffn, panels.end * kPanelRows)}, n);
   pool_.barrier();
   const Activations activated = prepare({}, up_.data(), n, ffn, layer.down.weight.type, job.part);
-  const bool at_once = adds_at_once(layer.mlp_scale);
-  multiply(layer.down, activated, at_once ? job.states.data() : output_.data(), at_once, job.part);
-  add_branch(layer.mlp_out, layer.mlp_scale, job);
+  const bool at_once = adds_at_once(layer.down, layer.mlp_scale);
+  multiply(layer.down, activated, at_once ? job.states.data() : output_.data(), at_once, job);
+  add_branch(layer.down, layer.mlp_out, layer.mlp_scale, job);
 }
 
 void LayerRunner::store(const Job& job, const Activations& input) {

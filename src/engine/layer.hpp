@@ -9,21 +9,11 @@
 #include "engine/attention_trace.hpp"
 #include "engine/kv_cache.hpp"
 #include "engine/rotary.hpp"
+#include "engine/token_row.hpp"
 #include "kernels/kernels.hpp"
 #include "model/model.hpp"
 
 namespace gyre {
-
-/// A token that is being run: one row of the states.
-struct TokenRow {
-  std::int32_t token = 0;
-  int position = 0;
-  int offset = 0;  ///< rows of the same sequence before this one
-  int reach = 1;   ///< rows of the same sequence that it attends to, from the first: offset + 1 in causal attention
-  int loop = 0;    ///< loops done in the group; this one uses other slots than the next
-  KvCache* cache = nullptr;
-  const AttentionSink* attention = nullptr;  ///< hears of its scores; may be null
-};
 
 /// Which layer's keys and values a pass writes and reads.
 struct LayerPass {
@@ -58,7 +48,8 @@ class LayerRunner {
   struct Scratch {
     ActivationRows rows;
     std::vector<float> scores;
-    std::vector<float> gates;  ///< [kv_heads]
+    std::vector<float> gates;     ///< [kv_heads]
+    std::vector<float> low_rank;  ///< what an adapter makes of rows on the way
   };
   /// The work of one call of run().
   struct Job {
@@ -73,11 +64,15 @@ class LayerRunner {
   [[nodiscard]] Share share(std::size_t count, int part) const { return share_of(count, 1, part, pool_.size()); }
   Activations prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type, int part);
   void multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const;
+  /// The same with what an adapter adds.
+  void multiply(const Linear& linear, const Activations& x, float* y, bool add, const Job& job);
   void attention(const Job& job);
   void mlp(const Job& job);
-  void add_branch(const Norm& norm_out, const float* scale, const Job& job);
-  [[nodiscard]] bool adds_at_once(const float* scale) const {
-    return spec_.norm_placement == NormPlacement::pre && scale == nullptr;
+  void add_branch(const Linear& last, const Norm& norm_out, const float* scale, const Job& job);
+  /// Whether the product of a branch's last matrix goes onto the states as it is made.
+  [[nodiscard]] bool adds_at_once(const Linear& last, const float* scale) const {
+    const bool scaled = scale != nullptr || (last.adapter != nullptr && last.adapter->scales());
+    return spec_.norm_placement == NormPlacement::pre && !scaled;
   }
   void store(const Job& job, const Activations& input);
   void store_heads(const Job& job, std::size_t row, Share heads, const float* input);

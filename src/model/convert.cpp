@@ -54,7 +54,7 @@ std::vector<NamedTensor> encoded_tensors(const Model& model, const Storage& stor
     const DType dtype = type_of(info, model.spec(), storage);
     const auto parts = model.source().stored(info.name);
     std::span<const std::byte> stored;
-    if (parts && parts->size() == 1 && parts->front().dtype == dtype) {
+    if (parts && parts->size() == 1 && parts->front().dtype == dtype && !model.adapted(info.name)) {
       stored = parts->front().bytes;
     } else {
       stored = bytes.emplace_back(encode(model.tensor(info.name), dtype));

@@ -42,6 +42,7 @@ Model::Model(std::filesystem::path path, std::string family, Mapping mapping, Te
       notes_(mapping.notes),
       source_(std::move(store), std::move(mapping), family_),
       options_(options) {
+  load_adapter();
   bind();
 }
 
@@ -89,6 +90,9 @@ Linear Model::linear(const std::string& name, RowRange rows, bool bias) {
   held_[matrix] = type;
   Linear linear{pack_matrix(source_, matrix, rows, type, memory_), nullptr};
   if (bias) linear.bias = floats(name + ".bias") + rows.begin;
+  if (adapted(matrix)) {
+    linear.adapter = &adapted_.emplace_back(AdaptedLinear{matrix, rows, adapter_of(matrix, rows)}).adapter;
+  }
   return linear;
 }
 
@@ -228,6 +232,14 @@ void Model::rename_tensors(const ModelSpec& looped) {
   }
   source_.rename(old_by_new);
   held_ = std::move(held);
+  std::map<std::string, std::vector<PlacedLowRank>> placed;
+  std::map<std::string, std::string> new_by_old;
+  for (const auto& [now, old] : old_by_new) {
+    new_by_old[old] = now;
+    if (adapted(old)) placed[now] = placed_.at(old);
+  }
+  for (AdaptedLinear& linear : adapted_) linear.matrix = new_by_old.at(linear.matrix);
+  placed_ = std::move(placed);
 }
 
 void Model::loop_layers(std::span<const LayerLoop> runs, float damping, const std::string& flag) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "model/adapter.hpp"
+#include "model/low_rank.hpp"
 #include "model/spec.hpp"
 #include "model/tensor_source.hpp"
 #include "model/weights.hpp"
@@ -18,6 +20,7 @@ namespace gyre {
 struct Linear {
   PackedMatrix weight;
   const float* bias = nullptr;
+  const LinearAdapter* adapter = nullptr;  ///< null: none changes it
 
   [[nodiscard]] std::size_t in() const { return weight.columns; }
   [[nodiscard]] std::size_t out() const { return weight.rows; }
@@ -92,7 +95,8 @@ struct GroupWeights {
 
 /// How a model is loaded.
 struct LoadOptions {
-  std::optional<WeightType> weights;  ///< what its matrices are rounded to; nothing: as they are stored
+  std::optional<WeightType> weights = {};  ///< what its matrices are rounded to; nothing: as they are stored
+  std::filesystem::path adapter = {};      ///< folder of an adapter that is run beside the weights; empty: none
 };
 
 /// A spec and its weights, read-only and shared by all sequences. Matrices are packed for the kernels in the type they
@@ -124,8 +128,18 @@ class Model {
 
   /// The checkpoint behind it, in the names of tensor_table(spec()).
   [[nodiscard]] const TensorSource& source() const { return source_; }
-  /// The numbers of a tensor of tensor_table(spec()), as they are stored.
-  [[nodiscard]] std::vector<float> tensor(const std::string& name) const { return source_.floats(name); }
+  /// The numbers of a tensor of tensor_table(spec()), as they are stored;
+  /// with an adapter merged into them. Throws Error when that has a set for each loop.
+  [[nodiscard]] std::vector<float> tensor(const std::string& name) const;
+  /// Whether an adapter changes that tensor.
+  [[nodiscard]] bool adapted(const std::string& name) const { return placed_.contains(name); }
+  /// The linear maps that an adapter may change.
+  [[nodiscard]] std::map<std::string, ModulePlace> adaptable() const { return adaptable_modules(source_); }
+  /// Runs these parts from now on, in place of those before. Not while an engine is at work. Throws Error when they do
+  /// not fit; then nothing is changed.
+  void set_adapter(const Adapter& adapter, const std::string& where);
+  /// SHA-256 of the adapter's file; empty without one.
+  [[nodiscard]] const std::string& adapter_hash() const { return adapter_hash_; }
   /// The matrices as the kernels read them.
   [[nodiscard]] const WeightMemory& packed_weights() const { return memory_; }
   /// Bytes of a tensor of tensor_table(spec()) as it is computed with.
@@ -134,12 +148,18 @@ class Model {
   /// The type most parameters are stored in, and the one most are computed with.
   [[nodiscard]] std::string_view stored_type() const;
   [[nodiscard]] std::string_view weight_type() const;
-  /// SHA-256 of the weights in hexadecimal, see TensorStore::hash.
-  [[nodiscard]] std::string hash() const { return source_.store().hash(); }
+  /// SHA-256 of the weights in hexadecimal, see TensorStore::hash; with an adapter that of both of theirs, one behind
+  /// the other.
+  [[nodiscard]] std::string hash() const;
 
  private:
   Model(std::filesystem::path path, std::string family, Mapping mapping, TensorStore store, const LoadOptions& options);
 
+  /// Finds the rows that the parts of an adapter change.
+  static std::map<std::string, std::vector<PlacedLowRank>> placed(const Adapter& adapter,
+                                                                  const std::map<std::string, ModulePlace>& modules);
+  void load_adapter();
+  [[nodiscard]] LinearAdapter adapter_of(const std::string& matrix, RowRange rows) const;
   void rename_tensors(const ModelSpec& looped);
   void bind();
   /// The floats of a tensor that is no matrix: where they lie in the file, or a copy.
@@ -162,7 +182,16 @@ class Model {
   WeightMemory memory_;
   std::map<std::string, WeightType> held_;  ///< of the matrices
   std::deque<std::vector<float>> copies_;
-  std::vector<float> ones_;  ///< [hidden]: what norms without weights multiply by
+  std::vector<float> ones_;                                   ///< [hidden]: what norms without weights multiply by
+  std::map<std::string, std::vector<PlacedLowRank>> placed_;  ///< by the tensor they change
+  /// What adapters do to each matrix of a layer, at addresses that stay.
+  struct AdaptedLinear {
+    std::string matrix;
+    RowRange rows;
+    LinearAdapter adapter;
+  };
+  std::deque<AdaptedLinear> adapted_;
+  std::string adapter_hash_;
   TensorView embedding_;
   const float* positions_ = nullptr;
   Norm embedding_norm_;

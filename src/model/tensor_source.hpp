@@ -22,6 +22,11 @@ class TensorSource {
   /// The stored tensors whose rows, one after the other, are those of `name`; nothing when it has to be arranged first.
   /// Throws Error when one is missing or when shapes do not fit.
   [[nodiscard]] std::optional<std::vector<TensorView>> stored(const std::string& name) const;
+  /// Whether a tensor is made of stored ones whose rows follow one another, and their names.
+  [[nodiscard]] bool stacked(const std::string& name) const { return !mapping_.recipes.at(name).arrange; }
+  [[nodiscard]] const std::vector<std::string>& parts(const std::string& name) const {
+    return mapping_.recipes.at(name).parts;
+  }
   /// Throws Error when a number that `name` is made of is not finite.
   void require_finite(const std::string& name) const;
   /// The numbers of any tensor, finite ones. Throws Error as stored() and require_finite().
