@@ -2,7 +2,6 @@
 
 #include "base/error.hpp"
 #include "format/json_object.hpp"
-#include "model/spec_keys.hpp"
 
 namespace gyre {
 namespace {
@@ -43,58 +42,6 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.max_loops = object.integer("max_loops", 0, 4096, config.max_loops);
   config.backprop_loops = object.integer("backprop_loops", 0, 4096, config.backprop_loops);
   config.loops_from = object.number("loops_from", 0, 1, config.loops_from);
-}
-
-bool trains(Injection injection) { return injection != Injection::decay; }
-template <typename Enum>
-bool trains(Enum /*value*/) {
-  return true;
-}
-
-/// Refuses the switches that the engine has for published models and the trainable model has not.
-class TrainableCheck {
- public:
-  explicit TrainableCheck(std::string where) : where_(std::move(where)) {}
-
-  void only_rare() const {}
-  template <typename Field>
-  void text(const SpecKey& /*key*/, const Field& /*field*/) const {}
-  template <typename Field, typename... Most>
-  void needed(const SpecKey& /*key*/, const Field& /*field*/, Most... /*most*/) const {}
-  void integer(const SpecKey& key, int field, int /*most*/, int otherwise) const { check(key, field == otherwise); }
-  void count(const SpecKey& key, int field, int /*most*/) const { check(key, field == 0); }
-  void number(const SpecKey& key, float field, double /*least*/, double /*most*/, float otherwise) const {
-    check(key, field == otherwise);
-  }
-  void boolean(const SpecKey& key, bool field, bool otherwise) const { check(key, field == otherwise); }
-  template <typename Enum, typename Names>
-  void choice(const SpecKey& key, Enum field, const Names& /*names*/, Enum otherwise) const {
-    check(key, field == otherwise);
-    if (!trains(field)) refuse(key);
-  }
-  void numbers(const SpecKey& key, const std::vector<float>& field) const { check(key, field.empty()); }
-  void layers(const SpecKey& key, const std::vector<int>& field) const { check(key, field.empty()); }
-  void skips(const SpecKey& key, const std::vector<Skip>& field) const { check(key, field.empty()); }
-  void fast(const SpecKey& key, const FastStack& field) const { check(key, !field.there()); }
-
- private:
-  void check(const SpecKey& key, bool as_by_default) const {
-    if (!key.trained && !as_by_default) refuse(key);
-  }
-  [[noreturn]] void refuse(const SpecKey& key) const {
-    throw Error("{}: {} is a switch of published models; training does not know it", where_, key.name);
-  }
-
-  std::string where_;
-};
-
-void require_trainable(const ModelSpec& spec, const std::string& where) {
-  const TrainableCheck check(where);
-  visit_spec(check, spec);
-  for (std::size_t g = 0; g < spec.groups.size(); ++g) {
-    const TrainableCheck of_group(fmt::format("{}: groups[{}]", where, g));
-    visit_group(of_group, spec.groups[g]);
-  }
 }
 
 }  // namespace
@@ -190,7 +137,6 @@ ModelSpec spec_of(const TrainingPlan& plan, int vocab_size) {
   nlohmann::json json = plan.json;
   if (!json.contains("vocab_size")) json["vocab_size"] = vocab_size;
   ModelSpec spec = parse_spec(json, plan.where);
-  require_trainable(spec, plan.where);
   if (spec.vocab_size < vocab_size) {
     throw Error("{}: vocab_size is {}, but the tokenizer has {} tokens; leave vocab_size out to take the tokenizer's",
                 plan.where, spec.vocab_size, vocab_size);

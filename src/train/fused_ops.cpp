@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "train/plain_ops.hpp"
+
 namespace gyre {
 namespace {
 
@@ -177,25 +179,6 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
   }
 };
 
-/// Cosine and sine of every (position, pair), in float64 before rounding so that long positions stay exact.
-struct RotaryTable {
-  std::vector<float> cosines;
-  std::vector<float> sines;
-};
-
-RotaryTable rotary_table(std::int64_t positions, std::int64_t pairs, double theta) {
-  RotaryTable table;
-  for (std::int64_t t = 0; t < positions; ++t) {
-    for (std::int64_t i = 0; i < pairs; ++i) {
-      const double angle =
-          static_cast<double>(t) * std::pow(theta, -static_cast<double>(i) / static_cast<double>(pairs));
-      table.cosines.push_back(static_cast<float>(std::cos(angle)));
-      table.sines.push_back(static_cast<float>(std::sin(angle)));
-    }
-  }
-  return table;
-}
-
 /// out = x turned by the angles (direction 1) or back (-1).
 template <typename T>
 void rotate(const T* x, T* out, const float* cosines, const float* sines, std::int64_t pairs, bool adjacent,
@@ -217,9 +200,7 @@ struct HeadLayout {
   std::int64_t heads;
   std::int64_t kv_heads;
   std::int64_t head_size;
-  std::int64_t turned;  ///< channels of a head that turn, the first ones
-  PositionKind position;
-  double theta;
+  bool adjacent;  ///< pairs of neighbouring channels turn, and not of the halves
 
   [[nodiscard]] std::int64_t slots() const { return heads + 2 * kv_heads; }
 };
@@ -227,15 +208,17 @@ struct HeadLayout {
 /// Moves heads between the joint layout [row, position, slot, :] and q | k | v [row, head, position, :], turning q and
 /// k on the way.
 template <typename T>
-void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split) {
+void move_heads(const HeadLayout& layout, const Turns& turns, T* joint, T* q, T* k, T* v, bool split) {
   const std::int64_t size = layout.head_size;
-  const bool turns = layout.position != PositionKind::learned;
-  const bool adjacent = layout.position == PositionKind::rotary_adjacent;
-  const std::int64_t pairs = layout.turned / 2;
-  const RotaryTable table = turns ? rotary_table(layout.positions, pairs, layout.theta) : RotaryTable{};
+  const bool turn = turns.cosines.defined();
+  const std::int64_t pairs = turn ? turns.cosines.size(1) : 0;
+  const std::int64_t places = turn ? turns.cosines.size(0) : 1;
+  const float* const cosines = turn ? turns.cosines.data_ptr<float>() : nullptr;
+  const float* const sines = turn ? turns.sines.data_ptr<float>() : nullptr;
   for_rows(layout.rows * layout.positions, [&](std::int64_t index) {
     const std::int64_t row = index / layout.positions;
     const std::int64_t t = index % layout.positions;
+    const std::int64_t place = index % places * pairs;
     for (std::int64_t slot = 0; slot < layout.slots(); ++slot) {
       const std::int64_t kv = slot - layout.heads;
       T* one = kv < 0 ? q + ((row * layout.heads + slot) * layout.positions + t) * size
@@ -244,10 +227,9 @@ void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split
       T* all = joint + (index * layout.slots() + slot) * size;
       T* from = split ? all : one;
       T* to = split ? one : all;
-      if (turns && kv < layout.kv_heads) {
-        rotate(from, to, table.cosines.data() + t * pairs, table.sines.data() + t * pairs, pairs, adjacent,
-               split ? 1.0F : -1.0F);
-        std::copy(from + layout.turned, from + size, to + layout.turned);
+      if (turn && kv < layout.kv_heads) {
+        rotate(from, to, cosines + place, sines + place, pairs, layout.adjacent, split ? 1.0F : -1.0F);
+        std::copy(from + 2 * pairs, from + size, to + 2 * pairs);
       } else {
         std::copy(from, from + size, to);
       }
@@ -257,21 +239,22 @@ void move_heads(const HeadLayout& layout, T* joint, T* q, T* k, T* v, bool split
 
 class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> {
  public:
-  static variable_list forward(AutogradContext* context, const Tensor& input, int64_t heads, int64_t kv_heads,
-                               int64_t head_size, int64_t turned, int64_t position, double theta) {
+  /// Without turns `cosines` and `sines` are empty: LibTorch takes no undefined tensor here.
+  static variable_list forward(AutogradContext* context, const Tensor& input, const Tensor& cosines,
+                               const Tensor& sines, int64_t heads, int64_t kv_heads, bool adjacent) {
     const Tensor qkv = input.contiguous();
-    const HeadLayout layout{
-        qkv.size(0), qkv.size(1), heads, kv_heads, head_size, turned, static_cast<PositionKind>(position), theta};
+    const std::int64_t head_size = qkv.size(2) / (heads + 2 * kv_heads);
+    const HeadLayout layout{qkv.size(0), qkv.size(1), heads, kv_heads, head_size, adjacent};
     Tensor q = torch::empty({layout.rows, heads, layout.positions, head_size}, qkv.options());
     Tensor k = torch::empty({layout.rows, kv_heads, layout.positions, head_size}, qkv.options());
     Tensor v = torch::empty_like(k);
     with_type(qkv, [&](auto zero) {
       using T = decltype(zero);
-      move_heads<T>(layout, qkv.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(), v.data_ptr<T>(), true);
+      move_heads<T>(layout, turns_of(cosines, sines), qkv.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(),
+                    v.data_ptr<T>(), true);
     });
-    context->saved_data["turned"] = turned;
-    context->saved_data["position"] = position;
-    context->saved_data["theta"] = theta;
+    context->save_for_backward({cosines, sines});
+    context->saved_data["adjacent"] = adjacent;
     return {q, k, v};
   }
 
@@ -279,25 +262,61 @@ class SplitHeadsFunction : public torch::autograd::Function<SplitHeadsFunction> 
     const Tensor q = gradients[0].contiguous();
     const Tensor k = gradients[1].contiguous();
     const Tensor v = gradients[2].contiguous();
-    const HeadLayout layout{q.size(0),
-                            q.size(2),
-                            q.size(1),
-                            k.size(1),
-                            q.size(3),
-                            context->saved_data["turned"].toInt(),
-                            static_cast<PositionKind>(context->saved_data["position"].toInt()),
-                            context->saved_data["theta"].toDouble()};
+    const variable_list kept = context->get_saved_variables();
+    const HeadLayout layout{q.size(0), q.size(2), q.size(1),
+                            k.size(1), q.size(3), context->saved_data["adjacent"].toBool()};
     Tensor joint = torch::empty({layout.rows, layout.positions, layout.slots() * layout.head_size}, q.options());
     with_type(q, [&](auto zero) {
       using T = decltype(zero);
-      move_heads<T>(layout, joint.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(), v.data_ptr<T>(), false);
+      move_heads<T>(layout, turns_of(kept[0], kept[1]), joint.data_ptr<T>(), q.data_ptr<T>(), k.data_ptr<T>(),
+                    v.data_ptr<T>(), false);
     });
-    return {joint, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    return {joint, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+
+ private:
+  static Turns turns_of(const Tensor& cosines, const Tensor& sines) {
+    return cosines.numel() == 0 ? Turns{} : Turns{cosines, sines};
   }
 };
 
+/// The columns that the rows of scores see.
+class Columns {
+ public:
+  /// `sight` as for visible_softmax; empty: none.
+  Columns(const Tensor& scores, const Tensor& sight)
+      : width_(scores.size(-1)),
+        rows_of_one_(scores.size(1) * width_),
+        sight_(sight.numel() == 0 ? nullptr : sight.data_ptr<int64_t>()),
+        alike_(sight.size(0) <= 1) {}
+
+  struct Range {
+    std::int64_t begin;
+    std::int64_t end;
+  };
+  [[nodiscard]] Range of(std::int64_t row) const {
+    const std::int64_t t = row % width_;
+    if (sight_ == nullptr) return {0, t + 1};
+    const std::int64_t* const seen = sight_ + 2 * ((alike_ ? 0 : row / rows_of_one_ * width_) + t);
+    return {seen[0], seen[1]};
+  }
+
+ private:
+  std::int64_t width_;
+  std::int64_t rows_of_one_;  ///< of scores, that one row of tokens has
+  const int64_t* sight_;
+  bool alike_;
+};
+
+/// Zero in what a row does not see.
 template <typename T>
-void softmax_row(const T* scores, T* out, float* exponentials, std::int64_t seen, std::int64_t width, float scale) {
+void clear_unseen(T* row, const Columns::Range& seen, std::int64_t width) {
+  std::fill(row, row + seen.begin, static_cast<T>(0.0F));
+  std::fill(row + seen.end, row + width, static_cast<T>(0.0F));
+}
+
+template <typename T>
+void softmax_row(const T* scores, T* out, float* exponentials, std::int64_t seen, float scale) {
   float largest = std::numeric_limits<float>::lowest();
 #pragma omp simd reduction(max : largest)
   for (std::int64_t i = 0; i < seen; ++i) largest = std::max(largest, load(scores[i]));
@@ -310,23 +329,23 @@ void softmax_row(const T* scores, T* out, float* exponentials, std::int64_t seen
   const float inverse = 1.0F / total;
 #pragma omp simd
   for (std::int64_t i = 0; i < seen; ++i) store(out[i], exponentials[i] * inverse);
-  std::fill(out + seen, out + width, static_cast<T>(0.0F));
 }
 
 template <typename T>
-void softmax_gradient_row(const T* p, const T* dp, T* ds, std::int64_t seen, std::int64_t width, float scale) {
+void softmax_gradient_row(const T* p, const T* dp, T* ds, std::int64_t seen, float scale) {
   float along = 0;
 #pragma omp simd reduction(+ : along)
   for (std::int64_t i = 0; i < seen; ++i) along += load(p[i]) * load(dp[i]);
 #pragma omp simd
   for (std::int64_t i = 0; i < seen; ++i) store(ds[i], scale * load(p[i]) * (load(dp[i]) - along));
-  std::fill(ds + seen, ds + width, static_cast<T>(0.0F));
 }
 
-class CausalSoftmaxFunction : public torch::autograd::Function<CausalSoftmaxFunction> {
+class VisibleSoftmaxFunction : public torch::autograd::Function<VisibleSoftmaxFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& input, double scale) {
+  /// An empty `sight` stands for none.
+  static Tensor forward(AutogradContext* context, const Tensor& input, double scale, const Tensor& sight) {
     const Tensor scores = input.contiguous();
+    const Columns columns(scores, sight);
     Tensor p = torch::empty_like(scores);
     const std::int64_t width = scores.size(-1);
     with_type(scores, [&](auto zero) {
@@ -336,18 +355,23 @@ class CausalSoftmaxFunction : public torch::autograd::Function<CausalSoftmaxFunc
       at::parallel_for(0, scores.numel() / width, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> exponentials(static_cast<std::size_t>(width));
         for (std::int64_t row = begin; row < end; ++row) {
-          softmax_row(in + row * width, out + row * width, exponentials.data(), row % width + 1, width,
+          const Columns::Range seen = columns.of(row);
+          T* const to = out + row * width;
+          softmax_row(in + row * width + seen.begin, to + seen.begin, exponentials.data(), seen.end - seen.begin,
                       static_cast<float>(scale));
+          clear_unseen(to, seen, width);
         }
       });
     });
-    context->save_for_backward({p});
+    context->save_for_backward({p, sight});
     context->saved_data["scale"] = scale;
     return p;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const Tensor p = context->get_saved_variables()[0];
+    const variable_list kept = context->get_saved_variables();
+    const Tensor& p = kept[0];
+    const Columns columns(p, kept[1]);
     const Tensor dp = gradients[0].contiguous();
     const auto scale = static_cast<float>(context->saved_data["scale"].toDouble());
     Tensor ds = torch::empty_like(p);
@@ -355,11 +379,14 @@ class CausalSoftmaxFunction : public torch::autograd::Function<CausalSoftmaxFunc
     with_type(p, [&](auto zero) {
       using T = decltype(zero);
       for_rows(p.numel() / width, [&](std::int64_t row) {
-        softmax_gradient_row(p.data_ptr<T>() + row * width, dp.data_ptr<T>() + row * width,
-                             ds.data_ptr<T>() + row * width, row % width + 1, width, scale);
+        const Columns::Range seen = columns.of(row);
+        const std::int64_t first = row * width + seen.begin;
+        softmax_gradient_row(p.data_ptr<T>() + first, dp.data_ptr<T>() + first, ds.data_ptr<T>() + first,
+                             seen.end - seen.begin, scale);
+        clear_unseen(ds.data_ptr<T>() + row * width, seen, width);
       });
     });
-    return {ds, Tensor()};
+    return {ds, Tensor(), Tensor()};
   }
 };
 
@@ -424,19 +451,25 @@ class SiluGatedFunction : public torch::autograd::Function<SiluGatedFunction> {
 
 Tensor fused_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, NormKind kind, double eps,
                   torch::ScalarType out) {
+  if (!x.is_cpu()) return plain_norm(x, weight, bias, kind, eps, out);
   const bool centred = kind == NormKind::layer;
   // LibTorch takes no undefined tensor here; without a bias the weight stands in and is not read as one.
   return NormFunction::apply(x, weight, centred ? bias : weight, centred, eps, static_cast<int64_t>(out));
 }
 
-std::vector<Tensor> split_heads(const Tensor& qkv, const ModelSpec& spec) {
-  return SplitHeadsFunction::apply(qkv, int64_t{spec.heads}, int64_t{spec.kv_heads}, int64_t{spec.head_size},
-                                   int64_t{spec.turned_channels()}, static_cast<int64_t>(spec.position),
-                                   double{spec.rotary_theta});
+std::vector<Tensor> split_heads(const Tensor& qkv, const ModelSpec& spec, const Turns& turns) {
+  if (!qkv.is_cpu()) return plain_split_heads(qkv, spec, turns);
+  const bool turn = turns.cosines.defined();
+  return SplitHeadsFunction::apply(qkv, turn ? turns.cosines : torch::empty({0}),
+                                   turn ? turns.sines : torch::empty({0}), int64_t{spec.heads}, int64_t{spec.kv_heads},
+                                   spec.position == PositionKind::rotary_adjacent);
 }
 
-Tensor causal_softmax(const Tensor& scores, double scale) { return CausalSoftmaxFunction::apply(scores, scale); }
+Tensor visible_softmax(const Tensor& scores, double scale, const Tensor& sight) {
+  if (!scores.is_cpu()) return plain_visible_softmax(scores, scale, sight);
+  return VisibleSoftmaxFunction::apply(scores, scale, sight.defined() ? sight : torch::empty({0}, torch::kLong));
+}
 
-Tensor silu_gated(const Tensor& x) { return SiluGatedFunction::apply(x); }
+Tensor silu_gated(const Tensor& x) { return x.is_cpu() ? SiluGatedFunction::apply(x) : plain_silu_gated(x); }
 
 }  // namespace gyre

@@ -12,6 +12,7 @@ namespace gyre {
 class Parameters {
  public:
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  [[nodiscard]] bool has(const std::string& name) const { return tensors_.contains(name); }
   /// Throws std::out_of_range for a name that is none of these.
   [[nodiscard]] const torch::Tensor& parameter(const std::string& name) const { return tensors_.at(name); }
 

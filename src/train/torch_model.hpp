@@ -3,8 +3,6 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "model/spec.hpp"
@@ -15,31 +13,36 @@ namespace gyre {
 
 /// What one forward pass depends on besides weights and tokens.
 struct ForwardOptions {
-  std::vector<int> loops;  ///< per group
-  int backprop_loops = 0;  ///< gradient through the last so many loops of each group; 0: all
+  std::vector<int> loops = {};  ///< per group
+  int backprop_loops = 0;       ///< gradient through the last so many loops of each group; 0: all
   Precision precision = Precision::f32;
   float dropout = 0.0F;
   /// One seed a row, for groups whose first state is noise.
-  std::vector<std::uint64_t> noise_seeds;
+  std::vector<std::uint64_t> noise_seeds = {};
+  /// The document of each token, int64 [rows, positions]: attention stays inside a document, and positions begin anew
+  /// with each. Undefined: a row is one document.
+  torch::Tensor documents = {};
+  /// Tokens at the front of their document that see one another whole (ModelSpec::prefix_lm), bool [rows, positions].
+  /// Undefined: none do.
+  torch::Tensor prompt = {};
 };
 
 /// The trainable model of a ModelSpec: its parameters, in the order of tensor_table(spec), and the forward pass over
-/// them.
+/// them. Every switch of a spec is computed as the engine computes it. The exit gates of groups are parameters that no
+/// pass reads: they keep their values.
 class TorchModel : public Parameters {
  public:
-  /// Parameters as given by `initialise` below.
+  /// Parameters as given by initial_value().
   TorchModel(ModelSpec spec, std::uint64_t seed);
 
   /// tokens [rows, positions] (int64) to the states before the final norm [rows, positions, hidden] (f32).
   [[nodiscard]] torch::Tensor states(const torch::Tensor& tokens, const ForwardOptions& options) const;
-  /// States to logits [rows, positions, vocabulary] (f32): final norm and head.
+  /// States [..., hidden] to logits [..., vocabulary] (f32): final norm and head.
   [[nodiscard]] torch::Tensor logits(const torch::Tensor& states, Precision precision) const;
 
   [[nodiscard]] const ModelSpec& spec() const { return spec_; }
 
  private:
-  friend class ForwardPass;
-
   ModelSpec spec_;
 };
 

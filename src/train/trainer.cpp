@@ -118,7 +118,7 @@ class Run : public TrainingTask {
   }
 
   [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
-    ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout, {}};
+    ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout};
     for (int row = 0; row < batch.rows; ++row) {
       options.noise_seeds.push_back(combine_seeds(
           config_.seed ^ kNoiseStream, static_cast<std::uint64_t>(step_) * 65536U + static_cast<std::uint64_t>(row)));

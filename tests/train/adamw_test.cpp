@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "train/config.hpp"
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {
@@ -34,7 +34,7 @@ struct ByHand {
 
 class AdamWUpdate : public testing::Test {
  protected:
-  AdamWUpdate() : model_(small_spec(), 4) {}
+  AdamWUpdate() : model_(tiny_spec(), 4) {}
 
   /// Gives every parameter a random gradient; returns the global norm of all of them.
   double set_gradients(double size) {

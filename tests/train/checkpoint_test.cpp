@@ -12,7 +12,7 @@
 #include "format/json_object.hpp"
 #include "model/model.hpp"
 #include "scratch_folder.hpp"
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 
 namespace gyre {
 namespace {
@@ -96,7 +96,7 @@ class FullDisk {
 TEST(Checkpoint, RestoresEveryBit) {
   const ScratchFolder scratch;
   for (const NormKind norm : {NormKind::rms, NormKind::layer}) {
-    ModelSpec spec = small_spec();
+    ModelSpec spec = tiny_spec();
     spec.norm = norm;
     spec.biases = norm == NormKind::layer;
     spec.tied_head = norm == NormKind::layer;
@@ -111,10 +111,10 @@ TEST(Checkpoint, RestoresEveryBit) {
 
 TEST(Checkpoint, IsAModelFolder) {
   const ScratchFolder scratch;
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   written.write(scratch / "step-000001", 1);
   const Model model = Model::load(scratch / "step-000001");
-  EXPECT_EQ(model.spec(), small_spec());
+  EXPECT_EQ(model.spec(), tiny_spec());
   const torch::Tensor& embedding = written.model.parameter("embed.weight");
   const std::vector<float> read = model.tensor("embed.weight");
   ASSERT_EQ(read.size(), static_cast<std::size_t>(embedding.numel()));
@@ -124,12 +124,12 @@ TEST(Checkpoint, IsAModelFolder) {
 
 TEST(Checkpoint, ReplacesOneOfTheSameName) {
   const ScratchFolder scratch;
-  Trained first(small_spec(), 1);
-  Trained second(small_spec(), 2);
+  Trained first(tiny_spec(), 1);
+  Trained second(tiny_spec(), 2);
   first.write(scratch / "step-000005", 5);
   std::ofstream(scratch / "step-000005" / "left over") << "x";
   second.write(scratch / "step-000005", 5);
-  Trained read(small_spec(), 3);
+  Trained read(tiny_spec(), 3);
   read_checkpoint(scratch / "step-000005", read.model, read.optimiser);
   expect_equal(second, read);
   EXPECT_FALSE(fs::exists(scratch / "step-000005" / "left over"));
@@ -139,8 +139,8 @@ TEST(Checkpoint, ReplacesOneOfTheSameName) {
 TEST(Checkpoint, OfAnotherShapeIsRefusedByTheTensorsName) {
   const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
-  Trained(small_spec(), 1).write(folder, 1);
-  ModelSpec wider = small_spec();
+  Trained(tiny_spec(), 1).write(folder, 1);
+  ModelSpec wider = tiny_spec();
   wider.ffn_size = 15;
   Trained target(wider, 1);
   EXPECT_THAT(message_of(folder, target),
@@ -150,8 +150,8 @@ TEST(Checkpoint, OfAnotherShapeIsRefusedByTheTensorsName) {
 
 TEST(Checkpoint, OfAShallowerModelIsRefusedByTheTensorsName) {
   const ScratchFolder scratch;
-  Trained(small_spec(), 1).write(scratch / "step-000001", 1);
-  ModelSpec deeper = small_spec();
+  Trained(tiny_spec(), 1).write(scratch / "step-000001", 1);
+  ModelSpec deeper = tiny_spec();
   deeper.groups[1].layers = 2;
   Trained target(deeper, 1);
   EXPECT_THAT(message_of(scratch / "step-000001", target), HasSubstr("groups.1.layers.1."));
@@ -160,17 +160,17 @@ TEST(Checkpoint, OfAShallowerModelIsRefusedByTheTensorsName) {
 // All that the config needs is there, but what is read would not be the model that was trained.
 TEST(Checkpoint, OfADeeperModelIsRefusedByTheTensorsName) {
   const ScratchFolder scratch;
-  ModelSpec deeper = small_spec();
+  ModelSpec deeper = tiny_spec();
   deeper.groups[1].layers = 2;
   Trained(deeper, 1).write(scratch / "step-000001", 1);
-  Trained target(small_spec(), 1);
+  Trained target(tiny_spec(), 1);
   EXPECT_THAT(message_of(scratch / "step-000001", target), HasSubstr("groups.1.layers.1."));
 }
 
 TEST(Checkpoint, WithoutItsParametersInF32IsRefused) {
   const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   written.write(folder, 1);
   write_model_folder(scratch / "bf16", written.model, letters(), nlohmann::json::object(), DType::bf16);
   fs::copy_file(scratch / "bf16" / "model.safetensors", folder / "model.safetensors",
@@ -182,7 +182,7 @@ TEST(Checkpoint, ThatLacksAFileOrIsCutShortIsReportedByTheFile) {
   const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
   for (const std::string file : {"model.safetensors", "optimizer.safetensors", "training_state.json"}) {
-    Trained written(small_spec(), 1);
+    Trained written(tiny_spec(), 1);
     written.write(folder, 1);
     fs::resize_file(folder / file, fs::file_size(folder / file) - 3);
     EXPECT_THAT(message_of(folder, written), HasSubstr((folder / file).string()));
@@ -194,14 +194,14 @@ TEST(Checkpoint, ThatLacksAFileOrIsCutShortIsReportedByTheFile) {
 TEST(Checkpoint, BelowAFileCannotBeWrittenAndLeavesNothing) {
   const ScratchFolder scratch;
   std::ofstream(scratch / "checkpoints") << "a file";
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   EXPECT_THROW(written.write(scratch / "checkpoints" / "step-000001", 1), Error);
   EXPECT_EQ(read_text(scratch / "checkpoints"), "a file");
 }
 
 TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesNothing) {
   const ScratchFolder scratch;
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   written.write(scratch / "whole" / "step-000001", 1);
   fs::create_directories(scratch / "cut");
   // Too small by one byte for each file in turn, so that the first and the last to be written fail once.
@@ -215,14 +215,14 @@ TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesNothing) {
 
 TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesTheOldOneInPlace) {
   const ScratchFolder scratch;
-  Trained first(small_spec(), 1);
-  Trained second(small_spec(), 2);
+  Trained first(tiny_spec(), 1);
+  Trained second(tiny_spec(), 2);
   first.write(scratch / "step-000001", 1);
   {
     const FullDisk disk(5000);
     EXPECT_THROW(second.write(scratch / "step-000001", 1), Error);
   }
-  Trained read(small_spec(), 3);
+  Trained read(tiny_spec(), 3);
   EXPECT_EQ(read_checkpoint(scratch / "step-000001", read.model, read.optimiser), 1);
   expect_equal(first, read);
   EXPECT_EQ(names_in(scratch.path()), std::vector<std::string>{"step-000001"});
@@ -230,7 +230,7 @@ TEST(Checkpoint, ThatDoesNotFitOnTheDiskLeavesTheOldOneInPlace) {
 
 TEST(Checkpoint, KeepsTheSettingsOfItsRun) {
   const ScratchFolder scratch;
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   const nlohmann::json settings = {{"training", {{"batch", 3}}}};
   write_checkpoint(scratch / "step-000007", written.model, written.optimiser, letters(), nlohmann::json::object(), 7,
                    settings);
@@ -244,11 +244,11 @@ TEST(Checkpoint, KeepsTheSettingsOfItsRun) {
 TEST(Checkpoint, OfNumbersThatAreNotFiniteIsNotWritten) {
   const ScratchFolder scratch;
   const fs::path folder = scratch / "step-000001";
-  Trained good(small_spec(), 1);
+  Trained good(tiny_spec(), 1);
   good.write(folder, 1);
   for (const float bad : {NAN, INFINITY}) {
     for (const std::string place : {"parameter", "first", "second"}) {
-      Trained broken(small_spec(), 2);
+      Trained broken(tiny_spec(), 2);
       const torch::NoGradGuard no_gradient;
       AdamW::Slot& slot = broken.optimiser.slots().at(1);
       torch::Tensor target = place == "parameter" ? broken.model.parameter(slot.name)
@@ -261,7 +261,7 @@ TEST(Checkpoint, OfNumbersThatAreNotFiniteIsNotWritten) {
       } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr(slot.name)) << place;
       }
-      Trained read(small_spec(), 3);
+      Trained read(tiny_spec(), 3);
       EXPECT_EQ(read_checkpoint(folder, read.model, read.optimiser), 1);
       expect_equal(good, read);
     }
@@ -272,7 +272,7 @@ TEST(Checkpoint, OfNumbersThatAreNotFiniteIsNotWritten) {
 // 3.4e38 is a number of f32, and infinity in bf16.
 TEST(ModelFolder, InBf16RefusesWhatWouldBecomeInfinite) {
   const ScratchFolder scratch;
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   const torch::NoGradGuard no_gradient;
   torch::Tensor embedding = written.model.parameter("embed.weight");
   embedding.view({-1})[0] = 3.4e38F;
@@ -285,7 +285,7 @@ TEST(ModelFolder, InBf16RefusesWhatWouldBecomeInfinite) {
 }
 
 TEST(ModelFolder, OfAConfigWithAnOrderSaysItsGroups) {
-  nlohmann::json config = to_json(small_spec());
+  nlohmann::json config = to_json(tiny_spec());
   config.erase("groups");
   config.update({{"order", {0, 1, 0}}, {"skips", {{0, 2}}}, {"training", {{"steps", 7}}}});
   const ModelSpec spec = parse_spec(config, "config");
@@ -297,7 +297,7 @@ TEST(ModelFolder, OfAConfigWithAnOrderSaysItsGroups) {
 
 TEST(ModelFolder, InBf16HoldsTheRoundedParameters) {
   const ScratchFolder scratch;
-  Trained written(small_spec(), 1);
+  Trained written(tiny_spec(), 1);
   write_model_folder(scratch / "model", written.model, letters(), nlohmann::json::object(), DType::bf16);
   const Model model = Model::load(scratch / "model");
   EXPECT_EQ(model.stored_type(), "BF16");

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <functional>
 
-#include "train/small_spec.hpp"
+#include "train/plain_ops.hpp"
+#include "train/row_places.hpp"
+#include "train/tiny_spec.hpp"
 
 namespace gyre {
 namespace {
@@ -55,11 +57,6 @@ void expect_bf16_rounding(const Tensor& actual, const Tensor& expected) {
 /// Random numbers that bfloat16 can hold, so that both precisions start from the same.
 Tensor bf16_numbers(at::IntArrayRef shape) { return torch::randn(shape).to(torch::kBFloat16); }
 
-Tensor plain_norm(NormKind kind, double eps, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (kind == NormKind::layer) return torch::layer_norm(x, {x.size(-1)}, weight, bias, eps);
-  return x * torch::rsqrt(x.square().mean(-1, true) + eps) * weight;
-}
-
 /// Shapes with rows and widths that fill no vector, one number, and more rows than one task takes.
 const std::vector<std::vector<std::int64_t>> kShapes = {{1, 1, 1}, {2, 3, 7}, {1, 5, 33}, {3, 67, 19}};
 
@@ -69,7 +66,8 @@ TEST(FusedNorm, RmsEqualsPlainOperationsAndTheirGradients) {
     for (const double eps : {1e-5, 0.1}) {
       const std::vector<Tensor> inputs = {2 * torch::randn(shape) + 0.5, 1 + 0.3 * torch::randn({shape.back()})};
       expect_same([&](const auto& in) { return fused_norm(in[0], in[1], Tensor(), NormKind::rms, eps, torch::kFloat); },
-                  [&](const auto& in) { return plain_norm(NormKind::rms, eps, in[0], in[1], Tensor()); }, inputs);
+                  [&](const auto& in) { return plain_norm(in[0], in[1], Tensor(), NormKind::rms, eps, torch::kFloat); },
+                  inputs);
     }
   }
 }
@@ -81,8 +79,8 @@ TEST(FusedNorm, LayerEqualsPlainOperationsAndTheirGradients) {
       const std::vector<Tensor> inputs = {2 * torch::randn(shape) + 3, 1 + 0.3 * torch::randn({shape.back()}),
                                           torch::randn({shape.back()})};
       expect_same([&](const auto& in) { return fused_norm(in[0], in[1], in[2], NormKind::layer, eps, torch::kFloat); },
-                  [&](const auto& in) { return plain_norm(NormKind::layer, eps, in[0], in[1], in[2]); }, inputs,
-                  shape.back() == 1 ? 1e-3 : 2e-5);
+                  [&](const auto& in) { return plain_norm(in[0], in[1], in[2], NormKind::layer, eps, torch::kFloat); },
+                  inputs, shape.back() == 1 ? 1e-3 : 2e-5);
     }
   }
 }
@@ -95,7 +93,7 @@ TEST(FusedNorm, TakesInputsThatAreNotContiguous) {
         return fused_norm(in[0].transpose(1, 2), in[1], Tensor(), NormKind::rms, 1e-5, torch::kFloat).transpose(0, 1);
       },
       [](const auto& in) {
-        return plain_norm(NormKind::rms, 1e-5, in[0].transpose(1, 2), in[1], Tensor()).transpose(0, 1);
+        return plain_norm(in[0].transpose(1, 2), in[1], Tensor(), NormKind::rms, 1e-5, torch::kFloat).transpose(0, 1);
       },
       inputs);
 }
@@ -107,43 +105,13 @@ TEST(FusedNorm, Bf16IsTheF32ResultRounded) {
   const Tensor bias = torch::randn({37});
   for (const NormKind kind : {NormKind::rms, NormKind::layer}) {
     expect_bf16_rounding(fused_norm(x, weight, bias, kind, 1e-5, torch::kBFloat16),
-                         plain_norm(kind, 1e-5, x, weight, bias));
+                         plain_norm(x, weight, bias, kind, 1e-5, torch::kFloat));
   }
 }
 
-/// x [rows, heads, positions, head_size] turned by its positions.
-Tensor plain_rotary(const Tensor& x, const ModelSpec& spec) {
-  if (spec.position == PositionKind::learned) return x;
-  const std::int64_t turned = spec.rotary_channels;
-  if (turned > 0) {  // those, as a head of their own, and the others
-    ModelSpec whole = spec;
-    whole.rotary_channels = 0;
-    return torch::cat({plain_rotary(x.narrow(-1, 0, turned), whole), x.narrow(-1, turned, x.size(-1) - turned)}, -1);
-  }
-  const std::int64_t pairs = x.size(-1) / 2;
-  const auto f64 = torch::TensorOptions().dtype(torch::kDouble);
-  const Tensor exponent = -torch::arange(pairs, f64) / static_cast<double>(pairs);
-  const Tensor frequency = torch::pow(static_cast<double>(spec.rotary_theta), exponent);
-  const Tensor angle = torch::arange(x.size(2), f64).unsqueeze(1) * frequency;
-  const Tensor cosine = angle.cos().to(torch::kFloat);
-  const Tensor sine = angle.sin().to(torch::kFloat);
-  if (spec.position == PositionKind::rotary_half) {
-    const Tensor a = x.narrow(-1, 0, pairs);
-    const Tensor b = x.narrow(-1, pairs, pairs);
-    return torch::cat({a * cosine - b * sine, b * cosine + a * sine}, -1);
-  }
-  const Tensor couples = x.reshape({x.size(0), x.size(1), x.size(2), pairs, 2});
-  const Tensor a = couples.select(-1, 0);
-  const Tensor b = couples.select(-1, 1);
-  return torch::stack({a * cosine - b * sine, b * cosine + a * sine}, -1).flatten(-2);
-}
-
-std::vector<Tensor> plain_split(const Tensor& qkv, const ModelSpec& spec) {
-  const Tensor slots =
-      qkv.view({qkv.size(0), qkv.size(1), spec.heads + 2 * spec.kv_heads, spec.head_size}).transpose(1, 2);
-  return {plain_rotary(slots.narrow(1, 0, spec.heads), spec),
-          plain_rotary(slots.narrow(1, spec.heads, spec.kv_heads), spec),
-          slots.narrow(1, spec.heads + spec.kv_heads, spec.kv_heads)};
+/// How the first `positions` positions turn.
+Turns turns_of(const ModelSpec& spec, std::int64_t positions) {
+  return RowPlaces(spec, torch::zeros({1, positions}, torch::kLong), {}, {}).turns(false);
 }
 
 Tensor joined(const std::vector<Tensor>& parts) {
@@ -151,7 +119,7 @@ Tensor joined(const std::vector<Tensor>& parts) {
 }
 
 ModelSpec head_spec(PositionKind position, int heads, int kv_heads, int head_size, int turned = 0) {
-  ModelSpec spec = small_spec();
+  ModelSpec spec = tiny_spec();
   spec.position = position;
   spec.heads = heads;
   spec.kv_heads = kv_heads;
@@ -170,11 +138,12 @@ TEST(SplitHeads, EqualsPlainOperationsAndTheirGradients) {
         head_spec(PositionKind::rotary_half, 3, 1, 10, 4), head_spec(PositionKind::rotary_adjacent, 2, 2, 7, 2)}) {
     for (const std::int64_t positions : {1, 7, 71}) {
       const Tensor qkv = torch::randn({2, positions, (spec.heads + 2 * spec.kv_heads) * spec.head_size});
-      const std::vector<Tensor> parts = split_heads(qkv, spec);
-      const std::vector<Tensor> expected = plain_split(qkv, spec);
+      const Turns turns = turns_of(spec, positions);
+      const std::vector<Tensor> parts = split_heads(qkv, spec, turns);
+      const std::vector<Tensor> expected = plain_split_heads(qkv, spec, turns);
       for (std::size_t i = 0; i < 3; ++i) expect_close(parts[i], expected[i], 1e-5, "part " + std::to_string(i));
-      expect_same([&](const auto& in) { return joined(split_heads(in[0], spec)); },
-                  [&](const auto& in) { return joined(plain_split(in[0], spec)); }, {qkv});
+      expect_same([&](const auto& in) { return joined(split_heads(in[0], spec, turns)); },
+                  [&](const auto& in) { return joined(plain_split_heads(in[0], spec, turns)); }, {qkv});
     }
   }
 }
@@ -183,9 +152,10 @@ TEST(SplitHeads, GivesAGradientWhenOnlyOnePartIsUsed) {
   torch::manual_seed(6);
   const ModelSpec spec = head_spec(PositionKind::rotary_half, 2, 1, 4);
   const Tensor qkv = torch::randn({2, 5, 16});
+  const Turns turns = turns_of(spec, 5);
   for (const std::size_t part : {0U, 1U, 2U}) {
-    expect_same([&](const auto& in) { return split_heads(in[0], spec)[part]; },
-                [&](const auto& in) { return plain_split(in[0], spec)[part]; }, {qkv});
+    expect_same([&](const auto& in) { return split_heads(in[0], spec, turns)[part]; },
+                [&](const auto& in) { return plain_split_heads(in[0], spec, turns)[part]; }, {qkv});
   }
 }
 
@@ -194,74 +164,78 @@ TEST(SplitHeads, Bf16IsTheF32ResultRounded) {
   for (const PositionKind kind : {PositionKind::learned, PositionKind::rotary_half, PositionKind::rotary_adjacent}) {
     const ModelSpec spec = head_spec(kind, 3, 1, 6);
     const Tensor qkv = bf16_numbers({2, 13, 30});
-    const std::vector<Tensor> parts = split_heads(qkv, spec);
-    const std::vector<Tensor> expected = plain_split(qkv.to(torch::kFloat), spec);
+    const Turns turns = turns_of(spec, 13);
+    const std::vector<Tensor> parts = split_heads(qkv, spec, turns);
+    const std::vector<Tensor> expected = plain_split_heads(qkv.to(torch::kFloat), spec, turns);
     for (std::size_t i = 0; i < 3; ++i) expect_bf16_rounding(parts[i], expected[i]);
   }
 }
 
-Tensor plain_softmax(const Tensor& scores, double scale) {
-  const std::int64_t width = scores.size(-1);
-  const Tensor later = torch::ones({width, width}).triu(1).to(torch::kBool);
-  return torch::softmax((scores * scale).masked_fill(later, -INFINITY), -1);
-}
-
-TEST(CausalSoftmax, EqualsPlainOperationsAndTheirGradients) {
+TEST(VisibleSoftmax, EqualsPlainOperationsAndTheirGradients) {
   torch::manual_seed(8);
   for (const std::int64_t width : {1, 2, 7, 33, 71}) {
     for (const double scale : {0.3, 1.0}) {
-      expect_same([&](const auto& in) { return causal_softmax(in[0], scale); },
-                  [&](const auto& in) { return plain_softmax(in[0], scale); },
+      expect_same([&](const auto& in) { return visible_softmax(in[0], scale); },
+                  [&](const auto& in) { return plain_visible_softmax(in[0], scale, {}); },
                   {3 * torch::randn({2, 3, width, width})});
     }
   }
 }
 
-TEST(CausalSoftmax, SeesNothingOfLaterPositions) {
+TEST(VisibleSoftmax, OfColumnsThatEachPositionSeesEqualsPlainOperationsAndTheirGradients) {
+  torch::manual_seed(18);
+  const Tensor alike = torch::tensor({0, 3, 0, 3, 1, 3, 2, 4}, torch::kLong).view({1, 4, 2});
+  const Tensor other = torch::tensor({0, 1, 1, 4, 1, 4, 3, 4}, torch::kLong).view({1, 4, 2});
+  for (const Tensor& sight : {alike, torch::cat({alike, other})}) {
+    const Tensor scores = 3 * torch::randn({2, 3, 4, 4});
+    expect_same([&](const auto& in) { return visible_softmax(in[0], 0.7, sight); },
+                [&](const auto& in) { return plain_visible_softmax(in[0], 0.7, sight); }, {scores});
+    // Position 3 of the second row sees one column or two.
+    EXPECT_EQ(visible_softmax(scores, 0.7, sight)[1][2][3].count_nonzero().item<int>(), sight.size(0) == 2 ? 1 : 2);
+  }
+}
+
+TEST(VisibleSoftmax, SeesNothingOfLaterPositions) {
   torch::manual_seed(9);
   const Tensor scores = torch::randn({1, 2, 9, 9});
-  const Tensor p = causal_softmax(scores, 0.5);
+  const Tensor p = visible_softmax(scores, 0.5);
   EXPECT_EQ(largest(p.triu(1)), 0);
   expect_close(p.sum(-1), torch::ones({1, 2, 9}), 1e-6, "sums");
-  const Tensor other = causal_softmax(scores + 50 * torch::ones({9, 9}).triu(1), 0.5);
+  const Tensor other = visible_softmax(scores + 50 * torch::ones({9, 9}).triu(1), 0.5);
   EXPECT_TRUE(torch::equal(p, other));
 }
 
-TEST(CausalSoftmax, StaysFiniteForLargeScores) {
+TEST(VisibleSoftmax, StaysFiniteForLargeScores) {
   torch::manual_seed(10);
-  expect_same([](const auto& in) { return causal_softmax(in[0], 1.0); },
-              [](const auto& in) { return plain_softmax(in[0], 1.0); }, {1000 * torch::randn({1, 2, 9, 9})});
+  expect_same([](const auto& in) { return visible_softmax(in[0], 1.0); },
+              [](const auto& in) { return plain_visible_softmax(in[0], 1.0, {}); },
+              {1000 * torch::randn({1, 2, 9, 9})});
 }
 
-TEST(CausalSoftmax, Bf16IsTheF32ResultRounded) {
+TEST(VisibleSoftmax, Bf16IsTheF32ResultRounded) {
   torch::manual_seed(11);
   const Tensor scores = bf16_numbers({2, 2, 17, 17});
-  expect_bf16_rounding(causal_softmax(scores, 0.4), plain_softmax(scores.to(torch::kFloat), 0.4));
-}
-
-Tensor plain_silu(const Tensor& x) {
-  const std::int64_t half = x.size(-1) / 2;
-  return torch::silu(x.narrow(-1, 0, half)) * x.narrow(-1, half, half);
+  expect_bf16_rounding(visible_softmax(scores, 0.4), plain_visible_softmax(scores.to(torch::kFloat), 0.4, {}));
 }
 
 TEST(SiluGated, EqualsPlainOperationsAndTheirGradients) {
   torch::manual_seed(12);
   for (const auto& shape : std::vector<std::vector<std::int64_t>>{{1, 1, 2}, {2, 3, 14}, {3, 67, 38}}) {
-    expect_same([](const auto& in) { return silu_gated(in[0]); }, [](const auto& in) { return plain_silu(in[0]); },
-                {4 * torch::randn(shape)});
+    expect_same([](const auto& in) { return silu_gated(in[0]); },
+                [](const auto& in) { return plain_silu_gated(in[0]); }, {4 * torch::randn(shape)});
   }
 }
 
 TEST(SiluGated, StaysFiniteFarFromZero) {
   const Tensor x = torch::tensor({-300.0F, -95.0F, -88.0F, 88.0F, 95.0F, 300.0F, 1.0F, 2.0F, 3.0F, 1.0F, 2.0F, 3.0F});
-  expect_same([](const auto& in) { return silu_gated(in[0]); }, [](const auto& in) { return plain_silu(in[0]); },
+  expect_same([](const auto& in) { return silu_gated(in[0]); }, [](const auto& in) { return plain_silu_gated(in[0]); },
               {x.view({1, 1, 12})});
 }
 
 TEST(SiluGated, Bf16IsTheF32ResultRounded) {
   torch::manual_seed(13);
   const Tensor x = 4 * bf16_numbers({2, 5, 46});
-  expect_bf16_rounding(silu_gated(x), plain_silu(x.to(torch::kFloat)));
+  expect_bf16_rounding(silu_gated(x), plain_silu_gated(x.to(torch::kFloat)));
 }
 
 }  // namespace

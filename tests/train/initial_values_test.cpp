@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {
@@ -11,7 +11,7 @@ namespace {
 using torch::Tensor;
 
 ModelSpec wide_spec() {
-  ModelSpec spec = small_spec();
+  ModelSpec spec = tiny_spec();
   spec.vocab_size = 200;
   spec.hidden_size = 64;
   spec.heads = 4;

@@ -9,7 +9,7 @@
 #include "train/adamw.hpp"
 #include "train/checkpoint.hpp"
 #include "train/config.hpp"
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {
@@ -84,10 +84,10 @@ void set_gradients(const TorchModel& model, int seed) {
 
 TEST(Muon, TakesTheMatricesOfGroupsAndLeavesTheRestToAdamW) {
   TrainConfig config;
-  TorchModel plain(small_spec(), 4);
+  TorchModel plain(tiny_spec(), 4);
   AdamW adamw(plain, config);
   config.optimiser = OptimiserKind::muon;
-  TorchModel model(small_spec(), 4);
+  TorchModel model(tiny_spec(), 4);
   AdamW muon(model, config);
   set_gradients(plain, 7);
   set_gradients(model, 7);
@@ -112,13 +112,13 @@ TEST(Muon, GoesOnFromACheckpointAsIfNothingHadBeen) {
   const ScratchFolder scratch;
   TrainConfig config;
   config.optimiser = OptimiserKind::muon;
-  TorchModel model(small_spec(), 4);
+  TorchModel model(tiny_spec(), 4);
   AdamW optimiser(model, config);
   set_gradients(model, 1);
   optimiser.update(model, 0.1, 1);
   write_parameters(scratch / "model.safetensors", model, DType::f32);
   write_optimiser(scratch.path(), optimiser, 1, nlohmann::json::object());
-  TorchModel other(small_spec(), 5);
+  TorchModel other(tiny_spec(), 5);
   AdamW resumed(other, config);
   EXPECT_EQ(read_checkpoint(scratch.path(), other, resumed), 1);
   set_gradients(model, 2);

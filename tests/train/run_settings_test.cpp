@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 
 namespace gyre {
 namespace {
@@ -16,7 +16,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-json settings() { return run_settings(small_spec(), TrainConfig(), "d1", "t1"); }
+json settings() { return run_settings(tiny_spec(), TrainConfig(), "d1", "t1"); }
 
 std::string message_of(const json& before, const json& now, int step = 1) {
   try {
@@ -29,7 +29,7 @@ std::string message_of(const json& before, const json& now, int step = 1) {
 
 TEST(RunSettings, HoldTheSpecTheTrainingAndBothDigests) {
   const json held = settings();
-  EXPECT_EQ(held.at("model"), to_json(small_spec()));
+  EXPECT_EQ(held.at("model"), to_json(tiny_spec()));
   EXPECT_EQ(held.at("training"), to_json(TrainConfig()));
   EXPECT_EQ(held.at("data_sha256"), "d1");
   EXPECT_EQ(held.at("tokenizer_sha256"), "t1");
@@ -74,7 +74,7 @@ TEST(RunSettings, RefuseEveryOtherValueButThoseOfTheFreeKeys) {
 }
 
 TEST(RunSettings, NameEveryDifferenceWithBothValues) {
-  ModelSpec spec = small_spec();
+  ModelSpec spec = tiny_spec();
   spec.heads = 4;
   spec.groups[1].loops = 5;
   TrainConfig config;
@@ -88,12 +88,12 @@ TEST(RunSettings, NameEveryDifferenceWithBothValues) {
 }
 
 TEST(RunSettings, NameKeysThatOneRunLacks) {
-  ModelSpec spec = small_spec();
+  ModelSpec spec = tiny_spec();
   spec.groups[1].injection = Injection::add;
   const json other = run_settings(spec, TrainConfig(), "d1", "t1");
   EXPECT_THAT(message_of(settings(), other), HasSubstr("groups[1].injection is absent there and \"add\" here"));
   EXPECT_THAT(message_of(other, settings()), HasSubstr("groups[1].injection is \"add\" there and absent here"));
-  spec = small_spec();
+  spec = tiny_spec();
   spec.groups.pop_back();
   EXPECT_THAT(message_of(settings(), run_settings(spec, TrainConfig(), "d1", "t1")),
               HasSubstr("groups[1].loops is 3 there and absent here"));
@@ -102,7 +102,7 @@ TEST(RunSettings, NameKeysThatOneRunLacks) {
 TEST(RunSettings, TellTheFreeChangesWithBothValues) {
   TrainConfig config;
   config.steps = 2000;
-  const auto changes = require_same_run(settings(), run_settings(small_spec(), config, "d1", "t1"), "x", 1000);
+  const auto changes = require_same_run(settings(), run_settings(tiny_spec(), config, "d1", "t1"), "x", 1000);
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_EQ(changes[0].key, "training.steps");
   EXPECT_EQ(changes[0].before, "1000");
@@ -115,13 +115,13 @@ TEST(RunSettings, RefuseACheckpointBeyondTheStepsAskedFor) {
 }
 
 TEST(RunSettings, OfAnOlderCheckpointAreThoseOfItsConfig) {
-  json config = to_json(small_spec());
+  json config = to_json(tiny_spec());
   config["training"] = {{"batch", 3}, {"learning_rate", 0.5}};
   TrainConfig training;
   training.batch = 3;
   training.learning_rate = 0.5F;
   const json told = settings_of_config(config, "config.json");
-  json whole = run_settings(small_spec(), training, "", "");
+  json whole = run_settings(tiny_spec(), training, "", "");
   whole.erase("data_sha256");
   whole.erase("tokenizer_sha256");
   EXPECT_EQ(told, whole);
@@ -129,7 +129,7 @@ TEST(RunSettings, OfAnOlderCheckpointAreThoseOfItsConfig) {
 
 // Such programs held out the last examples; going on would train on what was measured before.
 TEST(RunSettings, OfAnOlderCheckpointOfExamplesAreRefused) {
-  json config = to_json(small_spec());
+  json config = to_json(tiny_spec());
   config["training"] = {{"layout", "answers"}};
   EXPECT_THROW(settings_of_config(config, "config.json"), Error);
 }

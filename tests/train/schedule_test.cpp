@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 
 namespace gyre {
 namespace {
@@ -82,7 +82,7 @@ TEST(LearningRate, OfEachStepByHand) {
 }
 
 ModelSpec three_groups() {
-  ModelSpec spec = small_spec();
+  ModelSpec spec = tiny_spec();
   spec.groups = {{"prelude", 1, 1, Injection::none, FirstState::carried, 1.0F},
                  {"loop a", 1, 4, Injection::none, FirstState::carried, 1.0F},
                  {"loop b", 1, 9, Injection::none, FirstState::carried, 1.0F}};

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "train/small_spec.hpp"
+#include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
 namespace gyre {
@@ -14,7 +14,7 @@ constexpr int kPositions = 7;
 
 /// A model whose every layer is simple enough to write down again below.
 ModelSpec plain_spec(Injection injection) {
-  ModelSpec spec = small_spec();
+  ModelSpec spec = tiny_spec();
   spec.position = PositionKind::learned;
   spec.mlp = MlpKind::relu_squared;
   spec.kv_heads = spec.heads;

@@ -5,7 +5,7 @@
 namespace gyre {
 
 /// A small model of a plain group and a looped one.
-inline ModelSpec small_spec() {
+inline ModelSpec tiny_spec() {
   ModelSpec spec;
   spec.name = "small";
   spec.vocab_size = 11;
