@@ -17,9 +17,9 @@ struct LowRank {
   int loop = -1;       ///< the loop of its group that it is for; -1: every one
   std::size_t rank = 0;
   float scale = 1;
-  std::vector<float> down;       ///< A [rank, in]
-  std::vector<float> up;         ///< B [out, rank]
-  std::vector<float> magnitude;  ///< m [out]; empty: LoRA
+  std::vector<float> down = {};       ///< A [rank, in]
+  std::vector<float> up = {};         ///< B [out, rank]
+  std::vector<float> magnitude = {};  ///< m [out]; empty: LoRA
 };
 
 /// What a model learned beside its weights. In files it has the layout of the PEFT library (adapter_config.json,

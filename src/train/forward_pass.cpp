@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "base/random.hpp"
 
 namespace gyre {
@@ -25,6 +26,26 @@ Tensor ForwardPass::states(const Tensor& tokens) {
   return x;
 }
 
+std::vector<Tensor> ForwardPass::states_by_loop(const Tensor& tokens) {
+  const std::vector<int> looped = spec_.looped_groups();
+  if (looped.size() != 1) {
+    throw Error("a loss on every loop is for models with one looped group; this one has {}", looped.size());
+  }
+  tokens_ = tokens;
+  places_.emplace(spec_, tokens, options_.documents, options_.prompt);
+  Tensor x = embed();
+  const auto group = static_cast<std::size_t>(looped.front());
+  for (place_.group = 0; place_.group < group; ++place_.group) x = run_group(x);
+  std::vector<Tensor> behind;
+  behind_loops_ = &behind;
+  run_group(x);
+  behind_loops_ = nullptr;
+  for (Tensor& state : behind) {
+    for (place_.group = group + 1; place_.group < spec_.groups.size(); ++place_.group) state = run_group(state);
+  }
+  return behind;
+}
+
 Tensor ForwardPass::logits(const Tensor& states) {
   const Tensor h = spec_.final_norm ? norm("final_norm", states, type_) : states.to(type_);
   const Tensor read = spec_.tied_head ? torch::linear(h, weight("embed.weight")) : linear("head", h);
@@ -34,8 +55,10 @@ Tensor ForwardPass::logits(const Tensor& states) {
 }
 
 Tensor ForwardPass::linear(const std::string& name, const Tensor& x) {
-  const bool bias = model_.has(name + ".bias");
-  return torch::linear(x, weight(name + ".weight"), bias ? weight(name + ".bias") : Tensor());
+  const Tensor bias = model_.has(name + ".bias") ? weight(name + ".bias") : Tensor();
+  const Tensor y = torch::linear(x, weight(name + ".weight"), bias);
+  if (options_.adapter == nullptr) return y;
+  return options_.adapter->adapted(name, place_.loop, x, y, weight(name + ".weight"), bias, options_.training);
 }
 
 Tensor ForwardPass::mapped(const std::string& name, const Tensor& state) {
@@ -92,7 +115,10 @@ Tensor ForwardPass::run_group(const Tensor& handed) {
     // identity in the gradient, which is what a residual stream is to first order.
     x = handed + (x - handed.detach());
   }
-  for (; place_.loop < loops; ++place_.loop) x = one_loop(x, handed);
+  for (; place_.loop < loops; ++place_.loop) {
+    x = one_loop(x, handed);
+    if (behind_loops_ != nullptr) behind_loops_->push_back(leave(x));
+  }
   return leave(x);
 }
 

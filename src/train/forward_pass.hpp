@@ -20,6 +20,8 @@ class ForwardPass {
   ForwardPass(const TorchModel& model, const ForwardOptions& options);
 
   [[nodiscard]] torch::Tensor states(const torch::Tensor& tokens);
+  /// See TorchModel::states_by_loop.
+  [[nodiscard]] std::vector<torch::Tensor> states_by_loop(const torch::Tensor& tokens);
   [[nodiscard]] torch::Tensor logits(const torch::Tensor& states);
 
  private:
@@ -92,6 +94,7 @@ class ForwardPass {
   /// Keys and values of the group's first loop, a pair for each run of its layers; only where later loops read them.
   std::vector<std::pair<torch::Tensor, torch::Tensor>> first_loop_;
   std::map<std::string, torch::Tensor> cast_;
+  std::vector<torch::Tensor>* behind_loops_ = nullptr;  ///< takes what the group hands on after each loop; null: no one
 };
 
 }  // namespace gyre

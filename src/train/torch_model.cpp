@@ -16,6 +16,11 @@ torch::Tensor TorchModel::states(const torch::Tensor& tokens, const ForwardOptio
   return ForwardPass(*this, options).states(tokens);
 }
 
+std::vector<torch::Tensor> TorchModel::states_by_loop(const torch::Tensor& tokens,
+                                                      const ForwardOptions& options) const {
+  return ForwardPass(*this, options).states_by_loop(tokens);
+}
+
 torch::Tensor TorchModel::logits(const torch::Tensor& states, Precision precision) const {
   ForwardOptions options;
   options.precision = precision;

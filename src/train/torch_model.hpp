@@ -8,6 +8,7 @@
 #include "model/spec.hpp"
 #include "train/config.hpp"
 #include "train/parameters.hpp"
+#include "train/torch_adapter.hpp"
 
 namespace gyre {
 
@@ -25,6 +26,8 @@ struct ForwardOptions {
   /// Tokens at the front of their document that see one another whole (ModelSpec::prefix_lm), bool [rows, positions].
   /// Undefined: none do.
   torch::Tensor prompt = {};
+  const TorchAdapter* adapter = nullptr;  ///< what is learned beside the weights; null: nothing
+  bool training = false;                  ///< whether an adapter drops what it reads
 };
 
 /// The trainable model of a ModelSpec: its parameters, in the order of tensor_table(spec), and the forward pass over
@@ -37,6 +40,10 @@ class TorchModel : public Parameters {
 
   /// tokens [rows, positions] (int64) to the states before the final norm [rows, positions, hidden] (f32).
   [[nodiscard]] torch::Tensor states(const torch::Tensor& tokens, const ForwardOptions& options) const;
+  /// The states that the whole model gives when the one group that loops stops after each of its loops, the first
+  /// loop's first: what a loss on every loop reads. Throws Error when there is not one looped group.
+  [[nodiscard]] std::vector<torch::Tensor> states_by_loop(const torch::Tensor& tokens,
+                                                          const ForwardOptions& options) const;
   /// States [..., hidden] to logits [..., vocabulary] (f32): final norm and head.
   [[nodiscard]] torch::Tensor logits(const torch::Tensor& states, Precision precision) const;
 
