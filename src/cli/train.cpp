@@ -24,10 +24,14 @@ void add_train(CLI::App& program) {
   command->add_option("--data", request->data, "Text file, folder of *.txt, or JSON lines of prompts and answers")
       ->required();
   command->add_option("--out", request->out, "Folder for the model, checkpoints and metrics")->required();
+  command->add_option(
+      "--from", request->from,
+      "Train this model on: a folder of gyre or Hugging Face, or a GGUF file. Its description, weights, "
+      "tokenizer and chat template are taken; the config then holds \"training\" alone");
   command->add_flag(
       "--resume", request->resume,
       "Go on from the latest checkpoint in --out, which must be of the same run: the same model, data and "
-      "training settings. Free to change: training.steps (--steps), evaluate_*, checkpoint_*, "
+      "training settings, and the same --from. Free to change: training.steps (--steps), evaluate_*, checkpoint_*, "
       "export_bf16, the model's name, and --threads");
   add_threads_option(*command, request->threads);
   command->add_option("--steps", request->steps, "Steps in place of the config's count; the schedule is fitted to them")
@@ -37,7 +41,8 @@ void add_train(CLI::App& program) {
   command->footer(
       "Examples:\n"
       "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare\n"
-      "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare --resume");
+      "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare --resume\n"
+      "  gyre train --from Qwen3-0.6B --config training.json --data notes.txt --out runs/notes");
   request->stop = interrupt();
   command->callback([request] { run_train(*request); });
 }

@@ -12,6 +12,7 @@
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
 #include "format/storage_types.hpp"
+#include "model/language_files.hpp"
 #include "model/parts.hpp"
 
 namespace gyre {
@@ -79,9 +80,7 @@ void write_folder(const Model& model, const Language& language, std::span<const 
                   const fs::path& out) {
   write_folder_atomically(out, [&](const fs::path& folder) {
     write_text_atomically(folder / "config.json", to_json(model.spec()).dump(2) + "\n");
-    write_text_atomically(folder / "generation_config.json",
-                          nlohmann::json{{"eos_token_id", language.end_tokens}}.dump(2) + "\n");
-    language.tokenizer.save(folder / "tokenizer.json");
+    write_files(folder, language_files(model.path(), language));
     write_safetensors(folder / "model.safetensors", tensors);
   });
 }

@@ -20,7 +20,8 @@ struct Storage {
 Storage parse_storage(const std::string& type, std::span<const std::string> parts);
 
 /// Writes `model` in gyre's own terms: a GGUF file when `out` ends in .gguf, else a folder of config.json and
-/// model.safetensors (F32, F16 or BF16). Its tokenizer and the tokens that end a text go with it. Whole or not at all.
+/// model.safetensors (F32, F16 or BF16). Its tokenizer and the tokens that end a text go with it, and into a
+/// folder its chat template. Whole or not at all.
 /// Throws Error when `out` is there already, when a type does not fit the format, or when there is no such part.
 void convert(const Checkpoint& checkpoint, const Storage& storage, const std::filesystem::path& out);
 

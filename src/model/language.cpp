@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "format/gguf.hpp"
 #include "format/json_object.hpp"
+#include "model/gguf_chat.hpp"
 #include "model/model_path.hpp"
 #include "text/end_tokens.hpp"
 #include "text/gguf_vocabulary.hpp"
@@ -185,30 +186,13 @@ Language of_gguf(const fs::path& path) {
 
 ChatTemplate load_chat_template(const fs::path& model, const Tokenizer& tokenizer) {
   if (!fs::is_regular_file(model)) return ChatTemplate::load(resolve_model_path(model));
-  constexpr const char* kTemplate = "tokenizer.chat_template";
-  constexpr const char* kToolTemplate = "tokenizer.chat_template.tool_use";
-  const Gguf file(model);
-  if (!file.has(kTemplate)) {
-    throw Error("{}: no chat template (key {}); give a plain prompt", model.string(), kTemplate);
+  const auto chat = chat_of(Gguf(model), tokenizer);
+  if (!chat) {
+    throw Error("{}: no chat template (key {}); give a plain prompt", model.string(), GgufChat::kTemplate);
   }
-  // SentencePiece vocabularies have these tokens in these places unless they say otherwise.
-  const bool sentence_piece = file.text("tokenizer.ggml.model", "") == "llama";
-  ChatTemplate::Tokens tokens;
-  const auto add = [&](const char* name, const char* key, std::int64_t otherwise) {
-    const std::string full_key = std::string("tokenizer.ggml.") + key;
-    const std::int64_t id = file.integer(full_key, -1, tokenizer.size() - 1, sentence_piece ? otherwise : -1);
-    if (id >= 0 && id < tokenizer.size()) tokens.emplace_back(name, tokenizer.piece(static_cast<std::int32_t>(id)));
-  };
-  add("bos_token", "bos_token_id", 1);
-  add("eos_token", "eos_token_id", 2);
-  add("unk_token", "unknown_token_id", 0);
-  add("sep_token", "seperator_token_id", -1);  // spelled so in GGUF
-  add("pad_token", "padding_token_id", -1);
-  add("cls_token", "cls_token_id", -1);
-  add("mask_token", "mask_token_id", -1);
   const std::string where = model.string() + ": ";
-  ChatTemplate made(file.text(kTemplate), std::move(tokens), where + kTemplate);
-  if (file.has(kToolTemplate)) made.set_tool_template(file.text(kToolTemplate), where + kToolTemplate);
+  ChatTemplate made(chat->source, chat->tokens, where + GgufChat::kTemplate);
+  if (chat->tool_source) made.set_tool_template(*chat->tool_source, where + GgufChat::kToolTemplate);
   return made;
 }
 

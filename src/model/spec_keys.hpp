@@ -11,20 +11,15 @@
 namespace gyre {
 
 // The one table of what a description can say. Whoever goes through all switches does it here: reading and writing
-// them, refusing what the trainable model does not compute, drawing descriptions at random. A visitor has a function
-// for each kind of row; see Reader and Writer in spec.cpp.
+// them, drawing descriptions at random. A visitor has a function for each kind of row; see Reader and Writer in
+// spec.cpp.
 
 /// The key of a switch in config.json.
 struct SpecKey {
   SpecKey(const char* text) : name(text) {}  // NOLINT(google-explicit-constructor): rows begin with their keys
-  SpecKey(const char* text, bool is_trained) : name(text), trained(is_trained) {}
 
   const char* name;
-  bool trained = true;  ///< whether the trainable model computes it
 };
-
-/// One that the engine has for published models only.
-inline SpecKey untrained(const char* name) { return {name, false}; }
 
 inline constexpr EnumName<NormKind> kNormKinds[] = {{NormKind::layer, "layer"}, {NormKind::rms, "rms"}};
 inline constexpr EnumName<NormPlacement> kNormPlacements[] = {{NormPlacement::pre, "pre"},
@@ -60,20 +55,20 @@ void visit_group(Visitor& visit, AnyGroup& group) {
   visit.choice("injection", group.injection, kInjections, defaults.injection);
   visit.choice("first_state", group.first_state, kFirstStates, defaults.first_state);
   visit.number("noise_std", group.noise_std, 0, 1e6, defaults.noise_std);
-  visit.number(untrained("damping"), group.damping, 0, 2, defaults.damping);
-  visit.fast(untrained("fast"), group.fast);
-  visit.boolean(untrained("loop_norm"), group.loop_norm, defaults.loop_norm);
-  visit.boolean(untrained("exit_norm"), group.exit_norm, defaults.exit_norm);
-  visit.boolean(untrained("exit_linear"), group.exit_linear, defaults.exit_linear);
-  visit.boolean(untrained("exit_gate"), group.exit_gate, defaults.exit_gate);
-  visit.layers(untrained("value_layers"), group.value_layers);
-  visit.layers(untrained("window_layers"), group.window_layers);
-  visit.boolean(untrained("bare_first_loop"), group.bare_first_loop, defaults.bare_first_loop);
-  visit.boolean(untrained("minus_state"), group.minus_state, defaults.minus_state);
-  visit.count(untrained("update_rank"), group.update_rank, kMostWidth);
-  visit.boolean(untrained("exit_gate_norm"), group.exit_gate_norm, defaults.exit_gate_norm);
-  visit.boolean(untrained("first_loop_attention"), group.first_loop_attention, defaults.first_loop_attention);
-  visit.count(untrained("loop_window"), group.loop_window, kMostContext);
+  visit.number("damping", group.damping, 0, 2, defaults.damping);
+  visit.fast("fast", group.fast);
+  visit.boolean("loop_norm", group.loop_norm, defaults.loop_norm);
+  visit.boolean("exit_norm", group.exit_norm, defaults.exit_norm);
+  visit.boolean("exit_linear", group.exit_linear, defaults.exit_linear);
+  visit.boolean("exit_gate", group.exit_gate, defaults.exit_gate);
+  visit.layers("value_layers", group.value_layers);
+  visit.layers("window_layers", group.window_layers);
+  visit.boolean("bare_first_loop", group.bare_first_loop, defaults.bare_first_loop);
+  visit.boolean("minus_state", group.minus_state, defaults.minus_state);
+  visit.count("update_rank", group.update_rank, kMostWidth);
+  visit.boolean("exit_gate_norm", group.exit_gate_norm, defaults.exit_gate_norm);
+  visit.boolean("first_loop_attention", group.first_loop_attention, defaults.first_loop_attention);
+  visit.count("loop_window", group.loop_window, kMostContext);
   visit.layers("order", group.order);
   visit.skips("skips", group.skips);
 }
@@ -101,24 +96,24 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.number("rotary_theta", spec.rotary_theta, 1, 1e12, defaults.rotary_theta);
   visit.choice("mlp", spec.mlp, kMlpKinds, defaults.mlp);
   visit.boolean("biases", spec.biases, defaults.biases);
-  visit.boolean(untrained("qkv_biases"), spec.qkv_biases, defaults.qkv_biases);
+  visit.boolean("qkv_biases", spec.qkv_biases, defaults.qkv_biases);
   visit.boolean("tied_head", spec.tied_head, defaults.tied_head);
   visit.number("logit_softcap", spec.logit_softcap, 0, 1e6, defaults.logit_softcap);
   visit.number("embedding_scale", spec.embedding_scale, -1e6, 1e6, defaults.embedding_scale);
   visit.only_rare();
   visit.boolean("norm_weights", spec.norm_weights, defaults.norm_weights);
-  visit.boolean(untrained("attention_gate"), spec.attention_gate, defaults.attention_gate);
-  visit.boolean(untrained("prefix_lm"), spec.prefix_lm, defaults.prefix_lm);
-  visit.numbers(untrained("rotary_divisors"), spec.rotary_divisors);
+  visit.boolean("attention_gate", spec.attention_gate, defaults.attention_gate);
+  visit.boolean("prefix_lm", spec.prefix_lm, defaults.prefix_lm);
+  visit.numbers("rotary_divisors", spec.rotary_divisors);
   visit.count("rotary_channels", spec.rotary_channels, kMostWidth);
-  visit.number(untrained("rotary_scale"), spec.rotary_scale, 0, 1e6, defaults.rotary_scale);
-  visit.count(untrained("rotary_context"), spec.rotary_context, kMostContext);
-  visit.numbers(untrained("rotary_long_divisors"), spec.rotary_long_divisors);
-  visit.number(untrained("rotary_growth"), spec.rotary_growth, 0, 1e6, defaults.rotary_growth);
-  visit.count(untrained("window"), spec.window, kMostContext);
-  visit.number(untrained("window_theta"), spec.window_theta, 0, 1e12, defaults.window_theta);
-  visit.number(untrained("attention_scale"), spec.attention_scale, 0, 1e6, defaults.attention_scale);
-  visit.boolean(untrained("rotary_bf16"), spec.rotary_bf16, defaults.rotary_bf16);
+  visit.number("rotary_scale", spec.rotary_scale, 0, 1e6, defaults.rotary_scale);
+  visit.count("rotary_context", spec.rotary_context, kMostContext);
+  visit.numbers("rotary_long_divisors", spec.rotary_long_divisors);
+  visit.number("rotary_growth", spec.rotary_growth, 0, 1e6, defaults.rotary_growth);
+  visit.count("window", spec.window, kMostContext);
+  visit.number("window_theta", spec.window_theta, 0, 1e12, defaults.window_theta);
+  visit.number("attention_scale", spec.attention_scale, 0, 1e6, defaults.attention_scale);
+  visit.boolean("rotary_bf16", spec.rotary_bf16, defaults.rotary_bf16);
   visit.boolean("embedding_mix", spec.embedding_mix, defaults.embedding_mix);
   visit.boolean("branch_scales", spec.branch_scales, defaults.branch_scales);
   visit.boolean("query_gain", spec.query_gain, defaults.query_gain);

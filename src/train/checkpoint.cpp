@@ -12,6 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kAverageFile = "average.safetensors";
+
 std::span<const std::byte> bytes_of_tensor(const torch::Tensor& tensor) {
   return std::as_bytes(std::span(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()));
 }
@@ -21,14 +23,13 @@ NamedTensor view_of(const std::string& name, const torch::Tensor& tensor) {
   return {name, {dtype, tensor.sizes().vec(), bytes_of_tensor(tensor)}};
 }
 
-void write_model_files(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
-                       const nlohmann::json& config, DType dtype) {
-  write_parameters(folder / "model.safetensors", model, dtype);
+void write_model_files(const fs::path& folder, const TorchModel& model, const FolderFiles& language,
+                       const nlohmann::json& config) {
   nlohmann::json json = config;
   for (const char* const key : {"order", "skips"}) json.erase(key);  // the spec has them as groups
   json.update(to_json(model.spec()));
   write_text_atomically(folder / "config.json", json.dump(2) + "\n");
-  tokenizer.save(folder / "tokenizer.json");
+  write_files(folder, language);
 }
 
 /// Numbers that are not finite must not replace a checkpoint or a model that is whole.
@@ -97,16 +98,22 @@ void write_optimiser(const fs::path& folder, AdamW& optimiser, int step, const n
   write_text_atomically(folder / "training_state.json", state.dump(2) + "\n");
 }
 
-void write_model_folder(const fs::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
-                        const nlohmann::json& config, DType dtype) {
-  write_folder_atomically(
-      folder, [&](const fs::path& temporary) { write_model_files(temporary, model, tokenizer, config, dtype); });
+void write_model_folder(const fs::path& folder, const TorchModel& model, const FolderFiles& language,
+                        const nlohmann::json& config, DType dtype, const WeightAverage* average) {
+  write_folder_atomically(folder, [&](const fs::path& temporary) {
+    write_model_files(temporary, model, language, config);
+    const fs::path file = temporary / "model.safetensors";
+    average == nullptr ? write_parameters(file, model, dtype) : write_parameters(file, *average, dtype);
+  });
 }
 
-void write_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& optimiser, const Tokenizer& tokenizer,
-                      const nlohmann::json& config, int step, const nlohmann::json& settings) {
+void write_checkpoint(const fs::path& folder, const TorchModel& model, AdamW& optimiser, const FolderFiles& language,
+                      const nlohmann::json& config, int step, const nlohmann::json& settings,
+                      const WeightAverage* average) {
   write_folder_atomically(folder, [&](const fs::path& temporary) {
-    write_model_files(temporary, model, tokenizer, config, DType::f32);
+    write_model_files(temporary, model, language, config);
+    write_parameters(temporary / "model.safetensors", model, DType::f32);
+    if (average != nullptr) write_parameters(temporary / kAverageFile, *average, DType::f32);
     write_optimiser(temporary, optimiser, step, settings);
   });
 }
@@ -120,9 +127,10 @@ CheckpointState read_state(const fs::path& folder) {
   return {step, json.value("run", nlohmann::json())};
 }
 
-int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& optimiser) {
+int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& optimiser, const WeightAverage* average) {
   const int step = read_state(folder).step;
   read_parameters(folder / "model.safetensors", model);
+  if (average != nullptr) read_parameters(folder / kAverageFile, *average);
   const Safetensors moments(folder / "optimizer.safetensors");
   for (AdamW::Slot& slot : optimiser.slots()) {
     restore(moments, slot.name + ".first", slot.first);

@@ -3,23 +3,26 @@
 #include <filesystem>
 
 #include "format/safetensors.hpp"
-#include "text/tokenizer.hpp"
+#include "model/language_files.hpp"
 #include "train/adamw.hpp"
 #include "train/run_folder.hpp"
 #include "train/torch_model.hpp"
+#include "train/weight_average.hpp"
 
 namespace gyre {
 
-/// Writes a model folder in the Hugging Face layout (model.safetensors, config.json, tokenizer.json): whole or not at
-/// all. `config` is the plan's JSON, into which the spec's vocabulary size is put.
-void write_model_folder(const std::filesystem::path& folder, const TorchModel& model, const Tokenizer& tokenizer,
-                        const nlohmann::json& config, DType dtype);
+/// Writes a model folder in the Hugging Face layout (model.safetensors, config.json, and the files of `language`):
+/// whole or not at all. `config` is the plan's JSON, into which the spec's vocabulary size is put. An `average` of the
+/// parameters is written in their place.
+void write_model_folder(const std::filesystem::path& folder, const TorchModel& model, const FolderFiles& language,
+                        const nlohmann::json& config, DType dtype, const WeightAverage* average = nullptr);
 
-/// A model folder in f32 with the optimiser's state beside it, from which training goes on exactly. `settings` says of
-/// which run it is (train/run_settings.hpp). Throws Error, and leaves what was there, when a number is not finite.
+/// A model folder in f32 with the optimiser's state beside it, and the average of the weights where there is one, from
+/// which training goes on exactly. `settings` says of which run it is (train/run_settings.hpp). Throws Error, and
+/// leaves what was there, when a number is not finite.
 void write_checkpoint(const std::filesystem::path& folder, const TorchModel& model, AdamW& optimiser,
-                      const Tokenizer& tokenizer, const nlohmann::json& config, int step,
-                      const nlohmann::json& settings = {});
+                      const FolderFiles& language, const nlohmann::json& config, int step,
+                      const nlohmann::json& settings = {}, const WeightAverage* average = nullptr);
 
 /// training_state.json of a checkpoint.
 struct CheckpointState {
@@ -28,8 +31,10 @@ struct CheckpointState {
 };
 CheckpointState read_state(const std::filesystem::path& folder);
 
-/// Restores parameters and optimiser. Returns the step. Throws Error when the checkpoint is of another model.
-int read_checkpoint(const std::filesystem::path& folder, const Parameters& model, AdamW& optimiser);
+/// Restores parameters and optimiser, and the average if one is kept. Returns the step. Throws Error when the
+/// checkpoint is of another model.
+int read_checkpoint(const std::filesystem::path& folder, const Parameters& model, AdamW& optimiser,
+                    const WeightAverage* average = nullptr);
 
 // The parts of a checkpoint, for models that are kept in another kind of folder.
 

@@ -1,5 +1,7 @@
 #include "train/config.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 
@@ -44,6 +46,32 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.loops_from = object.number("loops_from", 0, 1, config.loops_from);
 }
 
+/// A model that is trained on keeps its tokenizer.
+void refuse_vocabulary(const nlohmann::json& training, const std::string& where) {
+  for (const char* const key : {"vocabulary", "bpe_size"}) {
+    if (!training.contains(key)) continue;
+    throw Error("{}: training.{} is given, but the run starts from a model, whose tokenizer it keeps; remove the key",
+                where, key);
+  }
+}
+
+/// Throws Error naming a key by which the model would be another than `from`.
+void require_agreement(const nlohmann::json& config, const ModelSpec& from, const std::string& where) {
+  for (const auto& [key, value] : config.items()) {
+    if (key == "training" || key == "name") continue;
+    nlohmann::json said = to_json(from);
+    if (key == "order" || key == "skips") {  // which together stand in place of groups
+      said.erase("groups");
+      if (config.contains("order")) said["order"] = config["order"];
+    }
+    said[key] = value;
+    if (parse_spec(said, where) == from) continue;
+    throw Error(
+        "{}: {} is not as the model has it that the run starts from; remove the key, or give that model's value", where,
+        key);
+  }
+}
+
 }  // namespace
 
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where) {
@@ -64,7 +92,7 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
                 "evaluate_loops", "checkpoint_every",
                 "checkpoint_at",  "export_bf16",
                 "loops_from",     "optimiser",
-                "momentum"});
+                "momentum",       "ema"});
   TrainConfig config;
   config.vocabulary = object.choice<VocabularyKind>("vocabulary", kVocabularies, config.vocabulary);
   config.bpe_size = object.integer("bpe_size", 256, 1 << 20, config.bpe_size);
@@ -86,6 +114,7 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
   config.checkpoint_every = object.integer("checkpoint_every", 1, kMany, config.checkpoint_every);
   config.checkpoint_at = list_of<int>(object, "checkpoint_at", where, is_step);
   config.export_bf16 = object.boolean("export_bf16", config.export_bf16);
+  config.ema = object.number("ema", 0, 0.999999, config.ema);
   return config;
 }
 
@@ -111,7 +140,8 @@ nlohmann::json to_json(const TrainConfig& config) {
                          {"evaluate_loops", config.evaluate_loops},
                          {"checkpoint_every", config.checkpoint_every},
                          {"checkpoint_at", config.checkpoint_at},
-                         {"export_bf16", config.export_bf16}};
+                         {"export_bf16", config.export_bf16},
+                         {"ema", config.ema}};
   json.update(to_json(static_cast<const OptimiserConfig&>(config)));
   return json;
 }
@@ -123,13 +153,27 @@ nlohmann::json with_every_key(const nlohmann::json& settings) {
   return all;
 }
 
-TrainingPlan load_plan(const std::filesystem::path& config) {
+TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* from) {
   TrainingPlan plan{load_json(config), {}, config.string()};
   const JsonObject object(plan.json, plan.where);
   if (object.has("training")) {
     plan.training = parse_train_config(plan.json["training"], plan.where + ": training");
   }
-  spec_of(plan, plan.json.contains("vocab_size") ? object.integer("vocab_size", 1, kMany) : 1);
+  const nlohmann::json training = plan.json.value("training", nlohmann::json::object());
+  if (from != nullptr) {
+    refuse_vocabulary(training, plan.where);
+    require_agreement(plan.json, *from, plan.where);
+    nlohmann::json whole = to_json(*from);
+    for (const char* const key : {"name", "training"}) {
+      if (plan.json.contains(key)) whole[key] = plan.json[key];
+    }
+    plan.json = std::move(whole);
+  }
+  const JsonObject described(plan.json, plan.where);
+  if (!training.contains("sequence")) {
+    plan.training.sequence = std::min(plan.training.sequence, described.integer("context", 2, kMostContext));
+  }
+  spec_of(plan, plan.json.contains("vocab_size") ? described.integer("vocab_size", 1, kMany) : 1);
   return plan;
 }
 

@@ -46,6 +46,7 @@ struct TrainConfig : OptimiserConfig {
   int checkpoint_every = 500;
   std::vector<int> checkpoint_at;  ///< further steps
   bool export_bf16 = false;        ///< dtype of OUT/model; checkpoints keep f32
+  float ema = 0.0F;                ///< decay of the average of the weights that is exported; 0: the last weights are
 };
 
 /// The "training" object of a config file; `where` leads every message.
@@ -58,11 +59,14 @@ nlohmann::json with_every_key(const nlohmann::json& settings);
 /// A model and how to train it, from one file. The vocabulary size may be absent from the file (0 here): the tokenizer
 /// decides it.
 struct TrainingPlan {
-  nlohmann::json json;  ///< the file as read
+  nlohmann::json json;  ///< the file as read; where a run starts from a model, with all that describes it
   TrainConfig training;
   std::string where;
 };
-TrainingPlan load_plan(const std::filesystem::path& config);
+/// Where the run starts from a model, `from` is its spec: the file then holds "training" alone, or keys that agree with
+/// the model, and none that ask for a vocabulary. Throws Error naming the key otherwise. Without training.sequence a
+/// window is no longer than the context.
+TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* from = nullptr);
 
 /// The spec of a plan for a vocabulary of `vocab_size`. Throws Error when the file says another size.
 ModelSpec spec_of(const TrainingPlan& plan, int vocab_size);

@@ -40,11 +40,13 @@ std::string described(const std::vector<SettingChange>& changes) {
 }  // namespace
 
 nlohmann::json run_settings(const ModelSpec& spec, const TrainConfig& config, const std::string& data_digest,
-                            const std::string& tokenizer_digest) {
-  return {{"model", to_json(spec)},
-          {"training", to_json(config)},
-          {"data_sha256", data_digest},
-          {"tokenizer_sha256", tokenizer_digest}};
+                            const std::string& tokenizer_digest, const std::string& from_digest) {
+  nlohmann::json settings = {{"model", to_json(spec)},
+                             {"training", to_json(config)},
+                             {"data_sha256", data_digest},
+                             {"tokenizer_sha256", tokenizer_digest}};
+  if (!from_digest.empty()) settings["from_sha256"] = from_digest;
+  return settings;
 }
 
 std::vector<SettingChange> changes_between(const nlohmann::json& before, const nlohmann::json& now) {

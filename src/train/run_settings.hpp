@@ -11,9 +11,10 @@
 namespace gyre {
 
 /// Everything that decides what a run computes: {"model": the spec, "training": every key with its value,
-/// "data_sha256", "tokenizer_sha256"}. A checkpoint keeps it, so that a resumed run goes on with no other run.
+/// "data_sha256", "tokenizer_sha256"}, and where the run starts from a model the digest of its weights, "from_sha256"
+/// (`from_digest`; empty: it does not). A checkpoint keeps it, so that a resumed run goes on with no other run.
 nlohmann::json run_settings(const ModelSpec& spec, const TrainConfig& config, const std::string& data_digest,
-                            const std::string& tokenizer_digest);
+                            const std::string& tokenizer_digest, const std::string& from_digest = {});
 
 /// One key whose value differs between two runs; "absent" where a run has no such key.
 struct SettingChange {

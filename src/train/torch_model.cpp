@@ -12,6 +12,13 @@ TorchModel::TorchModel(ModelSpec spec, std::uint64_t seed) : spec_(std::move(spe
   for (const TensorInfo& info : tensor_table(spec_)) add(info.name, initial_value(info, spec_));
 }
 
+TorchModel::TorchModel(ModelSpec spec, const Model& model) : spec_(std::move(spec)) {
+  for (const TensorInfo& info : tensor_table(spec_)) {
+    std::vector<float> numbers = model.tensor(info.name);
+    add(info.name, torch::from_blob(numbers.data(), info.shape, torch::kFloat).clone());
+  }
+}
+
 torch::Tensor TorchModel::states(const torch::Tensor& tokens, const ForwardOptions& options) const {
   return ForwardPass(*this, options).states(tokens);
 }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/spec.hpp"
+#include "model/model.hpp"
 #include "train/config.hpp"
 #include "train/parameters.hpp"
 #include "train/torch_adapter.hpp"
@@ -37,6 +37,8 @@ class TorchModel : public Parameters {
  public:
   /// Parameters as given by initial_value().
   TorchModel(ModelSpec spec, std::uint64_t seed);
+  /// The weights of `model`, which is of that spec, but for its name; widened to f32.
+  TorchModel(ModelSpec spec, const Model& model);
 
   /// tokens [rows, positions] (int64) to the states before the final norm [rows, positions, hidden] (f32).
   [[nodiscard]] torch::Tensor states(const torch::Tensor& tokens, const ForwardOptions& options) const;

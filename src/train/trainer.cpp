@@ -8,11 +8,14 @@
 #include "base/error.hpp"
 #include "base/processors.hpp"
 #include "base/progress.hpp"
+#include "model/checkpoint.hpp"
+#include "model/language_files.hpp"
 #include "train/checkpoint.hpp"
 #include "train/prepared_data.hpp"
 #include "train/run_settings.hpp"
 #include "train/schedule.hpp"
 #include "train/training_loop.hpp"
+#include "train/weight_average.hpp"
 
 namespace gyre {
 namespace {
@@ -30,26 +33,27 @@ Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
 /// One training run: the state that lives from step to step.
 class Run : public TrainingTask {
  public:
-  Run(const TrainRequest& request, const TrainingPlan& plan, const Tokenizer& tokenizer, TrainingData data,
-      nlohmann::json settings)
+  Run(const TrainRequest& request, const TrainingPlan& plan, FolderFiles language, TrainingData data,
+      nlohmann::json settings, TorchModel model)
       : request_(request),
         plan_(plan),
         config_(plan.training),
-        tokenizer_(tokenizer),
+        language_(std::move(language)),
         data_(std::move(data)),
         settings_(std::move(settings)),
-        spec_(spec_of(plan, tokenizer.size())),
-        model_(spec_, config_.seed),
+        model_(std::move(model)),
+        spec_(model_.spec()),
         optimiser_(model_, config_),
         validation_(data_.validation_batches()) {
     for (const std::string& text : config_.evaluate_loops) {
       depths_.emplace_back(text, parse_loops(text, spec_, plan.where + ": training.evaluate_loops"));
     }
     depths_.emplace_back("default", spec_.default_loops());
+    if (config_.ema > 0) average_.emplace(model_, config_.ema);
   }
 
   void resume(const fs::path& checkpoint) {
-    step_ = read_checkpoint(checkpoint, model_, optimiser_);
+    step_ = read_checkpoint(checkpoint, model_, optimiser_, average());
     fmt::print(stderr, "resuming from {}\n", checkpoint.string());
   }
 
@@ -76,6 +80,7 @@ class Run : public TrainingTask {
     mean_loss.backward();
     const double rate = learning_rate_at(config_, step_);
     const double norm = optimiser_.update(model_, rate, step_);
+    if (average_) average_->update(model_, step_);
     return {{"step", step_},         {"loss", value},          {"learning_rate", rate},
             {"gradient_norm", norm}, {"loops", options.loops}, {"tokens", batch.inputs.size()}};
   }
@@ -104,17 +109,30 @@ class Run : public TrainingTask {
   }
 
   void save_checkpoint(int step) override {
-    write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step), model_, optimiser_, tokenizer_, plan_.json,
-                     step, settings_);
+    write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step), model_, optimiser_, language_, plan_.json,
+                     step, settings_, average());
   }
 
  private:
+  [[nodiscard]] const WeightAverage* average() const { return average_ ? &*average_ : nullptr; }
+
   void announce() {
     std::int64_t parameters = 0;
-    for (const std::string& name : model_.names()) parameters += model_.parameter(name).numel();
-    fmt::print(stderr, "{}: {} parameters, {} tokens of training text, {} steps of {} tokens, {} threads, {}\n",
-               spec_.name, parameters, data_.training_tokens(), config_.steps, config_.batch * config_.sequence,
-               at::get_num_threads(), config_.precision == Precision::bf16 ? "bf16" : "f32");
+    std::int64_t numbers = 0;  // that are kept from step to step, and gradients
+    for (const std::string& name : model_.names()) {
+      parameters += model_.parameter(name).numel();
+      numbers += (average_ ? 3 : 2) * model_.parameter(name).numel();
+    }
+    for (const AdamW::Slot& slot : optimiser_.slots()) {
+      numbers += slot.first.numel() + (slot.second.defined() ? slot.second.numel() : 0);
+    }
+    fmt::print(
+        stderr,
+        "{}: {} parameters ({:.1f} MiB with gradients and optimiser, without activations), {} tokens of training "
+        "text, {} steps of {} tokens, {} threads, {}\n",
+        spec_.name, parameters, static_cast<double>(numbers) * sizeof(float) / 0x1p20, data_.training_tokens(),
+        config_.steps, config_.batch * config_.sequence, at::get_num_threads(),
+        config_.precision == Precision::bf16 ? "bf16" : "f32");
   }
 
   [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
@@ -145,7 +163,8 @@ class Run : public TrainingTask {
       return false;
     }
     const fs::path folder = request_.out / "model";
-    write_model_folder(folder, model_, tokenizer_, plan_.json, config_.export_bf16 ? DType::bf16 : DType::f32);
+    write_model_folder(folder, model_, language_, plan_.json, config_.export_bf16 ? DType::bf16 : DType::f32,
+                       average());
     fmt::print(stderr, "wrote {}\n", folder.string());
     if (request_.json) print_result({{"model", folder.string()}, {"steps", step_}});
     return true;
@@ -158,12 +177,13 @@ class Run : public TrainingTask {
   const TrainRequest& request_;
   const TrainingPlan& plan_;
   TrainConfig config_;
-  const Tokenizer& tokenizer_;
+  FolderFiles language_;  ///< of every model folder that is written
   TrainingData data_;
   nlohmann::json settings_;
-  ModelSpec spec_;
   TorchModel model_;
+  const ModelSpec& spec_;
   AdamW optimiser_;
+  std::optional<WeightAverage> average_;
   std::vector<Batch> validation_;
   std::vector<std::pair<std::string, std::vector<int>>> depths_;
   int step_ = 0;
@@ -207,18 +227,26 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
 
 bool train(const TrainRequest& request) {
   at::set_num_threads(request.threads > 0 ? request.threads : usable_processors());
-  TrainingPlan plan = load_plan(request.config);
+  std::optional<Checkpoint> from;
+  if (!request.from.empty()) from = Checkpoint::open(request.from);
+  TrainingPlan plan = load_plan(request.config, from ? &from->model.spec() : nullptr);
   if (request.steps > 0) plan.training.steps = request.steps;
   const std::optional<fs::path> checkpoint = checkpoint_to_resume(request);
   const SourceData source = read_source(request.data, plan.training);
-  const Tokenizer tokenizer =
-      checkpoint ? Tokenizer::load(*checkpoint / "tokenizer.json") : make_tokenizer(plan.training, source);
+  const Tokenizer tokenizer = from         ? from->language.tokenizer
+                              : checkpoint ? Tokenizer::load(*checkpoint / "tokenizer.json")
+                                           : make_tokenizer(plan.training, source);
+  const ModelSpec spec = spec_of(plan, tokenizer.size());
   nlohmann::json settings =
-      run_settings(spec_of(plan, tokenizer.size()), plan.training, source.digest, digest_of(tokenizer));
+      run_settings(spec, plan.training, source.digest, digest_of(tokenizer), from ? from->model.hash() : std::string());
   if (checkpoint) require_own_checkpoint(*checkpoint, settings);
   make_run_folder(request.out, request.resume);
   if (plan.training.layout == DataLayout::text) tokenizer.save(request.out / "tokenizer.json");
-  Run run(request, plan, tokenizer, encode_source(plan.training, source, tokenizer, request.out), std::move(settings));
+  FolderFiles language = from ? language_files(from->model.path(), from->language) : language_files(tokenizer);
+  TorchModel model = from ? TorchModel(spec, from->model) : TorchModel(spec, plan.training.seed);
+  from.reset();  // its memory is needed for what comes
+  Run run(request, plan, std::move(language), encode_source(plan.training, source, tokenizer, request.out),
+          std::move(settings), std::move(model));
   if (checkpoint) run.resume(*checkpoint);
   return run.go();
 }

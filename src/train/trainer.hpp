@@ -16,7 +16,8 @@ struct TrainRequest {
   int threads = 0;    ///< 0: all cores
   int steps = 0;      ///< in place of the config's count, schedule and all; 0: as the config says
   bool json = false;  ///< each line of metrics.jsonl, and a last one of the result, on standard output too
-  Stop stop = {};     ///< ends the run behind the step it is at; what was trained is saved
+  std::filesystem::path from = {};  ///< a model that is trained on: a folder or GGUF file; empty: a new one
+  Stop stop = {};                   ///< ends the run behind the step it is at; what was trained is saved
 };
 
 /// Trains and leaves OUT/model (the final model), OUT/checkpoints/step-N, OUT/metrics.jsonl and OUT/tokens.bin.

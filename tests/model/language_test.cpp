@@ -11,6 +11,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "format/gguf.hpp"
+#include "format/json_object.hpp"
+#include "model/language_files.hpp"
 #include "model/model.hpp"
 #include "model/model_path.hpp"
 #include "scratch_folder.hpp"
@@ -140,6 +142,50 @@ TEST_F(LanguageTest, NamesThatEndTurnsOnlyWhereNoOthersDo) {
   }
   for (const char* name : {"<s>", "<|im_start|>", "<|fim_prefix|>", "eos", ""})
     EXPECT_FALSE(names_end_token(name)) << name;
+}
+
+/// The files that language_files gives, in a folder of their own: a model folder but for its weights.
+fs::path written_files(const fs::path& model, const fs::path& folder) {
+  fs::create_directories(folder);
+  write_text_atomically(folder / "config.json", R"({"model_type": "gyre"})");
+  write_files(folder, language_files(model, load_language(model)));
+  return folder;
+}
+
+TEST_F(LanguageTest, FilesOfAGgufGiveItsTokensItsEndAndItsTemplatesAgain) {
+  const Entries chat = {{"tokenizer.chat_template", std::string("{{ bos_token }}") + kTemplate},
+                        {"tokenizer.chat_template.tool_use", std::string("tools {{ eos_token }}")},
+                        {"tokenizer.ggml.bos_token_id", std::uint32_t{2}},
+                        {"tokenizer.ggml.eos_token_id", std::uint32_t{3}},
+                        {"tokenizer.ggml.add_bos_token", true}};
+  const fs::path source = gguf({"a", "b", "<s>", "</s>", "<|end_turn|>"}, chat);
+  const fs::path copy = written_files(source, folder_ / "copy");
+  const Language before = load_language(source);
+  const Language after = load_language(copy);
+  EXPECT_EQ(after.end_tokens, before.end_tokens);
+  EXPECT_EQ(after.tokenizer.encode("ab</s>"), before.tokenizer.encode("ab</s>"));
+  EXPECT_EQ(after.tokenizer.prefix_tokens(), Tokens{2});
+  Conversation conversation;
+  conversation.messages = {{{"role", "user"}, {"content", "a"}}};
+  for (const bool tools : {false, true}) {
+    if (tools) conversation.tools = {{{"name", "f"}}};
+    const std::string text = load_chat_template(source, before.tokenizer).render(conversation);
+    EXPECT_THAT(text, HasSubstr(tools ? "tools </s>" : "<s><|begin_header|>user"));
+    EXPECT_EQ(load_chat_template(copy, after.tokenizer).render(conversation), text);
+  }
+}
+
+TEST_F(LanguageTest, FilesOfAFolderAreItsOwnWithEveryEndToken) {
+  write("tokenizer.json", tokenizer_json({"<x>", "<|end_turn|>"}));
+  write("tokenizer_config.json", {{"eos_token", "<x>"}, {"bos_token", "<x>"}, {"chat_template", "not this one"}});
+  write("generation_config.json", {{"eos_token_id", 0}, {"temperature", 0.5}});
+  write_text_atomically(folder_ / "chat_template.jinja", kTemplate);
+  const fs::path copy = written_files(folder_.path(), folder_ / "copy");
+  EXPECT_THAT(load_language(copy).end_tokens, UnorderedElementsAre(0, 2, 3));
+  EXPECT_EQ(load_json(copy / "generation_config.json").at("temperature"), 0.5);
+  for (const char* const name : {"chat_template.jinja", "tokenizer_config.json"}) {
+    EXPECT_EQ(read_text(copy / name), read_text(folder_ / name)) << name;
+  }
 }
 
 TEST_F(LanguageTest, AFolderEndsTextsByConfigsByNamesAndByTheTemplate) {

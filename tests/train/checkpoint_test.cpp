@@ -22,7 +22,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-Tokenizer letters() { return Tokenizer::characters("abcdefghijk"); }
+FolderFiles letters() { return language_files(Tokenizer::characters("abcdefghijk")); }
 
 /// A model and an optimiser that has made some updates.
 struct Trained {

@@ -24,7 +24,7 @@ json every_key() {
     "beta1": 0.5, "beta2": 0.75, "epsilon": 0.0625, "clip": 2.0, "schedule": "warmup_stable_decay", "warmup": 4,
     "decay_share": 0.5, "floor": 0.25, "evaluate_every": 11, "evaluate_windows": 12, "evaluate_loops": ["1", "4"],
     "checkpoint_every": 13, "checkpoint_at": [2, 5], "export_bf16": true,
-    "loops_from": 0.5, "optimiser": "muon", "momentum": 0.75
+    "loops_from": 0.5, "optimiser": "muon", "momentum": 0.75, "ema": 0.5
   })");
 }
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <iostream>
@@ -18,6 +19,17 @@ namespace {
 
 constexpr int kSpecs = 72;
 
+/// The model with its weights moved by as much as rounding moves them.
+TorchModel shaken(std::uint64_t seed) {
+  TorchModel model = random_model(seed);
+  const torch::NoGradGuard no_gradient;
+  for (const std::string& name : model.names()) {
+    torch::Tensor parameter = model.parameter(name);
+    parameter.mul_(1 + 1e-7 * torch::randn(parameter.sizes()));
+  }
+  return model;
+}
+
 struct Case {
   Engine& engine;
   std::vector<int> loops;
@@ -34,17 +46,19 @@ class EngineParity : public testing::Test {
  protected:
   /// Calls `check` for every spec at one loop, the default depth, and two loops more. With `whole_prompt` the tokens
   /// see one another whole, in the specs that are made for that.
-  static void for_every_case(const std::function<void(const Case&)>& check, bool whole_prompt = false) {
+  void for_every_case(const std::function<void(const Case&)>& check, bool whole_prompt = false) {
     for (int index = 0; index < kSpecs; ++index) {
       SCOPED_TRACE(testing::Message() << "spec " << index);
       const TorchModel model = random_model(static_cast<std::uint64_t>(index));
       if (whole_prompt && !model.spec().prefix_lm) continue;
       const ScratchFolder scratch;
-      write_model_folder(scratch / "model", model, Tokenizer::bytes(), nlohmann::json::object(), DType::f32);
+      write_model_folder(scratch / "model", model, language_files(Tokenizer::bytes()), nlohmann::json::object(),
+                         DType::f32);
       const Model loaded = Model::load(scratch / "model");
       ASSERT_EQ(loaded.spec(), model.spec());
       Engine engine(loaded, 1 + index % 2);
-      check_depths(engine, model, static_cast<std::uint64_t>(index), whole_prompt, check);
+      check_depths(engine, {model, shaken(static_cast<std::uint64_t>(index))}, static_cast<std::uint64_t>(index),
+                   whole_prompt, check);
       if (HasFatalFailure()) return;
     }
   }
@@ -66,14 +80,16 @@ class EngineParity : public testing::Test {
 
   void TearDown() override {
     RecordProperty("largest_error", testing::PrintToString(worst_));
-    std::cout << kSpecs << " specs, " << compared_ << " positions, largest error " << worst_ << "\n";
+    std::cout << kSpecs << " specs, " << compared_ << " positions, largest error " << worst_ << "; " << chaotic_
+              << " chaotic cases left out\n";
     EXPECT_GT(compared_, kSpecs);
+    EXPECT_LE(chaotic_, 3 * kSpecs / 20);
   }
 
  private:
-  static void check_depths(Engine& engine, const TorchModel& model, std::uint64_t index, bool whole_prompt,
-                           const std::function<void(const Case&)>& check) {
-    const ModelSpec& spec = model.spec();
+  void check_depths(Engine& engine, const std::array<TorchModel, 2>& models, std::uint64_t index, bool whole_prompt,
+                    const std::function<void(const Case&)>& check) {
+    const ModelSpec& spec = models[0].spec();
     Random random(index);
     std::vector<std::int32_t> tokens(static_cast<std::size_t>(spec.context));
     for (std::int32_t& token : tokens) {
@@ -93,7 +109,16 @@ class EngineParity : public testing::Test {
       const torch::NoGradGuard no_gradient;
       ForwardOptions options{loops, 0, Precision::f32, 0.0F, {noise_seed}};
       if (whole_prompt) options.prompt = torch::ones({1, spec.context}, torch::kBool);
-      const torch::Tensor expected = model.logits(model.states(ids.unsqueeze(0), options), Precision::f32).contiguous();
+      const auto logits_of = [&](const TorchModel& model) {
+        return model.logits(model.states(ids.unsqueeze(0), options), Precision::f32).contiguous();
+      };
+      const torch::Tensor expected = logits_of(models[0]);
+      // Some specs drawn are chaotic: rounding alone moves their logits further than the engine may be off.
+      const torch::Tensor moved = (expected - logits_of(models[1])).abs().max();
+      if (moved.item<double>() > 3e-5 * std::max(1.0, expected.abs().max().item<double>())) {
+        ++chaotic_;
+        continue;
+      }
       const std::span<const float> values(expected.data_ptr<float>(), static_cast<std::size_t>(expected.numel()));
       check({engine, loops, noise_seed, tokens, values});
       if (HasFatalFailure()) return;
@@ -102,6 +127,7 @@ class EngineParity : public testing::Test {
 
   double worst_ = 0;
   int compared_ = 0;
+  int chaotic_ = 0;
 };
 
 TEST_F(EngineParity, PrefillGivesTheTrainersLogitsAtEveryPosition) {
