@@ -97,6 +97,7 @@ struct GroupWeights {
 struct LoadOptions {
   std::optional<WeightType> weights = {};  ///< what its matrices are rounded to; nothing: as they are stored
   std::filesystem::path adapter = {};      ///< folder of an adapter that is run beside the weights; empty: none
+  const Adapter* parts = nullptr;          ///< an adapter that is no folder, in its place; null: none
 };
 
 /// A spec and its weights, read-only and shared by all sequences. Matrices are packed for the kernels in the type they

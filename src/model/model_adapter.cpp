@@ -15,6 +15,13 @@ std::map<std::string, std::vector<PlacedLowRank>> Model::placed(const Adapter& a
 }
 
 void Model::load_adapter() {
+  if (options_.parts != nullptr) {
+    const std::map<std::string, ModulePlace> modules = adaptable();
+    require_fitting(*options_.parts, modules, "adapter");
+    placed_ = placed(*options_.parts, modules);
+    options_.parts = nullptr;  // what it points to may go
+    return;
+  }
   if (options_.adapter.empty()) return;
   const std::string where = options_.adapter.string();
   const Adapter adapter = read_adapter(options_.adapter);

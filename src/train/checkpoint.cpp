@@ -128,9 +128,13 @@ CheckpointState read_state(const fs::path& folder) {
 }
 
 int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& optimiser, const WeightAverage* average) {
-  const int step = read_state(folder).step;
   read_parameters(folder / "model.safetensors", model);
   if (average != nullptr) read_parameters(folder / kAverageFile, *average);
+  return read_optimiser(folder, optimiser);
+}
+
+int read_optimiser(const fs::path& folder, AdamW& optimiser) {
+  const int step = read_state(folder).step;
   const Safetensors moments(folder / "optimizer.safetensors");
   for (AdamW::Slot& slot : optimiser.slots()) {
     restore(moments, slot.name + ".first", slot.first);

@@ -45,5 +45,7 @@ void read_parameters(const std::filesystem::path& file, const Parameters& model)
 /// optimizer.safetensors and training_state.json.
 void write_optimiser(const std::filesystem::path& folder, AdamW& optimiser, int step,
                      const nlohmann::json& settings = {});
+/// Restores the optimiser. Returns the step.
+int read_optimiser(const std::filesystem::path& folder, AdamW& optimiser);
 
 }  // namespace gyre

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "train/fused_ops.hpp"
 
 namespace gyre {
 
@@ -26,21 +27,25 @@ Tensor ForwardPass::states(const Tensor& tokens) {
   return x;
 }
 
-std::vector<Tensor> ForwardPass::states_by_loop(const Tensor& tokens) {
+LoopStates ForwardPass::states_by_loop(const Tensor& tokens, bool with_gates) {
   const std::vector<int> looped = spec_.looped_groups();
   if (looped.size() != 1) {
     throw Error("a loss on every loop is for models with one looped group; this one has {}", looped.size());
   }
+  const auto group = static_cast<std::size_t>(looped.front());
+  if (with_gates && !spec_.groups[group].exit_gate) {
+    throw Error("credit by the exit's probability needs a group with an exit gate; choose uniform or progressive");
+  }
+  with_gates_ = with_gates;
   tokens_ = tokens;
   places_.emplace(spec_, tokens, options_.documents, options_.prompt);
   Tensor x = embed();
-  const auto group = static_cast<std::size_t>(looped.front());
   for (place_.group = 0; place_.group < group; ++place_.group) x = run_group(x);
-  std::vector<Tensor> behind;
+  LoopStates behind;
   behind_loops_ = &behind;
   run_group(x);
   behind_loops_ = nullptr;
-  for (Tensor& state : behind) {
+  for (Tensor& state : behind.states) {
     for (place_.group = group + 1; place_.group < spec_.groups.size(); ++place_.group) state = run_group(state);
   }
   return behind;
@@ -117,7 +122,9 @@ Tensor ForwardPass::run_group(const Tensor& handed) {
   }
   for (; place_.loop < loops; ++place_.loop) {
     x = one_loop(x, handed);
-    if (behind_loops_ != nullptr) behind_loops_->push_back(leave(x));
+    if (behind_loops_ == nullptr) continue;
+    if (with_gates_) behind_loops_->gates.push_back(exit_gate(x));
+    behind_loops_->states.push_back(leave(x));
   }
   return leave(x);
 }
@@ -148,6 +155,17 @@ Tensor ForwardPass::noise(at::IntArrayRef shape) const {
     for (std::uint64_t c = 0; c < width; ++c) *out++ = group().noise_std * normal_at(seed, counted + c);
   }
   return field;
+}
+
+/// The logit of the group's exit gate, [rows, positions].
+Tensor ForwardPass::exit_gate(const Tensor& state) {
+  Tensor x = state;
+  if (group().exit_gate_norm) {
+    constexpr float kEps = 1e-5F;
+    x = fused_norm(x, parameter(of_group("gate_norm.weight")), parameter(of_group("gate_norm.bias")), NormKind::layer,
+                   kEps, torch::kFloat);
+  }
+  return mapped(of_group("gate"), x).squeeze(-1);
 }
 
 /// What the group hands to the next.

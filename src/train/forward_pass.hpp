@@ -21,7 +21,7 @@ class ForwardPass {
 
   [[nodiscard]] torch::Tensor states(const torch::Tensor& tokens);
   /// See TorchModel::states_by_loop.
-  [[nodiscard]] std::vector<torch::Tensor> states_by_loop(const torch::Tensor& tokens);
+  [[nodiscard]] LoopStates states_by_loop(const torch::Tensor& tokens, bool with_gates);
   [[nodiscard]] torch::Tensor logits(const torch::Tensor& states);
 
  private:
@@ -60,6 +60,7 @@ class ForwardPass {
   torch::Tensor first_state(const torch::Tensor& handed) const;
   [[nodiscard]] torch::Tensor noise(at::IntArrayRef shape) const;
   torch::Tensor leave(const torch::Tensor& state);
+  torch::Tensor exit_gate(const torch::Tensor& state);
   torch::Tensor one_loop(const torch::Tensor& state, const torch::Tensor& handed);
   torch::Tensor injected(const torch::Tensor& state, const torch::Tensor& handed);
   torch::Tensor with_fast_stack(const torch::Tensor& state);
@@ -94,7 +95,8 @@ class ForwardPass {
   /// Keys and values of the group's first loop, a pair for each run of its layers; only where later loops read them.
   std::vector<std::pair<torch::Tensor, torch::Tensor>> first_loop_;
   std::map<std::string, torch::Tensor> cast_;
-  std::vector<torch::Tensor>* behind_loops_ = nullptr;  ///< takes what the group hands on after each loop; null: no one
+  LoopStates* behind_loops_ = nullptr;  ///< takes what the group hands on after each loop; null: no one does
+  bool with_gates_ = false;
 };
 
 }  // namespace gyre

@@ -9,19 +9,9 @@
 
 #include "model/adapter.hpp"
 #include "train/parameters.hpp"
+#include "train/torch_adapter_config.hpp"
 
 namespace gyre {
-
-/// What is learned beside frozen weights: the "adapter" object of a config.
-struct AdapterConfig {
-  int rank = 8;
-  double alpha = 16;
-  float dropout = 0;
-  bool rank_stabilised = false;  ///< the scale is alpha / √rank
-  bool magnitudes = false;       ///< DoRA
-  bool per_loop = false;         ///< a set of its own for each loop that the model runs by default
-  std::vector<std::string> targets = {"all-linear"};
-};
 
 /// The trainable parts of an Adapter over a TorchModel: MODULE.lora_A, MODULE.lora_B and, of DoRA,
 /// MODULE.lora_magnitude_vector, with ".loops.K" behind MODULE where each loop has a set.

@@ -23,9 +23,9 @@ torch::Tensor TorchModel::states(const torch::Tensor& tokens, const ForwardOptio
   return ForwardPass(*this, options).states(tokens);
 }
 
-std::vector<torch::Tensor> TorchModel::states_by_loop(const torch::Tensor& tokens,
-                                                      const ForwardOptions& options) const {
-  return ForwardPass(*this, options).states_by_loop(tokens);
+LoopStates TorchModel::states_by_loop(const torch::Tensor& tokens, const ForwardOptions& options,
+                                      bool with_gates) const {
+  return ForwardPass(*this, options).states_by_loop(tokens, with_gates);
 }
 
 torch::Tensor TorchModel::logits(const torch::Tensor& states, Precision precision) const {

@@ -30,6 +30,12 @@ struct ForwardOptions {
   bool training = false;                  ///< whether an adapter drops what it reads
 };
 
+/// What a model gives behind each loop, the first loop's first.
+struct LoopStates {
+  std::vector<torch::Tensor> states;      ///< [rows, positions, hidden], before the final norm
+  std::vector<torch::Tensor> gates = {};  ///< [rows, positions]: the exit gate's logits, if wanted
+};
+
 /// The trainable model of a ModelSpec: its parameters, in the order of tensor_table(spec), and the forward pass over
 /// them. Every switch of a spec is computed as the engine computes it. The exit gates of groups are parameters that no
 /// pass reads: they keep their values.
@@ -42,10 +48,10 @@ class TorchModel : public Parameters {
 
   /// tokens [rows, positions] (int64) to the states before the final norm [rows, positions, hidden] (f32).
   [[nodiscard]] torch::Tensor states(const torch::Tensor& tokens, const ForwardOptions& options) const;
-  /// The states that the whole model gives when the one group that loops stops after each of its loops, the first
-  /// loop's first: what a loss on every loop reads. Throws Error when there is not one looped group.
-  [[nodiscard]] std::vector<torch::Tensor> states_by_loop(const torch::Tensor& tokens,
-                                                          const ForwardOptions& options) const;
+  /// The states that the whole model gives when the one group that loops stops after each of its loops: what a loss on
+  /// every loop reads. Throws Error when there is not one looped group, or when gates are wanted and it has none.
+  [[nodiscard]] LoopStates states_by_loop(const torch::Tensor& tokens, const ForwardOptions& options,
+                                          bool with_gates = false) const;
   /// States [..., hidden] to logits [..., vocabulary] (f32): final norm and head.
   [[nodiscard]] torch::Tensor logits(const torch::Tensor& states, Precision precision) const;
 

@@ -43,7 +43,7 @@ std::vector<Row> start_rows(Engine& engine, std::span<const std::vector<std::int
       SamplingOptions sampling = options.sampling;
       sampling.seed = combine_seeds(seed, static_cast<std::uint64_t>(j));
       Row row{{i, {}, {}, false, 0}, begun.fork(), Sampler(sampling), {}, prompt.back()};
-      if (options.exit) row.exit.emplace(make_exit(*options.exit, {spec, options.loops, {}}));
+      if (options.exit) row.exit.emplace(*options.exit, ExitContext{spec, options.loops, {}}, sampling.seed);
       rows.push_back(std::move(row));
     }
   }

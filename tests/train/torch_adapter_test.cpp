@@ -149,7 +149,7 @@ TEST(TorchModelByLoop, GivesTheStatesOfRunsThatStopThere) {
   const Tensor tokens = as_row(some_tokens(spec));
   ForwardOptions options;
   options.loops = {1, 3, 1, 1};
-  const std::vector<Tensor> all = model.states_by_loop(tokens, options);
+  const std::vector<Tensor> all = model.states_by_loop(tokens, options).states;
   ASSERT_EQ(all.size(), 3U);
   for (int loop = 1; loop <= 3; ++loop) {
     options.loops[1] = loop;

@@ -1,0 +1,49 @@
+#include "tune/grpo/grpo.hpp"
+
+#include <memory>
+
+#include "base/module.hpp"
+#include "cli/checks.hpp"
+#include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+
+namespace gyre::cli {
+namespace {
+
+void run_grpo(const GrpoRequest& request) {
+  prepare_torch_environment("grpo");
+  void* const entry = module_function(load_module("libgyre_train.so", "grpo"), "gyre_grpo_entry", "grpo");
+  reinterpret_cast<decltype(&gyre_grpo_entry)>(entry)(request);
+}
+
+}  // namespace
+
+void add_grpo(CLI::App& program) {
+  auto request = std::make_shared<GrpoRequest>();
+  CLI::App* command = program.add_subcommand("grpo", "Train a model on rewards of what it writes (GRPO)");
+  command->add_option("-m,--model", request->model, "Model folder or GGUF file that learns")->required();
+  command->add_option("--config", request->config, R"(Settings: {"grpo", "rewards", "adapter", "encoder"} (JSON))")
+      ->required();
+  command
+      ->add_option("--data", request->data,
+                   R"(JSON lines of prompts: {"prompt"} or {"messages"}, and what rewards compare with)")
+      ->required();
+  command->add_option("--out", request->out, "Folder for the adapter or model, checkpoints, metrics and completions")
+      ->required();
+  command->add_flag("--resume", request->resume,
+                    "Go on from the latest checkpoint in --out, which must be of the same run");
+  add_threads_option(*command, request->threads);
+  command->add_option("--steps", request->steps, "Steps in place of the config's count")->check(whole_number(1));
+  command->add_flag("--json", request->json,
+                    "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");
+  command->footer(
+      "A reward says what is worth writing, each with a weight: rouge, correct, form, length, command, semantic (an\n"
+      "encoder's cosine with the line's \"reference\"; docs/grpo.md).\n"
+      "Examples:\n"
+      "  gyre grpo -m models/arithmetic --config configs/grpo-arithmetic.json --data sums.jsonl --out runs/sums\n"
+      "  gyre generate -m models/arithmetic --adapter runs/sums/adapter --prompt \"12+34=\"");
+  request->stop = interrupt();
+  command->callback([request] { run_grpo(*request); });
+}
+
+}  // namespace gyre::cli

@@ -1,0 +1,303 @@
+#include "tune/grpo/grpo_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "train/checkpoint.hpp"
+
+namespace gyre {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kDrawStream = 0x64726177ULL;
+constexpr std::uint64_t kOrderStream = 0x6f72646572ULL;
+constexpr const char* kLearned = "learned.safetensors";
+constexpr int kKeptCheckpoints = 2;
+
+double mean_of(std::span<const double> values) {
+  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation_of(std::span<const double> values) {
+  const double mean = mean_of(values);
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return values.size() < 2 ? 0 : std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+double seconds_since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+std::vector<std::vector<std::int32_t>> tokens_of(std::span<const GrpoPrompt* const> prompts) {
+  std::vector<std::vector<std::int32_t>> tokens;
+  for (const GrpoPrompt* const prompt : prompts) tokens.push_back(prompt->tokens);
+  return tokens;
+}
+
+/// The column that references of rewards are in, for the guards; empty when no reward has one.
+std::string reference_column(const nlohmann::json& rewards) {
+  for (const nlohmann::json& reward : rewards) {
+    const std::string kind = reward.value("kind", "");
+    if (kind == "semantic" || kind == "rouge") return reward.value("column", "reference");
+  }
+  return {};
+}
+
+}  // namespace
+
+GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, GrpoPrompts prompts,
+                 std::vector<Reward> rewards, Policy& policy, nlohmann::json settings)
+    : request_(request),
+      plan_(plan),
+      config_(plan.grpo),
+      language_(language),
+      prompts_(std::move(prompts)),
+      rewards_(std::move(rewards)),
+      policy_(policy),
+      settings_(std::move(settings)),
+      loops_(config_.loops.empty() ? policy.spec().default_loops()
+                                   : parse_loops(config_.loops, policy.spec(), plan.where + ": grpo.loops")),
+      optimiser_(policy.learned(), config_) {
+  if (!config_.exit.empty()) exit_ = parse_exit(config_.exit, plan.where + ": grpo.exit");
+}
+
+void GrpoRun::resume(const fs::path& checkpoint) {
+  read_parameters(checkpoint / kLearned, policy_.learned());
+  step_ = read_optimiser(checkpoint, optimiser_);
+  fmt::print(stderr, "resuming from {}\n", checkpoint.string());
+}
+
+bool GrpoRun::go() {
+  MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
+  events_.emplace(request_.out / "events", step_);
+  const TrainingLoop loop{"grpo", config_.steps, config_.evaluate_every, config_.checkpoint_every, {}, "tokens", "tok",
+                          request_.stop};
+  if (step_ == 0 && !prompts_.validation.empty()) {
+    Progress none("grpo", 0, "step");
+    evaluate(0, none, log);
+  }
+  step_ = run_training(loop, step_, log, *this);
+  return finish();
+}
+
+RolloutOptions GrpoRun::rollout_options() const {
+  RolloutOptions options;
+  options.completions = config_.completions;
+  options.tokens = config_.tokens;
+  options.sampling.temperature = config_.temperature;
+  options.sampling.top_k = config_.top_k;
+  options.sampling.top_p = config_.top_p;
+  options.sampling.min_p = config_.min_p;
+  options.loops = loops_;
+  options.exit = exit_;
+  options.end_tokens = language_.end_tokens;
+  return options;
+}
+
+std::string GrpoRun::text_of(const Completion& completion) const {
+  std::span<const std::int32_t> tokens = completion.tokens;
+  if (!completion.truncated && !tokens.empty()) tokens = tokens.first(tokens.size() - 1);
+  return language_.tokenizer.decode(tokens);
+}
+
+GrpoRun::Batch GrpoRun::drawn(std::vector<const GrpoPrompt*> prompts, const RolloutOptions& options,
+                              RolloutCount& count) {
+  Batch batch;
+  batch.completions = draw_completions(policy_.engine(), tokens_of(prompts), options, count);
+  for (const Completion& completion : batch.completions) {
+    const GrpoPrompt& prompt = *prompts[completion.prompt];
+    batch.items.push_back({prompt.text, text_of(completion), static_cast<int>(completion.tokens.size()),
+                           completion.truncated, prompt.columns});
+  }
+  batch.table = judge(rewards_, batch.items);
+  batch.prompts = std::move(prompts);
+  return batch;
+}
+
+std::vector<LearnedCompletion> GrpoRun::lessons(const Batch& batch) const {
+  const std::vector<double> advantages = group_advantages(
+      batch.table.totals, static_cast<std::size_t>(config_.completions), config_.advantages);
+  std::vector<LearnedCompletion> lessons;
+  for (std::size_t i = 0; i < batch.completions.size(); ++i) {
+    const Completion& completion = batch.completions[i];
+    LearnedCompletion lesson{&batch.prompts[completion.prompt]->tokens, &completion,
+                             std::vector<double>(completion.tokens.size(), advantages[i]),
+                             !(config_.mask_truncated && completion.truncated)};
+    if (config_.planning.weight > 0) {
+      const std::vector<bool> planning =
+          planning_tokens(completion.tokens, language_.tokenizer, config_.planning.phrases);
+      for (std::size_t t = 0; t < planning.size(); ++t) {
+        if (planning[t]) lesson.advantages[t] += static_cast<double>(config_.planning.weight) * std::abs(advantages[i]);
+      }
+    }
+    lessons.push_back(std::move(lesson));
+  }
+  return lessons;
+}
+
+nlohmann::json GrpoRun::one_step(int step) {
+  step_ = step;
+  std::vector<const GrpoPrompt*> chosen;
+  for (const std::size_t i :
+       prompts_of_step(prompts_.training.size(), config_.prompts, step, config_.seed ^ kOrderStream)) {
+    chosen.push_back(&prompts_.training[i]);
+  }
+  policy_.refresh();
+  RolloutOptions options = rollout_options();
+  options.sampling.seed = combine_seeds(config_.seed ^ kDrawStream, static_cast<std::uint64_t>(step));
+  RolloutCount count;
+  const auto began = std::chrono::steady_clock::now();
+  const Batch batch = drawn(std::move(chosen), options, count);
+  const double drawing = seconds_since(began);
+  const std::vector<LearnedCompletion> learned = lessons(batch);
+  const auto then = std::chrono::steady_clock::now();
+  const LearningReport report = learn(policy_, optimiser_, learned, config_, loops_, exit_.has_value(), step);
+  const double learning = seconds_since(then);
+  GuardReport guards = guards_.look(batch.items, batch.table.totals, reference_column(plan_.rewards));
+  if (config_.completions_every > 0 && step % config_.completions_every == 0) {
+    Guards::probe(guards, rewards_, batch.items, options.sampling.seed);
+    write_completions(step, batch, learned);
+  }
+  double loops = 0;
+  for (const Completion& completion : batch.completions) loops += completion.loops;
+  nlohmann::json row = {{"step", step},
+                        {"loss", report.loss},
+                        {"reward", mean_of(batch.table.totals)},
+                        {"reward_deviation", deviation_of(batch.table.totals)},
+                        {"flat_groups", flat_groups(batch.table.totals, static_cast<std::size_t>(config_.completions))},
+                        {"kl", report.divergence},
+                        {"clipped_share", report.clipped},
+                        {"surprise_nats", report.surprise},
+                        {"gradient_norm", report.gradient_norm},
+                        {"learning_rate", learning_rate_at(config_, step)},
+                        {"log_p_mismatch", report.mismatch},
+                        {"tokens", count.tokens},
+                        {"loops_per_token", count.tokens == 0 ? 0 : loops / static_cast<double>(count.tokens)},
+                        {"rollout_tokens_per_second", static_cast<double>(count.tokens) / std::max(1e-9, count.seconds)},
+                        {"rollout_seconds", drawing},
+                        {"learning_seconds", learning},
+                        {"guards", to_json(guards)}};
+  for (std::size_t r = 0; r < batch.table.names.size(); ++r) {
+    row["rewards"][batch.table.names[r]] = mean_of(batch.table.parts[r]);
+  }
+  show(row);
+  return row;
+}
+
+void GrpoRun::show(const nlohmann::json& row) {
+  const int step = row.at("step");
+  for (const auto& [key, value] : row.items()) {
+    if (value.is_number() && key != "step") events_->scalar("grpo/" + key, value, step);
+    if (!value.is_object()) continue;
+    for (const auto& [name, part] : value.items()) {
+      if (part.is_number()) events_->scalar(fmt::format("{}/{}", key, name), part, step);
+    }
+  }
+}
+
+void GrpoRun::write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons) {
+  std::ofstream out(request_.out / "completions.jsonl", std::ios::app);
+  std::string shown;
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    nlohmann::json rewards = nlohmann::json::object();
+    for (std::size_t r = 0; r < batch.table.names.size(); ++r) rewards[batch.table.names[r]] = batch.table.parts[r][i];
+    const RewardItem& item = batch.items[i];
+    const nlohmann::json line = {{"step", step},
+                                 {"line", batch.prompts[batch.completions[i].prompt]->line},
+                                 {"prompt", as_utf8(item.prompt)},
+                                 {"completion", as_utf8(item.completion)},
+                                 {"tokens", item.tokens},
+                                 {"truncated", item.truncated},
+                                 {"reward", batch.table.totals[i]},
+                                 {"rewards", rewards},
+                                 {"advantage", lessons[i].advantages.empty() ? 0 : lessons[i].advantages.front()}};
+    out << line.dump() << '\n';
+    if (i == 0) shown = fmt::format("{}\n\n---\n\n{}", as_utf8(item.prompt), as_utf8(item.completion));
+  }
+  if (!out) throw Error("cannot write {}; free some space and resume", (request_.out / "completions.jsonl").string());
+  events_->text("completion", shown, step);
+}
+
+void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
+  if (prompts_.validation.empty() || config_.evaluate_prompts == 0) return;
+  policy_.refresh();
+  RolloutOptions options = rollout_options();
+  options.completions = 1;
+  options.sampling = SamplingOptions{};
+  options.sampling.temperature = 0;
+  constexpr std::size_t kTogether = 32;
+  const std::size_t count =
+      std::min(prompts_.validation.size(), static_cast<std::size_t>(config_.evaluate_prompts));
+  std::vector<std::vector<double>> parts(rewards_.size());
+  std::vector<double> totals;
+  double tokens = 0;
+  RolloutCount drawn_count;
+  for (std::size_t begin = 0; begin < count; begin += kTogether) {
+    std::vector<const GrpoPrompt*> some;
+    for (std::size_t i = begin; i < std::min(count, begin + kTogether); ++i) some.push_back(&prompts_.validation[i]);
+    const Batch batch = drawn(std::move(some), options, drawn_count);
+    for (std::size_t r = 0; r < parts.size(); ++r) {
+      parts[r].insert(parts[r].end(), batch.table.parts[r].begin(), batch.table.parts[r].end());
+    }
+    totals.insert(totals.end(), batch.table.totals.begin(), batch.table.totals.end());
+    for (const Completion& completion : batch.completions) tokens += static_cast<double>(completion.tokens.size());
+  }
+  nlohmann::json row = {{"prompts", count}, {"reward", mean_of(totals)}, {"tokens", tokens / static_cast<double>(count)}};
+  std::string text;
+  for (std::size_t r = 0; r < parts.size(); ++r) {
+    row["rewards"][rewards_[r].name] = mean_of(parts[r]);
+    text += fmt::format("  {} {:.4f}", rewards_[r].name, mean_of(parts[r]));
+  }
+  progress.clear();
+  fmt::print(stderr, "step {:5}  held-out reward {:.4f}{}  {:.0f} tokens\n", step, mean_of(totals), text,
+             tokens / static_cast<double>(count));
+  log.write({{"step", step}, {"validation", row}});
+  show({{"step", step}, {"validation", row.at("rewards")}, {"validation_reward", row.at("reward")}});
+}
+
+void GrpoRun::save_checkpoint(int step) {
+  const fs::path all = request_.out / "checkpoints";
+  write_folder_atomically(all / checkpoint_name(step), [&](const fs::path& folder) {
+    write_parameters(folder / kLearned, policy_.learned(), DType::f32);
+    write_optimiser(folder, optimiser_, step, settings_);
+  });
+  std::vector<fs::path> kept;
+  for (const auto& entry : fs::directory_iterator(all)) kept.push_back(entry.path());
+  std::sort(kept.begin(), kept.end());
+  for (std::size_t i = 0; i + kKeptCheckpoints < kept.size(); ++i) fs::remove_all(kept[i]);
+}
+
+bool GrpoRun::finish() {
+  if (step_ < config_.steps) {
+    fmt::print(stderr, "stopped at step {}; the same command goes on from there when told to resume\n", step_);
+    if (request_.json) fmt::print("{}\n", nlohmann::json{{"result", {{"stopped_at", step_}}}}.dump());
+    return false;
+  }
+  fs::path out = request_.out / "model";
+  if (policy_.adapter() != nullptr) {
+    out = request_.out / "adapter";
+    Adapter adapter = policy_.adapter()->values();
+    adapter.weights_sha256 = policy_.weights_sha256();
+    fs::remove_all(out);
+    write_adapter(out, adapter);
+  } else {
+    write_model_folder(out, policy_.learner(), language_files(request_.model, language_), nlohmann::json::object(),
+                       DType::f32);
+  }
+  fmt::print(stderr, "wrote {}\n", out.string());
+  if (request_.json) {
+    fmt::print("{}\n", nlohmann::json{{"result", {{"out", out.string()}, {"steps", step_}}}}.dump());
+  }
+  return true;
+}
+
+}  // namespace gyre

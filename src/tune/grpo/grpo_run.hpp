@@ -1,0 +1,69 @@
+#pragma once
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "train/adamw.hpp"
+#include "train/training_loop.hpp"
+#include "tune/event_file.hpp"
+#include "tune/grpo/grpo.hpp"
+#include "tune/grpo/grpo_config.hpp"
+#include "tune/grpo/grpo_prompts.hpp"
+#include "tune/grpo/learning.hpp"
+#include "tune/grpo/policy.hpp"
+#include "tune/guards.hpp"
+#include "tune/reward.hpp"
+#include "tune/rollout.hpp"
+
+namespace gyre {
+
+/// One run of GRPO: the state that lives from step to step.
+class GrpoRun : public TrainingTask {
+ public:
+  GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, GrpoPrompts prompts,
+          std::vector<Reward> rewards, Policy& policy, nlohmann::json settings);
+
+  /// Goes on from a checkpoint of this run.
+  void resume(const std::filesystem::path& checkpoint);
+  /// Runs to the last step, or until it is stopped. Returns whether it got to the end.
+  bool go();
+
+  nlohmann::json one_step(int step) override;
+  void evaluate(int step, Progress& progress, MetricsLog& log) override;
+  void save_checkpoint(int step) override;
+
+ private:
+  /// Completions of some prompts, and what they were given.
+  struct Batch {
+    std::vector<const GrpoPrompt*> prompts;
+    std::vector<Completion> completions;
+    std::vector<RewardItem> items;  ///< one a completion
+    RewardTable table;
+  };
+  [[nodiscard]] Batch drawn(std::vector<const GrpoPrompt*> prompts, const RolloutOptions& options, RolloutCount& count);
+  [[nodiscard]] RolloutOptions rollout_options() const;
+  [[nodiscard]] std::vector<LearnedCompletion> lessons(const Batch& batch) const;
+  [[nodiscard]] std::string text_of(const Completion& completion) const;
+  void write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons);
+  void show(const nlohmann::json& row);
+  bool finish();
+
+  const GrpoRequest& request_;
+  const GrpoPlan& plan_;
+  const GrpoConfig& config_;
+  const Language& language_;
+  GrpoPrompts prompts_;
+  std::vector<Reward> rewards_;
+  Policy& policy_;
+  nlohmann::json settings_;
+  std::vector<int> loops_;
+  std::optional<ExitChoice> exit_;
+  AdamW optimiser_;
+  Guards guards_;
+  std::optional<EventFile> events_;
+  int step_ = 0;
+};
+
+}  // namespace gyre
