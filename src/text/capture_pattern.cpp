@@ -18,8 +18,7 @@ struct CapturePattern::Compiled {
 
 CapturePattern::CapturePattern(const std::string& regex, std::string_view where) {
   require_utf8(regex, where);
-  compiled_ = std::make_shared<const Compiled>(
-      Compiled{oniguruma::compile_regex(regex, where), std::string(where)});
+  compiled_ = std::make_shared<const Compiled>(Compiled{oniguruma::compile_regex(regex, where), std::string(where)});
 }
 
 int CapturePattern::groups() const { return onig_number_of_captures(compiled_->regex.get()); }
@@ -44,8 +43,8 @@ std::optional<Capture> CapturePattern::find(std::string_view text, std::size_t s
     if (from == ONIG_REGION_NOTPOS) {
       capture.groups.emplace_back();
     } else {
-      capture.groups.emplace_back(text.substr(static_cast<std::size_t>(from),
-                                              static_cast<std::size_t>(region->end[group] - from)));
+      capture.groups.emplace_back(
+          text.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(region->end[group] - from)));
     }
   }
   return capture;

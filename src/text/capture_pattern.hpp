@@ -24,8 +24,8 @@ class CapturePattern {
   CapturePattern(const std::string& regex, std::string_view where);
 
   [[nodiscard]] int groups() const;
-  /// The first match at byte `start` or after it. `text` must be valid UTF-8. Throws Error when the pattern goes back over the
-  /// text too often.
+  /// The first match at byte `start` or after it. `text` must be valid UTF-8. Throws Error when the pattern goes back
+  /// over the text too often.
   [[nodiscard]] std::optional<Capture> find(std::string_view text, std::size_t start = 0) const;
   /// All matches, none inside another.
   [[nodiscard]] std::vector<Capture> find_all(std::string_view text) const;

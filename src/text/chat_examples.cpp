@@ -171,19 +171,20 @@ LearnedText render_learned(const ChatExample& example, const ChatTemplate& chat,
     const std::string with = last ? made.text : render_first(example, i + 1, false, chat, where);
     if (!with.starts_with(before)) {
       throw Error(
-          "{}: the template writes message {} otherwise than it tells the assistant to begin, so where the answer begins "
+          "{}: the template writes message {} otherwise than it tells the assistant to begin, so where the answer "
+          "begins "
           "cannot be told; use a template whose generation prompt is the beginning of a turn",
           where, i);
     }
     if (!made.text.starts_with(with)) {
       throw Error(
-          "{}: the template writes message {} otherwise once more follows; set training.turns to \"last\", to learn the "
+          "{}: the template writes message {} otherwise once more follows; set training.turns to \"last\", to learn "
+          "the "
           "last turn alone",
           where, i);
     }
     ByteRange turn{before.size(), with.size()};
-    const std::size_t ends =
-        end_of_turn.empty() ? std::string::npos : std::string_view(with).rfind(end_of_turn);
+    const std::size_t ends = end_of_turn.empty() ? std::string::npos : std::string_view(with).rfind(end_of_turn);
     if (ends != std::string::npos && ends >= turn.begin) turn.end = ends + end_of_turn.size();
     made.learned.push_back(turn);
   }

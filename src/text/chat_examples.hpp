@@ -63,12 +63,13 @@ LearnedText render_learned(const ChatExample& example, const ChatTemplate& chat,
 /// The tokens of a text, and which of them are to be learned.
 struct LearnedTokens {
   std::vector<std::int32_t> ids;
-  std::vector<bool> learned;  ///< one an id
+  std::vector<bool> learned;   ///< one an id
   std::size_t straddling = 0;  ///< tokens that hold characters of both sides of an edge of a stretch; never learned
 };
 
-/// Encodes the whole text once. The edge of a stretch lies behind the tokens of the text before it, when the whole begins
-/// with them; otherwise some tokens straddle the edge, and are not learned: a prompt that ends there never ends in them.
+/// Encodes the whole text once. The edge of a stretch lies behind the tokens of the text before it, when the whole
+/// begins with them; otherwise some tokens straddle the edge, and are not learned: a prompt that ends there never ends
+/// in them.
 LearnedTokens encode_learned(const LearnedText& text, const Tokenizer& tokenizer);
 
 }  // namespace gyre

@@ -46,9 +46,9 @@ struct SplitPlace {
   std::string_view group;
   int level = 0;
 };
-/// Of the different groups of each level, `share` (rounded, at least one, and never all) is held out; which ones, a hash
-/// of the group decides, wherever they stand. One answer an item: whether its group is. A group has the level of its
-/// first item.
+/// Of the different groups of each level, `share` (rounded, at least one, and never all) is held out; which ones, a
+/// hash of the group decides, wherever they stand. One answer an item: whether its group is. A group has the level of
+/// its first item.
 std::vector<bool> held_out(std::span<const SplitPlace> places, double share);
 
 struct ExampleSplit {

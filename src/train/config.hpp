@@ -34,10 +34,10 @@ struct TrainConfig : OptimiserConfig {
   /// Never trained on: the last part of a text; of examples so many of the different prompts (split_examples).
   float validation_share = 0.1F;
 
-  ExampleKeys keys;                             ///< prompt_key, answer_key and split_key
-  LearnedTurns turns = LearnedTurns::all;       ///< of layout chat
-  Truncation truncate = Truncation::refuse;     ///< of examples
-  bool packing = false;                         ///< several examples a row, none of which sees another
+  ExampleKeys keys;                          ///< prompt_key, answer_key and split_key
+  LearnedTurns turns = LearnedTurns::all;    ///< of layout chat
+  Truncation truncate = Truncation::refuse;  ///< of examples
+  bool packing = false;                      ///< several examples a row, none of which sees another
   /// An added token behind every answer, or of a folder behind every text. Templates of chats have their own.
   std::string end_token;
 

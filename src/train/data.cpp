@@ -216,8 +216,8 @@ Batch TrainingData::training_batch(std::uint64_t seed, int step) const {
 
 std::vector<Batch> TrainingData::validation_batches() const {
   const bool text = !tokens_.empty();
-  const std::int64_t whole = text ? (tokens_[0].validation_size() - 1) / config_.sequence
-                                  : static_cast<std::int64_t>(validation_rows());
+  const std::int64_t whole =
+      text ? (tokens_[0].validation_size() - 1) / config_.sequence : static_cast<std::int64_t>(validation_rows());
   const std::int64_t count = std::min<std::int64_t>(whole, config_.evaluate_windows);
   std::vector<Batch> batches;
   for (std::int64_t first = 0; first < count; first += config_.batch) {

@@ -50,13 +50,13 @@ struct Batch {
 };
 
 /// Where batches come from. Every batch is a function of (seed, step), so that a resumed run sees what an
-/// uninterrupted one would. Windows of a text, and examples of layout answers, are drawn anew for every row; packed rows,
-/// and those of layout chat, are gone through in an order drawn for each pass over them.
+/// uninterrupted one would. Windows of a text, and examples of layout answers, are drawn anew for every row; packed
+/// rows, and those of layout chat, are gone through in an order drawn for each pass over them.
 class TrainingData {
  public:
   TrainingData(const TrainConfig& config, TokenFile tokens);
-  /// Throws Error when either part is empty, or an example is longer than training.sequence allows. With training.packing
-  /// each part is packed by itself, in an order drawn by training.seed.
+  /// Throws Error when either part is empty, or an example is longer than training.sequence allows. With
+  /// training.packing each part is packed by itself, in an order drawn by training.seed.
   TrainingData(const TrainConfig& config, std::vector<AnswerExample> training, std::vector<AnswerExample> validation);
 
   [[nodiscard]] Batch training_batch(std::uint64_t seed, int step) const;

@@ -18,7 +18,8 @@ namespace {
 using Texts = std::unordered_set<std::string_view>;
 
 std::size_t shared(const Texts& a, const Texts& b) {
-  return static_cast<std::size_t>(std::count_if(a.begin(), a.end(), [&](std::string_view text) { return b.contains(text); }));
+  return static_cast<std::size_t>(
+      std::count_if(a.begin(), a.end(), [&](std::string_view text) { return b.contains(text); }));
 }
 
 nlohmann::json to_json(const PartReport& part) {
@@ -116,8 +117,7 @@ nlohmann::json to_json(const DataReport& report) {
 
 std::vector<std::string> lines_of(const DataReport& report) {
   std::vector<std::string> lines;
-  std::string line =
-      fmt::format("data: {} {} read", report.read, report.layout == "text" ? "texts" : "examples");
+  std::string line = fmt::format("data: {} {} read", report.read, report.layout == "text" ? "texts" : "examples");
   if (report.layout != "text") {
     line += fmt::format("; {} repeated word for word, {} prompts with different answers, {} prompts on both sides",
                         report.repeated, report.contradicting, report.shared_prompts);

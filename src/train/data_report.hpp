@@ -39,7 +39,8 @@ struct DataReport {
   std::size_t read = 0;           ///< examples in the file, or texts in the folder
   std::size_t repeated = 0;       ///< of those, ones that stand there word for word already
   std::size_t contradicting = 0;  ///< prompts that have several different answers
-  std::size_t shared_groups = 0;  ///< values of the key that splits which are on both sides: none, or the split is broken
+  std::size_t shared_groups =
+      0;  ///< values of the key that splits which are on both sides: none, or the split is broken
   std::size_t shared_prompts = 0;  ///< prompts on both sides: another key than the prompt may split them
   PartReport training;
   PartReport validation;

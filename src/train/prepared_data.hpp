@@ -25,8 +25,8 @@ struct SourceData {
 SourceData read_source(const std::filesystem::path& data, const TrainConfig& config);
 
 /// The vocabulary that the config asks for. Merges are learned from the training part alone; a character of the
-/// validation part must have an id, so those of both parts do. Throws Error for layout chat, whose template belongs to a
-/// model that has a vocabulary.
+/// validation part must have an id, so those of both parts do. Throws Error for layout chat, whose template belongs to
+/// a model that has a vocabulary.
 Tokenizer make_tokenizer(const TrainConfig& config, const SourceData& source);
 
 /// SHA-256 of the tokenizer's file.

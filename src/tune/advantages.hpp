@@ -8,8 +8,9 @@ namespace gyre {
 
 /// How the rewards of a group are made comparable with those of others.
 enum class AdvantageScale {
-  deviation,  ///< GRPO (arXiv 2402.03300): (r − mean) / (std + epsilon), std that of a sample (divided by n − 1), as TRL
-  none,       ///< Dr. GRPO (arXiv 2503.20783): r − mean
+  deviation,  ///< GRPO (arXiv 2402.03300): (r − mean) / (std + epsilon), std that of a sample (divided by n − 1), as
+              ///< TRL
+  none,  ///< Dr. GRPO (arXiv 2503.20783): r − mean
 };
 
 /// Advantages of completions, `group_size` (2 or more) of each prompt side by side, against the mean of their group. A
@@ -50,8 +51,8 @@ enum class LossMean {
   longest,      ///< Dr. GRPO: the sum over a constant, completions · the most tokens one may have
 };
 
-/// The loss of a batch: token losses, completion by completion. `most_tokens` is of LossMean::longest alone. Completions
-/// without tokens count as completions and add nothing.
+/// The loss of a batch: token losses, completion by completion. `most_tokens` is of LossMean::longest alone.
+/// Completions without tokens count as completions and add nothing.
 double batch_loss(std::span<const std::vector<double>> token_losses, LossMean mean, std::size_t most_tokens = 0);
 
 }  // namespace gyre

@@ -14,8 +14,8 @@ std::uint32_t crc32c(std::string_view bytes);
 /// the message Event of TensorFlow's event.proto.
 class EventFile {
  public:
-  /// Begins a new file in the folder, which is made. A run that goes on gets another file beside those there are; what they
-  /// hold of steps after `step` is then no longer shown.
+  /// Begins a new file in the folder, which is made. A run that goes on gets another file beside those there are; what
+  /// they hold of steps after `step` is then no longer shown.
   explicit EventFile(const std::filesystem::path& folder, std::int64_t step = 0);
 
   /// A point of a curve. Throws Error when it cannot be written.

@@ -14,12 +14,13 @@ namespace gyre {
 
 /// Signs that a reward is being gamed, of one batch. Words are those of WordRule::unicode.
 struct GuardReport {
-  double repetition = 0;      ///< mean share of a completion's 4-grams of words that it holds already
-  double copied = 0;          ///< mean share of its 4-grams that stand in its prompt
-  double longest_copied = 0;  ///< mean length of the longest run of words out of the prompt, as a share of the completion
-  double truncated = 0;       ///< share of completions that ran out of tokens
-  double tokens = 0;          ///< mean of a completion
-  double drift = 1;           ///< that mean, as a multiple of the one over the first batches
+  double repetition = 0;  ///< mean share of a completion's 4-grams of words that it holds already
+  double copied = 0;      ///< mean share of its 4-grams that stand in its prompt
+  double longest_copied =
+      0;                 ///< mean length of the longest run of words out of the prompt, as a share of the completion
+  double truncated = 0;  ///< share of completions that ran out of tokens
+  double tokens = 0;     ///< mean of a completion
+  double drift = 1;      ///< that mean, as a multiple of the one over the first batches
   std::size_t shared_references = 0;  ///< references that belong to several different prompts of the batch
   double reward = 0;                  ///< mean total
   std::optional<double> of_empty;     ///< the same of completions that say nothing

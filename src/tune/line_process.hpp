@@ -41,9 +41,9 @@ class LineProcess {
   LineProcess(LineProcess&&) = delete;
   LineProcess& operator=(LineProcess&&) = delete;
 
-  /// Gives it `lines` and hands the answer to each, in order, to `take`. Throws Error, naming the program and the line from
-  /// 0, when it ends, when no answer comes for `patience`, or when it says more than it was asked; what `take` throws goes through. The
-  /// process is of no further use then.
+  /// Gives it `lines` and hands the answer to each, in order, to `take`. Throws Error, naming the program and the line
+  /// from 0, when it ends, when no answer comes for `patience`, or when it says more than it was asked; what `take`
+  /// throws goes through. The process is of no further use then.
   void ask(std::span<const std::string> lines, std::chrono::milliseconds patience,
            const std::function<void(std::size_t, std::string_view)>& take);
 

@@ -15,8 +15,8 @@ namespace gyre {
 struct RewardItem {
   std::string prompt;
   std::string completion;
-  int tokens = 0;          ///< of the completion
-  bool truncated = false;  ///< it ended because it ran out of tokens
+  int tokens = 0;                                     ///< of the completion
+  bool truncated = false;                             ///< it ended because it ran out of tokens
   nlohmann::json columns = nlohmann::json::object();  ///< of the example, for what a reward compares with
 };
 

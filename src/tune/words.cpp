@@ -9,8 +9,7 @@ namespace gyre {
 namespace {
 
 bool is_rouge_letter(std::string_view lowered) {
-  return lowered.size() == 1 &&
-         ((lowered[0] >= 'a' && lowered[0] <= 'z') || (lowered[0] >= '0' && lowered[0] <= '9'));
+  return lowered.size() == 1 && ((lowered[0] >= 'a' && lowered[0] <= 'z') || (lowered[0] >= '0' && lowered[0] <= '9'));
 }
 
 }  // namespace

@@ -86,7 +86,8 @@ TEST_F(ChatLines, WhoseTemplateWritesEarlierTurnsOtherwiseAreRefused) {
                     HasSubstr("training.turns to \"last\"")));
   EXPECT_THAT(learned(render_learned(examples[0], of(kForgetful), LearnedTurns::last, "", "here")),
               ElementsAre("<think></think>D"));
-  const ChatTemplate odd = of("{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}>{% endif %}");
+  const ChatTemplate odd =
+      of("{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}>{% endif %}");
   EXPECT_THAT(refusal([&] { render_learned(examples[0], odd, LearnedTurns::last, "", "f, line 1"); }),
               HasSubstr("f, line 1: the template writes message 3 otherwise than it tells the assistant to begin"));
   const ChatTemplate strict = of("{{ raise_exception('no roles but mine') }}");
@@ -101,7 +102,8 @@ TEST_F(ChatLines, ThatCannotBeLearnedAreRefusedByLine) {
       {talk({{"assistant", "B"}}), "the assistant speaks first"},
       {talk({{"user", "A"}}), "the last message is of the user"},
       {talk({{"user", "A"}, {"assistant", "B"}, {"assistant", "B"}}), "messages 1 and 2 are both of the assistant"},
-      {talk({{"user", "A"}, {"system", "S"}, {"assistant", "B"}}), "message 1 is of the system; it has to be the first"},
+      {talk({{"user", "A"}, {"system", "S"}, {"assistant", "B"}}),
+       "message 1 is of the system; it has to be the first"},
       {talk({{"system", "S"}, {"assistant", "B"}}), "answers the system message"},
       {"[1]", "expected a JSON object"},
       {"{", "not valid JSON"},
@@ -115,7 +117,9 @@ TEST_F(ChatLines, ThatCannotBeLearnedAreRefusedByLine) {
     EXPECT_THAT(refusal([&] { read(good + "\n" + line); }), AllOf(HasSubstr("c.jsonl, line 3: "), HasSubstr(reason)))
         << line;
   }
-  EXPECT_THAT(refusal([&] { read(good, {"prompt", "answer", "id"}); }),
+  EXPECT_THAT(refusal([&] {
+                read(good, {"prompt", "answer", "id"});
+              }),
               HasSubstr("line 1: the key \"id\", which splits the data, is missing"));
   EXPECT_THAT(refusal([&] { read(""); }), HasSubstr("no examples"));
 }
@@ -182,13 +186,13 @@ TEST_F(ChatLines, AreLearnedTokenByToken) {
   EXPECT_EQ(tokens.straddling, 0U);
 }
 
-// The line feed that the answer begins with goes into one token with the one that the prompt ends with.
+// Of three line feeds the first two are one token: the one that the prompt ends with, and the first of the answer.
 TEST_F(ChatLines, DoNotLearnATokenThatIsHalfOfThePrompt) {
   const Tokenizer tokenizer = byte_tokenizer();
-  const auto examples = read(talk({{"user", "A"}, {"assistant", "\nB"}}));
-  const LearnedTokens tokens = encode_learned(
-      render_learned(examples.at(0), of(kChatMl), LearnedTurns::all, "<|im_end|>", "here"), tokenizer);
-  EXPECT_EQ(learned(tokens, tokenizer), "B|<|im_end|>|");
+  const auto examples = read(talk({{"user", "A"}, {"assistant", "\n\nB"}}));
+  const LearnedTokens tokens =
+      encode_learned(render_learned(examples.at(0), of(kChatMl), LearnedTurns::all, "<|im_end|>", "here"), tokenizer);
+  EXPECT_EQ(learned(tokens, tokenizer), "Ċ|B|<|im_end|>|");
   EXPECT_EQ(tokens.straddling, 1U);
 }
 

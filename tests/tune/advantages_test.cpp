@@ -46,9 +46,9 @@ TEST(TokenLoss, IsTheClippedGainAndTheDivergence) {
   };
   EXPECT_NEAR(loss(1, 2), -2, 1e-12);
   EXPECT_NEAR(loss(1.2, 2), -2.4, 1e-12);
-  EXPECT_NEAR(loss(1.5, 2), -2.6, 1e-12);   // clipped at 1.3
-  EXPECT_NEAR(loss(0.5, 2), -1, 1e-12);     // a gain that fell is not clipped
-  EXPECT_NEAR(loss(0.5, -2), 1.6, 1e-12);   // clipped at 0.8
+  EXPECT_NEAR(loss(1.5, 2), -2.6, 1e-12);  // clipped at 1.3
+  EXPECT_NEAR(loss(0.5, 2), -1, 1e-12);    // a gain that fell is not clipped
+  EXPECT_NEAR(loss(0.5, -2), 1.6, 1e-12);  // clipped at 0.8
   EXPECT_NEAR(loss(1.5, -2), 3, 1e-12);
   const auto clipped = [&](double ratio, double advantage) {
     return is_clipped({std::log(ratio), 0, 0}, advantage, plain);
@@ -63,7 +63,8 @@ TEST(TokenLoss, IsTheClippedGainAndTheDivergence) {
   EXPECT_NEAR(k3_divergence(std::log(0.5), std::log(0.25)), k3, 1e-12);
   EXPECT_EQ(k3_divergence(-3, -3), 0);
   EXPECT_NEAR(token_loss({std::log(0.5), std::log(0.5), std::log(0.25)}, 1, {0.2, 0.2, 0.1}), -1 + 0.1 * k3, 1e-12);
-  EXPECT_EQ(token_loss({0, 0, -std::numeric_limits<double>::infinity()}, 1, plain), -1);  // no reference without a weight
+  EXPECT_EQ(token_loss({0, 0, -std::numeric_limits<double>::infinity()}, 1, plain),
+            -1);  // no reference without a weight
 }
 
 TEST(BatchLoss, IsAMeanOverWhatIsAskedFor) {

@@ -53,8 +53,9 @@ TEST(CommandReward, IsStartedOnceAndKept) {
 
 TEST(CommandReward, SeesAllThereIsOfAnItem) {
   const ScratchFolder scratch;
-  const auto rewards = shell(fmt::format(R"(while read -r line; do printf '%s\n' "$line" >> {}; echo '{{"reward": -0.5}}'; done)",
-                                         (scratch / "seen").string()));
+  const auto rewards =
+      shell(fmt::format(R"(while read -r line; do printf '%s\n' "$line" >> {}; echo '{{"reward": -0.5}}'; done)",
+                        (scratch / "seen").string()));
   const std::vector<RewardItem> items = {{"p\n", "\xFF", 3, true, {{"reference", "r"}}}};
   EXPECT_THAT(judge(rewards, items).totals, ElementsAre(-0.5));
   std::ifstream file(scratch / "seen");
@@ -92,9 +93,9 @@ TEST(CommandReward, ThatFailsIsRefusedNamingItemAndProgram) {
 
 TEST(CommandReward, StartsAnewBehindAFailure) {
   const ScratchFolder scratch;
-  const auto rewards = shell(fmt::format(
-      R"([ -e {0} ] || {{ touch {0}; exit 1; }}; while read -r line; do echo '{{"reward": 2}}'; done)",
-      (scratch / "once").string()));
+  const auto rewards = shell(
+      fmt::format(R"([ -e {0} ] || {{ touch {0}; exit 1; }}; while read -r line; do echo '{{"reward": 2}}'; done)",
+                  (scratch / "once").string()));
   EXPECT_THAT(refusal(rewards), HasSubstr("status 1"));
   EXPECT_THAT(ask(rewards, 1), ElementsAre(2));
 }
@@ -115,7 +116,8 @@ TEST(LineProcess, TakesWhatItStartedWithIt) {
   const std::string file = (scratch / "id").string();
   pid_t started = 0;
   {
-    LineProcess process({"sh", "-c", fmt::format("sleep 1000 & echo $! > {}; while read -r line; do echo x; done", file)});
+    LineProcess process(
+        {"sh", "-c", fmt::format("sleep 1000 & echo $! > {}; while read -r line; do echo x; done", file)});
     const std::vector<std::string> lines = {"a"};
     process.ask(lines, std::chrono::seconds(20), [](std::size_t, std::string_view) {});
     std::ifstream(file) >> started;

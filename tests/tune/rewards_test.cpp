@@ -133,7 +133,10 @@ TEST(Length, IsComparedWithAReferenceByTheirRatio) {
   EXPECT_NEAR(of(by_column, "ab", {{"r", "abcdefgh"}}), 0.25, 1e-12);
   EXPECT_NEAR(of(by_column, "abcdefgh", {{"r", "àb"}}), 0.25, 1e-12);
   EXPECT_EQ(of(by_column, "", {{"r", "ab"}}), 0);
-  EXPECT_THAT(refusal([] { of({{"kind", "length"}, {"column", "r"}, {"max", 3}}, "", {}); }), HasSubstr("max does not"));
+  EXPECT_THAT(refusal([] {
+                of({{"kind", "length"}, {"column", "r"}, {"max", 3}}, "", {});
+              }),
+              HasSubstr("max does not"));
 }
 
 /// Counts the letters a and b, and the texts it was asked for.
@@ -142,16 +145,16 @@ class Semantic : public testing::Test {
   std::vector<double> judge_all(const std::vector<RewardItem>& items) { return judge(rewards_, items).totals; }
 
   int asked_ = 0;
-  std::vector<Reward> rewards_ = parse_rewards(
-      json::array({json{{"kind", "semantic"}}}), "rewards", {[this](std::span<const std::string> texts) {
-        std::vector<std::vector<float>> vectors;
-        for (const std::string& text : texts) {
-          ++asked_;
-          vectors.push_back({static_cast<float>(std::count(text.begin(), text.end(), 'a')),
-                             static_cast<float>(std::count(text.begin(), text.end(), 'b'))});
-        }
-        return vectors;
-      }});
+  std::vector<Reward> rewards_ =
+      parse_rewards(json::array({json{{"kind", "semantic"}}}), "rewards", {[this](std::span<const std::string> texts) {
+                      std::vector<std::vector<float>> vectors;
+                      for (const std::string& text : texts) {
+                        ++asked_;
+                        vectors.push_back({static_cast<float>(std::count(text.begin(), text.end(), 'a')),
+                                           static_cast<float>(std::count(text.begin(), text.end(), 'b'))});
+                      }
+                      return vectors;
+                    }});
 };
 
 TEST_F(Semantic, IsTheCosineOfCompletionAndReference) {
@@ -175,7 +178,8 @@ TEST_F(Semantic, RefusesEmptyReferences) {
 }
 
 TEST(Rewards, AreSummedByWeightAndToldApart) {
-  const json list = {{{"kind", "length"}, {"max", 1}, {"weight", 0.5}}, {{"kind", "form"}, {"patterns", {"x"}}, {"weight", -2}}};
+  const json list = {{{"kind", "length"}, {"max", 1}, {"weight", 0.5}},
+                     {{"kind", "form"}, {"patterns", {"x"}}, {"weight", -2}}};
   const std::vector<Reward> rewards = parse_rewards(list, "rewards", {});
   const std::vector<RewardItem> items = {{"", "x", 1, false, {}}, {"", "y", 1, false, {}}};
   const RewardTable table = judge(rewards, items);

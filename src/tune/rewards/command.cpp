@@ -71,16 +71,17 @@ class CommandReward {
 }  // namespace
 
 RewardKind command_reward() {
-  return {"command",
-          "what a program says: it reads lines {\"prompt\", \"completion\", \"tokens\", \"truncated\", \"columns\"} and "
-          "writes a line {\"reward\": number} for each; `timeout` seconds (60) for an answer",
-          {"command", "timeout"},
-          [](const RewardOptions& options, const RewardTools&) -> RewardFunction {
-            const double seconds = options.object.number("timeout", 0.01, 86400, 60.0F);
-            const auto patience = std::chrono::milliseconds(std::llround(1000 * seconds));
-            const auto reward = std::make_shared<CommandReward>(command_of(options), patience);
-            return [reward](std::span<const RewardItem> items) { return (*reward)(items); };
-          }};
+  return {
+      "command",
+      "what a program says: it reads lines {\"prompt\", \"completion\", \"tokens\", \"truncated\", \"columns\"} and "
+      "writes a line {\"reward\": number} for each; `timeout` seconds (60) for an answer",
+      {"command", "timeout"},
+      [](const RewardOptions& options, const RewardTools&) -> RewardFunction {
+        const double seconds = options.object.number("timeout", 0.01, 86400, 60.0F);
+        const auto patience = std::chrono::milliseconds(std::llround(1000 * seconds));
+        const auto reward = std::make_shared<CommandReward>(command_of(options), patience);
+        return [reward](std::span<const RewardItem> items) { return (*reward)(items); };
+      }};
 }
 
 }  // namespace gyre

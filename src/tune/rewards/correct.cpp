@@ -100,9 +100,7 @@ class AnswerCheck {
       ++given;
     };
     take("after", [](const std::string& text) { return quote_pattern(text) + "([^\\n]*)"; });
-    take("tag", [](const std::string& tag) {
-      return fmt::format("<{0}>((?m:.*?))</{0}>", quote_pattern(tag));
-    });
+    take("tag", [](const std::string& tag) { return fmt::format("<{0}>((?m:.*?))</{0}>", quote_pattern(tag)); });
     take("pattern", [](const std::string& text) { return text; });
     if (given > 1) throw Error("{}: after, tag and pattern exclude one another; keep one", options.where);
     if (!pattern) return {};

@@ -92,8 +92,7 @@ RewardKind semantic_reward() {
           {"column"},
           [](const RewardOptions& options, const RewardTools& tools) -> RewardFunction {
             if (!tools.embed) throw Error("{}: the reward semantic needs an encoder; name one", options.where);
-            const auto score =
-                std::make_shared<SemanticScore>(tools.embed, options.object.text("column", "reference"));
+            const auto score = std::make_shared<SemanticScore>(tools.embed, options.object.text("column", "reference"));
             return [score](std::span<const RewardItem> items) { return (*score)(items); };
           }};
 }

@@ -28,7 +28,8 @@ std::string refusal(const std::function<void()>& action) {
   return "nothing was refused";
 }
 
-// 6 and 5 begin rows of ten; 4 fits behind 6 exactly, one 3 behind 5, the other 3 begins a row, and 2 fills up the second.
+// 6 and 5 begin rows of ten; 4 fits behind 6 exactly, one 3 behind 5, the other 3 begins a row, and 2 fills up the
+// second.
 TEST(BestFitDecreasing, PutsEachItemIntoTheFullestRowThatHasRoom) {
   EXPECT_THAT(pack_best_fit(std::vector<std::size_t>{3, 5, 2, 6, 4, 3}, 10),
               ElementsAre(ElementsAre(3, 4), ElementsAre(1, 0, 2), ElementsAre(5)));
@@ -122,9 +123,10 @@ class SupervisedData : public testing::Test {
 
   ScratchFolder scratch_;
   Tokenizer bytes_ = Tokenizer::bytes();
-  ChatTemplate chat_{"{% for m in messages %}{{ m.role[0] }}{{ m.content }};{% endfor %}"
-                     "{% if add_generation_prompt %}a{% endif %}",
-                     "", "", "t.jinja"};
+  ChatTemplate chat_{
+      "{% for m in messages %}{{ m.role[0] }}{{ m.content }};{% endfor %}"
+      "{% if add_generation_prompt %}a{% endif %}",
+      "", "", "t.jinja"};
 };
 
 constexpr const char* kFour =
@@ -165,9 +167,10 @@ TEST_F(SupervisedData, OfChatsAreReportedOn) {
 }
 
 TEST_F(SupervisedData, OfChatsLearnTheAssistantAlone) {
-  const Batch batch = encode(chat_config(8), "{\"prompt\":\"A\",\"answer\":\"B\"}\n{\"prompt\":\"D\",\"answer\":\"B\"}\n")
-                          .validation_batches()
-                          .at(0);
+  const Batch batch =
+      encode(chat_config(8), "{\"prompt\":\"A\",\"answer\":\"B\"}\n{\"prompt\":\"D\",\"answer\":\"B\"}\n")
+          .validation_batches()
+          .at(0);
   ASSERT_EQ(batch.columns, 5);
   const auto id = [this](const char* text) { return std::int64_t{bytes_.encode(text)[0]}; };
   EXPECT_THAT(batch.targets, ElementsAre(-1, -1, -1, id("B"), id(";")));
@@ -180,7 +183,7 @@ TEST_F(SupervisedData, ThatAreTooLongAreRefusedDroppedOrCut) {
   EXPECT_THAT(refusal([&] { encode(config, lines); }),
               AllOf(HasSubstr("the data, line 4: an example has 9 tokens; training.sequence allows 8"),
                     HasSubstr("training.truncate")));
-  const auto both = [](const DataReport& report, std::size_t PartReport::* count) {
+  const auto both = [](const DataReport& report, std::size_t PartReport::*count) {
     return report.training.*count + report.validation.*count;
   };
   config.truncate = Truncation::drop;
@@ -211,8 +214,9 @@ TEST_F(SupervisedData, MayHaveOtherKeys) {
   TrainConfig config = chat_config(8);
   config.layout = DataLayout::answers;
   config.keys = {"q", "a", "id"};
-  const SourceData source = read_source(
-      write("{\"q\":\"A\",\"a\":\"B\",\"id\":1}\n{\"q\":\"C\",\"a\":\"D\",\"id\":1}\n{\"q\":\"E\",\"a\":\"F\",\"id\":2}\n"), config);
+  const SourceData source = read_source(write("{\"q\":\"A\",\"a\":\"B\",\"id\":1}\n{\"q\":\"C\",\"a\":\"D\",\"id\":1}"
+                                              "\n{\"q\":\"E\",\"a\":\"F\",\"id\":2}\n"),
+                                        config);
   EXPECT_EQ(source.examples.training.size() + source.examples.validation.size(), 3U);
   EXPECT_NE(source.examples.training.size(), 0U);
   EXPECT_EQ(source.examples.training.size() % 2 + source.examples.validation.size() % 2, 1U);  // 1 and 1 stay together
@@ -247,19 +251,23 @@ TEST(DataKeys, AreReadAndRefusedWhereTheLayoutHasNoUseForThem) {
   EXPECT_EQ(config.truncate, Truncation::cut);
   EXPECT_TRUE(config.packing);
   EXPECT_EQ(to_json(parse_train_config(to_json(config), "t")), to_json(config));
-  for (const auto& [layout, key, value] : std::vector<std::tuple<std::string, std::string, json>>{
-           {"text", "packing", true},
-           {"text", "split_key", "id"},
-           {"text", "prompt_key", "q"},
-           {"text", "answer_key", "a"},
-           {"text", "truncate", "cut"},
-           {"text", "turns", "last"},
-           {"answers", "turns", "last"},
-           {"chat", "end_token", "</s>"}}) {
-    EXPECT_THAT(refusal([&] { parse_train_config({{"layout", layout}, {key, value}}, "t"); }),
+  for (const auto& [layout, key, value] :
+       std::vector<std::tuple<std::string, std::string, json>>{{"text", "packing", true},
+                                                               {"text", "split_key", "id"},
+                                                               {"text", "prompt_key", "q"},
+                                                               {"text", "answer_key", "a"},
+                                                               {"text", "truncate", "cut"},
+                                                               {"text", "turns", "last"},
+                                                               {"answers", "turns", "last"},
+                                                               {"chat", "end_token", "</s>"}}) {
+    EXPECT_THAT(refusal([&] {
+                  parse_train_config({{"layout", layout}, {key, value}}, "t");
+                }),
                 HasSubstr("t: layout " + layout + " does not read " + key));
   }
-  EXPECT_THAT(refusal([] { parse_train_config({{"layout", "chat"}, {"answer_key", "prompt"}}, "t"); }),
+  EXPECT_THAT(refusal([] {
+                parse_train_config({{"layout", "chat"}, {"answer_key", "prompt"}}, "t");
+              }),
               HasSubstr("give two different keys"));
 }
 
