@@ -1,91 +1,20 @@
 #include "text/split_pattern.hpp"
 
-#include <oniguruma.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstdint>
-#include <mutex>
-#include <type_traits>
 #include <utility>
 
 #include "base/error.hpp"
+#include "text/oniguruma.hpp"
 #include "text/utf8.hpp"
 
 namespace gyre {
 namespace {
 
+using namespace oniguruma;
 using Clock = std::chrono::steady_clock;
 
-struct FreeRegex {
-  void operator()(OnigRegex regex) const { onig_free(regex); }
-};
-struct FreeRegion {
-  void operator()(OnigRegion* region) const { onig_region_free(region, 1); }
-};
-struct FreeLimits {
-  void operator()(OnigMatchParam* limits) const { onig_free_match_param(limits); }
-};
-using Regex = std::unique_ptr<std::remove_pointer_t<OnigRegex>, FreeRegex>;
-using Region = std::unique_ptr<OnigRegion, FreeRegion>;
-using Limits = std::unique_ptr<OnigMatchParam, FreeLimits>;
-
-/// What one match may go back over, and remember at a time (40 bytes each). Oniguruma's own limit is the former too; it
-/// has none for the latter.
-constexpr unsigned long kMostRetries = 10'000'000;
-constexpr unsigned int kMostRemembered = 1U << 22U;
 constexpr int kTriesPerLook = 64;
-
-/// The pattern as Debian's older library has to read it: there [:punct:] leaves the symbols out, which it holds from
-/// 6.9.9 on, and \R that may be repeated misses a single line feed.
-std::string as_newer(std::string_view regex) {
-  constexpr std::string_view kPunctuation = "[:punct:]";
-  constexpr std::string_view kOthers = "[:^punct:]";
-  std::string made;
-  int classes = 0;  // that are open
-  while (!regex.empty()) {
-    std::string_view taken = regex.substr(0, regex.front() == '\\' ? 2 : 1);
-    std::string_view put = taken;
-    if (classes > 0 && regex.starts_with(kPunctuation)) {
-      taken = kPunctuation;
-      put = R"(\p{P}\p{S})";
-    } else if (classes > 0 && regex.starts_with(kOthers)) {
-      taken = kOthers;
-      put = R"([^\p{P}\p{S}])";
-    } else if (classes == 0 && taken == R"(\R)") {
-      put = R"((?>\r\n|[\n-\r\x{85}\x{2028}\x{2029}]))";
-    } else if (taken == "[") {
-      ++classes;
-    } else if (taken == "]" && classes > 0) {
-      --classes;
-    }
-    made += put;
-    regex.remove_prefix(taken.size());
-  }
-  return made;
-}
-
-const OnigUChar* units(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
-
-Regex compile(const std::string& regex, std::string_view where) {
-  static std::mutex mutex;  // the library keeps tables of its own, which it fills while it compiles
-  const std::lock_guard lock(mutex);
-  static const int ready = [] {
-    std::array<OnigEncoding, 1> encodings = {ONIG_ENCODING_UTF8};
-    return onig_initialize(encodings.data(), static_cast<int>(encodings.size()));
-  }();
-  OnigRegex made = nullptr;
-  OnigErrorInfo info{};
-  const int result = ready != ONIG_NORMAL ? ready
-                                          : onig_new(&made, units(regex), units(regex) + regex.size(), ONIG_OPTION_NONE,
-                                                     ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
-  if (result == ONIG_NORMAL) return Regex(made);
-  std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> message{};
-  const int length = onig_error_code_to_str(message.data(), result, &info);
-  throw Error("{}: the pattern does not compile: {}", where,
-              std::string_view(reinterpret_cast<const char*>(message.data()), static_cast<std::size_t>(length)));
-}
 
 /// Goes through one text from match to match, and gives up on a pattern that takes beyond all measure for it: an
 /// untrusted file may hold one that never ends. It tries one place after the other, so that it can look at the clock
@@ -97,13 +26,10 @@ class Search {
         text_(text),
         in_one_go_(in_one_go),
         region_(onig_region_new()),
-        limits_(onig_new_match_param()),
+        limits_(match_limits()),
         // A thousand times what patterns take.
         deadline_(Clock::now() + std::chrono::seconds(10) + std::chrono::microseconds(10) * text.size()) {
-    if (!region_ || !limits_) throw std::bad_alloc();
-    onig_initialize_match_param(limits_.get());
-    onig_set_retry_limit_in_match_of_match_param(limits_.get(), kMostRetries);
-    onig_set_match_stack_limit_size_of_match_param(limits_.get(), kMostRemembered);
+    if (!region_) throw std::bad_alloc();
   }
 
   /// The first match at or after `start`; false when there is none.
@@ -140,9 +66,7 @@ class Search {
   static bool is_match(int result) {
     if (result >= 0) return true;
     if (result == ONIG_MISMATCH) return false;
-    std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> message{};
-    const int length = onig_error_code_to_str(message.data(), result);
-    refuse({reinterpret_cast<const char*>(message.data()), static_cast<std::size_t>(length)});
+    refuse(match_failure(result));
   }
 
   [[noreturn]] static void refuse(std::string_view why) {
@@ -216,7 +140,7 @@ struct SplitPattern::Compiled {
 SplitPattern::SplitPattern(std::string regex, std::string_view where, SplitBehavior behavior, bool invert)
     : regex_(std::move(regex)), behavior_(behavior), invert_(invert) {
   const bool in_one_go = regex_.find("\\G") != std::string::npos;
-  compiled_ = std::make_shared<const Compiled>(Compiled{compile(as_newer(regex_), where), in_one_go});
+  compiled_ = std::make_shared<const Compiled>(Compiled{compile_regex(regex_, where), in_one_go});
 }
 
 std::vector<TextRange> SplitPattern::find_all(std::string_view text) const {

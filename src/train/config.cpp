@@ -1,5 +1,7 @@
 #include "train/config.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.hpp"
@@ -10,7 +12,11 @@ namespace {
 
 constexpr EnumName<VocabularyKind> kVocabularies[] = {
     {VocabularyKind::bytes, "bytes"}, {VocabularyKind::characters, "characters"}, {VocabularyKind::bpe, "bpe"}};
-constexpr EnumName<DataLayout> kLayouts[] = {{DataLayout::text, "text"}, {DataLayout::answers, "answers"}};
+constexpr EnumName<DataLayout> kLayouts[] = {
+    {DataLayout::text, "text"}, {DataLayout::answers, "answers"}, {DataLayout::chat, "chat"}};
+constexpr EnumName<LearnedTurns> kTurns[] = {{LearnedTurns::all, "all"}, {LearnedTurns::last, "last"}};
+constexpr EnumName<Truncation> kTruncations[] = {
+    {Truncation::refuse, "refuse"}, {Truncation::drop, "drop"}, {Truncation::cut, "cut"}};
 constexpr EnumName<LoopSampling> kSamplings[] = {{LoopSampling::fixed, "fixed"},
                                                  {LoopSampling::poisson_lognormal, "poisson_lognormal"}};
 constexpr EnumName<Precision> kPrecisions[] = {{Precision::f32, "f32"}, {Precision::bf16, "bf16"}};
@@ -46,6 +52,41 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.loops_from = object.number("loops_from", 0, 1, config.loops_from);
 }
 
+/// Throws Error when a key of the data is set that the layout does not read.
+void require_read(const TrainConfig& config, const std::string& where) {
+  const TrainConfig plain;
+  const auto refuse = [&](std::string_view key, bool set, std::string_view mend) {
+    if (!set) return;
+    throw Error("{}: layout {} does not read {}; {}", where, name_of(config.layout), key, mend);
+  };
+  if (config.layout == DataLayout::text) {
+    constexpr std::string_view kMend = "it is of examples (layouts answers and chat)";
+    refuse("prompt_key", config.keys.prompt != plain.keys.prompt, kMend);
+    refuse("answer_key", config.keys.answer != plain.keys.answer, kMend);
+    refuse("split_key", !config.keys.split.empty(), kMend);
+    refuse("truncate", config.truncate != plain.truncate, kMend);
+    refuse("packing", config.packing, "rows of running text are full");
+  }
+  refuse("turns", config.layout != DataLayout::chat && config.turns != plain.turns, "it is of layout chat");
+  refuse("end_token", config.layout == DataLayout::chat && !config.end_token.empty(), "the template ends the turns");
+}
+
+void read_data(const JsonObject& object, TrainConfig& config, const std::string& where) {
+  config.layout = object.choice<DataLayout>("layout", kLayouts, config.layout);
+  config.validation_share = object.number("validation_share", 0, 0.9, config.validation_share);
+  config.keys = {object.text("prompt_key", config.keys.prompt), object.text("answer_key", config.keys.answer),
+                 object.text("split_key", config.keys.split)};
+  config.turns = object.choice<LearnedTurns>("turns", kTurns, config.turns);
+  config.truncate = object.choice<Truncation>("truncate", kTruncations, config.truncate);
+  config.packing = object.boolean("packing", config.packing);
+  config.end_token = object.text("end_token", config.end_token);
+  if (config.keys.prompt.empty() || config.keys.prompt == config.keys.answer) {
+    throw Error("{}: prompt_key is \"{}\" and answer_key \"{}\"; give two different keys", where, config.keys.prompt,
+                config.keys.answer);
+  }
+  require_read(config, where);
+}
+
 /// A model that is trained on keeps its tokenizer.
 void refuse_vocabulary(const nlohmann::json& training, const std::string& where) {
   for (const char* const key : {"vocabulary", "bpe_size"}) {
@@ -74,6 +115,8 @@ void require_agreement(const nlohmann::json& config, const ModelSpec& from, cons
 
 }  // namespace
 
+std::string_view name_of(DataLayout layout) { return name_of<DataLayout>(kLayouts, layout); }
+
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
   object.allow({"vocabulary",     "bpe_size",
@@ -92,12 +135,15 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
                 "evaluate_loops", "checkpoint_every",
                 "checkpoint_at",  "export_bf16",
                 "loops_from",     "optimiser",
-                "momentum",       "ema"});
+                "momentum",       "prompt_key",
+                 "answer_key",     "split_key",
+                 "turns",          "truncate",
+                 "packing",        "end_token",
+                 "ema"});
   TrainConfig config;
   config.vocabulary = object.choice<VocabularyKind>("vocabulary", kVocabularies, config.vocabulary);
   config.bpe_size = object.integer("bpe_size", 256, 1 << 20, config.bpe_size);
-  config.layout = object.choice<DataLayout>("layout", kLayouts, config.layout);
-  config.validation_share = object.number("validation_share", 0, 0.9, config.validation_share);
+  read_data(object, config, where);
   config.steps = object.integer("steps", 1, kMany, config.steps);
   config.batch = object.integer("batch", 1, 1 << 16, config.batch);
   config.sequence = object.integer("sequence", 2, 1 << 20, config.sequence);
@@ -121,8 +167,15 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
 nlohmann::json to_json(const TrainConfig& config) {
   nlohmann::json json = {{"vocabulary", name_of<VocabularyKind>(kVocabularies, config.vocabulary)},
                          {"bpe_size", config.bpe_size},
-                         {"layout", name_of<DataLayout>(kLayouts, config.layout)},
+                         {"layout", name_of(config.layout)},
                          {"validation_share", config.validation_share},
+                         {"prompt_key", config.keys.prompt},
+                         {"answer_key", config.keys.answer},
+                         {"split_key", config.keys.split},
+                         {"turns", name_of<LearnedTurns>(kTurns, config.turns)},
+                         {"truncate", name_of<Truncation>(kTruncations, config.truncate)},
+                         {"packing", config.packing},
+                         {"end_token", config.end_token},
                          {"batch", config.batch},
                          {"sequence", config.sequence},
                          {"seed", config.seed},

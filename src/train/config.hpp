@@ -4,9 +4,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/spec.hpp"
+#include "text/chat_examples.hpp"
+#include "text/examples.hpp"
 #include "train/optimiser_config.hpp"
 
 namespace gyre {
@@ -15,7 +18,11 @@ enum class VocabularyKind { bytes, characters, bpe };
 enum class DataLayout {
   text,     ///< running text: random windows, loss on every token
   answers,  ///< JSON lines {"prompt", "answer"}: one example a row, loss on the answer alone
+  chat,     ///< JSON lines of conversations, written by the model's chat template; loss on the assistant's turns alone
 };
+/// What becomes of an example that is longer than a row.
+enum class Truncation { refuse, drop, cut };
+std::string_view name_of(DataLayout layout);
 enum class LoopSampling { fixed, poisson_lognormal };
 enum class Precision { f32, bf16 };
 
@@ -26,6 +33,13 @@ struct TrainConfig : OptimiserConfig {
   DataLayout layout = DataLayout::text;
   /// Never trained on: the last part of a text; of examples so many of the different prompts (split_examples).
   float validation_share = 0.1F;
+
+  ExampleKeys keys;                          ///< prompt_key, answer_key and split_key
+  LearnedTurns turns = LearnedTurns::all;    ///< of layout chat
+  Truncation truncate = Truncation::refuse;  ///< of examples
+  bool packing = false;                      ///< several examples a row, none of which sees another
+  /// An added token behind every answer, or of a folder behind every text. Templates of chats have their own.
+  std::string end_token;
 
   int batch = 16;
   int sequence = 256;  ///< tokens of a training window

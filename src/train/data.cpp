@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "base/error.hpp"
-#include "format/json_object.hpp"
+#include "base/random.hpp"
 
 namespace gyre {
 namespace {
@@ -24,6 +25,25 @@ template <typename Id>
 void write_ids(FileWriter& writer, std::span<const std::int32_t> ids) {
   std::vector<Id> narrow(ids.begin(), ids.end());
   writer.write(std::as_bytes(std::span<const Id>(narrow)));
+}
+
+constexpr std::uint64_t kPassStream = 0x70617373ULL;
+
+/// Whether rows are gone through in passes, rather than drawn one by one.
+bool in_passes(const TrainConfig& config) { return config.packing || config.layout == DataLayout::chat; }
+
+/// The rows of one part, whose examples have these lengths and are numbered from `first`.
+std::vector<PackedRow> rows_for(const TrainConfig& config, std::span<const std::size_t> lengths, std::size_t first) {
+  std::vector<PackedRow> rows;
+  if (config.packing) {
+    rows = pack_shuffled(lengths, static_cast<std::size_t>(config.sequence), config.seed);
+    for (PackedRow& row : rows) {
+      for (std::size_t& index : row) index += first;
+    }
+  } else {
+    for (std::size_t i = 0; i < lengths.size(); ++i) rows.push_back({first + i});
+  }
+  return rows;
 }
 
 }  // namespace
@@ -77,23 +97,6 @@ void TokenFile::copy(std::int64_t begin, std::span<std::int64_t> out) const {
   }
 }
 
-AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer) {
-  const std::vector<std::int32_t> prompt = tokenizer.encode(example.prompt);
-  const std::vector<std::int32_t> answer = tokenizer.encode(example.answer);
-  AnswerExample encoded{prompt, std::vector<std::int32_t>(prompt.size(), -1)};
-  if (!example.labels.empty() && example.labels.size() != prompt.size()) {
-    throw Error("the data: the {} labels \"{}\" do not fit the {} tokens of \"{}\"; give one character a token",
-                example.labels.size(), example.labels, prompt.size(), example.prompt);
-  }
-  for (std::size_t i = 0; i < example.labels.size(); ++i) {
-    if (example.labels[i] != ' ') encoded.targets[i] = tokenizer.encode(example.labels.substr(i, 1)).at(0);
-  }
-  encoded.targets.back() = answer.front();
-  encoded.inputs.insert(encoded.inputs.end(), answer.begin(), answer.end() - 1);
-  encoded.targets.insert(encoded.targets.end(), answer.begin() + 1, answer.end());
-  return encoded;
-}
-
 TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config_(config) {
   const std::int64_t needed = config.sequence + 1;
   if (tokens.training_size() < needed || tokens.validation_size() < needed) {
@@ -114,12 +117,21 @@ TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample>
         "training.validation_share",
         examples_.size(), validation.size());
   }
-  examples_.insert(examples_.end(), validation.begin(), validation.end());
+  std::move(validation.begin(), validation.end(), std::back_inserter(examples_));
+  std::vector<std::size_t> lengths;
+  lengths.reserve(examples_.size());
   for (const AnswerExample& example : examples_) {
     if (example.inputs.size() > static_cast<std::size_t>(config.sequence)) {
       throw Error("the data: an example has {} tokens; training.sequence allows {}", example.inputs.size() + 1,
                   config.sequence + 1);
     }
+    lengths.push_back(example.inputs.size());
+  }
+  const std::span all = lengths;
+  rows_ = rows_for(config, all.first(training_examples_), 0);
+  training_rows_ = rows_.size();
+  for (PackedRow& row : rows_for(config, all.subspan(training_examples_), training_examples_)) {
+    rows_.push_back(std::move(row));
   }
 }
 
@@ -142,52 +154,84 @@ Batch TrainingData::windows(std::span<const std::int64_t> begins) const {
   return batch;
 }
 
-Batch TrainingData::rows_of(std::span<const std::size_t> indices) const {
+Batch TrainingData::rows_of(std::span<const std::size_t> numbers) const {
+  const auto length = [this](const PackedRow& row) {
+    std::size_t places = 0;
+    for (const std::size_t index : row) places += examples_[index].inputs.size();
+    return places;
+  };
   std::size_t columns = 0;
-  for (const std::size_t index : indices) columns = std::max(columns, examples_[index].inputs.size());
-  Batch batch{static_cast<int>(indices.size()), static_cast<int>(columns), {}, {}};
-  batch.inputs.assign(indices.size() * columns, 0);
-  batch.targets.assign(indices.size() * columns, -1);
-  for (std::size_t row = 0; row < indices.size(); ++row) {
-    const AnswerExample& example = examples_[indices[row]];
-    std::copy(example.inputs.begin(), example.inputs.end(), batch.inputs.begin() + static_cast<long>(row * columns));
-    std::copy(example.targets.begin(), example.targets.end(), batch.targets.begin() + static_cast<long>(row * columns));
+  for (const std::size_t number : numbers) columns = std::max(columns, length(rows_[number]));
+  Batch batch{static_cast<int>(numbers.size()), static_cast<int>(columns), {}, {}};
+  batch.inputs.assign(numbers.size() * columns, 0);
+  batch.targets.assign(numbers.size() * columns, -1);
+  if (config_.packing) batch.documents.assign(numbers.size() * columns, 0);
+  for (std::size_t r = 0; r < numbers.size(); ++r) {
+    auto place = static_cast<std::ptrdiff_t>(r * columns);
+    std::int64_t document = 0;
+    for (const std::size_t index : rows_[numbers[r]]) {
+      const AnswerExample& example = examples_[index];
+      std::copy(example.inputs.begin(), example.inputs.end(), batch.inputs.begin() + place);
+      std::copy(example.targets.begin(), example.targets.end(), batch.targets.begin() + place);
+      const auto end = place + static_cast<std::ptrdiff_t>(example.inputs.size());
+      if (config_.packing) std::fill(batch.documents.begin() + place, batch.documents.begin() + end, document);
+      place = end;
+      ++document;
+    }
+    const auto end = static_cast<std::ptrdiff_t>((r + 1) * columns);
+    if (config_.packing) std::fill(batch.documents.begin() + place, batch.documents.begin() + end, document);
   }
   return batch;
 }
 
-Batch TrainingData::training_batch(std::uint64_t seed, int step) const {
-  Random random(combine_seeds(seed, static_cast<std::uint64_t>(step)));
+/// The rows of a step. Those that are drawn anew may come twice; the others come once in each pass.
+std::vector<std::size_t> TrainingData::training_numbers(std::uint64_t seed, int step) const {
   const auto rows = static_cast<std::size_t>(config_.batch);
-  if (!tokens_.empty()) {
-    const auto choices = static_cast<std::uint64_t>(tokens_[0].training_size() - config_.sequence);
-    std::vector<std::int64_t> begins(rows);
-    for (std::int64_t& begin : begins) begin = static_cast<std::int64_t>(random.below(choices));
-    return windows(begins);
+  std::vector<std::size_t> numbers(rows);
+  if (!in_passes(config_)) {
+    Random random(combine_seeds(seed, static_cast<std::uint64_t>(step)));
+    for (std::size_t& number : numbers) number = random.below(training_rows_);
+    return numbers;
   }
-  std::vector<std::size_t> indices(rows);
-  for (std::size_t& index : indices) index = random.below(training_examples_);
-  return rows_of(indices);
+  std::size_t begun = 0;  // passes whose order is at hand
+  std::vector<std::size_t> order;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t place = static_cast<std::size_t>(step - 1) * rows + r;
+    const std::size_t pass = place / training_rows_;
+    if (begun != pass + 1) order = shuffled(training_rows_, combine_seeds(seed ^ kPassStream, pass));
+    begun = pass + 1;
+    numbers[r] = order[place % training_rows_];
+  }
+  return numbers;
+}
+
+Batch TrainingData::training_batch(std::uint64_t seed, int step) const {
+  if (tokens_.empty()) return rows_of(training_numbers(seed, step));
+  Random random(combine_seeds(seed, static_cast<std::uint64_t>(step)));
+  const auto choices = static_cast<std::uint64_t>(tokens_[0].training_size() - config_.sequence);
+  std::vector<std::int64_t> begins(static_cast<std::size_t>(config_.batch));
+  for (std::int64_t& begin : begins) begin = static_cast<std::int64_t>(random.below(choices));
+  return windows(begins);
 }
 
 std::vector<Batch> TrainingData::validation_batches() const {
   const bool text = !tokens_.empty();
-  const std::int64_t whole = text ? (tokens_[0].validation_size() - 1) / config_.sequence
-                                  : static_cast<std::int64_t>(examples_.size() - training_examples_);
+  const std::int64_t whole =
+      text ? (tokens_[0].validation_size() - 1) / config_.sequence : static_cast<std::int64_t>(validation_rows());
   const std::int64_t count = std::min<std::int64_t>(whole, config_.evaluate_windows);
   std::vector<Batch> batches;
   for (std::int64_t first = 0; first < count; first += config_.batch) {
     std::vector<std::int64_t> begins;
-    std::vector<std::size_t> indices;
+    std::vector<std::size_t> numbers;
     for (std::int64_t i = first; i < std::min<std::int64_t>(count, first + config_.batch); ++i) {
       const std::int64_t place = i * whole / count;
       if (text) {
         begins.push_back(tokens_[0].training_size() + place * config_.sequence);
       } else {
-        indices.push_back(training_examples_ + static_cast<std::size_t>(place));
+        numbers.push_back(training_rows_ + static_cast<std::size_t>(place));
       }
     }
-    batches.push_back(text ? windows(begins) : rows_of(indices));
+    batches.push_back(text ? windows(begins) : rows_of(numbers));
   }
   return batches;
 }

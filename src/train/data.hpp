@@ -3,14 +3,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
-#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file.hpp"
-#include "base/random.hpp"
-#include "text/examples.hpp"
 #include "text/tokenizer.hpp"
 #include "train/config.hpp"
+#include "train/data_report.hpp"
+#include "train/encoded_examples.hpp"
+#include "train/packing.hpp"
 
 namespace gyre {
 
@@ -41,39 +43,46 @@ struct Batch {
   int columns = 0;
   std::vector<std::int64_t> inputs;   ///< [rows, columns]
   std::vector<std::int64_t> targets;  ///< [rows, columns]
+  /// [rows, columns], of rows that several documents share: the number of the document in its row, from 0, at each
+  /// place. Documents stand side by side and see nothing of one another; what fills a row up is one more. Empty: a
+  /// document a row.
+  std::vector<std::int64_t> documents = {};
 };
-
-/// One example of the answers layout.
-struct AnswerExample {
-  std::vector<std::int32_t> inputs;
-  std::vector<std::int32_t> targets;  ///< one an input; -1: no loss
-};
-
-/// The prompt with the answer as its targets, and whatever the example's labels ask for on the way.
-/// Throws Error when the labels do not fit the prompt.
-AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer);
 
 /// Where batches come from. Every batch is a function of (seed, step), so that a resumed run sees what an
-/// uninterrupted one would.
+/// uninterrupted one would. Windows of a text, and examples of layout answers, are drawn anew for every row; packed
+/// rows, and those of layout chat, are gone through in an order drawn for each pass over them.
 class TrainingData {
  public:
   TrainingData(const TrainConfig& config, TokenFile tokens);
-  /// Throws Error when either part is empty, or an example is longer than training.sequence allows.
+  /// Throws Error when either part is empty, or an example is longer than training.sequence allows. With
+  /// training.packing each part is packed by itself, in an order drawn by training.seed.
   TrainingData(const TrainConfig& config, std::vector<AnswerExample> training, std::vector<AnswerExample> validation);
 
   [[nodiscard]] Batch training_batch(std::uint64_t seed, int step) const;
   /// Windows (or examples) of the validation part, spread evenly; at most training.evaluate_windows rows in all.
   [[nodiscard]] std::vector<Batch> validation_batches() const;
   [[nodiscard]] std::int64_t training_tokens() const;
+  /// Rows of each part, of examples.
+  [[nodiscard]] std::size_t training_rows() const { return training_rows_; }
+  [[nodiscard]] std::size_t validation_rows() const { return rows_.size() - training_rows_; }
+
+  /// What was read to make it, for whoever is about to train on it.
+  [[nodiscard]] const DataReport& report() const { return report_; }
+  void set_report(DataReport report) { report_ = std::move(report); }
 
  private:
   [[nodiscard]] Batch windows(std::span<const std::int64_t> begins) const;
-  [[nodiscard]] Batch rows_of(std::span<const std::size_t> indices) const;
+  [[nodiscard]] Batch rows_of(std::span<const std::size_t> numbers) const;
+  [[nodiscard]] std::vector<std::size_t> training_numbers(std::uint64_t seed, int step) const;
 
   TrainConfig config_;
   std::vector<TokenFile> tokens_;        ///< none or one
   std::vector<AnswerExample> examples_;  ///< those for training, then those for validation
   std::size_t training_examples_ = 0;
+  std::vector<PackedRow> rows_;  ///< of examples: those for training, then those for validation
+  std::size_t training_rows_ = 0;
+  DataReport report_;
 };
 
 }  // namespace gyre

@@ -1,5 +1,11 @@
 #include "train/prepared_data.hpp"
 
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
 #include "base/hash.hpp"
 #include "text/corpus.hpp"
 
@@ -19,6 +25,17 @@ std::string digest_of(const std::vector<Example>& examples) {
     add_text(stream, example.answer);
     add_text(stream, std::to_string(example.level));
     add_text(stream, example.labels);
+    if (!example.group.empty()) add_text(stream, example.group);
+  }
+  return stream.finish();
+}
+
+std::string digest_of(const std::vector<ChatExample>& examples) {
+  HashStream stream(HashKind::sha256);
+  for (const ChatExample& example : examples) {
+    add_text(stream, example.prompt);
+    add_text(stream, example.answer);
+    if (!example.group.empty()) add_text(stream, example.group);
   }
   return stream.finish();
 }
@@ -36,29 +53,115 @@ std::string characters_of(const std::vector<Example>& examples) {
   return all;
 }
 
-std::vector<AnswerExample> encode_examples(const std::vector<Example>& examples, const Tokenizer& tokenizer) {
-  std::vector<AnswerExample> encoded;
-  encoded.reserve(examples.size());
-  for (const Example& example : examples) encoded.push_back(encode_example(example, tokenizer));
-  return encoded;
+/// The texts of a folder one behind the other, each with what ends it.
+std::string joined(const std::vector<std::string>& documents, const std::string& end) {
+  std::string all;
+  for (const std::string& document : documents) all += document + end;
+  return all;
+}
+
+std::size_t repeated(const std::vector<std::string>& documents) {
+  return documents.size() - std::set<std::string_view>(documents.begin(), documents.end()).size();
+}
+
+/// Counts examples and what is on which side of their split; a repeat in the validation part, which the split leaves
+/// out, is counted by `all`.
+template <typename Item>
+DataReport counts_of(const std::vector<Item>& training, const std::vector<Item>& validation,
+                     const std::vector<Item>& all) {
+  std::vector<ReadExample> seen;
+  const auto add = [&seen](const std::vector<Item>& part, bool validates) {
+    for (const Item& item : part) {
+      seen.push_back({item.prompt, item.answer, item.group.empty() ? item.prompt : item.group, validates});
+    }
+  };
+  add(all, false);
+  DataReport counts = report_on(seen);
+  seen.clear();
+  add(training, false);
+  add(validation, true);
+  const DataReport sides = report_on(seen);
+  counts.shared_groups = sides.shared_groups;
+  counts.shared_prompts = sides.shared_prompts;
+  return counts;
+}
+
+SourceData read_texts(const std::filesystem::path& data, const TrainConfig& config) {
+  SourceData source;
+  const std::vector<std::string> documents = read_documents(data);
+  source.text = joined(documents, config.end_token);
+  source.digest = sha256(std::as_bytes(std::span(source.text)));
+  source.counts.read = documents.size();
+  source.counts.repeated = repeated(documents);
+  return source;
+}
+
+SourceData read_answers(const std::filesystem::path& data, const TrainConfig& config) {
+  SourceData source;
+  const std::vector<Example> examples = read_examples(data, config.keys);
+  source.digest = digest_of(examples);
+  source.examples = split_examples(examples, config.validation_share);
+  source.counts = counts_of(source.examples.training, source.examples.validation, examples);
+  return source;
+}
+
+SourceData read_chats(const std::filesystem::path& data, const TrainConfig& config) {
+  SourceData source;
+  const std::vector<ChatExample> examples = read_chat_examples(data, config.keys);
+  source.digest = digest_of(examples);
+  source.chats = split_chats(examples, config.validation_share);
+  source.counts = counts_of(source.chats.training, source.chats.validation, examples);
+  return source;
+}
+
+TrainingData encode_text(const TrainConfig& config, const SourceData& source, const Tokenizer& tokenizer,
+                         const std::filesystem::path& out) {
+  require_end_token(config, tokenizer);
+  const TextSplit split = split_text(source.text, config.validation_share);
+  const std::filesystem::path file = out / "tokens.bin";
+  TokenFile::write(file, tokenizer, split.training, split.validation);
+  TokenFile tokens(file);
+  DataReport report = source.counts;
+  const auto count = [&config](PartReport& part, std::int64_t size) {
+    part.tokens = static_cast<std::size_t>(size);
+    part.learned = part.tokens;
+    part.rows = part.tokens / static_cast<std::size_t>(config.sequence);
+  };
+  count(report.training, tokens.training_size());
+  count(report.validation, tokens.validation_size());
+  TrainingData made(config, std::move(tokens));
+  made.set_report(std::move(report));
+  return made;
+}
+
+TrainingData data_of(const TrainConfig& config, const SourceData& source, EncodedPart training,
+                     EncodedPart validation) {
+  DataReport report = source.counts;
+  report.training = report_on(training);
+  report.validation = report_on(validation);
+  TrainingData made(config, std::move(training.examples), std::move(validation.examples));
+  count_rows(report.training, made.training_rows(), config.sequence);
+  count_rows(report.validation, made.validation_rows(), config.sequence);
+  made.set_report(std::move(report));
+  return made;
 }
 
 }  // namespace
 
 SourceData read_source(const std::filesystem::path& data, const TrainConfig& config) {
-  SourceData source;
-  if (config.layout == DataLayout::text) {
-    source.text = read_corpus(data);
-    source.digest = sha256(std::as_bytes(std::span(source.text)));
-  } else {
-    const std::vector<Example> examples = read_examples(data);
-    source.digest = digest_of(examples);
-    source.examples = split_examples(examples, config.validation_share);
-  }
+  SourceData source = config.layout == DataLayout::text      ? read_texts(data, config)
+                      : config.layout == DataLayout::answers ? read_answers(data, config)
+                                                             : read_chats(data, config);
+  source.counts.layout = name_of(config.layout);
   return source;
 }
 
 Tokenizer make_tokenizer(const TrainConfig& config, const SourceData& source) {
+  if (config.layout == DataLayout::chat) {
+    throw Error(
+        "training.layout \"chat\" needs a model that has a chat template and a vocabulary to go on from; for a new "
+        "vocabulary use \"answers\"");
+  }
   const bool text = config.layout == DataLayout::text;
   switch (config.vocabulary) {
     case VocabularyKind::bytes:
@@ -80,15 +183,19 @@ std::string digest_of(const Tokenizer& tokenizer) {
 }
 
 TrainingData encode_source(const TrainConfig& config, const SourceData& source, const Tokenizer& tokenizer,
-                           const std::filesystem::path& out) {
-  if (config.layout == DataLayout::answers) {
-    return {config, encode_examples(source.examples.training, tokenizer),
-            encode_examples(source.examples.validation, tokenizer)};
+                           const std::filesystem::path& out, const ChatTemplate* chat) {
+  switch (config.layout) {
+    case DataLayout::text:
+      return encode_text(config, source, tokenizer, out);
+    case DataLayout::answers:
+      return data_of(config, source, encode_part(source.examples.training, tokenizer, config),
+                     encode_part(source.examples.validation, tokenizer, config));
+    case DataLayout::chat:
+      break;
   }
-  const TextSplit split = split_text(source.text, config.validation_share);
-  const std::filesystem::path tokens = out / "tokens.bin";
-  TokenFile::write(tokens, tokenizer, split.training, split.validation);
-  return {config, TokenFile(tokens)};
+  if (chat == nullptr) throw Error("training.layout \"chat\": the model has no chat template; use \"answers\"");
+  return data_of(config, source, encode_part(source.chats.training, tokenizer, *chat, config),
+                 encode_part(source.chats.validation, tokenizer, *chat, config));
 }
 
 }  // namespace gyre
