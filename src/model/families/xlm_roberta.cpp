@@ -20,7 +20,7 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 }  // namespace
 
 Family xlm_roberta_family() {
-  return {"xlm-roberta", "XLM-RoBERTa, multilingual E5",
+  return {"xlm_roberta", "XLM-RoBERTa, multilingual E5",
           [](const nlohmann::json& config) { return is_type(config, "xlm-roberta"); }, keys(), map};
 }
 
