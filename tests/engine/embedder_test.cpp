@@ -122,7 +122,9 @@ TEST(Embedder, ATextGetsTheSameAloneAndAmongOthers) {
   const bool exact = kernels().exact;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const Embedding alone = one.embed({&texts[i], 1}).front();
-    if (exact) EXPECT_EQ(together[i].vector, alone.vector) << i;
+    if (exact) {
+      EXPECT_EQ(together[i].vector, alone.vector) << i;
+    }
     EXPECT_NEAR(cosine(together[i].vector, alone.vector), 1, 1e-5);
     EXPECT_EQ(together[i].tokens, std::min<int>(24, static_cast<int>(texts[i].size()) + 3));
     EXPECT_EQ(together[i].truncated, texts[i].size() + 3 > 24);

@@ -259,7 +259,9 @@ TEST_P(KernelTable, GeluOfEverySizeAndExtremeInputs) {
       const double wanted = 0.5 * number * std::erfc(-number / std::sqrt(2.0));
       ASSERT_NEAR(static_cast<double>(got[i]), wanted, 2e-7 * std::abs(number)) << number;
       // The tail keeps its size: the polynomial is good to 1e-6 of it, exp to what x² loses in rounding.
-      if (number > -8 && number < 0) ASSERT_NEAR(static_cast<double>(got[i]) / wanted, 1, 1e-5) << number;
+      if (number > -8 && number < 0) {
+        ASSERT_NEAR(static_cast<double>(got[i]) / wanted, 1, 1e-5) << number;
+      }
     }
   }
 }
