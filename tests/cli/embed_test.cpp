@@ -121,7 +121,8 @@ TEST_F(Embed, RefusesInOneLine) {
   expect_refused({"--text", texts("")}, "no texts");
   expect_refused({"--text", texts("a\n\nb\n")}, "line 2: the text is empty");
   expect_refused({"--text", texts("a\nb\xff\n")}, "line 2: ");
-  expect_refused({"--text", texts("{\"text\": \"a\"}\n{\"q\": \"b\"}\n"), "--jsonl"}, "line 2: text");
+  expect_refused({"--text", texts("{\"text\": \"a\"}\n{\"q\": \"b\"}\n"), "--jsonl"},
+                 "line 2: the key \"text\" is missing");
   expect_refused({"--text", texts("{\"text\": 7}\n"), "--jsonl"}, "line 1: text");
   expect_refused({"--text", texts("[1]\n"), "--jsonl"}, "line 1");
   expect_refused({"--text", texts("{\"text\"\n"), "--jsonl"}, "line 1");
@@ -131,14 +132,17 @@ TEST_F(Embed, RefusesInOneLine) {
 /// Every command that wants a next token names the one that does not.
 TEST_F(Embed, IsWhatOtherCommandsSendAnEncoderTo) {
   const std::string model = model_.path().string();
-  const std::string file = texts("abc abc abc abc abc abc\n");
-  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-           {"generate", "-m", model, "-p", "abc"},
-           {"eval", "-m", model, "--text", file},
-           {"study", "exits", "-m", model, "--text", file},
-           {"study", "-m", model, "--text", file, "--out", out("page.html")},
-           {"calibrate", "-m", model, "--text", file, "--rule", "step", "--out", out("c.json")},
-           {"bench", "-m", model}}) {
+  std::string long_text;
+  for (int i = 0; i < 3000; ++i) long_text += "abc ";
+  const std::string file = texts(long_text);
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"generate", "-m", model, "-p", "abc"},
+                                             {"eval", "-m", model, "--text", file},
+                                             {"study", "exits", "-m", model, "--text", file},
+                                             {"study", "-m", model, "--text", file, "--out", out("page.html")},
+                                             {"calibrate", "-m", model, "--text", file, "--exit", "accel",
+                                              "--document-tokens", "20", "--out", out("c.json")},
+                                             {"bench", "-m", model, "--prompt", "8", "--tokens", "4"}}) {
     const ProgramRun done = run_gyre(command);
     EXPECT_EQ(done.status, 2) << command.front();
     EXPECT_THAT(done.err, HasSubstr("is an encoder")) << command.front() << ' ' << command[1];
