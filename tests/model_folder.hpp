@@ -164,6 +164,7 @@ inline ModelSpec random_spec(std::uint64_t seed) {
   SwitchDraws draw(random);
   ModelSpec spec;
   visit_spec(draw, spec);
+  spec.encoder = false;  // a model by itself, which gives no logits to compare
   spec.name = "random";
   spec.vocab_size = draw.pick(7, 40);
   spec.context = draw.pick(8, 16);

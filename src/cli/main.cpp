@@ -23,5 +23,6 @@ int main(int argc, char** argv) {
   gyre::cli::add_quantize(program);
   gyre::cli::add_pull(program);
   gyre::cli::add_tokenize(program);
+  gyre::cli::add_embed(program);
   return gyre::cli::run_program(program, argc, argv, "a smaller context, batch or model");
 }

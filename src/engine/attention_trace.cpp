@@ -10,7 +10,7 @@ void attention_scores(const HeadQueries& queries, const KvPages& cache, std::siz
   if (queries.rows == 0) return;
   const std::size_t size = queries.head_size;
   const std::size_t begin = cache.first_seen(count);
-  const std::size_t keys = count + queries.rows - 1 - begin;
+  const std::size_t keys = count + cache.growth * (queries.rows - 1) - begin;
   // Number by number, so that a score is summed beside those of other keys.
   std::vector<double> numbers(size * keys);
   std::vector<float> key(size);
@@ -21,8 +21,9 @@ void attention_scores(const HeadQueries& queries, const KvPages& cache, std::siz
   }
   std::vector<double> scores(keys);
   for (std::size_t r = 0; r < queries.rows; ++r) {
-    const std::size_t first = cache.first_seen(count + r) - begin;
-    const std::span<double> seen = std::span(scores).first(count + r - begin - first);
+    const std::size_t end = count + cache.growth * r;
+    const std::size_t first = cache.first_seen(end) - begin;
+    const std::span<double> seen = std::span(scores).first(end - begin - first);
     std::fill(seen.begin(), seen.end(), 0.0);
     for (std::size_t i = 0; i < size; ++i) {
       const double number = queries.scale * static_cast<double>(queries.first[r * queries.stride + i]);

@@ -91,7 +91,7 @@ TokenCost token_cost(const Model& model, const std::vector<int>& loops, int cont
   };
   const std::vector<TensorInfo> table = tensor_table(spec);
   for (const TensorInfo& info : table) add(info, use_of(info.name, spec.groups, loops));
-  if (spec.tied_head) add(table.front(), {});  // the table of embeddings again, as the head
+  if (spec.tied_head && !spec.encoder) add(table.front(), {});  // the table of embeddings again, as the head
   std::size_t looks = layer_passes(spec, loops);
   for (std::size_t g = 0; g < loops.size(); ++g) {
     const Group& group = spec.groups[g];
@@ -113,7 +113,8 @@ MemoryNeed memory_need(const Model& model, const std::vector<int>& loops, int co
   const std::size_t angles = spec.position == PositionKind::learned ? 0 : static_cast<std::size_t>(spec.head_size);
   const std::size_t scores =
       static_cast<std::size_t>(threads) * attend_scratch(positions, static_cast<std::size_t>(spec.head_size));
-  const auto last = static_cast<std::size_t>(spec.hidden_size) + static_cast<std::size_t>(spec.vocab_size);
+  const auto logits = static_cast<std::size_t>(spec.encoder ? 0 : spec.vocab_size);
+  const auto last = static_cast<std::size_t>(spec.hidden_size) + logits;
   need.activations = ((activation_width(spec) + angles) * positions + scores + last) * sizeof(float);
   return need;
 }

@@ -39,7 +39,9 @@ void commit(std::span<Flight> flights) {
 }
 
 Engine::Engine(const Model& model, int threads, Stop stop)
-    : model_(model), stop_(stop), pool_(threads), stack_(model, pool_) {}
+    : model_(model), stop_(stop), pool_(threads), stack_(model, pool_) {
+  require_next_tokens(model);
+}
 
 NoiseStart parse_noise_start(const std::string& text, const std::string& flag) {
   return parse_enum<NoiseStart>(kNoiseStarts, text, flag, "first state");
@@ -92,22 +94,6 @@ std::vector<Flight> Engine::flights_of(Sequence& sequence, std::span<const std::
   return flights;
 }
 
-void Engine::fly(std::span<Flight> flights) {
-  for (Flight& flight : flights) stack_.board(flight);
-  std::vector<Flight*> here;
-  for (std::size_t group = 0; group < model_.groups().size(); ++group) {
-    while (true) {
-      here.clear();
-      for (Flight& flight : flights) {
-        if (flight.group == group) here.push_back(&flight);
-      }
-      if (here.empty()) break;
-      stop_.check();  // a long prompt at many loops may take minutes
-      stack_.run(group, here);
-    }
-  }
-}
-
 std::span<const float> Engine::logits_of(std::span<Flight* const> flights) {
   last_.clear();
   for (const Flight* const flight : flights) {
@@ -131,7 +117,7 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     flight.trace = &trace;
     if (attention) flight.attention = &attention;
   }
-  fly(flights);
+  stack_.fly(flights, stop_);
   const std::span<const float> logits = logits_of(flights, wanted);
   commit(flights);
   return logits;
@@ -151,7 +137,7 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     flights[t].in_prompt = true;
     flights[t].exit = &exits[t];
   }
-  fly(flights);
+  stack_.fly(flights, stop_);
   const std::span<const float> logits = logits_of(flights, wanted);
   commit(flights);
   depths.clear();
@@ -166,7 +152,7 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
     flight.exit = &exit;
     flight.as_one = flights;
   }
-  fly(flights);
+  stack_.fly(flights, stop_);
   const std::span<const float> logits = logits_of(flights, wanted);
   commit(flights);
   depth = std::move(flights.back().depth);
@@ -183,7 +169,7 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
     flights[r].exit = batch[r].exit;
     flights[r].trace = batch[r].trace;
   }
-  fly(flights);
+  stack_.fly(flights, stop_);
   const std::span<const float> logits = logits_of(flights, Logits::all);
   for (std::size_t r = 0; r < batch.size(); ++r) {
     commit(std::span(flights).subspan(r, 1));

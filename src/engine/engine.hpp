@@ -32,6 +32,7 @@ void commit(std::span<Flight> flights);
 /// between two loops once `stop` is requested.
 class Engine {
  public:
+  /// Throws Error when the model is an encoder.
   Engine(const Model& model, int threads, Stop stop = {});
 
   /// A sequence with room for `context` positions (no more than a model with learned positions has) at up to `loops`
@@ -84,8 +85,6 @@ class Engine {
   std::span<const float> logits_of(std::span<Flight* const> flights);
 
  private:
-  /// Takes them all through all groups.
-  void fly(std::span<Flight> flights);
   std::span<const float> logits_of(std::span<Flight> flights, Logits wanted);
 
   const Model& model_;

@@ -10,8 +10,6 @@
 namespace gyre {
 namespace {
 
-float gelu(float x) { return 0.5F * x * (1.0F + std::erf(x * static_cast<float>(1.0 / std::numbers::sqrt2))); }
-
 float gelu_tanh(float x) {
   const auto scale = static_cast<float>(std::numbers::sqrt2 * std::numbers::inv_sqrtpi);
   return 0.5F * x * (1.0F + std::tanh(scale * (x + 0.044715F * x * x * x)));
@@ -37,11 +35,10 @@ void gate_in_place(const float* gate, float* values, std::size_t count, Function
   for (std::size_t i = 0; i < count; ++i) values[i] *= function(gate[i]);
 }
 
-/// Whether `later` is the token `distance` positions behind `row` in the same sequence and loop, and sees so many more.
+/// Whether `later` is the token `distance` positions behind `row` in the same sequence and loop.
 bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
-  const auto further = static_cast<int>(distance);
-  return later.cache == row.cache && later.loop == row.loop && later.offset == row.offset + further &&
-         later.reach == row.reach + further && later.attention == row.attention;
+  return later.cache == row.cache && later.loop == row.loop &&
+         later.offset == row.offset + static_cast<int>(distance) && later.attention == row.attention;
 }
 
 }  // namespace
@@ -281,10 +278,13 @@ void LayerRunner::attend(const Job& job) {
   for (std::size_t index = mine.begin; index < mine.end;) {
     HeadRows rows{index / n, index % n};
     const TokenRow& row = job.rows[rows.first];
-    while (rows.first + rows.count < n && index + rows.count < mine.end &&
-           follows(job.rows[rows.first + rows.count], row, rows.count)) {
-      ++rows.count;
-    }
+    const auto next_sees = [&](std::size_t growth) {
+      const std::size_t next = rows.first + rows.count;
+      return next < n && index + rows.count < mine.end && follows(job.rows[next], row, rows.count) &&
+             job.rows[next].reach == row.reach + static_cast<int>(growth * rows.count);
+    };
+    if (next_sees(0)) rows.growth = 0;  // they see one another whole
+    while (next_sees(rows.growth)) ++rows.count;
     const bool twice = layer.loop_gate != nullptr && row.loop > 0;
     attend_to(job, rows, row.loop, twice ? loop_window : window, mixed_);
     if (row.attention != nullptr) trace_scores(job, rows, twice ? loop_window : window);
@@ -307,7 +307,8 @@ LayerRunner::Seen LayerRunner::seen_by(const Job& job, const HeadRows& rows, int
   const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, loop);
   const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
   KvPages pages = row.cache->head(slot, rows.head / heads_per_kv);
-  if (window > 0 && count + rows.count - 1 > window) pages.window = window;
+  pages.growth = rows.growth;
+  if (window > 0 && count + rows.growth * (rows.count - 1) > window) pages.window = window;
   return {pages, count};
 }
 
@@ -366,13 +367,14 @@ void LayerRunner::activate(Share channels, std::size_t n) {
         kernels_.silu_gated(gate_.data() + t * ffn + channels.begin, up, count, up);
         break;
       case MlpKind::gelu_gated:
-        gate_in_place(gate_.data() + t * ffn + channels.begin, up, count, gelu);
+        kernels_.gelu(gate_.data() + t * ffn + channels.begin, count, gate_.data() + t * ffn + channels.begin);
+        gate_in_place(gate_.data() + t * ffn + channels.begin, up, count, [](float gate) { return gate; });
         break;
       case MlpKind::gelu_tanh_gated:
         gate_in_place(gate_.data() + t * ffn + channels.begin, up, count, gelu_tanh);
         break;
       case MlpKind::gelu:
-        map_in_place(up, count, gelu);
+        kernels_.gelu(up, count, up);
         break;
       case MlpKind::gelu_tanh:
         map_in_place(up, count, gelu_tanh);

@@ -82,6 +82,7 @@ class LayerRunner {
     std::size_t head = 0;
     std::size_t first = 0;
     std::size_t count = 1;
+    std::size_t growth = 1;  ///< what each sees more than the one before: 0 where they see one another whole
   };
   void attend(const Job& job);
   /// What rows see of the keys of a loop.

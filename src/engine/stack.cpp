@@ -76,6 +76,22 @@ void Stack::run(std::size_t group, std::span<Flight* const> here) {
   leave(group, here);
 }
 
+void Stack::fly(std::span<Flight> flights, const Stop& stop) {
+  for (Flight& flight : flights) board(flight);
+  std::vector<Flight*> here;
+  for (std::size_t group = 0; group < model_.groups().size(); ++group) {
+    while (true) {
+      here.clear();
+      for (Flight& flight : flights) {
+        if (flight.group == group) here.push_back(&flight);
+      }
+      if (here.empty()) break;
+      stop.check();  // a long prompt at many loops may take minutes
+      run(group, here);
+    }
+  }
+}
+
 void Stack::gather(std::size_t group, std::span<Flight* const> here) {
   const Group& spec = model_.spec().groups[group];
   const std::size_t n = here.size();
@@ -328,17 +344,18 @@ void Stack::apply_exit(std::size_t group, std::vector<float>& states) {
   }
 }
 
+std::span<const float> Stack::final_states(std::span<const float> states) {
+  if (!model_.spec().final_norm) return states;
+  normed_.resize(states.size());
+  layers_.apply(model_.final_norm(), states.data(), states.size() / hidden_, normed_.data());
+  return normed_;
+}
+
 std::span<const float> Stack::head(std::span<const float> states) {
   const ModelSpec& spec = model_.spec();
   const std::size_t n = states.size() / hidden_;
-  const float* input = states.data();
-  if (spec.final_norm) {
-    normed_.resize(states.size());
-    layers_.apply(model_.final_norm(), states.data(), n, normed_.data());
-    input = normed_.data();
-  }
   logits_.resize(n * model_.head().out());
-  layers_.apply(model_.head(), input, n, logits_.data());
+  layers_.apply(model_.head(), final_states(states).data(), n, logits_.data());
   if (spec.logit_softcap > 0) {
     for (float& logit : logits_) logit = spec.logit_softcap * std::tanh(logit / spec.logit_softcap);
   }

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/flight.hpp"
 #include "engine/layer.hpp"
@@ -32,8 +33,14 @@ class Stack {
   /// another group. When it throws, the flights are where they were and may not go on.
   void run(std::size_t group, std::span<Flight* const> here);
 
+  /// Boards tokens and takes them all through all groups. A pass ends with an Error between two loops once `stop` is
+  /// requested.
+  void fly(std::span<Flight> flights, const Stop& stop);
+
   /// The state with which a token waits before its group, or has landed, [hidden].
   [[nodiscard]] std::span<float> state(const Flight& flight) { return pool_.states[flight.row.index()]; }
+  /// States [n, hidden] behind the final norm, where the model has one. Valid until the next call.
+  std::span<const float> final_states(std::span<const float> states);
   /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head. Valid until the next call.
   std::span<const float> head(std::span<const float> states);
   [[nodiscard]] const PassCount& count() const { return count_; }

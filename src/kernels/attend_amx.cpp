@@ -263,8 +263,8 @@ void mix(const Head& head, const Scratch& scratch, std::size_t seen, const Mixed
 }  // namespace
 
 bool attends(const KvPages& cache, std::size_t rows, std::size_t head_size) {
-  return cache.type == KvType::bf16 && cache.window == 0 && rows >= kQueries && head_size % kTileColumns == 0 &&
-         head_size <= kMostHead;
+  return cache.type == KvType::bf16 && cache.window == 0 && cache.growth == 1 && rows >= kQueries &&
+         head_size % kTileColumns == 0 && head_size <= kMostHead;
 }
 
 void attend(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache, std::size_t count,

@@ -40,14 +40,16 @@ struct Kernels {
   /// Turns `pairs` pairs of a head by their angles: neighbours, or i and i + pairs.
   void (*rotate)(float* head, const float* cosines, const float* sines, std::size_t pairs, bool adjacent);
   /// `rows` queries of one head, `query_stride` floats apart, the first of which sees `count` positions of the cache
-  /// and each further one more, or of them the last of its window: out = softmax(scale · q K) V, `out_stride` apart.
-  /// `scratch` has room for attend_scratch() floats. But for tiles, what a query gets does not depend on those beside
-  /// it.
+  /// and each further one more (KvPages::growth), or of them the last of its window: out = softmax(scale · q K) V,
+  /// `out_stride` apart. `scratch` has room for attend_scratch() floats. But for tiles, what a query gets does not
+  /// depend on those beside it.
   void (*attend)(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache,
                  std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
                  std::size_t out_stride);
   /// y = silu(gate) · x, all of n.
   void (*silu_gated)(const float* gate, const float* x, std::size_t n, float* y);
+  /// y = x Φ(x), Φ being the normal distribution: the gelu that is not approximated by a tanh. y may be x.
+  void (*gelu)(const float* x, std::size_t n, float* y);
 
   /// The largest of n numbers, at least one.
   float (*largest)(const float* x, std::size_t n);

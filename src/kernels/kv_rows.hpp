@@ -70,6 +70,7 @@ struct KvPages {
   std::size_t keys = 0;    ///< bytes from the beginning of a page
   std::size_t values = 0;  ///< likewise
   std::size_t window = 0;  ///< the last positions that a query sees; 0: all
+  std::size_t growth = 1;  ///< positions that each further query sees more; 0: all see the same ones, of no window
 
   /// The first position that a query sees which sees none behind `count`.
   [[nodiscard]] std::size_t first_seen(std::size_t count) const {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "kernels/tables.hpp"
 
@@ -65,13 +66,18 @@ void attend(const float* queries, std::size_t query_stride, std::size_t rows, co
             std::size_t head_size, float scale, float* scratch, float* out, std::size_t out_stride) {
   const std::span<float> row(scratch, head_size);
   for (std::size_t r = 0; r < rows; ++r) {
-    attend_one(queries + r * query_stride, cache, count + r, head_size, scale, scratch + head_size, row,
+    attend_one(queries + r * query_stride, cache, count + r * cache.growth, head_size, scale, scratch + head_size, row,
                out + r * out_stride);
   }
 }
 
 void silu_gated(const float* gate, const float* x, std::size_t n, float* y) {
   for (std::size_t i = 0; i < n; ++i) y[i] = gate[i] / (1.0F + std::exp(-gate[i])) * x[i];
+}
+
+void gelu(const float* x, std::size_t n, float* y) {
+  constexpr auto kRoot = static_cast<float>(1 / std::numbers::sqrt2);
+  for (std::size_t i = 0; i < n; ++i) y[i] = 0.5F * x[i] * std::erfc(-x[i] * kRoot);
 }
 
 float largest(const float* x, std::size_t n) { return *std::max_element(x, x + n); }
@@ -110,6 +116,7 @@ const Kernels kScalarKernels = {.name = "scalar",
                                 .rotate = rotate,
                                 .attend = attend,
                                 .silu_gated = silu_gated,
+                                .gelu = gelu,
                                 .largest = largest,
                                 .exponentials = exponentials,
                                 .step_statistics = step_statistics,

@@ -329,18 +329,19 @@ struct MixedRows {
 };
 
 /// Sums of values weighted by the scores of N queries, for channels i … i + B · kLanes, in the order of the positions.
-/// The first query sees `count` of them, each further one more, or of them the last of its window.
+/// The first query sees `count` of them, each further KvPages::growth more, or of them the last of its window.
 template <typename Page, std::size_t N, std::size_t B>
 inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_t count, std::size_t i,
                          const MixedRows& mixed) {
   Register sums[B][N] = {};
-  const std::size_t last_begin = head.cache.first_seen(count + N - 1);
+  const std::size_t growth = head.cache.growth;
+  const std::size_t last_begin = head.cache.first_seen(count + growth * (N - 1));
   const std::size_t common = last_begin < count ? last_begin : count;  // from here on all see them
   // What a query does not see counts nothing, not even nothing times infinity.
   const auto add_where_seen = [&](std::size_t t) {
     const std::byte* const row = head.cache.value(t, head.row_bytes);
     for (std::size_t n = 0; n < N; ++n) {
-      if (t >= count + n || t < head.cache.first_seen(count + n)) continue;
+      if (t >= count + growth * n || t < head.cache.first_seen(count + growth * n)) continue;
       const float score = rows.scores[n * rows.score_stride + t];
       for (std::size_t b = 0; b < B; ++b) sums[b][n] += Page::lanes(row, i + b * kLanes, head.size) * score;
     }
@@ -360,7 +361,7 @@ inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_
     }
     begin = end;
   }
-  for (std::size_t t = count; t + 1 < count + N; ++t) add_where_seen(t);
+  for (std::size_t t = count; t < count + growth * (N - 1); ++t) add_where_seen(t);
   for (std::size_t b = 0; b < B; ++b) {
     for (std::size_t n = 0; n < N; ++n) {
       store(mixed.out + n * mixed.stride + i + b * kLanes, sums[b][n] * mixed.factors[n]);
@@ -382,7 +383,8 @@ inline void mix(const HeadView& head, const QueryRows& rows, std::size_t count, 
   for (; i < head.size; ++i) {
     for (std::size_t n = 0; n < N; ++n) {
       float sum = 0;
-      for (std::size_t t = head.cache.first_seen(count + n); t < count + n; ++t) {
+      const std::size_t end = count + head.cache.growth * n;
+      for (std::size_t t = head.cache.first_seen(end); t < end; ++t) {
         sum += rows.scores[n * rows.score_stride + t] * Page::one(head.cache.value(t, head.row_bytes), i, head.size);
       }
       mixed.out[n * mixed.stride + i] = sum * mixed.factors[n];
@@ -394,11 +396,13 @@ inline void mix(const HeadView& head, const QueryRows& rows, std::size_t count, 
 template <typename Page, std::size_t N>
 inline void attend_together(const HeadView& head, const QueryRows& rows, std::size_t count, float* out,
                             std::size_t out_stride) {
-  score<Page, N>(head, rows, count + N - 1);
+  const std::size_t growth = head.cache.growth;
+  score<Page, N>(head, rows, count + growth * (N - 1));
   float inverses[N];
   for (std::size_t n = 0; n < N; ++n) {
-    const std::size_t first = head.cache.first_seen(count + n);
-    inverses[n] = 1.0F / exponentiate(rows.scores + n * rows.score_stride + first, count + n - first);
+    const std::size_t end = count + growth * n;
+    const std::size_t first = head.cache.first_seen(end);
+    inverses[n] = 1.0F / exponentiate(rows.scores + n * rows.score_stride + first, end - first);
   }
   mix<Page, N>(head, rows, count, {inverses, out, out_stride});
 }
@@ -415,7 +419,7 @@ inline void attend_rows(const float* queries, std::size_t query_stride, std::siz
     const std::size_t first = together && r + kQueries > rows ? rows - kQueries : r;
     const QueryRows some{queries + first * query_stride, query_stride, scratch, stride};
     const auto attend_some = together ? attend_together<Page, kQueries> : attend_together<Page, 1>;
-    std::size_t seen = count + first;
+    std::size_t seen = count + cache.growth * first;
     const KvPages pages = cache.from_first_seen(seen);
     attend_some({pages, head_size, scale, kv_row_bytes(Page::kType, head_size)}, some, seen, out + first * out_stride, out_stride);
   }
@@ -443,6 +447,32 @@ void silu_gated(const float* gate, const float* x, std::size_t n, float* y) {
     store(y + i, open / (1.0F + exp_of(-open)) * load(x + i));
   }
   for (; i < n; ++i) y[i] = gate[i] / (1.0F + expf(-gate[i])) * x[i];
+}
+
+/// Φ(−|x|) = erfc(|x| / √2) / 2 is exp(−x² / 2) times a polynomial in 1 / (1 + 0.42 |x| / √2), fitted so that x Φ(x) is
+/// good to 1e-7 of |x|, and to a few 1e-6 of itself where it is next to nothing.
+inline Register gelu_of(Register x) {
+  const Register z = (x < Register{} ? -x : x) * 0.70710678F;
+  const Register t = 1.0F / (1.0F + 0.42F * z);
+  const Register polynomial =
+      t *
+      (1.18403897e-1F +
+       t * (1.19928300e-1F +
+            t * (9.64560062e-2F +
+                 t * (1.37574807e-1F +
+                      t * (-7.17113689e-2F + t * (2.27751315e-1F + t * (-1.64653823e-1F + t * 3.62508520e-2F)))))));
+  const Register tail = x * polynomial * exp_of(-z * z);
+  return x < Register{} ? tail : x - tail;
+}
+
+void gelu(const float* x, std::size_t n, float* y) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, gelu_of(load(x + i)));
+  if (i == n) return;
+  float rest[kLanes] = {};
+  __builtin_memcpy(rest, x + i, (n - i) * sizeof(float));
+  store(rest, gelu_of(load(rest)));
+  __builtin_memcpy(y + i, rest, (n - i) * sizeof(float));
 }
 
 float exponentials(const float* x, std::size_t n, float largest, float scale, float* y) {

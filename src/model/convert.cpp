@@ -12,6 +12,7 @@
 #include "format/json_object.hpp"
 #include "format/safetensors.hpp"
 #include "format/storage_types.hpp"
+#include "model/embedding_config.hpp"
 #include "model/language_files.hpp"
 #include "model/parts.hpp"
 
@@ -65,14 +66,18 @@ std::vector<NamedTensor> encoded_tensors(const Model& model, const Storage& stor
   return tensors;
 }
 
+/// Whether the way it makes vectors of texts is part of the model.
+bool embeds(const Model& model) { return model.spec().encoder || has_embedding_config(model.path()); }
+
 void write_one_file(const Model& model, const Language& language, std::span<const NamedTensor> tensors,
                     const fs::path& out) {
-  const std::vector<GgufEntry> metadata = {{"general.architecture", std::string("gyre")},
-                                           {"general.name", model.spec().name},
-                                           {"gyre.format", std::uint32_t{1}},
-                                           {"gyre.spec", to_json(model.spec()).dump()},
-                                           {"gyre.end_tokens", language.end_tokens},
-                                           {"tokenizer.huggingface.json", language.tokenizer.file_text()}};
+  std::vector<GgufEntry> metadata = {{"general.architecture", std::string("gyre")},
+                                     {"general.name", model.spec().name},
+                                     {"gyre.format", std::uint32_t{1}},
+                                     {"gyre.spec", to_json(model.spec()).dump()},
+                                     {"gyre.end_tokens", language.end_tokens},
+                                     {"tokenizer.huggingface.json", language.tokenizer.file_text()}};
+  if (embeds(model)) metadata.push_back({"gyre.embedding", to_json(load_embedding_config(model.path())).dump()});
   write_gguf(out, metadata, tensors);
 }
 
@@ -81,6 +86,9 @@ void write_folder(const Model& model, const Language& language, std::span<const 
   write_folder_atomically(out, [&](const fs::path& folder) {
     write_text_atomically(folder / "config.json", to_json(model.spec()).dump(2) + "\n");
     write_files(folder, language_files(model.path(), language));
+    if (embeds(model)) {
+      write_embedding_config(load_embedding_config(model.path()), model.spec().hidden_size, folder);
+    }
     write_safetensors(folder / "model.safetensors", tensors);
   });
 }

@@ -8,11 +8,13 @@
 namespace gyre {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all = {
-      raven_family(),     ouro_family(),      parcae_family(),  nanochat_family(),       nanbeige_family(),
-      hrm_text_family(),  llama_family(),     qwen2_family(),   qwen3_family(),          olmo2_family(),
-      gpt2_family(),      gemma3_family(),    mistral_family(), phi3_family(),           raven_training_family(),
-      base_loop_family(), attractor_family(), loopus_family(),  iquestloopcoder_family()};
+  static const std::vector<Family> all = {raven_family(),           ouro_family(),      parcae_family(),
+                                          nanochat_family(),        nanbeige_family(),  hrm_text_family(),
+                                          llama_family(),           qwen2_family(),     qwen3_family(),
+                                          olmo2_family(),           gpt2_family(),      gemma3_family(),
+                                          mistral_family(),         phi3_family(),      raven_training_family(),
+                                          base_loop_family(),       attractor_family(), loopus_family(),
+                                          iquestloopcoder_family(), bert_family(),      xlm_roberta_family()};
   return all;
 }
 

@@ -87,6 +87,15 @@ Arrangement first_scaled(std::size_t count, float factor) {
   };
 }
 
+Arrangement rows_plus_first(std::size_t columns, std::size_t skipped) {
+  return [columns, skipped](Recipe::Parts parts, std::span<float> out) {
+    const std::size_t begin = skipped * columns;
+    if (parts[0].size() < begin + out.size() || parts[1].size() < columns || out.size() % columns != 0) return false;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = parts[0][begin + i] + parts[1][i % columns];
+    return true;
+  };
+}
+
 Arrangement zeros() {
   return [](Recipe::Parts /*parts*/, std::span<float> out) {
     std::fill(out.begin(), out.end(), 0.0F);

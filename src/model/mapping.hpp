@@ -50,6 +50,9 @@ Arrangement exponentials();
 Arrangement plus_one();
 /// The first `count` numbers times `factor`, the others as they are.
 Arrangement first_scaled(std::size_t count, float factor);
+/// Rows of `columns` numbers from row `skipped` on, as many as the tensor has, each with the first row of a second part
+/// added.
+Arrangement rows_plus_first(std::size_t columns, std::size_t skipped);
 /// Zeros, of no part at all: biases that a checkpoint does not have.
 Arrangement zeros();
 

@@ -212,8 +212,14 @@ void Model::bind() {
   if (spec_.embedding_norm) embedding_norm_ = norm("embed_norm");
   for (std::size_t g = 0; g < spec_.groups.size(); ++g) groups_.push_back(group(g));
   if (spec_.final_norm) final_norm_ = norm("final_norm");
-  head_ = linear(spec_.tied_head ? "embed" : "head", false);
+  if (!spec_.encoder) head_ = linear(spec_.tied_head ? "embed" : "head", false);
   source_.release();
+}
+
+void require_next_tokens(const Model& model) {
+  if (!model.spec().encoder) return;
+  throw Error("{}: this model is an encoder, which gives no next token; embed texts with gyre embed",
+              model.path().string());
 }
 
 void Model::embed(std::int32_t token, std::span<float> out) const {

@@ -125,7 +125,7 @@ class Model {
   [[nodiscard]] const Norm& embedding_norm() const { return embedding_norm_; }
   [[nodiscard]] const std::vector<GroupWeights>& groups() const { return groups_; }
   [[nodiscard]] const Norm& final_norm() const { return final_norm_; }
-  [[nodiscard]] const Linear& head() const { return head_; }
+  [[nodiscard]] const Linear& head() const { return head_; }  ///< absent in encoders
 
   /// The checkpoint behind it, in the names of tensor_table(spec()).
   [[nodiscard]] const TensorSource& source() const { return source_; }
@@ -200,5 +200,8 @@ class Model {
   Norm final_norm_;
   Linear head_;
 };
+
+/// Throws Error naming the model when it is an encoder.
+void require_next_tokens(const Model& model);
 
 }  // namespace gyre

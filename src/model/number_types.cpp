@@ -42,7 +42,7 @@ nlohmann::json number_types(const Model& model) {
     types.add(group.inject);
     types.add(group.exit);
   }
-  types.add(model.head());
+  if (model.head().there()) types.add(model.head());
   return {{"weights", types.weights},
           {"activations_in_prompts", types.prompt},
           {"activations_in_decoding", types.decoding}};

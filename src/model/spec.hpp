@@ -166,6 +166,8 @@ struct ModelSpec {
   bool attention_gate = false;
   /// Trained with prompts whose tokens see one another whole: a run may ask for that.
   bool prefix_lm = false;
+  /// Every token of a text sees all of them, and there is no head: the model gives states, and no next token.   BERT
+  bool encoder = false;
 
   PositionKind position = PositionKind::rotary_half;
   float rotary_theta = 10000.0F;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "base/error.hpp"
@@ -106,6 +107,23 @@ void check_window(const ModelSpec& spec, const std::string& where) {
   if ((seen || of_loops) && spec.prefix_lm) {
     throw Error("{}: {} and prefix_lm are given; a prompt that sees itself whole has no windows", where,
                 seen ? "window_layers" : "loop_window");
+  }
+}
+
+/// An encoder has no head, and no order in which its tokens come.
+void check_encoder(const ModelSpec& spec, const std::string& where) {
+  if (!spec.encoder) return;
+  const auto any = [&](const auto& has) { return std::any_of(spec.groups.begin(), spec.groups.end(), has); };
+  for (const auto& [key, given, why] :
+       {std::tuple{"tied_head false", !spec.tied_head, "it has no head"},
+        std::tuple{"logit_softcap", spec.logit_softcap > 0, "it has no head"},
+        std::tuple{"prefix_lm", spec.prefix_lm, "its texts see themselves whole anyway"},
+        std::tuple{"window_layers", any([](const Group& group) { return !group.window_layers.empty(); }),
+                   "its texts see themselves whole"},
+        std::tuple{"loop_window", any([](const Group& group) { return group.loop_window > 0; }),
+                   "its texts see themselves whole"},
+        std::tuple{"exit_gate", any([](const Group& group) { return group.exit_gate; }), "it runs all its loops"}}) {
+    if (given) throw Error("{}: {} is given, but the model is an encoder: {}", where, key, why);
   }
 }
 
@@ -232,6 +250,7 @@ void validate(const ModelSpec& spec, const std::string& where) {
   check_rotation(spec, where);
   check_norms(spec, where);
   check_window(spec, where);
+  check_encoder(spec, where);
   for (std::size_t g = 0; g < spec.groups.size(); ++g) {
     const std::string group = fmt::format("{}: groups[{}]", where, g);
     check_group(spec, spec.groups[g], group);

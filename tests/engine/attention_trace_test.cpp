@@ -100,7 +100,7 @@ class AttentionOfRandomSpecs : public ::testing::TestWithParam<std::uint64_t> {
     for (const auto& [place, scores] : heard.scores()) {
       const double entropy = std::apply([&](auto... at) { return wanted.attention_entropy(at...); }, place);
       const auto [group, pass, loop, position, head] = place;
-      ASSERT_NEAR(entropy_of_scores(scores), entropy, 1e-5) << "group " << group << ", pass " << pass << ", loop "
+      ASSERT_NEAR(entropy_of_scores(scores), entropy, 1e-4) << "group " << group << ", pass " << pass << ", loop "
                                                             << loop << ", position " << position << ", head " << head;
     }
   }

@@ -224,6 +224,48 @@ TEST_P(KernelTable, AttentionInAWindowReadsNothingBeforeIt) {
   }
 }
 
+/// Where a text sees itself whole, each query gets what it gets alone of all positions, to the bit.
+TEST_P(KernelTable, AttentionOfQueriesThatSeeTheSame) {
+  constexpr std::size_t kSize = 24;
+  for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+    for (const std::size_t count : {1, 2, 8, 15, 16, 17, 40, 61}) {
+      const Cache cache(random_, type, count, kSize);
+      const Floats queries(random_, count * kSize);
+      std::vector<float> scratch(attend_scratch(count, kSize));
+      std::vector<float> got(count * kSize);
+      KvPages pages = cache.rows();
+      pages.growth = 0;
+      table_.attend(queries.data(), kSize, count, pages, count, kSize, 0.2F, scratch.data(), got.data(), kSize);
+      for (std::size_t r = 0; r < count; ++r) {
+        std::vector<float> alone(kSize);
+        table_.attend(queries.data() + r * kSize, kSize, 1, cache.rows(), count, kSize, 0.2F, scratch.data(),
+                      alone.data(), kSize);
+        for (std::size_t i = 0; i < kSize; ++i) ASSERT_EQ(got[r * kSize + i], alone[i]) << name_of(type) << count;
+      }
+    }
+  }
+}
+
+TEST_P(KernelTable, GeluOfEverySizeAndExtremeInputs) {
+  for (std::size_t n = 1; n <= 70; ++n) {
+    Floats x(random_, n, 3);
+    x[0] = n % 2 == 0 ? 1000.0F : -1000.0F;
+    x[n / 2] = n % 3 == 0 ? -12.0F : 1e-6F;
+    x[n - 1] = n % 3 == 0 ? 0.0F : -5.5F;
+    std::vector<float> got(n);
+    table_.gelu(x.data(), n, got.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto number = static_cast<double>(x[i]);
+      const double wanted = 0.5 * number * std::erfc(-number / std::sqrt(2.0));
+      ASSERT_NEAR(static_cast<double>(got[i]), wanted, 2e-7 * std::abs(number)) << number;
+      // The tail keeps its size: the polynomial is good to 1e-6 of it, exp to what x² loses in rounding.
+      if (number > -8 && number < 0) {
+        ASSERT_NEAR(static_cast<double>(got[i]) / wanted, 1, 1e-5) << number;
+      }
+    }
+  }
+}
+
 /// To the bit: a query gets the same alone and among others. Tiles alone may round otherwise.
 TEST_P(KernelTable, AttentionDoesNotDependOnTheQueriesBesideIt) {
   for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {

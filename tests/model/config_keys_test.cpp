@@ -20,10 +20,10 @@ using ::testing::ThrowsMessage;
 
 /// The golden checkpoints, one or more of each family.
 std::vector<std::string> checkpoints() {
-  return {"llama",           "smollm2",   "qwen2",          "qwen3",          "olmo2",    "gpt2",
-          "raven",           "ouro",      "retrofit_llama", "retrofit_olmo2", "nanbeige", "parcae",
-          "nanochat_looped", "hrm_text",  "gemma3",         "mistral",        "phi3",     "raven_training",
-          "base_loop",       "attractor", "loopus",         "iquestloopcoder"};
+  return {"llama",           "smollm2",   "qwen2",          "qwen3",           "olmo2",    "gpt2",
+          "raven",           "ouro",      "retrofit_llama", "retrofit_olmo2",  "nanbeige", "parcae",
+          "nanochat_looped", "hrm_text",  "gemma3",         "mistral",         "phi3",     "raven_training",
+          "base_loop",       "attractor", "loopus",         "iquestloopcoder", "bert",     "xlm_roberta"};
 }
 
 nlohmann::json config_of(const std::string& checkpoint) { return load_json(golden() / checkpoint / "config.json"); }
@@ -59,8 +59,8 @@ TEST_P(KeysOf, AreAllOfOneKindOnly) {
   all.insert(keys.harmless.begin(), keys.harmless.end());
   for (const FixedKey& key : keys.fixed) all.insert(key.key);
   for (const SecondName& key : keys.second_names) all.insert(key.key);
-  // HRM-Text reads what is a note elsewhere.
-  const std::set<std::string_view> twice = {"initializer_range"};
+  // HRM-Text reads what is a note elsewhere; encoders where positions begin, and that no token is hidden from another.
+  const std::set<std::string_view> twice = {"initializer_range", "pad_token_id", "is_decoder"};
   for (const std::string_view key : all) EXPECT_TRUE(all.count(key) == 1 || twice.contains(key)) << key;
 }
 
@@ -69,7 +69,8 @@ TEST_P(KeysOf, ThatChangeNothingDoChangeNothing) {
   const Mapping wanted = mapping_of(GetParam(), config);
   const ConfigKeys& own = family_of(config, "x").keys;
   const auto is_read = [&own](std::string_view key) {
-    return std::find(own.used.begin(), own.used.end(), key) != own.used.end();
+    return std::find(own.used.begin(), own.used.end(), key) != own.used.end() ||
+           std::any_of(own.fixed.begin(), own.fixed.end(), [key](const FixedKey& fixed) { return fixed.key == key; });
   };
   for (const std::string_view key : (own + common_keys()).harmless) {
     if (is_read(key)) continue;
@@ -223,6 +224,20 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"gpt2", "/scale_attn_weights", "1", "scale_attn_weights must be true or false"},
         Refusal{"gpt2", "/hidden_size", "25", "hidden_size is 25, but n_embd is 24"},
         Refusal{"gpt2", "/n_embd", "25", "n_embd (25) must be a multiple of n_head (3)"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Encoders, RefusedKey,
+    ::testing::Values(Refusal{"bert", "/position_embedding_type", "\"relative_key\"", "position_embedding_type is"},
+                      Refusal{"bert", "/hidden_act", "\"relu\"", "hidden_act: \"relu\" is no activation"},
+                      Refusal{"bert", "/is_decoder", "true", "is_decoder is true"},
+                      Refusal{"bert", "/add_cross_attention", "true", "add_cross_attention is true"},
+                      Refusal{"bert", "/type_vocab_size", "0", "type_vocab_size is 0"},
+                      Refusal{"bert", "/layer_norm_eps", "-1", "layer_norm_eps is -1"},
+                      Refusal{"bert", "/hidden_size", "25", "hidden_size (25) must be a multiple"},
+                      Refusal{"xlm_roberta", "/position_embedding_type", "\"relative_key_query\"",
+                              "relative_key_query"},
+                      Refusal{"xlm_roberta", "/pad_token_id", "25", "of which the first 26 belong to no text"},
+                      Refusal{"xlm_roberta", "/pad_token_id", "-1", "pad_token_id is -1"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Loops, RefusedKey,

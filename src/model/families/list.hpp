@@ -24,5 +24,7 @@ Family base_loop_family();
 Family attractor_family();
 Family loopus_family();
 Family iquestloopcoder_family();
+Family bert_family();
+Family xlm_roberta_family();
 
 }  // namespace gyre

@@ -1,9 +1,9 @@
 """One file a family: the keys of its published config.json with small numbers, its tensors, its forward pass."""
 
-from . import attractor, base_loop, gemma3, gemma3_linear, gpt2, hrm_text, llama, llama_biases, llama_dynamic
+from . import attractor, base_loop, bert, gemma3, gemma3_linear, gpt2, hrm_text, llama, llama_biases, llama_dynamic
 from . import iquestloopcoder, llama_longrope, loopus, mistral
 from . import nanbeige, nanochat_looped, olmo2, ouro, parameter_golf, parcae, phi3, qwen2, qwen2_window, qwen2_yarn, qwen3
-from . import qwen3_window, raven, raven_training, retrofit_llama, retrofit_olmo2, smollm2
+from . import qwen3_window, raven, raven_training, retrofit_llama, retrofit_olmo2, smollm2, xlm_roberta
 
 FAMILIES = {
     family.NAME: family
@@ -38,5 +38,7 @@ FAMILIES = {
         loopus,
         parameter_golf,
         iquestloopcoder,
+        bert,
+        xlm_roberta,
     )
 }
