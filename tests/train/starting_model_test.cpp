@@ -4,6 +4,7 @@
 
 #include "base/file.hpp"
 #include "engine/engine.hpp"
+#include "format/json_object.hpp"
 #include "model/checkpoint.hpp"
 #include "model/convert.hpp"
 #include "model_folder.hpp"
@@ -179,7 +180,8 @@ TEST_F(StartingModel, SequenceIsNoLongerThanItsContextUnlessAskedFor) {
   json config = settings();
   config["training"].erase("sequence");
   ASSERT_TRUE(train(started(model.path(), config)));
-  EXPECT_EQ(metrics(scratch_ / "out").front().at("tokens"), 2 * model.spec().context);
+  const json state = load_json(scratch_ / "out/checkpoints" / checkpoint_name(1) / "training_state.json");
+  EXPECT_EQ(state.at("run").at("training").at("sequence"), model.spec().context);
 }
 
 TEST_F(StartingModel, MistakesAreNamed) {
