@@ -19,10 +19,15 @@ constexpr std::int64_t kClock = 1'721'952'000;  // 26 July 2024
 
 bool is_assistant(const Json& message) { return message.at("role") == "assistant"; }
 
+/// Null, an empty list or text.
+bool is_empty(const Json& value) {
+  return value.is_string() ? value.get_ref<const std::string&>().empty() : value.empty();
+}
+
 bool says_nothing(const Json& message) {
   if (const auto calls = message.find("tool_calls"); calls != message.end() && !calls->empty()) return false;
   const auto content = message.find("content");
-  return content == message.end() || content->empty() || *content == "";  // null is empty too
+  return content == message.end() || is_empty(*content);
 }
 
 void require_order(const Json& messages, const std::string& where) {
@@ -54,7 +59,7 @@ Json two_messages(const Json& line, const ExampleKeys& keys, const std::string& 
     const auto found = line.find(key);
     if (found == line.end()) throw Error("{}: neither \"messages\" nor the key \"{}\"", where, key);
     if (!found->is_string()) throw Error("{}: {} must be text, found {}", where, key, found->type_name());
-    if (found->empty() || *found == "") throw Error("{}: {} is empty; give text, or leave the line out", where, key);
+    if (is_empty(*found)) throw Error("{}: {} is empty; give text, or leave the line out", where, key);
     return *found;
   };
   return Json::array({Json{{"role", "user"}, {"content", text(keys.prompt)}},
@@ -110,7 +115,7 @@ std::string render_first(const ChatExample& example, std::size_t count, bool goe
 
 /// How many items two lists begin with alike.
 template <typename Iterator>
-std::size_t alike(Iterator a, Iterator a_end, Iterator b, Iterator b_end) {
+std::size_t alike(const Iterator& a, const Iterator& a_end, const Iterator& b, const Iterator& b_end) {
   return static_cast<std::size_t>(std::mismatch(a, a_end, b, b_end).first - a);
 }
 

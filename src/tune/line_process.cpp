@@ -146,14 +146,14 @@ void LineProcess::ask(std::span<const std::string> lines, std::chrono::milliseco
   for (const std::string& line : lines) text += line + '\n';
   std::string_view rest = text;
   std::string said;
-  bool open = receive(said);
+  static_cast<void>(receive(said));
   require_silence(said);
   std::size_t answered = 0;
   auto deadline = Clock::now() + patience;
   while (answered < lines.size()) {
     send(rest);
     wait(!rest.empty(), std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()));
-    open = receive(said);
+    const bool open = receive(said);
     std::size_t begin = 0;
     for (std::size_t end = said.find('\n'); end != std::string::npos && answered < lines.size();
          end = said.find('\n', begin)) {
