@@ -117,7 +117,7 @@ void visit_spec(Visitor& visit, Spec& spec) {
   visit.boolean("embedding_mix", spec.embedding_mix, defaults.embedding_mix);
   visit.boolean("branch_scales", spec.branch_scales, defaults.branch_scales);
   visit.boolean("query_gain", spec.query_gain, defaults.query_gain);
-  visit.boolean(untrained("encoder"), spec.encoder, defaults.encoder);
+  visit.boolean("encoder", spec.encoder, defaults.encoder);
 }
 
 }  // namespace gyre

@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kAverageFile = "average.safetensors";
+constexpr const char* kLearnedFile = "learned.safetensors";
 
 std::span<const std::byte> bytes_of_tensor(const torch::Tensor& tensor) {
   return std::as_bytes(std::span(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()));
@@ -57,6 +58,17 @@ void restore(const Safetensors& file, const std::string& name, torch::Tensor& ta
   }
   const torch::NoGradGuard no_gradient;
   widen(stored, {target.data_ptr<float>(), stored.element_count()});
+}
+
+/// Restores the optimiser. Returns the step.
+int read_optimiser(const fs::path& folder, AdamW& optimiser) {
+  const int step = read_state(folder).step;
+  const Safetensors moments(folder / "optimizer.safetensors");
+  for (AdamW::Slot& slot : optimiser.slots()) {
+    restore(moments, slot.name + ".first", slot.first);
+    if (slot.second.defined()) restore(moments, slot.name + ".second", slot.second);
+  }
+  return step;
 }
 
 }  // namespace
@@ -133,14 +145,17 @@ int read_checkpoint(const fs::path& folder, const Parameters& model, AdamW& opti
   return read_optimiser(folder, optimiser);
 }
 
-int read_optimiser(const fs::path& folder, AdamW& optimiser) {
-  const int step = read_state(folder).step;
-  const Safetensors moments(folder / "optimizer.safetensors");
-  for (AdamW::Slot& slot : optimiser.slots()) {
-    restore(moments, slot.name + ".first", slot.first);
-    if (slot.second.defined()) restore(moments, slot.name + ".second", slot.second);
-  }
-  return step;
+void write_learned(const fs::path& folder, const Parameters& learned, AdamW& optimiser, int step,
+                   const nlohmann::json& settings) {
+  write_folder_atomically(folder, [&](const fs::path& temporary) {
+    write_parameters(temporary / kLearnedFile, learned, DType::f32);
+    write_optimiser(temporary, optimiser, step, settings);
+  });
+}
+
+int read_learned(const fs::path& folder, const Parameters& learned, AdamW& optimiser) {
+  read_parameters(folder / kLearnedFile, learned);
+  return read_optimiser(folder, optimiser);
 }
 
 }  // namespace gyre

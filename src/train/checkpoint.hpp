@@ -45,7 +45,11 @@ void read_parameters(const std::filesystem::path& file, const Parameters& model)
 /// optimizer.safetensors and training_state.json.
 void write_optimiser(const std::filesystem::path& folder, AdamW& optimiser, int step,
                      const nlohmann::json& settings = {});
-/// Restores the optimiser. Returns the step.
-int read_optimiser(const std::filesystem::path& folder, AdamW& optimiser);
+
+/// What a run learns beside weights that stay, with the optimiser's state: whole or not at all.
+void write_learned(const std::filesystem::path& folder, const Parameters& learned, AdamW& optimiser, int step,
+                   const nlohmann::json& settings);
+/// Restores both. Returns the step. Throws Error as read_checkpoint().
+int read_learned(const std::filesystem::path& folder, const Parameters& learned, AdamW& optimiser);
 
 }  // namespace gyre

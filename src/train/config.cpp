@@ -50,6 +50,7 @@ void read_loops(const JsonObject& object, TrainConfig& config) {
   config.max_loops = object.integer("max_loops", 0, 4096, config.max_loops);
   config.backprop_loops = object.integer("backprop_loops", 0, 4096, config.backprop_loops);
   config.loops_from = object.number("loops_from", 0, 1, config.loops_from);
+  config.loops_over = object.number("loops_over", 0, 1, config.loops_over);
 }
 
 /// Throws Error when a key of the data is set that the layout does not read.
@@ -99,7 +100,7 @@ void refuse_vocabulary(const nlohmann::json& training, const std::string& where)
 /// Throws Error naming a key by which the model would be another than `from`.
 void require_agreement(const nlohmann::json& config, const ModelSpec& from, const std::string& where) {
   for (const auto& [key, value] : config.items()) {
-    if (key == "training" || key == "name") continue;
+    if (key == "training" || key == "name" || key == "adapter" || key == "retrofit") continue;
     nlohmann::json said = to_json(from);
     if (key == "order" || key == "skips") {  // which together stand in place of groups
       said.erase("groups");
@@ -113,33 +114,80 @@ void require_agreement(const nlohmann::json& config, const ModelSpec& from, cons
   }
 }
 
+/// Throws Error when the plan asks for what a run like it has not got.
+void require_start(const TrainingPlan& plan, bool from) {
+  for (const char* const key : {"adapter", "retrofit"}) {
+    if (!plan.json.contains(key) || from) continue;
+    throw Error("{}: {} changes a model that is there already; name it with --from", plan.where, key);
+  }
+  const bool part = plan.adapter || !plan.training.trainable.empty();
+  if (plan.adapter && !plan.training.trainable.empty()) {
+    throw Error("{}: of adapter and training.trainable only one can say what learns; remove the other", plan.where);
+  }
+  if (plan.adapter && plan.json.contains("retrofit")) {
+    throw Error(
+        "{}: an adapter is kept beside the weights of a model, and retrofit makes another; retrofit first, and "
+        "train an adapter on the result",
+        plan.where);
+  }
+  if (part && plan.training.ema > 0) {
+    throw Error("{}: training.ema averages all weights; remove it, or train them all", plan.where);
+  }
+  if (part && plan.training.optimiser == OptimiserKind::muon && plan.adapter) {
+    throw Error("{}: training.optimiser is muon, which is for the square-ish matrices of groups; adapters take adamw",
+                plan.where);
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(DataLayout layout) { return name_of<DataLayout>(kLayouts, layout); }
 
 TrainConfig parse_train_config(const nlohmann::json& json, const std::string& where) {
   const JsonObject object(json, where);
-  object.allow({"vocabulary",     "bpe_size",
-                "layout",         "validation_share",
-                "steps",          "batch",
-                "sequence",       "seed",
-                "precision",      "dropout",
-                "loop_sampling",  "loop_sigma",
-                "max_loops",      "backprop_loops",
-                "learning_rate",  "weight_decay",
-                "beta1",          "beta2",
-                "epsilon",        "clip",
-                "schedule",       "warmup",
-                "decay_share",    "floor",
-                "evaluate_every", "evaluate_windows",
-                "evaluate_loops", "checkpoint_every",
-                "checkpoint_at",  "export_bf16",
-                "loops_from",     "optimiser",
-                "momentum",       "prompt_key",
-                 "answer_key",     "split_key",
-                 "turns",          "truncate",
-                 "packing",        "end_token",
-                 "ema"});
+  object.allow({"vocabulary",
+                "bpe_size",
+                "layout",
+                "validation_share",
+                "steps",
+                "batch",
+                "sequence",
+                "seed",
+                "precision",
+                "dropout",
+                "loop_sampling",
+                "loop_sigma",
+                "max_loops",
+                "backprop_loops",
+                "learning_rate",
+                "weight_decay",
+                "beta1",
+                "beta2",
+                "epsilon",
+                "clip",
+                "schedule",
+                "warmup",
+                "decay_share",
+                "floor",
+                "evaluate_every",
+                "evaluate_windows",
+                "evaluate_loops",
+                "checkpoint_every",
+                "checkpoint_at",
+                "export_bf16",
+                "loops_from",
+                "optimiser",
+                "momentum",
+                "prompt_key",
+                "answer_key",
+                "split_key",
+                "turns",
+                "truncate",
+                "packing",
+                "end_token",
+                "ema",
+                "trainable",
+                "loops_over"});
   TrainConfig config;
   config.vocabulary = object.choice<VocabularyKind>("vocabulary", kVocabularies, config.vocabulary);
   config.bpe_size = object.integer("bpe_size", 256, 1 << 20, config.bpe_size);
@@ -161,6 +209,7 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
   config.checkpoint_at = list_of<int>(object, "checkpoint_at", where, is_step);
   config.export_bf16 = object.boolean("export_bf16", config.export_bf16);
   config.ema = object.number("ema", 0, 0.999999, config.ema);
+  config.trainable = list_of<std::string>(object, "trainable", where, is_text);
   return config;
 }
 
@@ -194,7 +243,9 @@ nlohmann::json to_json(const TrainConfig& config) {
                          {"checkpoint_every", config.checkpoint_every},
                          {"checkpoint_at", config.checkpoint_at},
                          {"export_bf16", config.export_bf16},
-                         {"ema", config.ema}};
+                         {"ema", config.ema},
+                         {"trainable", config.trainable},
+                         {"loops_over", config.loops_over}};
   json.update(to_json(static_cast<const OptimiserConfig&>(config)));
   return json;
 }
@@ -207,11 +258,13 @@ nlohmann::json with_every_key(const nlohmann::json& settings) {
 }
 
 TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* from) {
-  TrainingPlan plan{load_json(config), {}, config.string()};
+  TrainingPlan plan{load_json(config), {}, {}, config.string()};
   const JsonObject object(plan.json, plan.where);
   if (object.has("training")) {
     plan.training = parse_train_config(plan.json["training"], plan.where + ": training");
   }
+  if (object.has("adapter")) plan.adapter = parse_adapter_config(plan.json["adapter"], plan.where + ": adapter");
+  require_start(plan, from != nullptr);
   const nlohmann::json training = plan.json.value("training", nlohmann::json::object());
   if (from != nullptr) {
     refuse_vocabulary(training, plan.where);
@@ -230,6 +283,13 @@ TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* fro
   return plan;
 }
 
+std::optional<Retrofit> load_retrofit(const std::filesystem::path& config) {
+  const nlohmann::json json = load_json(config);
+  const JsonObject object(json, config.string());
+  if (!object.has("retrofit")) return {};
+  return parse_retrofit(json["retrofit"], config.string() + ": retrofit");
+}
+
 ModelSpec spec_of(const TrainingPlan& plan, int vocab_size) {
   nlohmann::json json = plan.json;
   if (!json.contains("vocab_size")) json["vocab_size"] = vocab_size;
@@ -237,6 +297,9 @@ ModelSpec spec_of(const TrainingPlan& plan, int vocab_size) {
   if (spec.vocab_size < vocab_size) {
     throw Error("{}: vocab_size is {}, but the tokenizer has {} tokens; leave vocab_size out to take the tokenizer's",
                 plan.where, spec.vocab_size, vocab_size);
+  }
+  if (spec.encoder) {
+    throw Error("{}: encoder is true: training teaches next tokens, which an encoder does not give", plan.where);
   }
   if (plan.training.sequence > spec.context) {
     throw Error("{}: training.sequence ({}) is longer than context ({})", plan.where, plan.training.sequence,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "text/chat_examples.hpp"
 #include "text/examples.hpp"
 #include "train/optimiser_config.hpp"
+#include "train/retrofit.hpp"
+#include "train/torch_adapter_config.hpp"
 
 namespace gyre {
 
@@ -55,6 +58,9 @@ struct TrainConfig : OptimiserConfig {
 
   int evaluate_every = 250;
   int evaluate_windows = 64;
+  std::vector<std::string> trainable;  ///< only parameters with one of these in their names learn; empty: all
+  float loops_over = 0.0F;  ///< share of the steps, behind loops_from, over which loop counts rise to what they are
+
   std::vector<std::string> evaluate_loops;  ///< further depths, as for --loops; the default depth is always there
 
   int checkpoint_every = 500;
@@ -75,12 +81,16 @@ nlohmann::json with_every_key(const nlohmann::json& settings);
 struct TrainingPlan {
   nlohmann::json json;  ///< the file as read; where a run starts from a model, with all that describes it
   TrainConfig training;
+  std::optional<AdapterConfig> adapter;  ///< it alone learns, beside the weights of the model that the run starts from
   std::string where;
 };
 /// Where the run starts from a model, `from` is its spec: the file then holds "training" alone, or keys that agree with
 /// the model, and none that ask for a vocabulary. Throws Error naming the key otherwise. Without training.sequence a
 /// window is no longer than the context.
 TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* from = nullptr);
+
+/// The "retrofit" of a config file, if it has one.
+std::optional<Retrofit> load_retrofit(const std::filesystem::path& config);
 
 /// The spec of a plan for a vocabulary of `vocab_size`. Throws Error when the file says another size.
 ModelSpec spec_of(const TrainingPlan& plan, int vocab_size);

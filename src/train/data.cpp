@@ -33,11 +33,11 @@ constexpr std::uint64_t kPassStream = 0x70617373ULL;
 bool in_passes(const TrainConfig& config) { return config.packing || config.layout == DataLayout::chat; }
 
 /// The rows of one part, whose examples have these lengths and are numbered from `first`.
-std::vector<PackedRow> rows_for(const TrainConfig& config, std::span<const std::size_t> lengths, std::size_t first) {
-  std::vector<PackedRow> rows;
+std::vector<RowItems> rows_for(const TrainConfig& config, std::span<const std::size_t> lengths, std::size_t first) {
+  std::vector<RowItems> rows;
   if (config.packing) {
     rows = pack_shuffled(lengths, static_cast<std::size_t>(config.sequence), config.seed);
-    for (PackedRow& row : rows) {
+    for (RowItems& row : rows) {
       for (std::size_t& index : row) index += first;
     }
   } else {
@@ -130,7 +130,7 @@ TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample>
   const std::span all = lengths;
   rows_ = rows_for(config, all.first(training_examples_), 0);
   training_rows_ = rows_.size();
-  for (PackedRow& row : rows_for(config, all.subspan(training_examples_), training_examples_)) {
+  for (RowItems& row : rows_for(config, all.subspan(training_examples_), training_examples_)) {
     rows_.push_back(std::move(row));
   }
 }
@@ -155,7 +155,7 @@ Batch TrainingData::windows(std::span<const std::int64_t> begins) const {
 }
 
 Batch TrainingData::rows_of(std::span<const std::size_t> numbers) const {
-  const auto length = [this](const PackedRow& row) {
+  const auto length = [this](const RowItems& row) {
     std::size_t places = 0;
     for (const std::size_t index : row) places += examples_[index].inputs.size();
     return places;

@@ -80,7 +80,7 @@ class TrainingData {
   std::vector<TokenFile> tokens_;        ///< none or one
   std::vector<AnswerExample> examples_;  ///< those for training, then those for validation
   std::size_t training_examples_ = 0;
-  std::vector<PackedRow> rows_;  ///< of examples: those for training, then those for validation
+  std::vector<RowItems> rows_;  ///< of examples: those for training, then those for validation
   std::size_t training_rows_ = 0;
   DataReport report_;
 };

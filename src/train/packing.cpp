@@ -10,11 +10,11 @@
 
 namespace gyre {
 
-std::vector<PackedRow> pack_best_fit(std::span<const std::size_t> lengths, std::size_t columns) {
+std::vector<RowItems> pack_best_fit(std::span<const std::size_t> lengths, std::size_t columns) {
   std::vector<std::size_t> order(lengths.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
-  std::vector<PackedRow> rows;
+  std::vector<RowItems> rows;
   std::set<std::pair<std::size_t, std::size_t>> room;  // places left, row
   for (const std::size_t item : order) {
     const auto fullest = room.lower_bound({lengths[item], 0});
@@ -32,16 +32,16 @@ std::vector<PackedRow> pack_best_fit(std::span<const std::size_t> lengths, std::
   return rows;
 }
 
-std::vector<PackedRow> pack_shuffled(std::span<const std::size_t> lengths, std::size_t columns, std::uint64_t seed,
-                                     std::size_t buffer) {
+std::vector<RowItems> pack_shuffled(std::span<const std::size_t> lengths, std::size_t columns, std::uint64_t seed,
+                                    std::size_t buffer) {
   const std::vector<std::size_t> order = shuffled(lengths.size(), seed);
-  std::vector<PackedRow> rows;
+  std::vector<RowItems> rows;
   for (std::size_t first = 0; first < order.size(); first += buffer) {
     const std::span<const std::size_t> taken = std::span(order).subspan(first, std::min(buffer, order.size() - first));
     std::vector<std::size_t> of_taken;
     of_taken.reserve(taken.size());
     for (const std::size_t item : taken) of_taken.push_back(lengths[item]);
-    for (PackedRow& row : pack_best_fit(of_taken, columns)) {
+    for (RowItems& row : pack_best_fit(of_taken, columns)) {
       for (std::size_t& item : row) item = taken[item];
       rows.push_back(std::move(row));
     }

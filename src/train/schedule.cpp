@@ -23,6 +23,12 @@ std::vector<int> sample_loops(const ModelSpec& spec, const TrainConfig& config, 
     std::fill(loops.begin(), loops.end(), 1);
     return loops;
   }
+  // Counts rise along a line from one to what they are.
+  const double into = step - static_cast<double>(config.loops_from) * config.steps;
+  const double over = static_cast<double>(config.loops_over) * config.steps;
+  if (into < over) {
+    for (int& count : loops) count = 1 + static_cast<int>(std::ceil((count - 1) * into / over));
+  }
   if (config.loop_sampling == LoopSampling::fixed) return loops;
   Random random(combine_seeds(config.seed ^ kLoopStream, static_cast<std::uint64_t>(step)));
   for (int& count : loops) {

@@ -27,12 +27,9 @@ AdapterConfig parse_adapter_config(const nlohmann::json& json, const std::string
 }
 
 nlohmann::json to_json(const AdapterConfig& config) {
-  return {{"rank", config.rank},
-          {"alpha", config.alpha},
-          {"dropout", config.dropout},
-          {"rank_stabilised", config.rank_stabilised},
-          {"dora", config.magnitudes},
-          {"per_loop", config.per_loop},
+  return {{"rank", config.rank},       {"alpha", config.alpha},
+          {"dropout", config.dropout}, {"rank_stabilised", config.rank_stabilised},
+          {"dora", config.magnitudes}, {"per_loop", config.per_loop},
           {"targets", config.targets}};
 }
 

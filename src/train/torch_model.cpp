@@ -14,6 +14,11 @@ TorchModel::TorchModel(ModelSpec spec, std::uint64_t seed) : spec_(std::move(spe
 
 TorchModel::TorchModel(ModelSpec spec, const Model& model) : spec_(std::move(spec)) {
   for (const TensorInfo& info : tensor_table(spec_)) {
+    if (info.name.ends_with(".inject.weight") && !model.source().shapes().contains(info.name)) {
+      const torch::Tensor one = torch::eye(info.shape.front());
+      add(info.name, torch::cat({one, torch::zeros_like(one)}, 1));
+      continue;
+    }
     std::vector<float> numbers = model.tensor(info.name);
     add(info.name, torch::from_blob(numbers.data(), info.shape, torch::kFloat).clone());
   }

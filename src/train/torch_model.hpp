@@ -43,7 +43,8 @@ class TorchModel : public Parameters {
  public:
   /// Parameters as given by initial_value().
   TorchModel(ModelSpec spec, std::uint64_t seed);
-  /// The weights of `model`, which is of that spec, but for its name; widened to f32.
+  /// The weights of `model`, which is of that spec, but for its name; widened to f32. A linear injection that it has
+  /// not got begins as [I 0]: the state as it is.
   TorchModel(ModelSpec spec, const Model& model);
 
   /// tokens [rows, positions] (int64) to the states before the final norm [rows, positions, hidden] (f32).

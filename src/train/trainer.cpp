@@ -11,6 +11,7 @@
 #include "model/checkpoint.hpp"
 #include "model/language_files.hpp"
 #include "train/checkpoint.hpp"
+#include "train/chosen_parameters.hpp"
 #include "train/prepared_data.hpp"
 #include "train/run_settings.hpp"
 #include "train/schedule.hpp"
@@ -34,7 +35,7 @@ Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
 class Run : public TrainingTask {
  public:
   Run(const TrainRequest& request, const TrainingPlan& plan, FolderFiles language, TrainingData data,
-      nlohmann::json settings, TorchModel model)
+      nlohmann::json settings, TorchModel model, std::optional<TorchAdapter> adapter)
       : request_(request),
         plan_(plan),
         config_(plan.training),
@@ -42,8 +43,10 @@ class Run : public TrainingTask {
         data_(std::move(data)),
         settings_(std::move(settings)),
         model_(std::move(model)),
+        adapter_(std::move(adapter)),
         spec_(model_.spec()),
-        optimiser_(model_, config_),
+        chosen_(chosen_of(plan, model_)),
+        optimiser_(learned(), config_),
         validation_(data_.validation_batches()) {
     for (const std::string& text : config_.evaluate_loops) {
       depths_.emplace_back(text, parse_loops(text, spec_, plan.where + ": training.evaluate_loops"));
@@ -53,7 +56,8 @@ class Run : public TrainingTask {
   }
 
   void resume(const fs::path& checkpoint) {
-    step_ = read_checkpoint(checkpoint, model_, optimiser_, average());
+    step_ = learns_all() ? read_checkpoint(checkpoint, model_, optimiser_, average())
+                         : read_learned(checkpoint, learned(), optimiser_);
     fmt::print(stderr, "resuming from {}\n", checkpoint.string());
   }
 
@@ -70,8 +74,9 @@ class Run : public TrainingTask {
   nlohmann::json one_step(int step) override {
     step_ = step;
     const Batch batch = data_.training_batch(config_.seed, step_);
-    const ForwardOptions options = options_for(sample_loops(spec_, config_, step_), batch, config_.dropout);
-    if (config_.dropout > 0) {
+    ForwardOptions options = options_for(sample_loops(spec_, config_, step_), batch, config_.dropout);
+    options.training = true;
+    if (config_.dropout > 0 || plan_.adapter) {
       torch::manual_seed(combine_seeds(config_.seed ^ kDropoutStream, static_cast<std::uint64_t>(step_)));
     }
     const Tensor mean_loss = loss(batch, options);
@@ -79,7 +84,7 @@ class Run : public TrainingTask {
     require_finite_loss(value, step_);
     mean_loss.backward();
     const double rate = learning_rate_at(config_, step_);
-    const double norm = optimiser_.update(model_, rate, step_);
+    const double norm = optimiser_.update(learned(), rate, step_);
     if (average_) average_->update(model_, step_);
     return {{"step", step_},         {"loss", value},          {"learning_rate", rate},
             {"gradient_norm", norm}, {"loops", options.loops}, {"tokens", batch.inputs.size()}};
@@ -109,11 +114,22 @@ class Run : public TrainingTask {
   }
 
   void save_checkpoint(int step) override {
-    write_checkpoint(request_.out / "checkpoints" / checkpoint_name(step), model_, optimiser_, language_, plan_.json,
-                     step, settings_, average());
+    const fs::path folder = request_.out / "checkpoints" / checkpoint_name(step);
+    if (!learns_all()) return write_learned(folder, learned(), optimiser_, step, settings_);
+    write_checkpoint(folder, model_, optimiser_, language_, plan_.json, step, settings_, average());
   }
 
  private:
+  static std::optional<ChosenParameters> chosen_of(const TrainingPlan& plan, const TorchModel& model) {
+    if (plan.training.trainable.empty()) return {};
+    return ChosenParameters(model, plan.training.trainable, plan.where + ": training.trainable");
+  }
+  [[nodiscard]] bool learns_all() const { return !adapter_ && !chosen_; }
+  [[nodiscard]] const Parameters& learned() const {
+    if (adapter_) return *adapter_;
+    if (chosen_) return *chosen_;
+    return model_;
+  }
   [[nodiscard]] const WeightAverage* average() const { return average_ ? &*average_ : nullptr; }
 
   void announce() {
@@ -121,22 +137,28 @@ class Run : public TrainingTask {
     std::int64_t numbers = 0;  // that are kept from step to step, and gradients
     for (const std::string& name : model_.names()) {
       parameters += model_.parameter(name).numel();
-      numbers += (average_ ? 3 : 2) * model_.parameter(name).numel();
+      numbers += (average_ ? 2 : 1) * model_.parameter(name).numel();
     }
+    std::int64_t learning = 0;
+    for (const std::string& name : learned().names()) learning += learned().parameter(name).numel();
+    numbers += (adapter_ ? 2 : 1) * learning;
     for (const AdamW::Slot& slot : optimiser_.slots()) {
       numbers += slot.first.numel() + (slot.second.defined() ? slot.second.numel() : 0);
     }
-    fmt::print(
-        stderr,
-        "{}: {} parameters ({:.1f} MiB with gradients and optimiser, without activations), {} tokens of training "
-        "text, {} steps of {} tokens, {} threads, {}\n",
-        spec_.name, parameters, static_cast<double>(numbers) * sizeof(float) / 0x1p20, data_.training_tokens(),
-        config_.steps, config_.batch * config_.sequence, at::get_num_threads(),
-        config_.precision == Precision::bf16 ? "bf16" : "f32");
+    fmt::print(stderr,
+               "{}: {} parameters, {} learn ({:.1f} MiB with gradients and optimiser, without activations), {} tokens "
+               "of training "
+               "text, {} steps of {} tokens, {} threads, {}\n",
+               spec_.name, parameters, learns_all() ? "all" : std::to_string(learning),
+               static_cast<double>(numbers) * sizeof(float) / 0x1p20, data_.training_tokens(), config_.steps,
+               config_.batch * config_.sequence, at::get_num_threads(),
+               config_.precision == Precision::bf16 ? "bf16" : "f32");
   }
 
   [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
     ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout};
+    if (!batch.documents.empty()) options.documents = tensor_of(batch.documents, batch);
+    options.adapter = adapter_ ? &*adapter_ : nullptr;
     for (int row = 0; row < batch.rows; ++row) {
       options.noise_seeds.push_back(combine_seeds(
           config_.seed ^ kNoiseStream, static_cast<std::uint64_t>(step_) * 65536U + static_cast<std::uint64_t>(row)));
@@ -162,12 +184,23 @@ class Run : public TrainingTask {
       if (request_.json) print_result({{"stopped_at", step_}});
       return false;
     }
-    const fs::path folder = request_.out / "model";
+    const fs::path folder = request_.out / (adapter_ ? "adapter" : "model");
+    if (adapter_) {
+      Adapter adapter = adapter_->values();
+      adapter.weights_sha256 = settings_.at("from_sha256");
+      fs::remove_all(folder);
+      write_adapter(folder, adapter);
+    } else {
+      write_model(folder);
+    }
+    fmt::print(stderr, "wrote {}\n", folder.string());
+    if (request_.json) print_result({{adapter_ ? "adapter" : "model", folder.string()}, {"steps", step_}});
+    return true;
+  }
+
+  void write_model(const fs::path& folder) const {
     write_model_folder(folder, model_, language_, plan_.json, config_.export_bf16 ? DType::bf16 : DType::f32,
                        average());
-    fmt::print(stderr, "wrote {}\n", folder.string());
-    if (request_.json) print_result({{"model", folder.string()}, {"steps", step_}});
-    return true;
   }
 
   static void print_result(const nlohmann::json& result) {
@@ -181,7 +214,9 @@ class Run : public TrainingTask {
   TrainingData data_;
   nlohmann::json settings_;
   TorchModel model_;
+  std::optional<TorchAdapter> adapter_;
   const ModelSpec& spec_;
+  std::optional<ChosenParameters> chosen_;
   AdamW optimiser_;
   std::optional<WeightAverage> average_;
   std::vector<Batch> validation_;
@@ -223,13 +258,27 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
   }
 }
 
+std::optional<TorchAdapter> adapter_of(const TrainingPlan& plan, const Model* from, const TorchModel& model) {
+  if (!plan.adapter) return {};
+  for (const std::string& name : model.names()) Tensor(model.parameter(name)).set_requires_grad(false);
+  const std::vector<int> loops = model.spec().default_loops();
+  return TorchAdapter(*plan.adapter, from->adaptable(), *std::max_element(loops.begin(), loops.end()), model,
+                      plan.training.seed);
+}
+
 }  // namespace
 
 bool train(const TrainRequest& request) {
   at::set_num_threads(request.threads > 0 ? request.threads : usable_processors());
   std::optional<Checkpoint> from;
-  if (!request.from.empty()) from = Checkpoint::open(request.from);
-  TrainingPlan plan = load_plan(request.config, from ? &from->model.spec() : nullptr);
+  std::optional<ModelSpec> start;  // of what the run starts from
+  if (!request.from.empty()) {
+    from = Checkpoint::open(request.from);
+    require_next_tokens(from->model);
+    const std::optional<Retrofit> retrofit = load_retrofit(request.config);
+    start = retrofit ? retrofitted(from->model, *retrofit, request.config.string() + ": retrofit") : from->model.spec();
+  }
+  TrainingPlan plan = load_plan(request.config, start ? &*start : nullptr);
   if (request.steps > 0) plan.training.steps = request.steps;
   const std::optional<fs::path> checkpoint = checkpoint_to_resume(request);
   const SourceData source = read_source(request.data, plan.training);
@@ -239,14 +288,20 @@ bool train(const TrainRequest& request) {
   const ModelSpec spec = spec_of(plan, tokenizer.size());
   nlohmann::json settings =
       run_settings(spec, plan.training, source.digest, digest_of(tokenizer), from ? from->model.hash() : std::string());
+  if (plan.adapter) settings["adapter"] = to_json(*plan.adapter);
   if (checkpoint) require_own_checkpoint(*checkpoint, settings);
+  std::optional<ChatTemplate> chat;
+  if (from && plan.training.layout == DataLayout::chat) chat.emplace(from->chat_template());
   make_run_folder(request.out, request.resume);
   if (plan.training.layout == DataLayout::text) tokenizer.save(request.out / "tokenizer.json");
   FolderFiles language = from ? language_files(from->model.path(), from->language) : language_files(tokenizer);
   TorchModel model = from ? TorchModel(spec, from->model) : TorchModel(spec, plan.training.seed);
+  std::optional<TorchAdapter> adapter = adapter_of(plan, from ? &from->model : nullptr, model);
   from.reset();  // its memory is needed for what comes
-  Run run(request, plan, std::move(language), encode_source(plan.training, source, tokenizer, request.out),
-          std::move(settings), std::move(model));
+  TrainingData data = encode_source(plan.training, source, tokenizer, request.out, chat ? &*chat : nullptr);
+  for (const std::string& line : lines_of(data.report())) fmt::print(stderr, "{}\n", line);
+  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(model),
+          std::move(adapter));
   if (checkpoint) run.resume(*checkpoint);
   return run.go();
 }

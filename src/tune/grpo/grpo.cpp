@@ -58,12 +58,13 @@ void announce(const GrpoPlan& plan, const Policy& policy, const GrpoPrompts& pro
   for (const std::string& name : policy.learned().names()) learned += policy.learned().parameter(name).numel();
   std::int64_t all = 0;
   for (const std::string& name : policy.learner().names()) all += policy.learner().parameter(name).numel();
-  fmt::print(stderr,
-             "{}: {} parameters, of which {} learn; {} prompts to learn from and {} held out, written as {}; {} steps of "
-             "{} x {} completions of at most {} tokens, {} threads\n",
-             policy.spec().name, all, policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned),
-             prompts.training.size(), prompts.validation.size(), chat ? "chats" : "plain text", plan.grpo.steps,
-             plan.grpo.prompts, plan.grpo.completions, plan.grpo.tokens, at::get_num_threads());
+  fmt::print(
+      stderr,
+      "{}: {} parameters, of which {} learn; {} prompts to learn from and {} held out, written as {}; {} steps of "
+      "{} x {} completions of at most {} tokens, {} threads\n",
+      policy.spec().name, all, policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned),
+      prompts.training.size(), prompts.validation.size(), chat ? "chats" : "plain text", plan.grpo.steps,
+      plan.grpo.prompts, plan.grpo.completions, plan.grpo.tokens, at::get_num_threads());
 }
 
 }  // namespace

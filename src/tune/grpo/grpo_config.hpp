@@ -29,23 +29,23 @@ struct PlanningCredit {
 
 /// How a policy is trained: the "grpo" object of a config.
 struct GrpoConfig : OptimiserConfig {
-  int prompts = 4;         ///< a step
-  int completions = 8;     ///< of each
-  int tokens = 256;        ///< most of a completion
+  int prompts = 4;      ///< a step
+  int completions = 8;  ///< of each
+  int tokens = 256;     ///< most of a completion
   float temperature = 1;
   int top_k = 0;
   float top_p = 1;
   float min_p = 0;
-  std::string loops;       ///< as --loops; empty: the model's own
-  std::string exit;        ///< rule by which drawn tokens leave early; empty: full depth
+  std::string loops;  ///< as --loops; empty: the model's own
+  std::string exit;   ///< rule by which drawn tokens leave early; empty: full depth
 
   LossMean loss = LossMean::completions;
   AdvantageScale advantages = AdvantageScale::deviation;
-  PolicyLossSettings policy;      ///< clip_low, clip_high, kl
-  int updates = 1;                ///< of the weights, on each batch of completions
-  bool mask_truncated = false;    ///< what ran out of tokens teaches nothing
+  PolicyLossSettings policy;    ///< clip_low, clip_high, kl
+  int updates = 1;              ///< of the weights, on each batch of completions
+  bool mask_truncated = false;  ///< what ran out of tokens teaches nothing
   LoopCredit loop_credit = LoopCredit::last;
-  float loop_credit_power = 1;    ///< of progressive
+  float loop_credit_power = 1;  ///< of progressive
   PlanningCredit planning;
 
   /// Prompts are turns of a user, written by the model's chat template; unset: where it has one.
@@ -56,10 +56,10 @@ struct GrpoConfig : OptimiserConfig {
   int evaluate_every = 25;        ///< steps
   int evaluate_prompts = 64;      ///< at most, answered greedily
   int checkpoint_every = 1;
-  int completions_every = 10;     ///< steps between batches that are written out; 0: none
+  int completions_every = 10;  ///< steps between batches that are written out; 0: none
 
   Precision precision = Precision::f32;
-  int rows = 8;                   ///< completions that are learned from at once
+  int rows = 8;  ///< completions that are learned from at once
   std::uint64_t seed = 1;
 };
 

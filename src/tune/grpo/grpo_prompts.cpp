@@ -44,9 +44,10 @@ class PromptReader {
     if (prompt.group.empty()) prompt.group = prompt.text;
     const int context = checkpoint_.model.spec().context;
     if (prompt.tokens.empty() || static_cast<int>(prompt.tokens.size()) + config_.tokens > context) {
-      throw Error("{}: the prompt has {} tokens, and {} behind them (grpo.tokens) do not fit the context of {}; shorten "
-                  "it, or ask for fewer",
-                  line.where, prompt.tokens.size(), config_.tokens, context);
+      throw Error(
+          "{}: the prompt has {} tokens, and {} behind them (grpo.tokens) do not fit the context of {}; shorten "
+          "it, or ask for fewer",
+          line.where, prompt.tokens.size(), config_.tokens, context);
     }
     return prompt;
   }
@@ -110,8 +111,8 @@ std::vector<std::size_t> prompts_of_step(std::size_t prompts, int a_step, int st
   std::vector<std::size_t> order(prompts);
   std::uint64_t drawn = ~std::uint64_t{0};  // the pass that `order` is of
   for (int i = 0; i < a_step; ++i) {
-    const std::uint64_t place = static_cast<std::uint64_t>(step - 1) * static_cast<std::uint64_t>(a_step) +
-                                static_cast<std::uint64_t>(i);
+    const std::uint64_t place =
+        static_cast<std::uint64_t>(step - 1) * static_cast<std::uint64_t>(a_step) + static_cast<std::uint64_t>(i);
     if (const std::uint64_t pass = place / prompts; pass != drawn) {
       drawn = pass;
       std::iota(order.begin(), order.end(), std::size_t{0});

@@ -27,8 +27,8 @@ struct GrpoPrompts {
 };
 
 /// Reads JSON lines: a prompt under config.prompt_key, or a conversation under "messages", which the model's chat
-/// template writes. Throws Error naming the line that has neither or both, that is blank, or whose prompt leaves no room
-/// in the context.
+/// template writes. Throws Error naming the line that has neither or both, that is blank, or whose prompt leaves no
+/// room in the context.
 GrpoPrompts read_grpo_prompts(const std::filesystem::path& file, const GrpoConfig& config, bool chat,
                               const Checkpoint& checkpoint);
 

@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kDrawStream = 0x64726177ULL;
 constexpr std::uint64_t kOrderStream = 0x6f72646572ULL;
-constexpr const char* kLearned = "learned.safetensors";
 constexpr int kKeptCheckpoints = 2;
 
 double mean_of(std::span<const double> values) {
@@ -71,16 +70,15 @@ GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Languag
 }
 
 void GrpoRun::resume(const fs::path& checkpoint) {
-  read_parameters(checkpoint / kLearned, policy_.learned());
-  step_ = read_optimiser(checkpoint, optimiser_);
+  step_ = read_learned(checkpoint, policy_.learned(), optimiser_);
   fmt::print(stderr, "resuming from {}\n", checkpoint.string());
 }
 
 bool GrpoRun::go() {
   MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
   events_.emplace(request_.out / "events", step_);
-  const TrainingLoop loop{"grpo", config_.steps, config_.evaluate_every, config_.checkpoint_every, {}, "tokens", "tok",
-                          request_.stop};
+  const TrainingLoop loop{"grpo",   config_.steps, config_.evaluate_every, config_.checkpoint_every, {},
+                          "tokens", "tok",         request_.stop};
   if (step_ == 0 && !prompts_.validation.empty()) {
     Progress none("grpo", 0, "step");
     evaluate(0, none, log);
@@ -124,8 +122,8 @@ GrpoRun::Batch GrpoRun::drawn(std::vector<const GrpoPrompt*> prompts, const Roll
 }
 
 std::vector<LearnedCompletion> GrpoRun::lessons(const Batch& batch) const {
-  const std::vector<double> advantages = group_advantages(
-      batch.table.totals, static_cast<std::size_t>(config_.completions), config_.advantages);
+  const std::vector<double> advantages =
+      group_advantages(batch.table.totals, static_cast<std::size_t>(config_.completions), config_.advantages);
   std::vector<LearnedCompletion> lessons;
   for (std::size_t i = 0; i < batch.completions.size(); ++i) {
     const Completion& completion = batch.completions[i];
@@ -169,23 +167,24 @@ nlohmann::json GrpoRun::one_step(int step) {
   }
   double loops = 0;
   for (const Completion& completion : batch.completions) loops += completion.loops;
-  nlohmann::json row = {{"step", step},
-                        {"loss", report.loss},
-                        {"reward", mean_of(batch.table.totals)},
-                        {"reward_deviation", deviation_of(batch.table.totals)},
-                        {"flat_groups", flat_groups(batch.table.totals, static_cast<std::size_t>(config_.completions))},
-                        {"kl", report.divergence},
-                        {"clipped_share", report.clipped},
-                        {"surprise_nats", report.surprise},
-                        {"gradient_norm", report.gradient_norm},
-                        {"learning_rate", learning_rate_at(config_, step)},
-                        {"log_p_mismatch", report.mismatch},
-                        {"tokens", count.tokens},
-                        {"loops_per_token", count.tokens == 0 ? 0 : loops / static_cast<double>(count.tokens)},
-                        {"rollout_tokens_per_second", static_cast<double>(count.tokens) / std::max(1e-9, count.seconds)},
-                        {"rollout_seconds", drawing},
-                        {"learning_seconds", learning},
-                        {"guards", to_json(guards)}};
+  nlohmann::json row = {
+      {"step", step},
+      {"loss", report.loss},
+      {"reward", mean_of(batch.table.totals)},
+      {"reward_deviation", deviation_of(batch.table.totals)},
+      {"flat_groups", flat_groups(batch.table.totals, static_cast<std::size_t>(config_.completions))},
+      {"kl", report.divergence},
+      {"clipped_share", report.clipped},
+      {"surprise_nats", report.surprise},
+      {"gradient_norm", report.gradient_norm},
+      {"learning_rate", learning_rate_at(config_, step)},
+      {"log_p_mismatch", report.mismatch},
+      {"tokens", count.tokens},
+      {"loops_per_token", count.tokens == 0 ? 0 : loops / static_cast<double>(count.tokens)},
+      {"rollout_tokens_per_second", static_cast<double>(count.tokens) / std::max(1e-9, count.seconds)},
+      {"rollout_seconds", drawing},
+      {"learning_seconds", learning},
+      {"guards", to_json(guards)}};
   for (std::size_t r = 0; r < batch.table.names.size(); ++r) {
     row["rewards"][batch.table.names[r]] = mean_of(batch.table.parts[r]);
   }
@@ -235,8 +234,7 @@ void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
   options.sampling = SamplingOptions{};
   options.sampling.temperature = 0;
   constexpr std::size_t kTogether = 32;
-  const std::size_t count =
-      std::min(prompts_.validation.size(), static_cast<std::size_t>(config_.evaluate_prompts));
+  const std::size_t count = std::min(prompts_.validation.size(), static_cast<std::size_t>(config_.evaluate_prompts));
   std::vector<std::vector<double>> parts(rewards_.size());
   std::vector<double> totals;
   double tokens = 0;
@@ -251,7 +249,8 @@ void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
     totals.insert(totals.end(), batch.table.totals.begin(), batch.table.totals.end());
     for (const Completion& completion : batch.completions) tokens += static_cast<double>(completion.tokens.size());
   }
-  nlohmann::json row = {{"prompts", count}, {"reward", mean_of(totals)}, {"tokens", tokens / static_cast<double>(count)}};
+  nlohmann::json row = {
+      {"prompts", count}, {"reward", mean_of(totals)}, {"tokens", tokens / static_cast<double>(count)}};
   std::string text;
   for (std::size_t r = 0; r < parts.size(); ++r) {
     row["rewards"][rewards_[r].name] = mean_of(parts[r]);
@@ -266,10 +265,7 @@ void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
 
 void GrpoRun::save_checkpoint(int step) {
   const fs::path all = request_.out / "checkpoints";
-  write_folder_atomically(all / checkpoint_name(step), [&](const fs::path& folder) {
-    write_parameters(folder / kLearned, policy_.learned(), DType::f32);
-    write_optimiser(folder, optimiser_, step, settings_);
-  });
+  write_learned(all / checkpoint_name(step), policy_.learned(), optimiser_, step, settings_);
   std::vector<fs::path> kept;
   for (const auto& entry : fs::directory_iterator(all)) kept.push_back(entry.path());
   std::sort(kept.begin(), kept.end());

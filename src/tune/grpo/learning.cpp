@@ -65,8 +65,9 @@ Rows make_rows(std::span<const LearnedCompletion* const> batch, std::span<const 
 /// log p of the targets by the states, [n].
 Tensor log_p(const TorchModel& model, const Tensor& states, const Rows& rows, Precision precision) {
   const Tensor read = states.flatten(0, 1).index_select(0, rows.places);
-  return -torch::nn::functional::cross_entropy(model.logits(read, precision), rows.targets,
-                                               torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone));
+  return -torch::nn::functional::cross_entropy(
+      model.logits(read, precision), rows.targets,
+      torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone));
 }
 
 /// One batch, update after update.
@@ -77,8 +78,7 @@ class Lesson {
       : policy_(policy), config_(config), loops_(loops), drawn_otherwise_(drawn_otherwise) {
     std::vector<std::size_t> lengths;
     for (const LearnedCompletion& one : batch) lengths.push_back(one.counts ? one.completion->tokens.size() : 0);
-    const std::vector<double> shares =
-        token_shares(lengths, config.loss, static_cast<std::size_t>(config.tokens));
+    const std::vector<double> shares = token_shares(lengths, config.loss, static_cast<std::size_t>(config.tokens));
     for (const std::size_t length : lengths) counted_ += static_cast<double>(length);
     std::vector<std::size_t> order(batch.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -128,8 +128,8 @@ class Lesson {
     if (config_.loop_credit == LoopCredit::last) {
       now.push_back(log_p(model, model.states(rows.tokens, options(rows, true)), rows, config_.precision));
     } else {
-      const LoopStates all = model.states_by_loop(rows.tokens, options(rows, true),
-                                                  config_.loop_credit == LoopCredit::exit);
+      const LoopStates all =
+          model.states_by_loop(rows.tokens, options(rows, true), config_.loop_credit == LoopCredit::exit);
       for (const Tensor& states : all.states) now.push_back(log_p(model, states, rows, config_.precision));
       weights = weights_of(all, rows);
     }

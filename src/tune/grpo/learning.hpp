@@ -22,17 +22,17 @@ struct LearnedCompletion {
 /// What an update saw, means being over tokens that count.
 struct LearningReport {
   double loss = 0;
-  double divergence = 0;        ///< mean k3 of KL(π ‖ π_ref); 0 without a weight
-  double clipped = 0;           ///< share of tokens whose clip is in force
-  double mismatch = 0;          ///< most |log p of the drawing engine − log p of the learner| of all tokens, before the
-                                ///< first update
-  double surprise = 0;          ///< mean −log p of drawn tokens before the first update
-  double gradient_norm = 0;     ///< of the last update
+  double divergence = 0;     ///< mean k3 of KL(π ‖ π_ref); 0 without a weight
+  double clipped = 0;        ///< share of tokens whose clip is in force
+  double mismatch = 0;       ///< most |log p of the drawing engine − log p of the learner| of all tokens, before the
+                             ///< first update
+  double surprise = 0;       ///< mean −log p of drawn tokens before the first update
+  double gradient_norm = 0;  ///< of the last update
 };
 
 /// Updates the policy `config.updates` times on one batch. `loops` is per group; log-probabilities of the policy that
-/// drew are the learner's own before the first update, or the engine's when `drawn_otherwise` (early exits drew, so that
-/// they are another policy's).
+/// drew are the learner's own before the first update, or the engine's when `drawn_otherwise` (early exits drew, so
+/// that they are another policy's).
 LearningReport learn(Policy& policy, AdamW& optimiser, std::span<const LearnedCompletion> batch,
                      const GrpoConfig& config, const std::vector<int>& loops, bool drawn_otherwise, int step);
 

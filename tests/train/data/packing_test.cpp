@@ -40,9 +40,9 @@ TEST(BestFitDecreasing, PutsEachItemIntoTheFullestRowThatHasRoom) {
 TEST(BestFitDecreasing, OfAShuffleHoldsEveryItemOnceAndIsDrawnFromTheSeed) {
   std::vector<std::size_t> lengths;
   for (std::size_t i = 0; i < 1000; ++i) lengths.push_back(1 + i * i % 37);
-  const std::vector<PackedRow> rows = pack_shuffled(lengths, 64, 5, 128);
+  const std::vector<RowItems> rows = pack_shuffled(lengths, 64, 5, 128);
   std::multiset<std::size_t> seen;
-  for (const PackedRow& row : rows) {
+  for (const RowItems& row : rows) {
     std::size_t filled = 0;
     for (const std::size_t item : row) {
       seen.insert(item);
