@@ -47,6 +47,7 @@ double learning_rate_at(const OptimiserConfig& config, int step) {
     const double share = static_cast<double>(step - config.warmup) / std::max(1, config.steps - config.warmup);
     return top * (config.floor + (1 - config.floor) * 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, share))));
   }
+  if (config.decay_share == 0) return top;
   const double decay_steps = std::max(1.0, static_cast<double>(config.decay_share) * config.steps);
   const double into_decay = step - (config.steps - decay_steps);
   if (into_decay <= 0) return top;

@@ -71,6 +71,9 @@ TEST(LearningRate, OfEachStepByHand) {
   config.warmup = 2;
   config.learning_rate = 1.0F;
   config.floor = 0.2F;
+  config.decay_share = 0.0F;
+  config.schedule = Schedule::warmup_stable_decay;
+  EXPECT_DOUBLE_EQ(learning_rate_at(config, config.steps), config.learning_rate);
   config.decay_share = 0.4F;
   config.schedule = Schedule::cosine;
   const double cosine[] = {0.5, 1, 0.969552, 0.882843, 0.753073, 0.6, 0.446927, 0.317157, 0.230448, 0.2};

@@ -108,7 +108,7 @@ TEST(TrainConfig, RefusesNumbersThatAreNotFiniteOrOutOfRange) {
 
 /// What is said of a spec whose JSON is changed at `path`.
 std::string message_for(const std::string& path, const json& value) {
-  TrainingPlan plan{to_json(tiny_spec()), {}, "config.json"};
+  TrainingPlan plan{to_json(tiny_spec()), {}, {}, "config.json"};
   plan.training.sequence = 8;
   plan.json[json::json_pointer(path)] = value;
   try {
