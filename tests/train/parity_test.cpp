@@ -190,12 +190,16 @@ class SwitchValues {
   void text(const SpecKey& /*key*/, const Field& /*field*/) const {}
   template <typename Field, typename... Most>
   void needed(const SpecKey& /*key*/, const Field& /*field*/, Most... /*most*/) const {}
-  void integer(const SpecKey& key, int field, int /*most*/, int otherwise) { add(key, field == otherwise, 2); }
+  void integer(const SpecKey& key, int field, int /*most*/, int otherwise) {
+    add(key, field == otherwise, std::string(key.name) == "ffn_size" ? 1 : 2);  // drawn whatever it is by default
+  }
   void count(const SpecKey& key, int field, int /*most*/) { add(key, field == 0, 2); }
   void number(const SpecKey& key, float field, double /*least*/, double /*most*/, float otherwise) {
     add(key, field == otherwise, std::string(key.name).ends_with("norm_eps") ? 1 : 2);  // drawn anew in each
   }
-  void boolean(const SpecKey& key, bool field, bool /*otherwise*/) { add(key, field, 2); }
+  void boolean(const SpecKey& key, bool field, bool /*otherwise*/) {
+    add(key, field, std::string(key.name) == "encoder" ? 1 : 2);  // gives no next token to train for
+  }
   template <typename Enum, typename Names>
   void choice(const SpecKey& key, Enum field, const Names& names, Enum /*otherwise*/) {
     add(key, static_cast<int>(field), std::size(names));

@@ -26,7 +26,8 @@ json every_key() {
     "decay_share": 0.5, "floor": 0.25, "evaluate_every": 11, "evaluate_windows": 12, "evaluate_loops": ["1", "4"],
     "checkpoint_every": 13, "checkpoint_at": [2, 5], "export_bf16": true,
     "loops_from": 0.5, "optimiser": "muon", "momentum": 0.75, "prompt_key": "q", "answer_key": "a", "split_key": "id",
-    "truncate": "drop", "packing": true, "end_token": "</s>", "turns": "all", "ema": 0.5
+    "truncate": "drop", "packing": true, "end_token": "</s>", "turns": "all", "ema": 0.5,
+    "trainable": ["inject"], "loops_over": 0.125
   })");
 }
 
