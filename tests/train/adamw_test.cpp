@@ -96,6 +96,19 @@ TEST_F(AdamWUpdate, LeavesSmallGradientsAsTheyAre) {
   expect_update_by_hand(config, 0.01);
 }
 
+// The squares of such gradients lie below the least normal number: rows of a large vocabulary have them.
+TEST_F(AdamWUpdate, TakesGradientsWhoseSquaresAreDenormal) {
+  TrainConfig config;
+  AdamW optimiser(model_, config);
+  const std::string name = model_.names().front();
+  Tensor parameter = model_.parameter(name);
+  for (const double size : {1e-19, 3e-20, 1e-21, 1e-23}) {
+    parameter.mutable_grad() = torch::full(parameter.sizes(), size);
+    optimiser.update(model_, 0.01, 1);
+    EXPECT_TRUE(parameter.isfinite().all().item<bool>()) << size;
+  }
+}
+
 TEST_F(AdamWUpdate, LeavesParametersWithoutAGradientAlone) {
   AdamW optimiser(model_, TrainConfig{});
   Tensor embedding = model_.parameter("embed.weight");
