@@ -15,6 +15,7 @@ void add_info(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_train(CLI::App& program);
 void add_grpo(CLI::App& program);
+void add_judge(CLI::App& program);
 void add_convert(CLI::App& program);
 void add_quantize(CLI::App& program);
 void add_pull(CLI::App& program);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/error.hpp"
 #include "base/module.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
@@ -24,10 +25,12 @@ void add_grpo(CLI::App& program) {
   command->add_option("-m,--model", request->model, "Model folder or GGUF file that learns")->required();
   command->add_option("--config", request->config, R"(Settings: {"grpo", "rewards", "adapter", "encoder"} (JSON))")
       ->required();
-  command
-      ->add_option("--data", request->data,
-                   R"(JSON lines of prompts: {"prompt"} or {"messages"}, and what rewards compare with)")
-      ->required();
+  command->add_option("--data", request->data,
+                      R"(JSON lines of prompts: {"prompt"} or {"messages"}, and what rewards compare with)");
+  command->add_option("--held-out", request->held_out,
+                      "JSON lines of prompts that are answered and never learned from, in place of a share of --data");
+  command->add_flag("--evaluate", request->evaluate,
+                    "Only answer --held-out, greedily, and write OUT/held_out.jsonl for gyre judge");
   command->add_option("--out", request->out, "Folder for the adapter or model, checkpoints, metrics and completions")
       ->required();
   command->add_flag("--resume", request->resume,
@@ -43,7 +46,10 @@ void add_grpo(CLI::App& program) {
       "  gyre grpo -m models/arithmetic --config configs/grpo-arithmetic.json --data sums.jsonl --out runs/sums\n"
       "  gyre generate -m models/arithmetic --adapter runs/sums/adapter --prompt \"12+34=\"");
   request->stop = interrupt();
-  command->callback([request] { run_grpo(*request); });
+  command->callback([request] {
+    if (request->data.empty() && !request->evaluate) throw Error("--data: name the prompts to learn from");
+    run_grpo(*request);
+  });
 }
 
 }  // namespace gyre::cli

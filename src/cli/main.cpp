@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   gyre::cli::add_bench(program);
   gyre::cli::add_train(program);
   gyre::cli::add_grpo(program);
+  gyre::cli::add_judge(program);
   gyre::cli::add_convert(program);
   gyre::cli::add_quantize(program);
   gyre::cli::add_pull(program);

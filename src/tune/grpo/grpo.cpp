@@ -3,37 +3,19 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
-#include <memory>
 #include <optional>
 
 #include "base/error.hpp"
 #include "base/processors.hpp"
-#include "engine/embedder.hpp"
 #include "train/checkpoint.hpp"
 #include "train/run_settings.hpp"
 #include "tune/grpo/grpo_run.hpp"
+#include "tune/reward_encoder.hpp"
 
 namespace gyre {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The encoder of the semantic reward, with all that its vectors depend on.
-struct Encoder {
-  Encoder(const fs::path& path, int threads, Stop stop)
-      : checkpoint(Checkpoint::open(path)), embedder(checkpoint, threads, stop) {}
-
-  Checkpoint checkpoint;
-  Embedder embedder;
-};
-
-Embed embed_with(const std::shared_ptr<Encoder>& encoder) {
-  return [encoder](std::span<const std::string> texts) {
-    std::vector<std::vector<float>> vectors;
-    for (Embedding& one : encoder->embedder.embed(texts)) vectors.push_back(std::move(one.vector));
-    return vectors;
-  };
-}
 
 bool wants_chat(const GrpoPlan& plan, const Checkpoint& checkpoint) {
   if (plan.grpo.chat) return *plan.grpo.chat;
@@ -43,6 +25,18 @@ bool wants_chat(const GrpoPlan& plan, const Checkpoint& checkpoint) {
     return false;
   }
   return true;
+}
+
+/// What is learned from, and what is held out: a share of it, or the prompts of another file.
+GrpoPrompts prompts_of(const GrpoRequest& request, const GrpoPlan& plan, bool chat, const Checkpoint& checkpoint) {
+  if (request.held_out.empty()) return read_grpo_prompts(request.data, plan.grpo, chat, checkpoint);
+  GrpoConfig all = plan.grpo;
+  all.validation_share = 0;
+  GrpoPrompts held = read_grpo_prompts(request.held_out, all, chat, checkpoint);
+  GrpoPrompts prompts = request.evaluate ? GrpoPrompts{} : read_grpo_prompts(request.data, all, chat, checkpoint);
+  prompts.validation = std::move(held.training);
+  prompts.sha256 += held.sha256;
+  return prompts;
 }
 
 /// Throws Error when `checkpoint` is of another run than `settings`.
@@ -75,17 +69,16 @@ bool grpo(const GrpoRequest& request) {
   GrpoPlan plan = load_grpo_plan(request.config);
   if (request.steps > 0) plan.grpo.steps = request.steps;
   const std::optional<fs::path> latest = latest_checkpoint(request.out / "checkpoints");
+  if (request.evaluate && request.held_out.empty()) throw Error("evaluate: name the prompts to answer with held-out");
   if (latest && !request.resume) {
     throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
   }
-  RewardTools tools;
-  if (!plan.encoder.empty()) tools.embed = embed_with(std::make_shared<Encoder>(plan.encoder, threads, request.stop));
-  std::vector<Reward> rewards = parse_rewards(plan.rewards, plan.where + ": rewards", tools);
+  std::vector<Reward> rewards = rewards_of({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
 
   std::optional<Checkpoint> checkpoint = Checkpoint::open(request.model);
   const Language language = checkpoint->language;
   const bool chat = wants_chat(plan, *checkpoint);
-  GrpoPrompts prompts = read_grpo_prompts(request.data, plan.grpo, chat, *checkpoint);
+  GrpoPrompts prompts = prompts_of(request, plan, chat, *checkpoint);
   checkpoint.reset();
   Policy policy(request.model, plan.adapter, plan.grpo.seed, threads, request.out / "drawing", request.stop);
   nlohmann::json settings = {{"training", to_json(plan.grpo)},
@@ -98,6 +91,7 @@ bool grpo(const GrpoRequest& request) {
   make_run_folder(request.out, request.resume);
   announce(plan, policy, prompts, chat);
   GrpoRun run(request, plan, language, std::move(prompts), std::move(rewards), policy, std::move(settings));
+  if (request.evaluate) return run.evaluate_alone();
   if (latest) run.resume(*latest);
   return run.go();
 }

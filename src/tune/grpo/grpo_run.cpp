@@ -87,6 +87,13 @@ bool GrpoRun::go() {
   return finish();
 }
 
+bool GrpoRun::evaluate_alone() {
+  MetricsLog log(request_.out / "metrics.jsonl", false, 0, request_.json);
+  Progress progress("grpo", 0, "step");
+  evaluate(0, progress, log);
+  return true;
+}
+
 RolloutOptions GrpoRun::rollout_options() const {
   RolloutOptions options;
   options.completions = config_.completions;
@@ -203,22 +210,28 @@ void GrpoRun::show(const nlohmann::json& row) {
   }
 }
 
+nlohmann::json GrpoRun::line_of(const Batch& batch, std::size_t i) const {
+  const RewardItem& item = batch.items[i];
+  nlohmann::json line = item.columns;  // so that what it was compared with stands beside it
+  for (std::size_t r = 0; r < batch.table.names.size(); ++r)
+    line["rewards"][batch.table.names[r]] = batch.table.parts[r][i];
+  line.update({{"line", batch.prompts[batch.completions[i].prompt]->line},
+               {"prompt", as_utf8(item.prompt)},
+               {"completion", as_utf8(item.completion)},
+               {"tokens", item.tokens},
+               {"truncated", item.truncated},
+               {"reward", batch.table.totals[i]}});
+  return line;
+}
+
 void GrpoRun::write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons) {
   std::ofstream out(request_.out / "completions.jsonl", std::ios::app);
   std::string shown;
   for (std::size_t i = 0; i < batch.items.size(); ++i) {
-    nlohmann::json rewards = nlohmann::json::object();
-    for (std::size_t r = 0; r < batch.table.names.size(); ++r) rewards[batch.table.names[r]] = batch.table.parts[r][i];
     const RewardItem& item = batch.items[i];
-    const nlohmann::json line = {{"step", step},
-                                 {"line", batch.prompts[batch.completions[i].prompt]->line},
-                                 {"prompt", as_utf8(item.prompt)},
-                                 {"completion", as_utf8(item.completion)},
-                                 {"tokens", item.tokens},
-                                 {"truncated", item.truncated},
-                                 {"reward", batch.table.totals[i]},
-                                 {"rewards", rewards},
-                                 {"advantage", lessons[i].advantages.empty() ? 0 : lessons[i].advantages.front()}};
+    nlohmann::json line = line_of(batch, i);
+    line["step"] = step;
+    line["advantage"] = lessons[i].advantages.empty() ? 0 : lessons[i].advantages.front();
     out << line.dump() << '\n';
     if (i == 0) shown = fmt::format("{}\n\n---\n\n{}", as_utf8(item.prompt), as_utf8(item.completion));
   }
@@ -238,6 +251,7 @@ void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
   std::vector<std::vector<double>> parts(rewards_.size());
   std::vector<double> totals;
   double tokens = 0;
+  std::string lines;
   RolloutCount drawn_count;
   for (std::size_t begin = 0; begin < count; begin += kTogether) {
     std::vector<const GrpoPrompt*> some;
@@ -247,6 +261,7 @@ void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
       parts[r].insert(parts[r].end(), batch.table.parts[r].begin(), batch.table.parts[r].end());
     }
     totals.insert(totals.end(), batch.table.totals.begin(), batch.table.totals.end());
+    for (std::size_t i = 0; i < batch.items.size(); ++i) lines += line_of(batch, i).dump() + "\n";
     for (const Completion& completion : batch.completions) tokens += static_cast<double>(completion.tokens.size());
   }
   nlohmann::json row = {
@@ -256,11 +271,12 @@ void GrpoRun::evaluate(int step, Progress& progress, MetricsLog& log) {
     row["rewards"][rewards_[r].name] = mean_of(parts[r]);
     text += fmt::format("  {} {:.4f}", rewards_[r].name, mean_of(parts[r]));
   }
+  write_text_atomically(request_.out / "held_out.jsonl", lines);
   progress.clear();
   fmt::print(stderr, "step {:5}  held-out reward {:.4f}{}  {:.0f} tokens\n", step, mean_of(totals), text,
              tokens / static_cast<double>(count));
   log.write({{"step", step}, {"validation", row}});
-  show({{"step", step}, {"validation", row.at("rewards")}, {"validation_reward", row.at("reward")}});
+  if (events_) show({{"step", step}, {"validation", row.at("rewards")}, {"validation_reward", row.at("reward")}});
 }
 
 void GrpoRun::save_checkpoint(int step) {

@@ -27,6 +27,8 @@ class GrpoRun : public TrainingTask {
 
   /// Goes on from a checkpoint of this run.
   void resume(const std::filesystem::path& checkpoint);
+  /// Answers the prompts held out with what there is.
+  bool evaluate_alone();
   /// Runs to the last step, or until it is stopped. Returns whether it got to the end.
   bool go();
 
@@ -47,6 +49,8 @@ class GrpoRun : public TrainingTask {
   [[nodiscard]] std::vector<LearnedCompletion> lessons(const Batch& batch) const;
   [[nodiscard]] std::string text_of(const Completion& completion) const;
   void write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons);
+  /// One line a completion of a batch, for people and for gyre judge.
+  [[nodiscard]] nlohmann::json line_of(const Batch& batch, std::size_t i) const;
   void show(const nlohmann::json& row);
   bool finish();
 

@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "format/json_object.hpp"
 #include "model_folder.hpp"
+#include "tune/comparison.hpp"
 #include "tune/grpo/grpo_prompts.hpp"
 #include "tune/grpo/learning.hpp"
 
@@ -181,6 +182,29 @@ TEST_F(Grpo, RefusesPromptsThatAreNone) {
     write_text_atomically(folder_.beside("prompts.jsonl"), text);
     expect_refused(why);
   }
+}
+
+TEST_F(Grpo, AnswersPromptsOfAnotherFileAndLearnsFromNoneOfThem) {
+  write_text_atomically(folder_.beside("held.jsonl"), "{\"prompt\": \"a b\"}\n{\"prompt\": \"c\", \"key\": 3}\n");
+  GrpoRequest only = request("only");
+  only.data.clear();
+  only.held_out = folder_.beside("held.jsonl");
+  only.evaluate = true;
+  ASSERT_TRUE(grpo(only));
+  EXPECT_FALSE(fs::exists(folder_.beside("only") / "adapter"));
+  const Completions answers = read_completions(folder_.beside("only") / "held_out.jsonl");
+  ASSERT_EQ(answers.items.size(), 2U);
+  EXPECT_EQ(answers.items[1].columns.at("key"), 3);
+
+  config_["grpo"]["steps"] = 1;
+  GrpoRequest both = request("both");
+  both.held_out = folder_.beside("held.jsonl");
+  ASSERT_TRUE(grpo(both));
+  EXPECT_EQ(read_completions(folder_.beside("both") / "held_out.jsonl").items.size(), 2U);
+  EXPECT_TRUE(fs::exists(folder_.beside("both") / "adapter"));
+
+  only.held_out.clear();
+  EXPECT_THAT([&] { grpo(only); }, ThrowsMessage<Error>(HasSubstr("held-out")));
 }
 
 TEST_F(Grpo, RefusesToGoOnWithAnotherRun) {

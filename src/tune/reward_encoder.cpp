@@ -1,0 +1,47 @@
+#include "tune/reward_encoder.hpp"
+
+#include <memory>
+
+#include "base/processors.hpp"
+#include "engine/embedder.hpp"
+#include "format/json_object.hpp"
+
+namespace gyre {
+namespace {
+
+/// An encoder with all that its vectors depend on.
+struct Encoder {
+  Encoder(const std::filesystem::path& path, int threads, Stop stop)
+      : checkpoint(Checkpoint::open(path)), embedder(checkpoint, threads, stop) {}
+
+  Checkpoint checkpoint;
+  Embedder embedder;
+};
+
+Embed embed_with(const std::shared_ptr<Encoder>& encoder) {
+  return [encoder](std::span<const std::string> texts) {
+    std::vector<std::vector<float>> vectors;
+    for (Embedding& one : encoder->embedder.embed(texts)) vectors.push_back(std::move(one.vector));
+    return vectors;
+  };
+}
+
+}  // namespace
+
+JudgePlan load_judge_plan(const std::filesystem::path& config) {
+  const nlohmann::json json = load_json(config);
+  const JsonObject object(json, config.string());
+  object.allow({"rewards", "encoder", "grpo", "adapter"});
+  return {object.array("rewards"), object.text("encoder", ""), config.string()};
+}
+
+std::vector<Reward> rewards_of(const JudgePlan& plan, int threads, Stop stop) {
+  RewardTools tools;
+  if (!plan.encoder.empty()) {
+    tools.embed =
+        embed_with(std::make_shared<Encoder>(plan.encoder, threads > 0 ? threads : usable_processors(), stop));
+  }
+  return parse_rewards(plan.rewards, plan.where + ": rewards", tools);
+}
+
+}  // namespace gyre
