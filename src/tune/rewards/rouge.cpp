@@ -41,7 +41,7 @@ RewardKind rouge_reward() {
               }
               return rewards;
             };
-          }};
+          }, "reference"};
 }
 
 }  // namespace gyre
