@@ -21,7 +21,9 @@ void add_train(CLI::App& program) {
   auto request = std::make_shared<TrainRequest>();
   CLI::App* command = program.add_subcommand("train", "Train a looped transformer from a config file and text");
   command->add_option("--config", request->config, "Model and training settings (JSON)")->required();
-  command->add_option("--data", request->data, "Text file, folder of *.txt, or JSON lines of prompts and answers or of conversations")
+  command
+      ->add_option("--data", request->data,
+                   "Text file, folder of *.txt, or JSON lines of prompts and answers or of conversations")
       ->required();
   command->add_option("--out", request->out, "Folder for the model or adapter, checkpoints and metrics")->required();
   command->add_option(

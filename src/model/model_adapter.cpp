@@ -59,8 +59,9 @@ std::vector<float> Model::tensor(const std::string& name) const {
   if (found == placed_.end()) return numbers;
   for (const PlacedLowRank& placed : found->second) {
     if (placed.part.loop < 0) continue;
-    throw Error("{}: the adapter has a set for each loop, and one matrix cannot be all of them; run it beside the model",
-                options_.adapter.string());
+    throw Error(
+        "{}: the adapter has a set for each loop, and one matrix cannot be all of them; run it beside the model",
+        options_.adapter.string());
   }
   merge(found->second, static_cast<std::size_t>(source_.shape(name).back()), numbers);
   return numbers;

@@ -44,8 +44,9 @@ void require_columns(const GrpoPrompts& prompts, std::span<const Reward> rewards
         const auto found = prompt.columns.find(reward.column);
         const bool text = found != prompt.columns.end() && found->is_string();
         if (text && found->get_ref<const std::string&>().find_first_not_of(" \t\r\n") != std::string::npos) continue;
-        throw Error("{}, line {}: no text under \"{}\", which the reward {} compares with; give it, or leave the line out",
-                    file.string(), prompt.line, reward.column, reward.name);
+        throw Error(
+            "{}, line {}: no text under \"{}\", which the reward {} compares with; give it, or leave the line out",
+            file.string(), prompt.line, reward.column, reward.name);
       }
     }
   }
@@ -62,8 +63,8 @@ void require_credited_loops(const GrpoPlan& plan, const ModelSpec& spec) {
   if (plan.grpo.loop_credit == LoopCredit::last) return;
   const std::vector<int> looped = spec.looped_groups();
   if (looped.size() != 1) {
-    throw Error("{}: grpo.loop_credit is for models with one looped group; this one has {}; choose \"last\"", plan.where,
-                looped.size());
+    throw Error("{}: grpo.loop_credit is for models with one looped group; this one has {}; choose \"last\"",
+                plan.where, looped.size());
   }
   const Group& group = spec.groups[static_cast<std::size_t>(looped.front())];
   if (plan.grpo.loop_credit == LoopCredit::exit && !group.exit_gate) {
