@@ -175,6 +175,30 @@ TEST_F(StartingModel, ConfigMayAgreeWithIt) {
   EXPECT_EQ(Model::load(scratch_ / "out/model").spec().name, "my own");
 }
 
+// Validation weighs every token alike, so that rows of several documents say what rows of one say.
+TEST_F(StartingModel, PackedRowsHaveTheLossOfTheirDocumentsAlone) {
+  const ModelFolder model;
+  std::string lines;
+  Random random(3);
+  const auto word = [&] {
+    std::string text;
+    for (std::uint64_t i = 1 + random.below(5); i > 0; --i) text += kTestCharacters[1 + random.below(15)];
+    return text;
+  };
+  for (int i = 0; i < 60; ++i) lines += json{{"prompt", word()}, {"answer", word()}}.dump() + "\n";
+  const fs::path data = write("lines.jsonl", lines);
+  std::vector<double> losses;
+  for (const bool packing : {false, true}) {
+    const json changes = {{"layout", "answers"},     {"packing", packing}, {"sequence", 20},
+                          {"validation_share", 0.5}, {"batch", 4},         {"evaluate_windows", 60}};
+    TrainRequest asked = started(model.path(), settings(changes), packing ? "packed" : "alone");
+    asked.data = data;
+    ASSERT_TRUE(train(asked));
+    losses.push_back(metrics(asked.out).back().at("validation").at("default"));
+  }
+  EXPECT_NEAR(losses[0], losses[1], 1e-5);
+}
+
 TEST_F(StartingModel, LearnsChosenParametersAlone) {
   const ModelFolder model;
   json config = settings({{"steps", 3}, {"learning_rate", 0.01}, {"trainable", json::array({"inject", "final_norm"})}});
