@@ -202,7 +202,7 @@ TEST_F(TuneCommands, GrpoTellsMistakesBeforeItWrites) {
     config["rewards"] = json::array({reward});
     return config;
   };
-  expect_mistake(grpo(rewarded({{"kind", "rouge"}})), "line 1: no text under \"reference\"");
+  expect_mistake(grpo(rewarded({{"kind", "rouge"}})), ": no text under \"reference\"");
   expect_mistake(grpo(rewarded({{"kind", "semantic"}})), "needs an encoder");
   const json hangs = {{"kind", "command"}, {"command", json::array({"sleep", "100"})}, {"timeout", 0.2}};
   expect_mistake(grpo(rewarded(hangs)), "no answer to item 0");
