@@ -227,7 +227,7 @@ class RetrofittedModel : public StartingModel {
     EXPECT_TRUE(train(started(model_.path(), config, out)));
     return metrics(scratch_ / out).back().at("validation");
   }
-  static json retrofit(const json& changes) {
+  static json retrofit(const json& changes = json::object()) {
     json config = settings(changes);
     config["training"]["evaluate_loops"] = json::array({"1"});
     config["retrofit"] = {{"loop", "1-2x4"}};
@@ -238,9 +238,9 @@ class RetrofittedModel : public StartingModel {
 
 TEST_F(RetrofittedModel, BeginsAsThePlainModelAtOneLoopAndAsLoopedLayersAtMore) {
   const double base = validation(settings(), "base").at("default");
-  const json begun = validation(retrofit({}), "begun");
+  const json begun = validation(retrofit(), "begun");
   EXPECT_EQ(begun.at("1").get<double>(), base);
-  json bare = retrofit({});
+  json bare = retrofit();
   bare["retrofit"]["injection"] = "none";
   EXPECT_NEAR(begun.at("default").get<double>(), validation(bare, "bare").at("default").get<double>(), 1e-6);
   EXPECT_NE(begun.at("default"), begun.at("1"));
