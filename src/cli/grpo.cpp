@@ -43,8 +43,8 @@ void add_grpo(CLI::App& program) {
       "A reward says what is worth writing, each with a weight: rouge, correct, form, length, command, semantic (an\n"
       "encoder's cosine with the line's \"reference\"; docs/grpo.md).\n"
       "Examples:\n"
-      "  gyre grpo -m models/arithmetic --config configs/grpo-arithmetic.json --data sums.jsonl --out runs/sums\n"
-      "  gyre generate -m models/arithmetic --adapter runs/sums/adapter --prompt \"12+34=\"");
+      "  gyre grpo -m models/arithmetic --config grpo.json --data sums.jsonl --out runs/sums\n"
+      "  gyre generate -m models/arithmetic --adapter runs/sums/adapter --prompt \"2-4+3*3=\" -n 1");
   request->stop = interrupt();
   command->callback([request] {
     if (request->data.empty() && !request->evaluate) throw Error("--data: name the prompts to learn from");

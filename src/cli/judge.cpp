@@ -42,8 +42,10 @@ void print_table(const std::vector<JudgedList>& lists) {
              lists.front().elo.units);
 }
 
-nlohmann::json to_json(const std::vector<JudgedList>& lists, const JudgeRequest& request) {
-  nlohmann::json json = {{"config", request.config}, {"prompts", lists.front().elo.units}};
+nlohmann::json to_json(const std::vector<JudgedList>& lists, const JudgeRequest& request,
+                       const std::string& encoder_sha256) {
+  nlohmann::json json = {
+      {"config", request.config}, {"encoder_sha256", encoder_sha256}, {"prompts", lists.front().elo.units}};
   for (const JudgedList& list : lists) {
     nlohmann::json row = {{"completions", list.name}, {"elo_of_this_judge", estimate_json(list.elo)}};
     for (const JudgedMeasure& measure : list.measures) {
@@ -57,11 +59,11 @@ nlohmann::json to_json(const std::vector<JudgedList>& lists, const JudgeRequest&
 
 void run_judge(const JudgeRequest& request) {
   const JudgePlan plan = load_judge_plan(request.config);
-  const std::vector<Reward> rewards = rewards_of(plan, request.threads, interrupt());
+  const LoadedRewards loaded = load_rewards(plan, request.threads, interrupt());
   std::vector<Completions> lists;
   for (const std::string& file : request.files) lists.push_back(read_completions(file));
-  const std::vector<JudgedList> judged = compare_completions(lists, rewards);
-  request.json ? fmt::print("{}\n", to_json(judged, request).dump(2)) : print_table(judged);
+  const std::vector<JudgedList> judged = compare_completions(lists, loaded.rewards);
+  request.json ? fmt::print("{}\n", to_json(judged, request, loaded.encoder_sha256).dump(2)) : print_table(judged);
 }
 
 }  // namespace

@@ -21,13 +21,15 @@ void add_train(CLI::App& program) {
   auto request = std::make_shared<TrainRequest>();
   CLI::App* command = program.add_subcommand("train", "Train a looped transformer from a config file and text");
   command->add_option("--config", request->config, "Model and training settings (JSON)")->required();
-  command->add_option("--data", request->data, "Text file, folder of *.txt, or JSON lines of prompts and answers")
+  command
+      ->add_option("--data", request->data,
+                   "Text file, folder of *.txt, or JSON lines of prompts and answers or of conversations")
       ->required();
-  command->add_option("--out", request->out, "Folder for the model, checkpoints and metrics")->required();
+  command->add_option("--out", request->out, "Folder for the model or adapter, checkpoints and metrics")->required();
   command->add_option(
       "--from", request->from,
       "Train this model on: a folder of gyre or Hugging Face, or a GGUF file. Its description, weights, "
-      "tokenizer and chat template are taken; the config then holds \"training\" alone");
+      "tokenizer and chat template are taken; the config then holds \"training\", and \"adapter\" or \"retrofit\"");
   command->add_flag(
       "--resume", request->resume,
       "Go on from the latest checkpoint in --out, which must be of the same run: the same model, data and "

@@ -120,7 +120,8 @@ void Embedder::pool(std::span<const float> states, std::span<float> out) const {
   if (config_.pooling == Pooling::mean) {
     std::vector<double> sums(hidden);
     for (std::size_t i = 0; i < states.size(); ++i) sums[i % hidden] += static_cast<double>(states[i]);
-    const double count = static_cast<double>(states.size() / hidden);
+    const std::size_t tokens = states.size() / hidden;
+    const auto count = static_cast<double>(tokens);
     std::transform(sums.begin(), sums.end(), out.begin(),
                    [count](double sum) { return static_cast<float>(sum / count); });
   } else {

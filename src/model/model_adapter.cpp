@@ -59,14 +59,16 @@ std::vector<float> Model::tensor(const std::string& name) const {
   if (found == placed_.end()) return numbers;
   for (const PlacedLowRank& placed : found->second) {
     if (placed.part.loop < 0) continue;
-    throw Error("adapter: it has a set for each loop, and one matrix cannot be all of them; run it with --adapter");
+    throw Error(
+        "{}: the adapter has a set for each loop, and one matrix cannot be all of them; run it beside the model",
+        options_.adapter.string());
   }
   merge(found->second, static_cast<std::size_t>(source_.shape(name).back()), numbers);
   return numbers;
 }
 
 std::string Model::hash() const {
-  const std::string weights = source_.store().hash();
+  std::string weights = source_.store().hash();
   if (adapter_hash_.empty()) return weights;
   const std::string both = weights + adapter_hash_;
   return sha256(std::as_bytes(std::span(both)));

@@ -118,7 +118,7 @@ void require_agreement(const nlohmann::json& config, const ModelSpec& from, cons
 void require_start(const TrainingPlan& plan, bool from) {
   for (const char* const key : {"adapter", "retrofit"}) {
     if (!plan.json.contains(key) || from) continue;
-    throw Error("{}: {} changes a model that is there already; name it with --from", plan.where, key);
+    throw Error("{}: {} changes a model that is there already; give the run one to start from", plan.where, key);
   }
   const bool part = plan.adapter || !plan.training.trainable.empty();
   if (plan.adapter && !plan.training.trainable.empty()) {

@@ -44,7 +44,11 @@ AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer,
     throw Error("{}: the {} is no token to the vocabulary; leave the line out", place_of(example.line),
                 prompt.empty() ? "prompt" : "answer");
   }
-  if (!end.empty()) answer.push_back(tokenizer.added_token(end).value());
+  if (!end.empty()) {
+    const std::optional<std::int32_t> token = tokenizer.added_token(end);
+    if (!token) throw Error("end_token: \"{}\" is no added token of the vocabulary; leave it out", end);
+    answer.push_back(*token);
+  }
   if (!example.labels.empty() && example.labels.size() != prompt.size()) {
     throw Error("{}: the {} labels \"{}\" do not fit the {} tokens of \"{}\"; give one character a token",
                 place_of(example.line), example.labels.size(), example.labels, prompt.size(), example.prompt);

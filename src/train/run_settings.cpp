@@ -66,14 +66,19 @@ std::vector<SettingChange> changes_between(const nlohmann::json& before, const n
 }
 
 bool may_change(std::string_view key) {
-  constexpr std::array<std::string_view, 8> kFree = {"name",
-                                                     "training.steps",
-                                                     "training.evaluate_every",
-                                                     "training.evaluate_windows",
-                                                     "training.evaluate_loops",
-                                                     "training.checkpoint_every",
-                                                     "training.checkpoint_at",
-                                                     "training.export_bf16"};
+  constexpr std::array<std::string_view, 13> kFree = {"name",
+                                                      "training.steps",
+                                                      "training.evaluate_every",
+                                                      "training.evaluate_windows",
+                                                      "training.evaluate_loops",
+                                                      "training.checkpoint_every",
+                                                      "training.checkpoint_at",
+                                                      "training.export_bf16",
+                                                      "grpo.steps",
+                                                      "grpo.evaluate_every",
+                                                      "grpo.evaluate_prompts",
+                                                      "grpo.checkpoint_every",
+                                                      "grpo.completions_every"};
   return std::find(kFree.begin(), kFree.end(), key) != kFree.end();
 }
 
@@ -90,7 +95,7 @@ std::vector<SettingChange> require_same_run(const nlohmann::json& before, const 
         "another folder",
         where, described(refused));
   }
-  if (const int steps = now.at("training").at("steps"); step > steps) {
+  if (const int steps = now.at(now.contains("grpo") ? "grpo" : "training").at("steps"); step > steps) {
     throw Error("{} is of step {}, beyond the {} steps asked for; ask for more, or give another folder", where, step,
                 steps);
   }

@@ -24,8 +24,8 @@ struct SettingChange {
 };
 std::vector<SettingChange> changes_between(const nlohmann::json& before, const nlohmann::json& now);
 
-/// Whether a run that goes on may have another value of this key: training.steps, what is measured and when, when
-/// checkpoints are written, the type of the exported model, and the model's name.
+/// Whether a run that goes on may have another value of this key: the steps (training.steps, grpo.steps), what is
+/// measured and when, when checkpoints are written, the type of the exported model, and the model's name.
 bool may_change(std::string_view key);
 
 /// Compares the settings of the checkpoint `where`, of step `step`, with those asked for. Returns the changes that are

@@ -31,27 +31,41 @@ Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
   return torch::tensor(ids, torch::kLong).view({batch.rows, batch.columns});
 }
 
+/// A model and what of it, or beside it, learns.
+struct Learner {
+  TorchModel model;
+  std::optional<TorchAdapter> adapter = {};
+  std::optional<ChosenParameters> chosen = {};
+};
+
+/// Loop counts by name, at which the validation loss is measured. Throws Error naming what is no count.
+std::vector<std::pair<std::string, std::vector<int>>> depths_of(const TrainingPlan& plan, const ModelSpec& spec) {
+  std::vector<std::pair<std::string, std::vector<int>>> depths;
+  for (const std::string& text : plan.training.evaluate_loops) {
+    depths.emplace_back(text, parse_loops(text, spec, plan.where + ": training.evaluate_loops"));
+  }
+  depths.emplace_back("default", spec.default_loops());
+  return depths;
+}
+
 /// One training run: the state that lives from step to step.
 class Run : public TrainingTask {
  public:
   Run(const TrainRequest& request, const TrainingPlan& plan, FolderFiles language, TrainingData data,
-      nlohmann::json settings, TorchModel model, std::optional<TorchAdapter> adapter)
+      nlohmann::json settings, Learner learner)
       : request_(request),
         plan_(plan),
         config_(plan.training),
         language_(std::move(language)),
         data_(std::move(data)),
         settings_(std::move(settings)),
-        model_(std::move(model)),
-        adapter_(std::move(adapter)),
+        model_(std::move(learner.model)),
+        adapter_(std::move(learner.adapter)),
         spec_(model_.spec()),
-        chosen_(chosen_of(plan, model_)),
+        chosen_(std::move(learner.chosen)),
         optimiser_(learned(), config_),
-        validation_(data_.validation_batches()) {
-    for (const std::string& text : config_.evaluate_loops) {
-      depths_.emplace_back(text, parse_loops(text, spec_, plan.where + ": training.evaluate_loops"));
-    }
-    depths_.emplace_back("default", spec_.default_loops());
+        validation_(data_.validation_batches()),
+        depths_(depths_of(plan, spec_)) {
     if (config_.ema > 0) average_.emplace(model_, config_.ema);
   }
 
@@ -120,10 +134,6 @@ class Run : public TrainingTask {
   }
 
  private:
-  static std::optional<ChosenParameters> chosen_of(const TrainingPlan& plan, const TorchModel& model) {
-    if (plan.training.trainable.empty()) return {};
-    return ChosenParameters(model, plan.training.trainable, plan.where + ": training.trainable");
-  }
   [[nodiscard]] bool learns_all() const { return !adapter_ && !chosen_; }
   [[nodiscard]] const Parameters& learned() const {
     if (adapter_) return *adapter_;
@@ -231,8 +241,9 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
   if (latest && !request.resume) {
     throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
   }
-  if (!latest && fs::exists(request.out / "model")) {
-    throw Error("{} is there, and no checkpoint to go on from; give another folder", (request.out / "model").string());
+  for (const char* const name : {"model", "adapter"}) {
+    if (latest || !fs::exists(request.out / name)) continue;
+    throw Error("{} is there, and no checkpoint to go on from; give another folder", (request.out / name).string());
   }
   if (!latest && request.resume) {
     fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
@@ -256,6 +267,11 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
   for (const SettingChange& change : require_same_run(state.settings, now, checkpoint.string(), state.step)) {
     fmt::print(stderr, "resumed: {} was {} and is {} from here on\n", change.key, change.before, change.now);
   }
+}
+
+std::optional<ChosenParameters> chosen_of(const TrainingPlan& plan, const TorchModel& model) {
+  if (plan.training.trainable.empty()) return {};
+  return ChosenParameters(model, plan.training.trainable, plan.where + ": training.trainable");
 }
 
 std::optional<TorchAdapter> adapter_of(const TrainingPlan& plan, const Model* from, const TorchModel& model) {
@@ -292,16 +308,21 @@ bool train(const TrainRequest& request) {
   if (checkpoint) require_own_checkpoint(*checkpoint, settings);
   std::optional<ChatTemplate> chat;
   if (from && plan.training.layout == DataLayout::chat) chat.emplace(from->chat_template());
-  make_run_folder(request.out, request.resume);
-  if (plan.training.layout == DataLayout::text) tokenizer.save(request.out / "tokenizer.json");
+  static_cast<void>(depths_of(plan, spec));
   FolderFiles language = from ? language_files(from->model.path(), from->language) : language_files(tokenizer);
-  TorchModel model = from ? TorchModel(spec, from->model) : TorchModel(spec, plan.training.seed);
-  std::optional<TorchAdapter> adapter = adapter_of(plan, from ? &from->model : nullptr, model);
+  Learner learner{from ? TorchModel(spec, from->model) : TorchModel(spec, plan.training.seed)};
+  learner.adapter = adapter_of(plan, from ? &from->model : nullptr, learner.model);
+  learner.chosen = chosen_of(plan, learner.model);
   from.reset();  // its memory is needed for what comes
+  // A folder is made when there is something to write: behind whatever a user may have got wrong.
+  if (plan.training.layout == DataLayout::text) {
+    make_run_folder(request.out, request.resume);
+    tokenizer.save(request.out / "tokenizer.json");
+  }
   TrainingData data = encode_source(plan.training, source, tokenizer, request.out, chat ? &*chat : nullptr);
   for (const std::string& line : lines_of(data.report())) fmt::print(stderr, "{}\n", line);
-  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(model),
-          std::move(adapter));
+  make_run_folder(request.out, request.resume);
+  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(learner));
   if (checkpoint) run.resume(*checkpoint);
   return run.go();
 }

@@ -30,7 +30,11 @@ Reward reward_of(const nlohmann::json& json, const std::string& where, const Rew
   keys.insert(keys.end(), kind.keys.begin(), kind.keys.end());
   options.object.allow(keys);
   const double weight = options.object.number("weight", -kMostWeight, kMostWeight, 1.0F);
-  return {options.object.text("name", std::string(kind.name)), weight, kind.make(options, tools)};
+  Reward reward{options.object.text("name", std::string(kind.name)), weight, kind.make(options, tools)};
+  if (options.object.has("column") || !kind.column.empty()) {
+    reward.column = options.object.text("column", std::string(kind.column));
+  }
+  return reward;
 }
 
 void require_numbers(const Reward& reward, std::span<const double> values, std::size_t items) {

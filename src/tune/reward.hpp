@@ -28,6 +28,7 @@ struct Reward {
   std::string name;  ///< in logs and messages
   double weight = 1;
   RewardFunction judge;
+  std::string column = {};  ///< of the example that it compares with; empty: none
 };
 
 /// Vectors of texts, one a text, all of one size.
@@ -50,6 +51,7 @@ struct RewardKind {
   std::string_view help;
   std::vector<std::string_view> keys;
   RewardFunction (*make)(const RewardOptions& options, const RewardTools& tools);
+  std::string_view column = {};  ///< what its key "column" is when it is not given
 };
 
 /// All kinds, one a file in rewards/.

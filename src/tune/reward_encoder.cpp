@@ -35,13 +35,16 @@ JudgePlan load_judge_plan(const std::filesystem::path& config) {
   return {object.array("rewards"), object.text("encoder", ""), config.string()};
 }
 
-std::vector<Reward> rewards_of(const JudgePlan& plan, int threads, Stop stop) {
+LoadedRewards load_rewards(const JudgePlan& plan, int threads, Stop stop) {
   RewardTools tools;
+  LoadedRewards loaded;
   if (!plan.encoder.empty()) {
-    tools.embed =
-        embed_with(std::make_shared<Encoder>(plan.encoder, threads > 0 ? threads : usable_processors(), stop));
+    const auto encoder = std::make_shared<Encoder>(plan.encoder, threads > 0 ? threads : usable_processors(), stop);
+    loaded.encoder_sha256 = encoder->checkpoint.model.hash();
+    tools.embed = embed_with(encoder);
   }
-  return parse_rewards(plan.rewards, plan.where + ": rewards", tools);
+  loaded.rewards = parse_rewards(plan.rewards, plan.where + ": rewards", tools);
+  return loaded;
 }
 
 }  // namespace gyre

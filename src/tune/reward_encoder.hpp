@@ -19,7 +19,12 @@ struct JudgePlan {
 /// Keys of a GRPO run beside these are left alone, so that its own config judges too. Throws Error naming file and key.
 JudgePlan load_judge_plan(const std::filesystem::path& config);
 
-/// The rewards, and the encoder they share, loaded. Throws Error when one is not known or the encoder cannot be read.
-std::vector<Reward> rewards_of(const JudgePlan& plan, int threads, Stop stop);
+/// Rewards that are ready to judge.
+struct LoadedRewards {
+  std::vector<Reward> rewards;
+  std::string encoder_sha256;  ///< of the encoder that they share; empty: there is none
+};
+/// Throws Error when one is not known or the encoder cannot be read.
+LoadedRewards load_rewards(const JudgePlan& plan, int threads, Stop stop);
 
 }  // namespace gyre

@@ -228,5 +228,21 @@ TEST(SampleLoops, AreOneEachBeforeTheirShareOfTheSteps) {
   }
 }
 
+// Three of twelve steps with one loop, then a line over three steps to the four of the default.
+TEST(SampledLoops, RiseAlongALine) {
+  ModelSpec spec = tiny_spec();
+  for (Group& group : spec.groups) group.loops = group.looped() ? 4 : 1;
+  TrainConfig config;
+  config.steps = 12;
+  config.loops_from = 0.25F;
+  config.loops_over = 0.25F;
+  std::vector<int> counts;
+  for (int step = 1; step <= 8; ++step) {
+    const std::vector<int> loops = sample_loops(spec, config, step);
+    counts.push_back(*std::max_element(loops.begin(), loops.end()));
+  }
+  EXPECT_EQ(counts, (std::vector<int>{1, 1, 1, 2, 3, 4, 4, 4}));
+}
+
 }  // namespace
 }  // namespace gyre

@@ -175,6 +175,97 @@ TEST_F(StartingModel, ConfigMayAgreeWithIt) {
   EXPECT_EQ(Model::load(scratch_ / "out/model").spec().name, "my own");
 }
 
+// Validation weighs every token alike, so that rows of several documents say what rows of one say.
+TEST_F(StartingModel, PackedRowsHaveTheLossOfTheirDocumentsAlone) {
+  const ModelFolder model;
+  std::string lines;
+  Random random(3);
+  const auto word = [&] {
+    std::string text;
+    for (std::uint64_t i = 1 + random.below(5); i > 0; --i) text += kTestCharacters[1 + random.below(15)];
+    return text;
+  };
+  for (int i = 0; i < 60; ++i) lines += json{{"prompt", word()}, {"answer", word()}}.dump() + "\n";
+  const fs::path data = write("lines.jsonl", lines);
+  std::vector<double> losses;
+  for (const bool packing : {false, true}) {
+    const json changes = {{"layout", "answers"},     {"packing", packing}, {"sequence", 20},
+                          {"validation_share", 0.5}, {"batch", 4},         {"evaluate_windows", 60}};
+    TrainRequest asked = started(model.path(), settings(changes), packing ? "packed" : "alone");
+    asked.data = data;
+    ASSERT_TRUE(train(asked));
+    losses.push_back(metrics(asked.out).back().at("validation").at("default"));
+  }
+  EXPECT_NEAR(losses[0], losses[1], 1e-5);
+}
+
+TEST_F(StartingModel, LearnsChosenParametersAlone) {
+  const ModelFolder model;
+  json config = settings({{"steps", 3}, {"learning_rate", 0.01}, {"trainable", json::array({"inject", "final_norm"})}});
+  ASSERT_TRUE(train(started(model.path(), config)));
+  const Model after = Model::load(scratch_ / "out/model");
+  const Model before = Model::load(model.path());
+  for (const TensorInfo& info : tensor_table(before.spec())) {
+    const bool chosen =
+        info.name.find("inject") != std::string::npos || info.name.find("final_norm") != std::string::npos;
+    EXPECT_EQ(after.tensor(info.name) == before.tensor(info.name), !chosen) << info.name;
+  }
+  config["training"]["trainable"] = json::array({"inject", "nowhere"});
+  EXPECT_THAT(message_of(started(model.path(), config, "other")), HasSubstr("has \"nowhere\" in its name"));
+  EXPECT_FALSE(fs::exists(scratch_ / "other"));
+}
+
+/// A plain model of four layers, and what evaluations of it say.
+class RetrofittedModel : public StartingModel {
+ protected:
+  static ModelSpec plain_spec() {
+    ModelSpec spec = small_spec();
+    spec.groups = {plain_group("all", 4)};
+    return spec;
+  }
+  json validation(const json& config, const std::string& out) {
+    EXPECT_TRUE(train(started(model_.path(), config, out)));
+    return metrics(scratch_ / out).back().at("validation");
+  }
+  static json retrofit(const json& changes = json::object()) {
+    json config = settings(changes);
+    config["training"]["evaluate_loops"] = json::array({"1"});
+    config["retrofit"] = {{"loop", "1-2x4"}};
+    return config;
+  }
+  const ModelFolder model_{plain_spec()};
+};
+
+TEST_F(RetrofittedModel, BeginsAsThePlainModelAtOneLoopAndAsLoopedLayersAtMore) {
+  const double base = validation(settings(), "base").at("default");
+  const json begun = validation(retrofit(), "begun");
+  EXPECT_EQ(begun.at("1").get<double>(), base);
+  json bare = retrofit();
+  bare["retrofit"]["injection"] = "none";
+  EXPECT_NEAR(begun.at("default").get<double>(), validation(bare, "bare").at("default").get<double>(), 1e-6);
+  EXPECT_NE(begun.at("default"), begun.at("1"));
+  const json learned =
+      validation(retrofit({{"steps", 3}, {"learning_rate", 0.01}, {"trainable", json::array({"inject"})}}), "learned");
+  EXPECT_EQ(learned.at("1").get<double>(), base);
+  EXPECT_NE(learned.at("default"), begun.at("default"));
+}
+
+TEST_F(RetrofittedModel, AsksForWhatGoesTogether) {
+  json plain = settings();
+  plain["adapter"] = {{"rank", 2}};
+  EXPECT_THAT(message_of(request(plain, "out")), HasSubstr("adapter changes a model that is there already"));
+  const std::pair<json, std::string> changes[] = {{{{"training", {{"ema", 0.9}}}}, "ema"},
+                                                  {{{"training", {{"optimiser", "muon"}}}}, "muon"},
+                                                  {{{"training", {{"trainable", json::array({"mlp"})}}}}, "trainable"},
+                                                  {{{"retrofit", {{"loop", "1-2x4"}}}}, "retrofit"}};
+  for (const auto& [change, says] : changes) {
+    json config = plain;
+    config.merge_patch(change);
+    EXPECT_THAT(message_of(started(model_.path(), config)), HasSubstr(says));
+  }
+  EXPECT_FALSE(fs::exists(scratch_ / "out"));
+}
+
 TEST_F(StartingModel, SequenceIsNoLongerThanItsContextUnlessAskedFor) {
   const ModelFolder model;
   json config = settings();

@@ -17,6 +17,58 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Throws Error naming the line that has no text for a reward to compare with.
+void require_columns(std::span<const GrpoPrompt> prompts, std::span<const Reward> rewards, const fs::path& file) {
+  for (const GrpoPrompt& prompt : prompts) {
+    for (const Reward& reward : rewards) {
+      if (reward.column.empty()) continue;
+      const auto found = prompt.columns.find(reward.column);
+      const bool text = found != prompt.columns.end() && found->is_string();
+      if (text && found->get_ref<const std::string&>().find_first_not_of(" \t\r\n") != std::string::npos) continue;
+      throw Error("{}, line {}: no text under \"{}\", which the reward {} compares with; give it, or leave the line out",
+                  file.string(), prompt.line, reward.column, reward.name);
+    }
+  }
+}
+
+/// Lets the rewards judge one completion that says nothing, so that one that cannot is known before anything is drawn.
+void try_rewards(std::span<const Reward> rewards, const GrpoPrompt& prompt) {
+  const std::vector<RewardItem> items = {{prompt.text, "", 0, false, prompt.columns}};
+  static_cast<void>(judge(rewards, items));
+}
+
+/// Throws Error when the loops that are to be credited are not there.
+void require_credited_loops(const GrpoPlan& plan, const ModelSpec& spec) {
+  if (plan.grpo.loop_credit == LoopCredit::last) return;
+  const std::vector<int> looped = spec.looped_groups();
+  if (looped.size() != 1) {
+    throw Error("{}: grpo.loop_credit is for models with one looped group; this one has {}; choose \"last\"",
+                plan.where, looped.size());
+  }
+  const Group& group = spec.groups[static_cast<std::size_t>(looped.front())];
+  if (plan.grpo.loop_credit == LoopCredit::exit && !group.exit_gate) {
+    throw Error("{}: grpo.loop_credit is \"exit\", but group \"{}\" has no exit gate; choose uniform or progressive",
+                plan.where, group.name);
+  }
+}
+
+/// Throws Error when OUT holds a run and no resuming was asked for, or what a run left that would be lost.
+std::optional<fs::path> checkpoint_to_resume(const GrpoRequest& request) {
+  std::optional<fs::path> latest = latest_checkpoint(request.out / "checkpoints");
+  if (latest && !request.resume) {
+    throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
+  }
+  if (latest) return latest;
+  for (const char* const name : {"adapter", "model"}) {
+    if (!fs::exists(request.out / name)) continue;
+    throw Error("{} is there, and no checkpoint to go on from; give another folder", (request.out / name).string());
+  }
+  if (request.resume) {
+    fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
+  }
+  return latest;
+}
+
 bool wants_chat(const GrpoPlan& plan, const Checkpoint& checkpoint) {
   if (plan.grpo.chat) return *plan.grpo.chat;
   try {
@@ -68,29 +120,33 @@ bool grpo(const GrpoRequest& request) {
   at::set_num_threads(threads);
   GrpoPlan plan = load_grpo_plan(request.config);
   if (request.steps > 0) plan.grpo.steps = request.steps;
-  const std::optional<fs::path> latest = latest_checkpoint(request.out / "checkpoints");
   if (request.evaluate && request.held_out.empty()) throw Error("evaluate: name the prompts to answer with held-out");
-  if (latest && !request.resume) {
-    throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
-  }
-  std::vector<Reward> rewards = rewards_of({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
+  const std::optional<fs::path> latest = checkpoint_to_resume(request);
+  const LoadedRewards loaded = load_rewards({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
 
   std::optional<Checkpoint> checkpoint = Checkpoint::open(request.model);
+  require_next_tokens(checkpoint->model);
+  const ModelSpec& spec = checkpoint->model.spec();
+  const Drawing drawing = drawing_of(plan, spec);
+  require_credited_loops(plan, spec);
   const Language language = checkpoint->language;
   const bool chat = wants_chat(plan, *checkpoint);
   GrpoPrompts prompts = prompts_of(request, plan, chat, *checkpoint);
+  require_columns(prompts.training, loaded.rewards, request.data);
+  require_columns(prompts.validation, loaded.rewards, request.held_out.empty() ? request.data : request.held_out);
+  try_rewards(loaded.rewards, prompts.training.empty() ? prompts.validation.front() : prompts.training.front());
   checkpoint.reset();
   Policy policy(request.model, plan.adapter, plan.grpo.seed, threads, request.out / "drawing", request.stop);
-  nlohmann::json settings = {{"training", to_json(plan.grpo)},
+  nlohmann::json settings = {{"grpo", to_json(plan.grpo)},
                              {"rewards", plan.rewards},
-                             {"encoder", plan.encoder},
+                             {"encoder_sha256", loaded.encoder_sha256},
                              {"data_sha256", prompts.sha256},
                              {"from_sha256", policy.weights_sha256()}};
   if (plan.adapter) settings["adapter"] = to_json(*plan.adapter);
   if (latest) require_own_checkpoint(*latest, settings);
   make_run_folder(request.out, request.resume);
   announce(plan, policy, prompts, chat);
-  GrpoRun run(request, plan, language, std::move(prompts), std::move(rewards), policy, std::move(settings));
+  GrpoRun run(request, plan, language, drawing, std::move(prompts), loaded.rewards, policy, std::move(settings));
   if (request.evaluate) return run.evaluate_alone();
   if (latest) run.resume(*latest);
   return run.go();

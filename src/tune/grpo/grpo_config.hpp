@@ -72,7 +72,7 @@ struct GrpoPlan {
   std::string where;
 };
 /// Throws Error naming the file and the key.
-GrpoPlan load_grpo_plan(const std::filesystem::path& config);
+GrpoPlan load_grpo_plan(const std::filesystem::path& file);
 
 /// Every key with its value.
 nlohmann::json to_json(const GrpoConfig& config);

@@ -32,14 +32,14 @@ class PromptReader {
     const JsonObject object(prompt.columns, line.where);
     const bool talk = object.has("messages");
     if (talk == object.has(config_.prompt_key)) {
-      throw Error("{}: it holds {} \"{}\" and \"messages\"; one of them is the prompt", line.where,
-                  talk ? "both" : "neither", config_.prompt_key);
+      throw Error("{}: it holds {} \"{}\" {} \"messages\"; one of them is the prompt", line.where,
+                  talk ? "both" : "neither", config_.prompt_key, talk ? "and" : "nor");
     }
     prompt.text = talk ? prompt.columns.at("messages").dump() : object.text(config_.prompt_key);
     if (prompt.text.find_first_not_of(" \t\r\n") == std::string::npos) {
       throw Error("{}: \"{}\" is blank; leave the line out", line.where, config_.prompt_key);
     }
-    prompt.tokens = talk || template_ ? chat_tokens(prompt, talk, line.where) : plain_tokens(prompt.text);
+    prompt.tokens = talk || template_ ? chat_tokens(prompt, talk, line.where) : plain_tokens(prompt.text, line.where);
     prompt.group = split_value(prompt.columns, config_.split_key, line.where);
     if (prompt.group.empty()) prompt.group = prompt.text;
     const int context = checkpoint_.model.spec().context;
@@ -53,10 +53,10 @@ class PromptReader {
   }
 
  private:
-  [[nodiscard]] std::vector<std::int32_t> plain_tokens(const std::string& text) const {
+  [[nodiscard]] std::vector<std::int32_t> plain_tokens(const std::string& text, const std::string& where) const {
     const Tokenizer& tokenizer = checkpoint_.language.tokenizer;
     std::vector<std::int32_t> tokens = tokenizer.prefix_tokens();
-    const std::vector<std::int32_t> words = tokenizer.encode(text);
+    const std::vector<std::int32_t> words = encoded(text, where);
     tokens.insert(tokens.end(), words.begin(), words.end());
     return tokens;
   }
@@ -71,7 +71,15 @@ class PromptReader {
       messages.push_back({{"role", "user"}, {"content", prompt.text}});
     }
     const Conversation conversation = read_conversation(std::move(messages), where);
-    return checkpoint_.language.tokenizer.encode(template_->render(conversation));
+    return encoded(template_->render(conversation), where);
+  }
+
+  [[nodiscard]] std::vector<std::int32_t> encoded(const std::string& text, const std::string& where) const {
+    try {
+      return checkpoint_.language.tokenizer.encode(text);
+    } catch (const Error& error) {
+      throw Error("{}: {}", where, error.what());
+    }
   }
 
   const GrpoConfig& config_;

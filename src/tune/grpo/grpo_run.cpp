@@ -53,8 +53,23 @@ std::string reference_column(const nlohmann::json& rewards) {
 
 }  // namespace
 
-GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, GrpoPrompts prompts,
-                 std::vector<Reward> rewards, Policy& policy, nlohmann::json settings)
+Drawing drawing_of(const GrpoPlan& plan, const ModelSpec& spec) {
+  Drawing drawing;
+  const GrpoConfig& config = plan.grpo;
+  drawing.loops =
+      config.loops.empty() ? spec.default_loops() : parse_loops(config.loops, spec, plan.where + ": grpo.loops");
+  if (config.exit.empty()) return drawing;
+  try {
+    drawing.exit = parse_exit(config.exit);
+    static_cast<void>(BoundedExit(*drawing.exit, ExitContext{spec, drawing.loops, {}}, config.seed));
+  } catch (const Error& error) {
+    throw Error("{}: grpo.{}", plan.where, error.what());
+  }
+  return drawing;
+}
+
+GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, Drawing drawing,
+                 GrpoPrompts prompts, std::vector<Reward> rewards, Policy& policy, nlohmann::json settings)
     : request_(request),
       plan_(plan),
       config_(plan.grpo),
@@ -63,11 +78,8 @@ GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Languag
       rewards_(std::move(rewards)),
       policy_(policy),
       settings_(std::move(settings)),
-      loops_(config_.loops.empty() ? policy.spec().default_loops()
-                                   : parse_loops(config_.loops, policy.spec(), plan.where + ": grpo.loops")),
-      optimiser_(policy.learned(), config_) {
-  if (!config_.exit.empty()) exit_ = parse_exit(config_.exit, plan.where + ": grpo.exit");
-}
+      drawing_(std::move(drawing)),
+      optimiser_(policy.learned(), config_) {}
 
 void GrpoRun::resume(const fs::path& checkpoint) {
   step_ = read_learned(checkpoint, policy_.learned(), optimiser_);
@@ -76,6 +88,7 @@ void GrpoRun::resume(const fs::path& checkpoint) {
 
 bool GrpoRun::go() {
   MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
+  completions_.emplace(request_.out / "completions.jsonl", request_.resume, step_, false);
   events_.emplace(request_.out / "events", step_);
   const TrainingLoop loop{"grpo",   config_.steps, config_.evaluate_every, config_.checkpoint_every, {},
                           "tokens", "tok",         request_.stop};
@@ -102,8 +115,8 @@ RolloutOptions GrpoRun::rollout_options() const {
   options.sampling.top_k = config_.top_k;
   options.sampling.top_p = config_.top_p;
   options.sampling.min_p = config_.min_p;
-  options.loops = loops_;
-  options.exit = exit_;
+  options.loops = drawing_.loops;
+  options.exit = drawing_.exit;
   options.end_tokens = language_.end_tokens;
   return options;
 }
@@ -165,7 +178,8 @@ nlohmann::json GrpoRun::one_step(int step) {
   const double drawing = seconds_since(began);
   const std::vector<LearnedCompletion> learned = lessons(batch);
   const auto then = std::chrono::steady_clock::now();
-  const LearningReport report = learn(policy_, optimiser_, learned, config_, loops_, exit_.has_value(), step);
+  const LearningReport report =
+      learn(policy_, optimiser_, learned, config_, drawing_.loops, drawing_.exit.has_value(), step);
   const double learning = seconds_since(then);
   GuardReport guards = guards_.look(batch.items, batch.table.totals, reference_column(plan_.rewards));
   if (config_.completions_every > 0 && step % config_.completions_every == 0) {
@@ -225,17 +239,15 @@ nlohmann::json GrpoRun::line_of(const Batch& batch, std::size_t i) const {
 }
 
 void GrpoRun::write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons) {
-  std::ofstream out(request_.out / "completions.jsonl", std::ios::app);
   std::string shown;
   for (std::size_t i = 0; i < batch.items.size(); ++i) {
     const RewardItem& item = batch.items[i];
     nlohmann::json line = line_of(batch, i);
     line["step"] = step;
     line["advantage"] = lessons[i].advantages.empty() ? 0 : lessons[i].advantages.front();
-    out << line.dump() << '\n';
+    completions_->write(line);
     if (i == 0) shown = fmt::format("{}\n\n---\n\n{}", as_utf8(item.prompt), as_utf8(item.completion));
   }
-  if (!out) throw Error("cannot write {}; free some space and resume", (request_.out / "completions.jsonl").string());
   events_->text("completion", shown, step);
 }
 

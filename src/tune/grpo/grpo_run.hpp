@@ -1,7 +1,7 @@
 #pragma once
 
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,11 +19,19 @@
 
 namespace gyre {
 
+/// By what loops and exit completions are drawn.
+struct Drawing {
+  std::vector<int> loops;          ///< per group
+  std::optional<ExitChoice> exit;  ///< nothing: full depth
+};
+/// Throws Error naming the key when the model has no such loops, or there is no such rule.
+Drawing drawing_of(const GrpoPlan& plan, const ModelSpec& spec);
+
 /// One run of GRPO: the state that lives from step to step.
 class GrpoRun : public TrainingTask {
  public:
-  GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, GrpoPrompts prompts,
-          std::vector<Reward> rewards, Policy& policy, nlohmann::json settings);
+  GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, Drawing drawing,
+          GrpoPrompts prompts, std::vector<Reward> rewards, Policy& policy, nlohmann::json settings);
 
   /// Goes on from a checkpoint of this run.
   void resume(const std::filesystem::path& checkpoint);
@@ -62,11 +70,11 @@ class GrpoRun : public TrainingTask {
   std::vector<Reward> rewards_;
   Policy& policy_;
   nlohmann::json settings_;
-  std::vector<int> loops_;
-  std::optional<ExitChoice> exit_;
+  Drawing drawing_;
   AdamW optimiser_;
   Guards guards_;
   std::optional<EventFile> events_;
+  std::optional<MetricsLog> completions_;  ///< completions.jsonl
   int step_ = 0;
 };
 

@@ -133,7 +133,8 @@ RewardKind correct_reward() {
           "1 when the answer is that of a column (\"answer\"), else 0: the option, number or text behind `after`, in "
           "`tag`, or in the group of `pattern`; the last one counts. Of numbers, the last of the text will do",
           {"column", "compare", "after", "tag", "pattern"},
-          [](const RewardOptions& options, const RewardTools&) -> RewardFunction { return AnswerCheck(options); }};
+          [](const RewardOptions& options, const RewardTools&) -> RewardFunction { return AnswerCheck(options); },
+          "answer"};
 }
 
 }  // namespace gyre

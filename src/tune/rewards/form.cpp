@@ -40,7 +40,7 @@ std::vector<Part> parts_of(const RewardOptions& options) {
   for (const std::string& tag : texts_of(options, "tags")) {
     const std::string open = fmt::format("<{}>", quote_pattern(tag));
     const std::string close = fmt::format("</{}>", quote_pattern(tag));
-    parts.push_back({CapturePattern(open + "(?m:.*?)" + close, options.where),
+    parts.push_back({CapturePattern(fmt::format("{}(?m:.*?){}", open, close), options.where),
                      {CapturePattern(open, options.where), CapturePattern(close, options.where)}});
   }
   return parts;

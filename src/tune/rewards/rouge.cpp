@@ -41,7 +41,8 @@ RewardKind rouge_reward() {
               }
               return rewards;
             };
-          }};
+          },
+          "reference"};
 }
 
 }  // namespace gyre

@@ -94,7 +94,8 @@ RewardKind semantic_reward() {
             if (!tools.embed) throw Error("{}: the reward semantic needs an encoder; name one", options.where);
             const auto score = std::make_shared<SemanticScore>(tools.embed, options.object.text("column", "reference"));
             return [score](std::span<const RewardItem> items) { return (*score)(items); };
-          }};
+          },
+          "reference"};
 }
 
 }  // namespace gyre
