@@ -18,8 +18,8 @@
 #include "cli/options.hpp"
 #include "cli/studied_models.hpp"
 #include "model/language.hpp"
-#include "study/exit_study.hpp"
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/study_files.hpp"
 
 namespace gyre::cli {

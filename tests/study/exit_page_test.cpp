@@ -4,7 +4,7 @@
 #include <map>
 
 #include "study/browser.hpp"
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 
 namespace gyre {
 namespace {

@@ -1,4 +1,4 @@
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,8 +12,8 @@
 #include "base/random.hpp"
 #include "engine/exit_head.hpp"
 #include "model_folder.hpp"
-#include "study/exit_free_runs.hpp"
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_free_runs.hpp"
+#include "study/exits/exit_study_files.hpp"
 
 namespace gyre {
 namespace {

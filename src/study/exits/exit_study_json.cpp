@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/statistics_json.hpp"
 
 namespace gyre {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 namespace gyre {
 

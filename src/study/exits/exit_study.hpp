@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "study/exit_comparison.hpp"
-#include "study/exit_thresholds.hpp"
-#include "study/exit_trials.hpp"
+#include "study/exits/exit_comparison.hpp"
+#include "study/exits/exit_thresholds.hpp"
+#include "study/exits/exit_trials.hpp"
 
 namespace gyre {
 

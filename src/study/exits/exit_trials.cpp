@@ -1,4 +1,4 @@
-#include "study/exit_trials.hpp"
+#include "study/exits/exit_trials.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,8 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "study/exit_free_runs.hpp"
-#include "study/exit_times.hpp"
+#include "study/exits/exit_free_runs.hpp"
+#include "study/exits/exit_times.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre {

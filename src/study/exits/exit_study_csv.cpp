@@ -1,4 +1,4 @@
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 
 namespace gyre {
 namespace {

@@ -1,4 +1,4 @@
-#include "study/exit_recording.hpp"
+#include "study/exits/exit_recording.hpp"
 
 #include <algorithm>
 #include <memory>

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/html_page.hpp"
 
 namespace gyre {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "study/exit_recording.hpp"
+#include "study/exits/exit_recording.hpp"
 
 namespace gyre {
 

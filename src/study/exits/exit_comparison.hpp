@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "study/exit_trials.hpp"
+#include "study/exits/exit_trials.hpp"
 #include "study/statistics.hpp"
 
 namespace gyre {

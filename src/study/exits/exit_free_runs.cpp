@@ -1,11 +1,11 @@
-#include "study/exit_free_runs.hpp"
+#include "study/exits/exit_free_runs.hpp"
 
 #include <algorithm>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "study/exit_comparison.hpp"
+#include "study/exits/exit_comparison.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre {
