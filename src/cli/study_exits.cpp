@@ -240,20 +240,24 @@ void print_task(const nlohmann::json& study, std::size_t task) {
   fmt::print("{}: {} items of {}, {}; differences of the error, with 95 % intervals\n",
              asked["task"].get<std::string>(), asked["items"].get<std::size_t>(), asked["data"].get<std::string>(),
              asked["measure"].get<std::string>());
-  const auto row = [&](const std::string& name, const nlohmann::json& trial) {
-    fmt::print("  {:30} {:8.3f} loops/token  accuracy {:.4f}", name, trial["loops_per_token"].get<double>(),
-               trial["accuracy"]["value"].get<double>());
-    const nlohmann::json minus = trial.value("minus", nlohmann::json::object());
-    for (const auto& [control, difference] : minus.items()) {
-      fmt::print("  minus {} {}", control, signed_interval(difference["error"]));
-    }
-    fmt::print("\n");
-  };
+  std::vector<std::pair<std::string, nlohmann::json>> rows;
   for (const nlohmann::json& constant : study["constants"]) {
-    row(fmt::format("fixed:loops={}", constant["loops"].get<int>()), constant["tasks"][task]);
+    rows.emplace_back(fmt::format("fixed:loops={}", constant["loops"].get<int>()), constant["tasks"][task]);
   }
   for (const nlohmann::json& front : study["fronts"]) {
-    for (const nlohmann::json& point : front["points"]) row(point["rule"], point["tasks"][task]);
+    for (const nlohmann::json& point : front["points"]) rows.emplace_back(point["rule"], point["tasks"][task]);
+  }
+  std::size_t width = 16;
+  for (const auto& [name, trial] : rows) width = std::max(width, name.size());
+  fmt::print("{:{}} {:>11} {:>8}  {:>26}  {:>26}  {:>26}\n", "", width, "loops/token", "accuracy",
+             "minus dealt at random", "minus constant depth", "minus full depth");
+  for (const auto& [name, trial] : rows) {
+    fmt::print("{:{}} {:11.3f} {:8.4f}", name, width, trial["loops_per_token"].get<double>(),
+               trial["accuracy"]["value"].get<double>());
+    for (const char* control : {"dealt", "constants_at_its_loops", "full_depth"}) {
+      if (trial.contains("minus")) fmt::print("  {:>26}", signed_interval(trial["minus"][control]["error"]));
+    }
+    fmt::print("\n");
   }
 }
 

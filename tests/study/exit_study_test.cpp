@@ -357,7 +357,7 @@ TEST_F(ExitStudies, TasksAreAskedWithTheConstantsAndPointsOfTheText) {
   const TaskFile asked = some_task();
   ExitStudyOptions options;
   options.tasks = {{asked}, &language, 16, 4};
-  const ExitStudy result = study({"accel:tau=0.6", "fixed:loops=2"}, options);
+  const ExitStudy result = study({"step:tau=0.4", "fixed:loops=2"}, options);
   ASSERT_EQ(result.tasks.size(), 1U);
   EXPECT_EQ(result.tasks[0].name, "piqa");
   EXPECT_EQ(result.tasks[0].measure, "acc");
@@ -366,7 +366,7 @@ TEST_F(ExitStudies, TasksAreAskedWithTheConstantsAndPointsOfTheText) {
   // What an evaluation of the same rules says of every item.
   TaskOptions task_options{options_, 4};
   task_options.run.window = 16;
-  const std::vector<ExitChoice> rules = {parse_exit("fixed"), parse_exit("fixed:loops=1"), parse_exit("accel:tau=0.6")};
+  const std::vector<ExitChoice> rules = {parse_exit("fixed"), parse_exit("fixed:loops=1"), parse_exit("step:tau=0.4")};
   const std::vector<TaskResult> evaluated =
       evaluate_task(model_, language, *asked.task, asked.items, rules, task_options, {});
   const auto expect_errors = [&](const UnitSums& sums, std::size_t rule) {
