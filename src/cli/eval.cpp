@@ -12,7 +12,6 @@
 #include "cli/commands.hpp"
 #include "cli/eval_examples.hpp"
 #include "cli/eval_task.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
@@ -263,20 +262,9 @@ void run(const Request& request) {
   const Checkpoint checkpoint = open_checkpoint(request.run);
   const Model& model = checkpoint.model;
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
-  EvaluationOptions options;
-  options.loops = loops_of(request.run, model.spec());
-  options.kv_policy = kv_policy_of(request.run);
-  options.start = parse_noise_start(request.run.first_state, "--first-state");
-  options.test_noise = test_noise_of(request.run, model.spec());
-  options.seed = request.run.seed;
-  options.threads = thread_count(request.run);
-  options.stop = interrupt();
   // All logits of a text's window are held at once; a task's questions are cut by their window.
-  const int window = request.tasks.tasks.empty() ? kDefaultWindow : kTaskWindow;
-  options.window = request.window > 0 ? request.window : std::min(model.spec().context, window);
-  if (options.window > model.spec().context) {
-    throw Error("--window: {} is more than the context of {}", options.window, model.spec().context);
-  }
+  const int otherwise = request.tasks.tasks.empty() ? kDefaultWindow : kTaskWindow;
+  EvaluationOptions options = evaluation_options(request.run, request.window, model.spec(), otherwise);
   options.score_from = request.score_from;
   options.prompt_exit = parse_prompt_exit(request.exit_prompt, "--exit-prompt");
   const std::vector<ExitChoice> rules = rules_of(request, model, options);

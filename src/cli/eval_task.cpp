@@ -19,13 +19,6 @@
 namespace gyre::cli {
 namespace {
 
-/// A task and its items, ready to be asked.
-struct Given {
-  const Task* task = nullptr;
-  std::string file;
-  std::vector<TaskItem> items;
-};
-
 const Task& task_of(const std::string& text) {
   const std::size_t colon = text.find(':');
   try {
@@ -35,19 +28,6 @@ const Task& task_of(const std::string& text) {
   } catch (const Error& failure) {
     throw Error("--task {}: {}", text, failure.what());
   }
-}
-
-Given read(const std::string& text, const TaskFlags& flags) {
-  const Task& task = task_of(text);
-  Given given{&task, text.substr(text.find(':') + 1), {}};
-  const std::size_t most = flags.limit > 0 ? static_cast<std::size_t>(flags.limit) : SIZE_MAX - 10'000;
-  given.items = read_task(task, given.file, most + static_cast<std::size_t>(flags.shots));
-  try {
-    given.items = with_shots(std::move(given.items), static_cast<std::size_t>(flags.shots));
-  } catch (const Error& failure) {
-    throw Error("--shots {}: {}: {}", flags.shots, given.file, failure.what());
-  }
-  return given;
 }
 
 std::string interval_text(const Interval& interval) {
@@ -96,19 +76,11 @@ nlohmann::json items_json(const TaskResult& row, std::span<const TaskItem> items
   return list;
 }
 
-nlohmann::json task_json(const Given& given, const std::vector<TaskResult>& rows, const TaskFlags& flags,
+nlohmann::json task_json(const TaskFile& given, const std::vector<TaskResult>& rows, const TaskFlags& flags,
                          const TaskOptions& options) {
-  const MappedFile file(given.file);
-  const TaskKind kind = given.items.front().kind;
-  nlohmann::json json = {{"task", given.task->name},
-                         {"data", given.file},
-                         {"data_sha256", sha256(file.bytes())},
-                         {"scored_by", name_of(kind)},
-                         {"items", given.items.size()},
-                         {"limit", flags.limit > 0 ? nlohmann::json(flags.limit) : nlohmann::json(nullptr)},
-                         {"shots", flags.shots},
-                         {"rows", nlohmann::json::array()}};
-  if (kind == TaskKind::number) json["answer_tokens"] = options.answer_tokens;
+  nlohmann::json json = task_file_json(given, flags);
+  json["rows"] = nlohmann::json::array();
+  if (given.items.front().kind == TaskKind::number) json["answer_tokens"] = options.answer_tokens;
   for (const TaskResult& row : rows) {
     nlohmann::json metrics = nlohmann::json::object();
     for (const TaskMetric& metric : row.metrics) metrics[metric.name] = metric_json(metric, &row == &rows.front());
@@ -123,7 +95,7 @@ nlohmann::json task_json(const Given& given, const std::vector<TaskResult>& rows
   return json;
 }
 
-void print_task(const Given& given, const std::vector<TaskResult>& rows, const TaskFlags& flags) {
+void print_task(const TaskFile& given, const std::vector<TaskResult>& rows, const TaskFlags& flags) {
   fmt::print("{}: {} items of {}, {} shown before each\n", given.task->name, given.items.size(), given.file,
              flags.shots);
   std::size_t width = 4;
@@ -180,6 +152,36 @@ void check_task_flags(const TaskFlags& flags, bool json) {
   if (flags.items && !json) throw Error("--items: what came of every item is printed as JSON; give --json too");
 }
 
+std::vector<TaskFile> read_tasks(const TaskFlags& flags) {
+  std::vector<TaskFile> all;
+  for (const std::string& text : flags.tasks) {
+    const Task& task = task_of(text);
+    TaskFile& given = all.emplace_back(TaskFile{&task, text.substr(text.find(':') + 1), {}});
+    const std::size_t most = flags.limit > 0 ? static_cast<std::size_t>(flags.limit) : SIZE_MAX - 10'000;
+    given.items = read_task(task, given.file, most + static_cast<std::size_t>(flags.shots));
+    try {
+      given.items = with_shots(std::move(given.items), static_cast<std::size_t>(flags.shots));
+    } catch (const Error& failure) {
+      throw Error("--shots {}: {}: {}", flags.shots, given.file, failure.what());
+    }
+  }
+  const bool generates = std::any_of(
+      all.begin(), all.end(), [](const TaskFile& given) { return given.items.front().kind == TaskKind::number; });
+  if (flags.answer_tokens > 0 && !generates) throw Error("--answer-tokens: no answer of these tasks is generated");
+  return all;
+}
+
+nlohmann::json task_file_json(const TaskFile& given, const TaskFlags& flags) {
+  const MappedFile file(given.file);
+  return {{"task", given.task->name},
+          {"data", given.file},
+          {"data_sha256", sha256(file.bytes())},
+          {"scored_by", name_of(given.items.front().kind)},
+          {"items", given.items.size()},
+          {"limit", flags.limit > 0 ? nlohmann::json(flags.limit) : nlohmann::json(nullptr)},
+          {"shots", flags.shots}};
+}
+
 void run_tasks(const TaskFlags& flags, const RunOptions& run, const Checkpoint& checkpoint,
                const std::vector<ExitChoice>& rules, const EvaluationOptions& options, const std::string& exit_prompt) {
   TaskOptions task_options{options};
@@ -188,18 +190,14 @@ void run_tasks(const TaskFlags& flags, const RunOptions& run, const Checkpoint& 
     if (rule_to_be_like(rule, rules) == 0) continue;
     throw Error("--exit {}: depths of another rule are measured on a --text only; give random:weights=…", rule.text);
   }
-  std::vector<Given> all;  // every file is read before anything runs
-  for (const std::string& text : flags.tasks) all.push_back(read(text, flags));
-  const bool generates = std::any_of(all.begin(), all.end(),
-                                     [](const Given& given) { return given.items.front().kind == TaskKind::number; });
-  if (flags.answer_tokens > 0 && !generates) throw Error("--answer-tokens: no answer of these tasks is generated");
+  const std::vector<TaskFile> all = read_tasks(flags);
   nlohmann::json json = provenance(run, checkpoint.model);
   add_prefix(json, checkpoint.language.tokenizer);
   json["window_tokens"] = options.window;
   json["exit_prompt"] = exit_prompt;
   json["intervals"] = {{"method", "bootstrap over items"}, {"resamples", kResamples}, {"seed", kResamplingSeed}};
   json["tasks"] = nlohmann::json::array();
-  for (const Given& given : all) {
+  for (const TaskFile& given : all) {
     std::vector<TaskResult> rows;
     {
       Progress progress(std::string(given.task->name), static_cast<std::int64_t>(given.items.size()), "items");

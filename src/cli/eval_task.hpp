@@ -1,11 +1,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/options.hpp"
 #include "study/evaluation.hpp"
+#include "study/tasks/task.hpp"
 
 namespace gyre::cli {
 
@@ -24,6 +26,10 @@ struct TaskFlags {
 void add_task_flags(CLI::App& command, TaskFlags& flags);
 /// Refuses names that are none, and flags that say nothing without --task. Reads no file.
 void check_task_flags(const TaskFlags& flags, bool json);
+/// The items of every file, so that mistakes in them show before anything runs.
+std::vector<TaskFile> read_tasks(const TaskFlags& flags);
+/// What a result on it depends on.
+nlohmann::json task_file_json(const TaskFile& given, const TaskFlags& flags);
 /// Scores every task under every rule and prints what came of it.
 void run_tasks(const TaskFlags& flags, const RunOptions& run, const Checkpoint& checkpoint,
                const std::vector<ExitChoice>& rules, const EvaluationOptions& options, const std::string& exit_prompt);

@@ -30,7 +30,7 @@ void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer) {
   json["begins_with_ids"] = tokenizer.prefix_tokens();
 }
 
-EvaluationOptions evaluation_options(const RunOptions& run, int window, const ModelSpec& spec) {
+EvaluationOptions evaluation_options(const RunOptions& run, int window, const ModelSpec& spec, int otherwise) {
   EvaluationOptions options;
   options.loops = loops_of(run, spec);
   options.kv_policy = kv_policy_of(run);
@@ -39,7 +39,7 @@ EvaluationOptions evaluation_options(const RunOptions& run, int window, const Mo
   options.seed = run.seed;
   options.threads = thread_count(run);
   options.stop = interrupt();
-  options.window = window > 0 ? window : std::min(spec.context, kDefaultWindow);
+  options.window = window > 0 ? window : std::min(spec.context, otherwise);
   if (options.window > spec.context) {
     throw Error("--window: {} is more than the context of {}", options.window, spec.context);
   }

@@ -18,10 +18,10 @@ MeasuredText measured_text(const TextOptions& options, const Tokenizer& tokenize
 /// Adds what a measurement on it depends on.
 void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredText& text);
 
-/// How a text is run, in windows of so many positions; 0: the model's context, at most kDefaultWindow. Throws Error
-/// naming
+/// How a text is run, in windows of so many positions; 0: the model's context, at most `otherwise`. Throws Error naming
 /// --window when the model has fewer.
-EvaluationOptions evaluation_options(const RunOptions& run, int window, const ModelSpec& spec);
+EvaluationOptions evaluation_options(const RunOptions& run, int window, const ModelSpec& spec,
+                                     int otherwise = kDefaultWindow);
 
 /// Adds what begins every text and window: ids, and as text.
 void add_prefix(nlohmann::json& json, const Tokenizer& tokenizer);

@@ -5,15 +5,17 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/module.hpp"
 #include "base/progress.hpp"
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/language.hpp"
 #include "study/json_numbers.hpp"
 #include "study/layer_blocks.hpp"
+#include "study/statistics_json.hpp"
+#include "train/block_distillation.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -27,20 +29,8 @@ struct Request {
   int tokens = 4096;
   std::vector<int> blocks;  ///< empty: 1 to 4, as far as there are layers
   std::string by = "cka";
+  int distil = 0;  ///< steps; 0: nothing is trained
 };
-
-EvaluationOptions evaluation_options(const Request& request, const ModelSpec& cut) {
-  EvaluationOptions options;
-  options.loops = cut.default_loops();
-  options.window = request.window > 0 ? request.window : std::min(cut.context, kDefaultWindow);
-  if (options.window > cut.context)
-    throw Error("--window: {} is more than the context of {}", options.window, cut.context);
-  options.kv_policy = kv_policy_of(request.run);
-  options.seed = request.run.seed;
-  options.threads = thread_count(request.run);
-  options.stop = interrupt();
-  return options;
-}
 
 std::vector<std::vector<Segment>> cuts_of(const Request& request, const LayerSimilarity& similarity) {
   const auto& matrix = request.by == "cka" ? similarity.cka : similarity.cosine;
@@ -69,11 +59,18 @@ nlohmann::json cut_json(const BlockCut& cut) {
   for (const Segment& block : cut.blocks) {
     blocks.push_back({{"first", block.first}, {"last", block.last}, {"representative", block.representative}});
   }
+  nlohmann::json trained = nullptr;
+  if (cut.trained) {
+    trained = {{"cross_entropy", estimate_json(cut.trained->loss)},
+               {"difference", estimate_json(cut.trained->difference)},
+               {"minus_untrained", difference_json(cut.trained->gain)}};
+  }
   return {{"blocks", std::move(blocks)},
-          {"cross_entropy", rounded_estimate_json(cut.loss)},
-          {"difference", rounded_estimate_json(cut.difference)},
-          {"once_cross_entropy", rounded_estimate_json(cut.once_loss)},
-          {"once_difference", rounded_estimate_json(cut.once_difference)}};
+          {"distilled", std::move(trained)},
+          {"cross_entropy", estimate_json(cut.loss)},
+          {"difference", estimate_json(cut.difference)},
+          {"once_cross_entropy", estimate_json(cut.once_loss)},
+          {"once_difference", estimate_json(cut.once_difference)}};
 }
 
 std::string estimate_text(const Estimate& estimate) {
@@ -97,34 +94,77 @@ void print_study(const BlockStudy& study) {
   for (const BlockCut& cut : study.cuts) {
     fmt::print("{:3} blocks  {}  (once each: {})  {}\n", cut.blocks.size(), estimate_text(cut.difference),
                estimate_text(cut.once_difference), blocks_text(cut.blocks));
+    if (!cut.trained) continue;
+    fmt::print("{:10}  {}  distilled, which changes {}\n", "", estimate_text(cut.trained->difference),
+               estimate_text(cut.trained->gain));
   }
 }
 
+void check_distillation(const Request& request) {
+  if (request.distil == 0 || request.text.split == "validation") return;
+  throw Error("--distil: it trains on one part of the text and measures on the other; give --split validation");
+}
+
+/// Trains tied blocks on the training part of the text, by the module that `gyre train` loads.
+class Distiller {
+ public:
+  Distiller(const Request& request, const Checkpoint& checkpoint, const EvaluationOptions& options)
+      : request_(request), model_(checkpoint.model), options_(options) {
+    prepare_torch_environment("study blocks --distil");
+    void* const module = load_module("libgyre_train.so", "study blocks --distil");
+    entry_ = reinterpret_cast<decltype(&gyre_distil_entry)>(
+        module_function(module, "gyre_distil_entry", "study blocks --distil"));
+    TextOptions training = request.text;
+    training.split = "train";
+    const MeasuredText text = measured_text(training, checkpoint.language.tokenizer, SIZE_MAX);
+    windows_ = cut_windows(text, model_.spec(), {options.window, 0});
+  }
+
+  [[nodiscard]] std::vector<double> operator()(std::span<const Segment> blocks,
+                                               std::span<const Window> measured) const {
+    std::vector<double> losses;
+    entry_({model_, blocks, windows_, measured, request_.distil, options_.seed, options_.threads, options_.stop},
+           losses);
+    return losses;
+  }
+
+ private:
+  const Request& request_;
+  const Model& model_;
+  const EvaluationOptions& options_;
+  std::vector<Window> windows_;
+  decltype(&gyre_distil_entry) entry_ = nullptr;
+};
+
 void run(const Request& request) {
+  check_distillation(request);
   Checkpoint checkpoint = open_checkpoint(request.run);
   nlohmann::json json = provenance(request.run, checkpoint.model);
   cut_layers(checkpoint.model);
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   const auto most = static_cast<std::size_t>(request.tokens) + (tokenizer.prefix_tokens().empty() ? 1 : 0);
   const MeasuredText text = measured_text(request.text, tokenizer, most);
-  const EvaluationOptions options = evaluation_options(request, checkpoint.model.spec());
+  const EvaluationOptions options = evaluation_options(request.run, request.window, checkpoint.model.spec());
+  BlockTrainer trainer;
+  if (request.distil > 0) trainer = Distiller(request, checkpoint, options);
   const LayerSimilarity similarity = layer_similarity(checkpoint.model, text, options, kSampledTokens);
   Progress progress("study blocks", 0, "windows");
-  const BlockStudy study = measure_blocks(checkpoint.model, text, cuts_of(request, similarity), options,
-                                          [&](std::int64_t done, std::int64_t total) {
-                                            progress.set_total(total);
-                                            progress.update(done);
-                                          });
+  const auto show = [&](std::int64_t done, std::int64_t total) {
+    progress.set_total(total);
+    progress.update(done);
+  };
+  const BlockStudy study = measure_blocks(checkpoint.model, text, cuts_of(request, similarity), options, show, trainer);
   if (!request.run.json) return print_study(study);
   add_text(json, request.text, text);
   add_prefix(json, tokenizer);
   json["window"] = options.window;
   json["tokens"] = study.tokens;
   json["by"] = request.by;
+  json["distil_steps"] = request.distil > 0 ? nlohmann::json(request.distil) : nlohmann::json(nullptr);
   json["sampled_tokens"] = similarity.tokens;
   json["cka"] = matrix_json(similarity.cka);
   json["cosine"] = matrix_json(similarity.cosine);
-  json["cross_entropy"] = rounded_estimate_json(study.loss);
+  json["cross_entropy"] = estimate_json(study.loss);
   json["cuts"] = nlohmann::json::array();
   for (const BlockCut& cut : study.cuts) json["cuts"].push_back(cut_json(cut));
   print_json(json);
@@ -158,11 +198,17 @@ void add_study_blocks(CLI::App& study) {
   command->add_option("--by", request->by, "What layers are cut by: cka or cosine of the states behind them")
       ->check(CLI::IsMember({"cka", "cosine"}))
       ->capture_default_str();
+  command
+      ->add_option("--distil", request->distil,
+                   "Also train each tied block for so many steps to hand on the states of its own layers, on the\n"
+                   "training part of the text; needs --split validation")
+      ->check(whole_number(1, 1 << 20));
   command->footer(
       "Every layer of a block is replaced by the layer most like the others of it, run as often as the block has\n"
-      "layers (and, beside it, once); nothing is trained.\n"
-      "Example:\n"
-      "  gyre study blocks -m models/plain --text input.txt --split validation --blocks 2,4");
+      "layers (and, beside it, once); nothing is trained but with --distil.\n"
+      "Examples:\n"
+      "  gyre study blocks -m models/plain --text input.txt --split validation --blocks 2,4\n"
+      "  gyre study blocks -m models/plain --text input.txt --split validation --blocks 4 --distil 200");
   command->callback([request] { run(*request); });
 }
 

@@ -14,12 +14,13 @@
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/documents.hpp"
+#include "cli/eval_task.hpp"
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "cli/studied_models.hpp"
 #include "model/language.hpp"
-#include "study/exit_study.hpp"
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/study_files.hpp"
 
 namespace gyre::cli {
@@ -36,6 +37,7 @@ struct Request {
   std::vector<std::string> exits;
   ExitStudyOptions study;
   bool free_running = false;
+  TaskFlags tasks;
   std::string out = "exits.html";
 };
 
@@ -84,6 +86,12 @@ nlohmann::json settings_json(const Request& request, const Model& model, const T
   if (request.free_running) {
     json["free_running"] = {{"tokens", request.study.free_tokens}, {"prompt_tokens", request.study.prompt_tokens}};
   }
+  json["tasks"] = nlohmann::json::array();
+  for (const TaskFile& task : request.study.tasks.files) json["tasks"].push_back(task_file_json(task, request.tasks));
+  if (!request.tasks.tasks.empty()) {
+    json["task_window_tokens"] = std::min(model.spec().context, kTaskWindow);
+    json["answer_tokens"] = request.study.tasks.answer_tokens;
+  }
   json["intervals"] = {{"method", "paired bootstrap over units"}, {"resamples", kResamples}, {"seed", kResamplingSeed}};
   return json;
 }
@@ -109,6 +117,10 @@ std::string command_of(const Request& request) {
     command.add("--prompt-tokens", request.study.prompt_tokens);
     command.add("--tokens", request.study.free_tokens);
   }
+  for (const std::string& task : request.tasks.tasks) command.add("--task", task);
+  if (request.tasks.limit > 0) command.add("--limit", request.tasks.limit);
+  if (request.tasks.shots > 0) command.add("--shots", request.tasks.shots);
+  if (request.tasks.answer_tokens > 0) command.add("--answer-tokens", request.tasks.answer_tokens);
   command.add_run(request.run);
   command.add("--out", request.out);
   return command.text();
@@ -147,6 +159,8 @@ nlohmann::json study_one(const Request& request, const fs::path& path) {
   ExitStudyOptions options = request.study;
   options.evaluation = evaluation_options(request.run, request.window, model.spec());
   if (!request.free_running) options.free_tokens = 0;
+  options.tasks.language = &checkpoint.language;
+  options.tasks.window = std::min(model.spec().context, kTaskWindow);
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
   const MeasuredText text = text_of(request, tokenizer);
   Stages stages(path.filename().string());
@@ -220,6 +234,41 @@ void print_study(const nlohmann::json& study) {
   }
 }
 
+/// Of one task: accuracy, and what its error is over that of each control.
+void print_task(const nlohmann::json& study, std::size_t task) {
+  const nlohmann::json& asked = study["tasks"][task];
+  fmt::print("{}: {} items of {}, {}; differences of the error, with 95 % intervals\n",
+             asked["task"].get<std::string>(), asked["items"].get<std::size_t>(), asked["data"].get<std::string>(),
+             asked["measure"].get<std::string>());
+  std::vector<std::pair<std::string, nlohmann::json>> rows;
+  for (const nlohmann::json& constant : study["constants"]) {
+    rows.emplace_back(fmt::format("fixed:loops={}", constant["loops"].get<int>()), constant["tasks"][task]);
+  }
+  for (const nlohmann::json& front : study["fronts"]) {
+    for (const nlohmann::json& point : front["points"]) rows.emplace_back(point["rule"], point["tasks"][task]);
+  }
+  std::size_t width = 16;
+  for (const auto& [name, trial] : rows) width = std::max(width, name.size());
+  fmt::print("{:{}} {:>11} {:>8}  {:>26}  {:>26}  {:>26}\n", "", width, "loops/token", "accuracy",
+             "minus dealt at random", "minus constant depth", "minus full depth");
+  for (const auto& [name, trial] : rows) {
+    fmt::print("{:{}} {:11.3f} {:8.4f}", name, width, trial["loops_per_token"].get<double>(),
+               trial["accuracy"]["value"].get<double>());
+    for (const char* control : {"dealt", "constants_at_its_loops", "full_depth"}) {
+      if (trial.contains("minus")) fmt::print("  {:>26}", signed_interval(trial["minus"][control]["error"]));
+    }
+    fmt::print("\n");
+  }
+}
+
+/// Beside the page: the picture of a task, whose number tells two of one name apart.
+fs::path task_picture(const fs::path& page, const nlohmann::json& tasks, std::size_t task) {
+  const auto is_same = [&](const nlohmann::json& one) { return one["task"] == tasks[task]["task"]; };
+  const bool alone = std::count_if(tasks.begin(), tasks.end(), is_same) == 1;
+  const std::string name = tasks[task]["task"].get<std::string>() + (alone ? "" : fmt::format("-{}", task + 1));
+  return fs::path(page).replace_filename(fmt::format("{}-{}.svg", page.stem().string(), name));
+}
+
 void write_files(const Request& request, const nlohmann::json& result) {
   const fs::path page(request.out);
   write_text_atomically(page, exit_page(result));
@@ -229,12 +278,21 @@ void write_files(const Request& request, const nlohmann::json& result) {
   const nlohmann::json& last = result["checkpoints"].back();
   write_text_atomically(fs::path(page).replace_extension(".svg"),
                         exit_study_svg(last, fmt::format("Exit rules on {}", last["path"].get<std::string>())));
+  for (std::size_t t = 0; t < last["tasks"].size(); ++t) {
+    const std::string title = fmt::format("Exit rules on {}: {}", last["path"].get<std::string>(),
+                                          last["tasks"][t]["task"].get<std::string>());
+    write_text_atomically(task_picture(page, last["tasks"], t), exit_task_svg(last, t, title));
+  }
 }
 
-void run(const Request& request) {
+void run(Request request) {
+  check_task_flags(request.tasks, request.run.json);
+  request.study.tasks.files = read_tasks(request.tasks);
+  if (request.tasks.answer_tokens > 0) request.study.tasks.answer_tokens = request.tasks.answer_tokens;
   const std::vector<fs::path> paths = models_of(request.models);
   std::vector<fs::path> inputs = paths;
   inputs.emplace_back(request.documents.text.file);
+  for (const TaskFile& task : request.study.tasks.files) inputs.emplace_back(task.file);
   (void)study_files(request.out, inputs);
   for (const std::string& text : request.exits) check_exit(text);
   nlohmann::json result = {{"checkpoints", nlohmann::json::array()},
@@ -244,7 +302,10 @@ void run(const Request& request) {
   for (const fs::path& path : paths) result["checkpoints"].push_back(study_one(request, path));
   write_files(request, result);
   if (request.run.json) return print_json(result);
-  for (const nlohmann::json& study : result["checkpoints"]) print_study(study);
+  for (const nlohmann::json& study : result["checkpoints"]) {
+    print_study(study);
+    for (std::size_t t = 0; t < study["tasks"].size(); ++t) print_task(study, t);
+  }
   const fs::path page(request.out);
   fmt::print("page {}\ndata {}, {}\npicture {}\n", page.string(), fs::path(page).replace_extension(".json").string(),
              fs::path(page).replace_extension(".csv").string(), fs::path(page).replace_extension(".svg").string());
@@ -294,7 +355,11 @@ void add_study_exits(CLI::App& study) {
   command->add_option("-n,--tokens", request->study.free_tokens, "With --free-running: tokens to write")
       ->check(whole_number(1, 1 << 20))
       ->capture_default_str();
-  command->add_option("--out", request->out, "Page to write; .json, .csv and .svg go beside it")
+  add_task_flags(*command, request->tasks);
+  command->remove_option(command->get_option("--items"));
+  command
+      ->add_option("--out", request->out,
+                   "Page to write; .json, .csv and .svg go beside it, and a -TASK.svg of each task")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->capture_default_str();
   command->footer(
@@ -302,10 +367,12 @@ void add_study_exits(CLI::App& study) {
       "then run with the work behind an exit skipped. Beside each stand its own depths dealt out at random, over all\n"
       "tokens and within a document, and constant depths. Differences are paired over documents (over windows where\n"
       "there are fewer than 8): 95 % bootstrap intervals. docs/measures.md says more.\n"
+      "With --task the same constants and points are asked a benchmark too, questions and answers under the rule.\n"
       "Examples:\n"
       "  gyre study exits -m models/shakespeare --text input.txt --split validation --max-tokens 20000\n"
       "  gyre study exits -m runs/a/checkpoints --text articles --exit accel --exit step --exit kl:decode=lens\n"
-      "  gyre study exits -m models/shakespeare --text input.txt --document-tokens 256 --exit accel:tau=0.2 --json");
+      "  gyre study exits -m models/shakespeare --text input.txt --document-tokens 256 --exit accel:tau=0.2 --json\n"
+      "  gyre study exits -m ouro --text wiki.txt --exit accel --task arc_easy:test.jsonl --limit 200");
   command->callback([request, &study] {
     for (const CLI::Option* option : study.get_options()) {
       if (option->count() == 0 || option->get_name() == "--help") continue;

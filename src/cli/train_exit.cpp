@@ -13,7 +13,7 @@
 #include "cli/measured.hpp"
 #include "cli/options.hpp"
 #include "model/number_types.hpp"
-#include "study/exit_training.hpp"
+#include "study/exits/exit_training.hpp"
 
 namespace gyre::cli {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "study/exit_thresholds.hpp"
+#include "study/exits/exit_thresholds.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre {

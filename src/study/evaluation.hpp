@@ -51,8 +51,10 @@ Sequence start_sequence(const Engine& engine, const EvaluationOptions& options);
 
 /// Puts a prompt into a sequence as prompt_exit says: all but its last token, which is left to be decoded; or all of
 /// it, which gives the logits of the token that follows, and how deep that went.
+/// `passed` is told of every token that goes in by itself.
 std::span<const float> put_prompt_in(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
-                                     BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth);
+                                     BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth,
+                                     const std::function<void(const TokenDepth& depth)>& passed = {});
 
 /// Called after every finished piece of work with the share done so far.
 using ProgressSink = std::function<void(std::int64_t done, std::int64_t total)>;

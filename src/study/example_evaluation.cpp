@@ -21,11 +21,15 @@ std::int32_t choice(std::span<const float> logits, const Example& example) {
 }  // namespace
 
 std::span<const float> put_prompt_in(Engine& engine, Sequence& sequence, std::span<const std::int32_t> prompt,
-                                     BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth) {
+                                     BoundedExit& exit, const EvaluationOptions& options, TokenDepth& depth,
+                                     const std::function<void(const TokenDepth& depth)>& passed) {
   const auto before = prompt.first(prompt.size() - 1);
   switch (options.prompt_exit) {
     case PromptExit::each:
-      for (const std::int32_t token : before) engine.decode(sequence, token, &exit, depth);
+      for (const std::int32_t token : before) {
+        engine.decode(sequence, token, &exit, depth);
+        if (passed) passed(depth);
+      }
       return {};
     case PromptExit::last:
       if (!before.empty()) engine.prefill(sequence, before, Engine::Logits::none);

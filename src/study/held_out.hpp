@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <span>
 
-#include "study/exit_training.hpp"
+#include "study/exits/exit_training.hpp"
 
 namespace gyre {
 

@@ -38,12 +38,6 @@ nlohmann::json mean_json(const std::vector<double>& values) {
   return there.empty() ? nlohmann::json(nullptr) : rounded(spread_of(there).mean);
 }
 
-nlohmann::json rounded_estimate_json(const Estimate& estimate) {
-  return {{"value", rounded(estimate.value)},
-          {"interval_95", {rounded(estimate.interval.low), rounded(estimate.interval.high)}},
-          {"units", estimate.units}};
-}
-
 nlohmann::json median_json(std::vector<std::vector<double>> by_unit) {
   std::vector<double> all;
   for (std::vector<double>& unit : by_unit) {
@@ -52,7 +46,10 @@ nlohmann::json median_json(std::vector<std::vector<double>> by_unit) {
   }
   std::erase_if(by_unit, [](const std::vector<double>& unit) { return unit.empty(); });
   if (all.empty()) return nullptr;
-  nlohmann::json json = rounded_estimate_json(Bootstrap(by_unit.size()).median(by_unit));
+  const Estimate estimate = Bootstrap(by_unit.size()).median(by_unit);
+  nlohmann::json json = {{"value", rounded(estimate.value)},
+                         {"interval_95", {rounded(estimate.interval.low), rounded(estimate.interval.high)}},
+                         {"units", estimate.units}};
   json["p10"] = rounded(quantile(all, 0.1));
   json["p90"] = rounded(quantile(all, 0.9));
   json["tokens"] = all.size();

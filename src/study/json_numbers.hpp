@@ -18,9 +18,6 @@ std::vector<double> defined(std::vector<double> values);
 nlohmann::json spread_json(const std::vector<double>& values);
 nlohmann::json mean_json(const std::vector<double>& values);
 
-/// A number with its 95 % interval and the units behind it.
-nlohmann::json rounded_estimate_json(const Estimate& estimate);
-
 /// Median, with its interval over the units that the values stand in, and the 10th and 90th percentile over all of
 /// them; null when none is defined.
 nlohmann::json median_json(std::vector<std::vector<double>> by_unit);

@@ -8,7 +8,6 @@
 #include "study/jobs.hpp"
 #include "study/measures/similarity.hpp"
 #include "study/measures/steps.hpp"
-#include "study/windows.hpp"
 
 namespace gyre {
 namespace {
@@ -144,7 +143,7 @@ LayerSimilarity layer_similarity(const Model& cut, const MeasuredText& text, con
 }
 
 BlockStudy measure_blocks(const Model& cut, const MeasuredText& text, const std::vector<std::vector<Segment>>& cuts,
-                          const EvaluationOptions& options, const ProgressSink& progress) {
+                          const EvaluationOptions& options, const ProgressSink& progress, const BlockTrainer& trainer) {
   const std::vector<Window> windows = cut_windows(text, cut.spec(), {options.window, options.score_from});
   const auto each = static_cast<std::int64_t>(windows.size());
   JobCount jobs{0, each * static_cast<std::int64_t>(1 + 2 * cuts.size())};
@@ -154,12 +153,19 @@ BlockStudy measure_blocks(const Model& cut, const MeasuredText& text, const std:
   study.loss = bootstrap.ratio(own.losses, own.tokens);
   study.tokens = static_cast<std::int64_t>(std::accumulate(own.tokens.begin(), own.tokens.end(), 0.0));
   for (const std::vector<Segment>& blocks : cuts) {
-    BlockCut result{blocks, {}, {}, {}, {}};
+    BlockCut result{blocks, {}, {}, {}, {}, {}};
+    std::vector<double> tied;
     for (const bool once : {false, true}) {
       jobs.done_before += each;
       const WindowLosses sums = window_losses(cut, windows, runs_of(blocks, once), options, progress, jobs);
       (once ? result.once_loss : result.loss) = bootstrap.ratio(sums.losses, sums.tokens);
       (once ? result.once_difference : result.difference) = bootstrap.difference(sums.losses, own.losses, own.tokens);
+      if (!once) tied = sums.losses;
+    }
+    if (trainer && blocks.size() < cut.spec().groups.size()) {
+      const std::vector<double> losses = trainer(blocks, windows);
+      result.trained = {bootstrap.ratio(losses, own.tokens), bootstrap.difference(losses, own.losses, own.tokens),
+                        bootstrap.difference(losses, tied, own.tokens)};
     }
     study.cuts.push_back(std::move(result));
   }

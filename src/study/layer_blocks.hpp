@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "study/evaluation.hpp"
 #include "study/measures/segmentation.hpp"
 #include "study/statistics.hpp"
+#include "study/windows.hpp"
 
 namespace gyre {
 
@@ -25,6 +28,17 @@ struct LayerSimilarity {
 LayerSimilarity layer_similarity(const Model& cut, const MeasuredText& text, const EvaluationOptions& options,
                                  std::size_t most);
 
+/// Losses of a text under tied blocks that were trained: nats, summed over the scored positions of each window.
+using BlockTrainer =
+    std::function<std::vector<double>(std::span<const Segment> blocks, std::span<const Window> windows)>;
+
+/// What training the representatives of a cut made of it, on windows that it did not see.
+struct TrainedCut {
+  Estimate loss;
+  Estimate difference;  ///< to the model
+  Estimate gain;        ///< to the same blocks untrained; below 0 training helped
+};
+
 /// A cut into blocks and what it costs that every layer of a block is its representative: nats/token, and more than the
 /// model itself on the same windows.
 struct BlockCut {
@@ -33,6 +47,7 @@ struct BlockCut {
   Estimate difference;  ///< to the model
   Estimate once_loss;   ///< it runs once: what the repetition is worth
   Estimate once_difference;
+  std::optional<TrainedCut> trained;
 };
 
 struct BlockStudy {
@@ -41,8 +56,10 @@ struct BlockStudy {
   std::vector<BlockCut> cuts;
 };
 
-/// No weight is trained: layers of a model that was cut only run in the place of others.
+/// Layers of a model that was cut run in the place of others. No weight is trained but by `trainer`, if there is one,
+/// which is asked about every cut that has a block of more than one layer.
 BlockStudy measure_blocks(const Model& cut, const MeasuredText& text, const std::vector<std::vector<Segment>>& cuts,
-                          const EvaluationOptions& options, const ProgressSink& progress);
+                          const EvaluationOptions& options, const ProgressSink& progress,
+                          const BlockTrainer& trainer = {});
 
 }  // namespace gyre

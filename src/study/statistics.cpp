@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -70,7 +69,7 @@ double MedianOfUnits::operator()(std::span<const double> times) const {
     }
     if (found == 2) return sum / 2;
   }
-  return std::numeric_limits<double>::quiet_NaN();
+  return kUnknown;
 }
 
 Bootstrap::Bootstrap(std::size_t units, std::uint64_t seed, int resamples) : units_(units) {
@@ -83,7 +82,6 @@ Bootstrap::Bootstrap(std::size_t units, std::uint64_t seed, int resamples) : uni
 }
 
 Estimate Bootstrap::of(const Statistic& statistic) const {
-  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   Estimate estimate{statistic(std::vector<double>(units_, 1.0)), {kUnknown, kUnknown}, units_};
   std::vector<double> values;
   for (const std::vector<double>& times : times_) {

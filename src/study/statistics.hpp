@@ -3,12 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace gyre {
+
+/// What nothing is known of.
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 /// Value at share `q` (0 … 1) of `values`, linear between neighbours; `values` gets sorted.
 double quantile(std::span<double> values, double q);

@@ -19,8 +19,6 @@ std::string_view name_of(Verdict verdict);
 /// Windows that a verdict takes.
 inline constexpr std::size_t kFewestWindows = kFewestUnits;
 
-inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
 /// One number that speaks for or against a claim, or for neither.
 struct Evidence {
   std::string group;

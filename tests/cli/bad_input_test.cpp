@@ -258,6 +258,7 @@ TEST_F(BadInput, BlocksAndMeasuresOfAStudy) {
   expect_mistake(with({"--blocks", "1", "--window", "400"}), {"--window", "400", "context"});
   expect_mistake(with({"--blocks", "0"}), {"--blocks"});
   expect_mistake(with({"--by", "colour"}), {"--by"});
+  expect_mistake(with({"--distil", "5"}), {"--distil", "give --split validation"});
 }
 
 TEST_F(BadInput, OutputThatCannotBeWrittenIsNoSuccess) {

@@ -459,6 +459,24 @@ TEST_F(GoodRun, StudyBlocksSaysWhatTiedLayersWouldLose) {
   EXPECT_EQ(json["cuts"][0]["blocks"].size(), 2U);
   EXPECT_EQ(json["cuts"][1]["difference"]["value"], 0);
   EXPECT_NE(json["cuts"][0]["difference"]["value"], 0);
+  EXPECT_TRUE(json["cuts"][0]["distilled"].is_null());
+
+  const std::vector<std::string> distil = {"--split", "validation", "--validation-share", "0.3", "--distil", "3"};
+  in_json.insert(in_json.end(), distil.begin(), distil.end());
+  if (!std::filesystem::exists(std::filesystem::path(GYRE_BINARY).parent_path() / "libgyre_train.so")) {
+    const ProgramRun refused = run_gyre(in_json);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.err, HasSubstr("gyre: study blocks --distil: "));
+    return;
+  }
+  const nlohmann::json trained = nlohmann::json::parse(output(in_json));
+  EXPECT_EQ(trained["distil_steps"], 3);
+  const nlohmann::json& cut = trained["cuts"][0];
+  const auto value = [](const nlohmann::json& estimate) { return estimate["value"].get<double>(); };
+  EXPECT_NE(value(cut["distilled"]["minus_untrained"]), 0);
+  EXPECT_NEAR(value(cut["distilled"]["difference"]),
+              value(cut["difference"]) + value(cut["distilled"]["minus_untrained"]), 1e-9);
+  EXPECT_TRUE(trained["cuts"][1]["distilled"].is_null());  // nothing is tied
 }
 
 class Help : public ::testing::TestWithParam<const char*> {};

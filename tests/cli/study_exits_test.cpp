@@ -94,10 +94,35 @@ TEST_F(StudyExitsCommand, SaysWhatAnEvaluationOfTheSameWindowsSays) {
   near(point["loops_per_token"], row["loops_per_token"]);
 }
 
+TEST_F(StudyExitsCommand, AsksTasksBesideTheText) {
+  const std::string task = folder_.beside("rows.jsonl").string();
+  std::string rows;
+  for (int i = 0; i < 7; ++i) {
+    rows += fmt::format(R"({{"sentence": "ab {} _ cd", "option1": "e", "option2": "fg", "answer": "{}"}})"
+                        "\n",
+                        kTestCharacters[static_cast<std::size_t>(i) + 1], 1 + i % 2);
+  }
+  write_text_atomically(task, rows);
+  const ProgramRun run = study({"--exit", "step:tau=0.5", "--task", "winogrande:" + task, "--limit", "6", "--json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const nlohmann::json checkpoint = nlohmann::json::parse(run.out)["checkpoints"][0];
+  EXPECT_EQ(checkpoint["tasks"][0]["items"], 6);
+  EXPECT_TRUE(checkpoint["settings"]["tasks"][0].contains("data_sha256"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.beside("exits-winogrande.svg")));
+  // As `gyre eval --task` says of the same rule.
+  const ProgramRun eval = run_gyre(
+      {"eval", "-m", model(), "--task", "winogrande:" + task, "--limit", "6", "--exit", "step:tau=0.5", "--json"});
+  ASSERT_EQ(eval.status, 0) << eval.err;
+  EXPECT_EQ(checkpoint["fronts"][0]["points"][0]["tasks"][0]["accuracy"]["value"],
+            nlohmann::json::parse(eval.out)["tasks"][0]["rows"][0]["metrics"]["acc"]["value"]);
+}
+
 TEST_F(StudyExitsCommand, RefusesInOneLine) {
   refuses({"--exit", "accel:like=1"}, "accel has no option \"like\"");
   refuses({"--exit", "random:like=1"}, "its own depths dealt out at random; leave it out");
   refuses({"--exit", "step:min=4"}, "nothing to compare");
+  refuses({"--task", "piqq:rows.jsonl"}, "--task piqq:rows.jsonl: ");
+  refuses({"--limit", "3"}, "--limit: it says something of a --task only");
   refuses({"--exit", "stepp"}, "there is no rule \"stepp\"");
   refuses({"--window", "100000"}, "--window: 100000 is more than the context");
   refuses({"--free-running", "-n", "100000"}, "are more than the context of");

@@ -5,11 +5,12 @@ const {load} = require('./scripts.js');
 
 const FILES = ['data.js', 'charts.js', 'captions.js', 'exit_data.js', 'exit_facts.js', 'exit_verdicts.js', 'exit_table.js',
   'figures/fronts.js', 'figures/exit_controls.js', 'figures/thresholds.js', 'figures/oracles.js',
-  'figures/front_training.js'];
+  'figures/exit_tasks.js', 'figures/front_training.js'];
 const NAMES = ['namedFronts', 'listRules', 'asPoint', 'risesOf', 'verdictOf', 'countVerdicts', 'verdictWords', 'difference',
   'differenceWithInterval', 'differenceOf', 'level', 'loopsRange', 'stepName', 'trainingPlaces', 'paddedDomain',
   'frontDomains', 'shortened', 'settingFacts', 'settingText', 'warningsOf', 'summaryOf', 'sortedBy', 'trialsOf', 'dodged',
-  'controlPoints', 'recordGap', 'oracleRows', 'heightsOverTraining', 'rules', 'hasTimes', 'bestConstant'];
+  'controlPoints', 'recordGap', 'oracleRows', 'heightsOverTraining', 'rules', 'hasTimes', 'bestConstant', 'taskPoints',
+  'errorMinus', 'taskNumbers', 'describeTask', 'seriesDash'];
 
 const estimate = (value, low, high, side) => ({value, interval_95: [low, high], side_of_0: side});
 const better = estimate(-0.02, -0.03, -0.01, 'below');
@@ -170,4 +171,30 @@ test('the table sorts both ways, what is not known last', () => {
   assert.strictEqual(page.loopsRange([]), '–');
   assert.strictEqual(page.shortened('abcdef', 4), 'abc…');
   assert.strictEqual(page.shortened('abcd', 4), 'abcd');
+});
+
+test('points of a task stand at its own loops, and what was not asked is left out', () => {
+  const asked = {
+    loops_per_token: 2.5, accuracy: estimate(0.75, 0.7, 0.8),
+    minus: {dealt: {error: better}, constants_at_its_loops: {error: unclear}, full_depth: {error: worse}},
+  };
+  const constant = {loops: 3, tasks: [{loops_per_token: 3, accuracy: estimate(0.7, 0.6, 0.8), minus_full_depth: {error: unclear}}]};
+  const trial = {...pointAt(2, better), tasks: [asked]};
+  const at = control => page.taskPoints([trial, pointAt(1, worse)], 0, page.errorMinus(control)).map(({x, value}) => [x, value]);
+  assert.deepStrictEqual(at('full_depth'), [[2.5, 0.02]]);
+  assert.deepStrictEqual(at('dealt'), [[2.5, -0.02]]);
+  assert.deepStrictEqual(page.taskPoints([constant], 0, page.errorMinus('full_depth')).map(({x}) => x), [3]);
+  assert.deepStrictEqual(page.taskPoints([constant], 0, page.errorMinus('dealt')), []);
+  const told = Object.fromEntries(page.describeTask({trial, task: 0})[1]);
+  assert.strictEqual(told.accuracy, '75.00\u00a0% (70.00\u00a0% to 80.00\u00a0%)');
+  assert.strictEqual(told['error − dealt'], '−2.00 pp (−3.00 to −1.00)');
+  const study = {...late, tasks: [{task: 'piqa'}], fronts: [front('accel', [trial], better)]};
+  assert.deepStrictEqual(page.taskNumbers(study).rows.map(({group, value}) => [group.name, value]),
+    [['dealt depths (piqa)', '1 better'], ['constant depths (piqa)', '1 unclear']]);
+});
+
+test('a series that shares its colour with another is told apart by its line', () => {
+  const dash = order => page.seriesDash({order});
+  assert.deepStrictEqual([null, dash(0), dash(6), dash(7), dash(14), dash(21)].slice(1), [null, null, '9 3', '2 3', null]);
+  assert.strictEqual(page.seriesDash(null), null);
 });

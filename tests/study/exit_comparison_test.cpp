@@ -1,4 +1,4 @@
-#include "study/exit_comparison.hpp"
+#include "study/exits/exit_comparison.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "study/browser.hpp"
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 
 namespace gyre {
 namespace {
@@ -55,6 +55,32 @@ ExitStudy study_of(std::size_t units) {
   return study;
 }
 
+/// Of a task: so many of 10 items wrong, at so many loops a pass.
+UnitSums task_sums_of(double loops, int wrong) {
+  UnitSums sums(10);
+  for (std::size_t i = 0; i < 10; ++i) {
+    sums.tokens[i] = 4;
+    sums.loops[i] = 4 * loops;
+    sums.layer_runs[i] = 8 * loops;
+    sums.items[i] = 1;
+    sums.errors[i] = static_cast<int>(i) < wrong ? 1 : 0;
+  }
+  return sums;
+}
+
+/// A task on which constants of 1 to 3 loops fail 8, 6 and 4 items of 10, and every rule fails 5, its dealt depths 7.
+void add_task(ExitStudy& study) {
+  study.tasks = {{"piqa", "piqa.jsonl", "acc", 10}};
+  for (ConstantDepth& constant : study.constants) {
+    constant.tasks = {task_sums_of(constant.loops, 10 - 2 * constant.loops)};
+  }
+  for (ExitFront& front : study.fronts) {
+    for (ExitPoint& point : front.points) {
+      point.tasks = {{task_sums_of(per_token(point.sums.loops, point.sums), 5), task_sums_of(2, 7)}};
+    }
+  }
+}
+
 /// With everything that may be left out.
 ExitStudy whole_study_of(std::size_t units) {
   ExitStudy study = study_of(units);
@@ -69,6 +95,7 @@ ExitStudy whole_study_of(std::size_t units) {
       point.free_dealt = FreeRun{point.dealt};
     }
   }
+  add_task(study);
   return study;
 }
 
@@ -107,7 +134,7 @@ void expect_no_mistake(const nlohmann::json& report) {
 void expect_every_figure(const nlohmann::json& first) {
   std::string sections;
   for (const auto& [id, section] : first.items()) sections += id + " ";
-  EXPECT_EQ(sections, "controls free fronts numbers oracles thresholds training verdicts ");
+  EXPECT_EQ(sections, "controls free fronts numbers oracles tasks thresholds training verdicts ");
   EXPECT_EQ(first["verdicts"]["rows"], 3);
   // Three constants as a band, five points with an interval each.
   EXPECT_EQ(first["fronts"]["drawings"], 1);
@@ -120,6 +147,8 @@ void expect_every_figure(const nlohmann::json& first) {
   EXPECT_EQ(first["oracles"]["marks"], 2 + 2 * 2);
   EXPECT_EQ(first["free"]["drawings"], 3);
   EXPECT_EQ(first["free"]["marks"], 3 + 3 * 5);
+  EXPECT_EQ(first["tasks"]["drawings"], 3);
+  EXPECT_EQ(first["tasks"]["marks"], 3 + 3 * 5);
   // Two rules that have a front, at two checkpoints.
   EXPECT_EQ(first["training"]["marks"], 4);
   EXPECT_EQ(first["numbers"]["rows"], 3 + 5 + 2);
@@ -145,6 +174,7 @@ TEST(ExitPageInABrowser, DrawsEveryFigureAndObeysItsControls) {
   EXPECT_EQ(two["later"]["fronts"]["marks"], 3 + 3);
   EXPECT_EQ(two["later"]["controls"]["drawings"], 2);
   EXPECT_EQ(two["later"]["free"]["notes"], 1);
+  EXPECT_EQ(two["later"]["tasks"]["notes"], 1);
   EXPECT_EQ(two["later"]["training"]["marks"], 2);
   // Of disagreement no oracle promises anything.
   EXPECT_EQ(two["later"]["oracles"]["marks"], 2 + 2);
@@ -157,6 +187,7 @@ TEST(ExitPageInABrowser, DrawsEveryFigureAndObeysItsControls) {
   const nlohmann::json& one = reports["one.html"];
   expect_no_mistake(one);
   EXPECT_FALSE(one["first"].contains("free"));
+  EXPECT_FALSE(one["first"].contains("tasks"));
   EXPECT_FALSE(one["first"].contains("training"));
   EXPECT_EQ(one["first"]["fronts"]["marks"], 3 + 5);
   EXPECT_EQ(one["first"]["fronts"]["whiskers"], 0);
@@ -184,6 +215,55 @@ TEST(ExitPicture, PutsMarksWhereTheirNumbersAre) {
   // a at 1.5 loops rises by 0.5, b by 0.9.
   EXPECT_THAT(svg, HasSubstr("<path transform=\"translate(201.0 214.3)\""));
   EXPECT_THAT(svg, HasSubstr("<path transform=\"translate(201.0 72.7)\""));
+}
+
+TEST(ExitPicture, TellsNineRulesApart) {
+  ExitStudy study = study_of(1);
+  study.fronts.resize(1);
+  for (int rule = 1; rule < 9; ++rule) {
+    study.fronts.push_back(study.fronts[0]);
+    study.fronts.back().rule = "rule " + std::to_string(rule);
+  }
+  const std::string svg = exit_study_svg(checkpoint(study, "m", nullptr), "t");
+  // The ninth has the colour of the first, and neither its line nor its symbol.
+  EXPECT_THAT(svg, HasSubstr("stroke=\"#0072b2\" stroke-width=\"1.4\" stroke-dasharray=\"\""));
+  EXPECT_THAT(svg, HasSubstr("stroke=\"#0072b2\" stroke-width=\"1.4\" stroke-dasharray=\"9 3\""));
+}
+
+TEST(ExitTasks, AreWrittenAsErrorsWithTheirControls) {
+  ExitStudy study = study_of(8);
+  add_task(study);
+  const nlohmann::json json = checkpoint(study, "m", nullptr);
+  EXPECT_EQ(json["tasks"],
+            (nlohmann::json::array({{{"task", "piqa"}, {"data", "piqa.jsonl"}, {"measure", "acc"}, {"items", 10}}})));
+  const nlohmann::json& point = json["fronts"][0]["points"][0]["tasks"][0];  // at 1.5 loops
+  EXPECT_DOUBLE_EQ(point["accuracy"]["value"], 0.5);
+  EXPECT_DOUBLE_EQ(point["loops_per_token"], 1.5);
+  EXPECT_EQ(point["accuracy"]["units"], 10);
+  const auto minus = [&](const char* control) { return point["minus"][control]["error"]["value"].get<double>(); };
+  EXPECT_DOUBLE_EQ(minus("dealt"), 0.5 - 0.7);
+  EXPECT_DOUBLE_EQ(minus("full_depth"), 0.5 - 0.4);
+  EXPECT_DOUBLE_EQ(minus("constants_at_its_loops"), 0.5 - 0.7);  // between 0.8 and 0.6
+  // 0.2 below at 1.5 loops, as high as the line at 2.5: the mean.
+  EXPECT_DOUBLE_EQ(json["fronts"][0]["task_fronts_minus_constants"][0]["error"]["value"], -0.1);
+  EXPECT_DOUBLE_EQ(json["constants"][0]["tasks"][0]["minus_full_depth"]["error"]["value"], 0.8 - 0.4);
+
+  const std::string csv = exit_study_csv(nlohmann::json::array({json}));
+  const auto fields = [&](std::size_t line) {
+    std::size_t begin = 0;
+    for (; line > 0; --line) begin = csv.find('\n', begin) + 1;
+    return csv.substr(begin, csv.find('\n', begin) - begin);
+  };
+  EXPECT_THAT(fields(0), HasSubstr(",piqa_accuracy,piqa_accuracy_low,piqa_accuracy_high,piqa_loops_per_token,"
+                                   "piqa_error_minus_dealt,"));
+  for (std::size_t line = 0; line < 1 + 3 + 5 + 2; ++line) {
+    const std::string row = fields(line);
+    EXPECT_EQ(std::count(row.begin(), row.end(), ','),
+              std::count(csv.begin(), csv.begin() + static_cast<std::ptrdiff_t>(csv.find('\n')), ','))
+        << row;
+  }
+  // 0.1 above full depth at 1.5 loops, on an axis from −0.008 to 0.208 over 344 pixels upwards from 404 on.
+  EXPECT_THAT(exit_task_svg(json, 0, "t"), HasSubstr("10 items; paired 95 % bootstrap intervals over items"));
 }
 
 }  // namespace

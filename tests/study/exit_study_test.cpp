@@ -1,4 +1,4 @@
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,8 +12,9 @@
 #include "base/random.hpp"
 #include "engine/exit_head.hpp"
 #include "model_folder.hpp"
-#include "study/exit_free_runs.hpp"
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_free_runs.hpp"
+#include "study/exits/exit_study_files.hpp"
+#include "study/exits/exit_tasks.hpp"
 
 namespace gyre {
 namespace {
@@ -331,6 +332,76 @@ TEST_F(ExitStudies, FilesHoldEveryTrial) {
   EXPECT_THAT(svg, HasSubstr("A &amp; &lt;B>"));
   EXPECT_THAT(svg, HasSubstr(">accel:hits=1<"));
   EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+/// Eight questions of two answers each.
+TaskFile some_task() {
+  TaskFile asked{&task_named("piqa"), "piqa.jsonl", {}};
+  Random random(9);
+  const auto word = [&] {
+    std::string text;
+    for (int i = 0; i < 3; ++i) text += kTestCharacters[1 + random.below(kTestCharacters.size() - 1)];
+    return text;
+  };
+  for (int i = 0; i < 8; ++i) {
+    TaskItem& item = asked.items.emplace_back(TaskItem{"row", TaskKind::choice});
+    const std::string question = word();
+    item.choices = {{question, " " + word(), 3}, {question, " " + word(), 3}};
+    item.right = random.below(2);
+  }
+  return asked;
+}
+
+TEST_F(ExitStudies, TasksAreAskedWithTheConstantsAndPointsOfTheText) {
+  const Language language{Tokenizer::characters(kTestCharacters), {}};
+  const TaskFile asked = some_task();
+  ExitStudyOptions options;
+  options.tasks = {{asked}, &language, 16, 4};
+  const ExitStudy result = study({"step:tau=0.4", "fixed:loops=2"}, options);
+  ASSERT_EQ(result.tasks.size(), 1U);
+  EXPECT_EQ(result.tasks[0].name, "piqa");
+  EXPECT_EQ(result.tasks[0].measure, "acc");
+  EXPECT_EQ(result.tasks[0].items, 8U);
+
+  // What an evaluation of the same rules says of every item.
+  TaskOptions task_options{options_, 4};
+  task_options.run.window = 16;
+  const std::vector<ExitChoice> rules = {parse_exit("fixed"), parse_exit("fixed:loops=1"), parse_exit("step:tau=0.4")};
+  const std::vector<TaskResult> evaluated =
+      evaluate_task(model_, language, *asked.task, asked.items, rules, task_options, {});
+  const auto expect_errors = [&](const UnitSums& sums, std::size_t rule) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      EXPECT_EQ(sums.items[i], 1);
+      EXPECT_EQ(sums.errors[i], 1 - evaluated[rule].metrics[0].values[i]) << rules[rule].text << i;
+    }
+  };
+  expect_errors(result.constants.back().tasks[0], 0);
+  expect_errors(result.constants.front().tasks[0], 1);
+  const TaskPoint& point = result.fronts[0].points[0].tasks[0];
+  expect_errors(point.sums, 2);
+  EXPECT_NE(point.sums.errors, result.constants.front().tasks[0].errors);  // or it would say little
+
+  // A question of three passes, and two answers of three more behind the one that its last pass tells.
+  const UnitSums& full = result.constants.back().tasks[0];
+  EXPECT_EQ(full.tokens, std::vector<double>(8, 3 + 2 * 3));
+  EXPECT_EQ(full.loops, std::vector<double>(8, 9 * 7));
+  EXPECT_EQ(result.constants.front().tasks[0].loops, std::vector<double>(8, 9 * 2));
+  // Depths that are all one are the same however they are dealt; others keep their mean but for chance.
+  const TaskPoint& fixed = result.fronts[1].points[0].tasks[0];
+  EXPECT_EQ(fixed.dealt.errors, fixed.sums.errors);
+  EXPECT_EQ(fixed.dealt.loops, fixed.sums.loops);
+  EXPECT_NEAR(per_token(point.dealt.loops, point.dealt), per_token(point.sums.loops, point.sums), 0.6);
+  EXPECT_NE(point.dealt.loops, point.sums.loops);
+}
+
+TEST_F(ExitStudies, ATaskOfFewItemsIsRefused) {
+  const Language language{Tokenizer::characters(kTestCharacters), {}};
+  TaskFile asked = some_task();
+  asked.items.resize(5);
+  ExitStudyOptions options;
+  options.tasks = {{asked}, &language, 16, 4};
+  EXPECT_THAT([&] { (void)study({"accel:tau=0.6"}, options); },
+              ThrowsMessage<Error>(HasSubstr("piqa.jsonl: it has 5 items, too few to conclude anything: it takes 6")));
 }
 
 }  // namespace

@@ -9,6 +9,10 @@ const MAX_POINTS_WITH_MARKS = 32;
 
 const seriesColour = series => (series ? `var(--g${series.order % PALETTE_SIZE})` : 'var(--once)');
 
+/** A line that shares its colour with another is broken in another way. */
+const DASHES = [null, '9 3', '2 3'];
+const seriesDash = series => (series ? DASHES[Math.floor(series.order / PALETTE_SIZE) % DASHES.length] : null);
+
 /** With as many symbols as colours, a series that shares its colour with another has another symbol. */
 function seriesSymbol(series, size = 46) {
   const shift = series ? series.order + Math.floor(series.order / PALETTE_SIZE) : 0;
@@ -181,7 +185,8 @@ function appendSeries({plot, kind, x, y}, series, points) {
   const line = d3.line().defined(point => usable(point.value)).x(point => x(point.x)).y(point => y(point.value));
   const shown = points.filter(point => usable(point.value));
   plot.append('path').attr('class', 'band').attr('fill', colour).attr('d', band(points));
-  plot.append('path').attr('class', 'line').attr('stroke', colour).attr('d', line(points));
+  plot.append('path').attr('class', 'line').attr('stroke', colour).attr('stroke-dasharray', seriesDash(series))
+    .attr('d', line(points));
   if (shown.length <= MAX_POINTS_WITH_MARKS) {
     plot.append('g').selectAll('path').data(shown).join('path').attr('class', 'mark').attr('fill', colour)
       .attr('d', seriesSymbol(series))

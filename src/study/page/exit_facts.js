@@ -38,7 +38,7 @@ function settingText(value) {
   if (value === null || value === undefined) return null;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : number(value);
-  if (Array.isArray(value)) return value.map(entry => visibleText(settingText(entry))).join(', ');
+  if (Array.isArray(value)) return value.map(entry => (typeof entry === 'string' ? visibleText(entry) : settingText(entry))).join(', ');
   if (typeof value === 'object') {
     return Object.keys(value).map(key => `${key.replace(/_/g, ' ')} ${settingText(value[key]) || NONE}`).join('; ');
   }

@@ -15,6 +15,16 @@ const differenceColumn = (control, head) => ({
   text: trial => differenceWithInterval(differenceOf(trial, control, state.cost), state.cost),
 });
 
+const accuracyColumn = (name, task) => {
+  const of = trial => ((trial.tasks || [])[task] || {}).accuracy;
+  return {
+    head: `accuracy, ${name} (95 %)`,
+    value: trial => (of(trial) || {}).value,
+    text: trial =>
+      (of(trial) ? `${level(of(trial).value, 'disagreement')} (${interval(of(trial), end => level(end, 'disagreement'))})` : NONE),
+  };
+};
+
 const TABLE_COLUMNS = [
   {head: 'trial', value: trial => trial.title, text: trial => trial.title},
   {head: 'loops/token', value: AXES.loops.of, text: trial => number(trial.loops_per_token, 4)},
@@ -28,6 +38,7 @@ const TABLE_COLUMNS = [
   differenceColumn('constants_at_its_loops', 'constants at its loops'),
   differenceColumn('best_constant', 'best constant'),
   differenceColumn('full_depth', 'full depth'),
+  ...((checkpoints[0] || {}).tasks || []).map(({task}, number) => accuracyColumn(task, number)),
 ];
 
 /** Constants, the points of the visible rules, oracles: each with a title and the series it belongs to. */

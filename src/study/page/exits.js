@@ -1,6 +1,8 @@
 // The page of a comparison of exit rules: header, verdicts, figures, numbers.
 
-const FIGURES = [frontsFigure, controlsFigure, thresholdsFigure, oraclesFigure, freeRunningFigure, frontTrainingFigure];
+const FIGURES = [
+  frontsFigure, controlsFigure, thresholdsFigure, oraclesFigure, freeRunningFigure, tasksFigure, frontTrainingFigure,
+];
 const shownFigures = FIGURES.filter(({shown}) => !shown || shown());
 
 function buildHeader() {

@@ -35,6 +35,15 @@ struct TaskItem {
   std::string shown = {};                ///< question and answer, as they stand before another question
 };
 
+struct Task;
+
+/// The items of a file, asked as a task.
+struct TaskFile {
+  const Task* task = nullptr;
+  std::string file;
+  std::vector<TaskItem> items;
+};
+
 /// A benchmark: what its rows look like, and how they become questions.
 struct Task {
   std::string_view name;

@@ -23,8 +23,27 @@ TaskMetric metric_of(const char* name, std::span<const TaskItem> items, const st
   return metric;
 }
 
-std::vector<TaskMetric> metrics_of(const Task& task, std::span<const TaskItem> items,
-                                   const std::vector<TaskOutcome>& outcomes) {
+double mean_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+Interval interval_of(std::span<const double> values) {
+  return bootstrap_ratio(values, std::vector<double>(values.size(), 1.0));
+}
+
+/// Of log-likelihoods exp(-x), which turns an interval round.
+void set(const TaskMetric& metric, std::span<const double> values, double& value, Interval& interval) {
+  value = mean_of(values);
+  interval = interval_of(values);
+  if (!metric.is_perplexity()) return;
+  value = std::exp(-value);
+  interval = {std::exp(-interval.high), std::exp(-interval.low)};
+}
+
+}  // namespace
+
+std::vector<TaskMetric> task_metrics(const Task& task, std::span<const TaskItem> items,
+                                     const std::vector<TaskOutcome>& outcomes) {
   using Item = TaskItem;
   using Outcome = TaskOutcome;
   std::vector<TaskMetric> metrics;
@@ -52,25 +71,6 @@ std::vector<TaskMetric> metrics_of(const Task& task, std::span<const TaskItem> i
   return metrics;
 }
 
-double mean_of(std::span<const double> values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-Interval interval_of(std::span<const double> values) {
-  return bootstrap_ratio(values, std::vector<double>(values.size(), 1.0));
-}
-
-/// Of log-likelihoods exp(-x), which turns an interval round.
-void set(const TaskMetric& metric, std::span<const double> values, double& value, Interval& interval) {
-  value = mean_of(values);
-  interval = interval_of(values);
-  if (!metric.is_perplexity()) return;
-  value = std::exp(-value);
-  interval = {std::exp(-interval.high), std::exp(-interval.low)};
-}
-
-}  // namespace
-
 std::string TaskMetric::verdict() const {
   const double none = is_perplexity() ? 1 : 0;
   if (difference == none && difference_interval.low == none && difference_interval.high == none) return "same";
@@ -81,7 +81,7 @@ std::string TaskMetric::verdict() const {
 
 TaskResult summarise_task(const std::string& rule, const Task& task, std::span<const TaskItem> items,
                           std::vector<TaskOutcome> outcomes, const TaskResult* first) {
-  TaskResult result{rule, metrics_of(task, items, outcomes)};
+  TaskResult result{rule, task_metrics(task, items, outcomes)};
   for (std::size_t m = 0; m < result.metrics.size(); ++m) {
     TaskMetric& metric = result.metrics[m];
     set(metric, metric.values, metric.value, metric.interval);

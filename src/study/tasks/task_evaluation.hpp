@@ -35,6 +35,10 @@ struct TaskResult {
   std::vector<TaskOutcome> outcomes = {};
 };
 
+/// The measures of a task with their values of each item, nothing being known of all together yet.
+std::vector<TaskMetric> task_metrics(const Task& task, std::span<const TaskItem> items,
+                                     const std::vector<TaskOutcome>& outcomes);
+
 /// What one rule made of all items, compared with `first`, if there is one.
 TaskResult summarise_task(const std::string& rule, const Task& task, std::span<const TaskItem> items,
                           std::vector<TaskOutcome> outcomes, const TaskResult* first);

@@ -35,8 +35,9 @@ class ItemScoring {
     if (exit_ == nullptr) {
       logits = engine_.prefill(asked.sequence, context, Engine::Logits::last);
     } else {
-      logits = put_prompt_in(engine_, asked.sequence, context, *exit_, options_.run, asked.depth);
-      if (logits.empty()) logits = engine_.decode(asked.sequence, context.back(), exit_, asked.depth);
+      const auto note = [this](const TokenDepth& depth) { depths_[depth.loops] += 1; };
+      logits = put_prompt_in(engine_, asked.sequence, context, *exit_, options_.run, asked.depth, note);
+      if (logits.empty()) logits = decode(asked.sequence, context.back(), asked.depth);
     }
     asked.logits.assign(logits.begin(), logits.end());
     return asked;
@@ -59,7 +60,7 @@ class ItemScoring {
     TokenDepth depth;
     for (std::size_t t = 0; t < rest.size(); ++t) {
       options_.run.stop.check();
-      count(engine_.decode(sequence, rest[t], exit_, depth), continuation[t + 1], depth, result);
+      count(decode(sequence, rest[t], depth), continuation[t + 1], depth, result);
     }
     return result;
   }
@@ -81,7 +82,7 @@ class ItemScoring {
       if (!is_special(tokenizer, token)) text += decoder.push(token);
       const auto is_in_text = [&](std::string_view stop) { return text.find(stop) != std::string::npos; };
       if (++made == options_.answer_tokens || std::any_of(stops.begin(), stops.end(), is_in_text)) break;
-      const std::span<const float> next = engine_.decode(asked.sequence, token, exit_, asked.depth);
+      const std::span<const float> next = decode(asked.sequence, token, asked.depth);
       logits.assign(next.begin(), next.end());
     }
     text += decoder.flush();
@@ -91,6 +92,7 @@ class ItemScoring {
 
   [[nodiscard]] double loops() const { return loops_; }
   [[nodiscard]] double tokens() const { return tokens_; }
+  [[nodiscard]] const std::map<std::vector<int>, double>& depths() const { return depths_; }
 
  private:
   static bool is_special(const Tokenizer& tokenizer, std::int32_t token) {
@@ -105,6 +107,12 @@ class ItemScoring {
         "{}: the logits behind it are not finite; its weights or the number of loops are not what the model "
         "was trained for",
         item_.where);
+  }
+
+  std::span<const float> decode(Sequence& sequence, std::int32_t token, TokenDepth& depth) {
+    const std::span<const float> logits = engine_.decode(sequence, token, exit_, depth);
+    if (exit_ != nullptr) depths_[depth.loops] += 1;
+    return logits;
   }
 
   void add_loops(const TokenDepth& depth) {
@@ -130,6 +138,7 @@ class ItemScoring {
   std::vector<float> log_p_;
   double loops_ = 0;
   double tokens_ = 0;
+  std::map<std::vector<int>, double> depths_;
 };
 
 /// The first choice of the highest value.
@@ -177,6 +186,7 @@ TaskOutcome score_item(Engine& engine, const Language& language, const TaskItem&
   outcome.milliseconds = watch.milliseconds();
   outcome.loops = scoring.loops();
   outcome.tokens = scoring.tokens();
+  outcome.depths = scoring.depths();
   return outcome;
 }
 

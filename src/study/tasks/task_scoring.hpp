@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ struct TaskOutcome {
   std::string text;                  ///< that was generated, before what ends it
   double loops = 0;                  ///< over the looped groups, of the passes that tell an answer's tokens
   double tokens = 0;                 ///< those tokens, of all answers
-  std::size_t dropped = 0;           ///< tokens that the longest of its contexts lost at its beginning
+  /// Loops of each group, by the passes that asked the rule, the question's too: how often each vector came.
+  std::map<std::vector<int>, double> depths = {};
+  std::size_t dropped = 0;  ///< tokens that the longest of its contexts lost at its beginning
   double milliseconds = 0;
 };
 

@@ -8,7 +8,7 @@ function appendConstantsLegend(parent) {
 
 function appendThinLine({plot, x, y}, series, points) {
   plot.append('path').attr('class', 'line thin').attr('stroke', seriesColour(series))
-    .attr('d', d3.line().x(point => x(point.x)).y(point => y(point.value))(points));
+    .attr('stroke-dasharray', seriesDash(series)).attr('d', d3.line().x(point => x(point.x)).y(point => y(point.value))(points));
 }
 
 /** The fronts of `series`: [{rule, points}], beside constants, over one axis. `describe(point)` gives a tooltip. */

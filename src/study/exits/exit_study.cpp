@@ -1,4 +1,4 @@
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,9 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "study/exit_free_runs.hpp"
-#include "study/exit_times.hpp"
+#include "study/exits/exit_free_runs.hpp"
+#include "study/exits/exit_tasks.hpp"
+#include "study/exits/exit_times.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre {
@@ -88,6 +89,12 @@ class Study {
     result_.units = text_.units;
     result_.of_documents = text_.of_documents;
     for (const Window& window : text_.windows) result_.tokens += static_cast<std::int64_t>(window.scored());
+    for (const TaskFile& task : options.tasks.files) {
+      if (task.items.size() < kFewestUnits) {
+        throw Error("{}: it has {} items, too few to conclude anything: it takes {}", task.file, task.items.size(),
+                    kFewestUnits);
+      }
+    }
     if (text_.units < kFewestUnits) {
       throw Error(
           "the text has {} {}s of {} positions, too few to conclude anything: it takes {}; give more text, or "
@@ -102,6 +109,7 @@ class Study {
     run_controls();
     if (options_.timed_tokens > 0) take_times();
     if (options_.free_tokens > 0) run_free();
+    for (const TaskFile& task : options_.tasks.files) ask_task(task);
     return std::move(result_);
   }
 
@@ -177,7 +185,7 @@ class Study {
       const std::vector<int>& loops = options_.evaluation.loops;
       trials_.push_back(rule_trial(constant_rule(depth, model_.spec(), loops), model_.spec(), loops));
       trials_.back().keeps_tokens = true;
-      result_.constants.push_back({depth, UnitSums(), {}, {}});
+      result_.constants.push_back({depth, UnitSums(), {}, {}, {}});
     }
     for (const Planned& point : planned_) {
       trials_.push_back(rule_trial(point.rule, model_.spec(), options_.evaluation.loops));
@@ -218,8 +226,15 @@ class Study {
         all.push_back(results[next++].sums);
         within.push_back(results[next++].sums);
       }
-      points_.push_back(
-          {planned_[p].rule.text, planned_[p].threshold, run_of(p).sums, mean_of(all), mean_of(within), {}, {}, {}});
+      points_.push_back({planned_[p].rule.text,
+                         planned_[p].threshold,
+                         run_of(p).sums,
+                         mean_of(all),
+                         mean_of(within),
+                         {},
+                         {},
+                         {},
+                         {}});
     }
     for (OracleDepth& oracle : result_.oracles) oracle.sums = results[next++].sums;
     file_points();
@@ -285,6 +300,19 @@ class Study {
       point(p).free = {runs.trials[result_.constants.size() + p]};
       point(p).free_dealt = {runs.dealt[p]};
     }
+  }
+
+  void ask_task(const TaskFile& task) {
+    TaskOptions options{options_.evaluation, options_.tasks.answer_tokens};
+    options.run.window = options_.tasks.window;
+    const std::size_t constants = result_.constants.size();
+    TaskRuns runs = run_task(model_, *options_.tasks.language, task, trials_, constants, options_.deals, options,
+                             stage_(task.task->name));
+    for (std::size_t c = 0; c < constants; ++c) result_.constants[c].tasks.push_back(std::move(runs.trials[c]));
+    for (std::size_t p = 0; p < planned_.size(); ++p) {
+      point(p).tasks.push_back({std::move(runs.trials[constants + p]), std::move(runs.dealt[p])});
+    }
+    result_.tasks.push_back({std::string(task.task->name), task.file, accuracy_name(task), task.items.size()});
   }
 
   void file_points() {

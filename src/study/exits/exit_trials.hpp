@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "study/exit_recording.hpp"
+#include "study/exits/exit_recording.hpp"
 
 namespace gyre {
 
@@ -18,6 +18,8 @@ struct UnitSums {
   std::vector<double> disagreement;   ///< positions where another token is the likeliest than at full depth
   std::vector<double> loops;          ///< over the looped groups together
   std::vector<double> layer_runs;     ///< of all groups: loops × layers
+  std::vector<double> items;          ///< of a task: those asked; of a text 0
+  std::vector<double> errors;         ///< of a task: those answered wrongly
 
   explicit UnitSums(std::size_t units = 0);
 };

@@ -1,11 +1,11 @@
-#include "study/exit_free_runs.hpp"
+#include "study/exits/exit_free_runs.hpp"
 
 #include <algorithm>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "study/exit_comparison.hpp"
+#include "study/exits/exit_comparison.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre {
@@ -16,14 +16,13 @@ class DrawnExit : public ExitRule {
  public:
   DrawnExit(const PositionDepths& depths, std::span<const std::size_t> positions, const ModelSpec& spec,
             std::uint64_t seed)
-      : depths_(depths), positions_(positions), looped_(spec.looped_groups()), seed_(seed) {}
+      : depths_(depths), positions_(positions), column_(looped_columns(spec)), seed_(seed) {}
 
   [[nodiscard]] ExitReads reads() const override { return {}; }
   void enter_group(int group, int position) override {
     const std::uint64_t bits = combine_seeds(seed_, static_cast<std::uint64_t>(position));
     const auto place = static_cast<std::size_t>(unit_interval(bits) * static_cast<double>(positions_.size()));
-    const auto column = std::find(looped_.begin(), looped_.end(), group) - looped_.begin();
-    depth_ = depths_.row(positions_[place])[static_cast<std::size_t>(column)];
+    depth_ = depths_.row(positions_[place])[column_[static_cast<std::size_t>(group)]];
   }
   std::optional<std::string_view> leave_after(const LoopStep& step) override {
     if (step.loop < depth_) return {};
@@ -33,7 +32,7 @@ class DrawnExit : public ExitRule {
  private:
   const PositionDepths& depths_;
   std::span<const std::size_t> positions_;
-  std::vector<int> looped_;
+  std::vector<std::size_t> column_;  ///< of each group, among the looped ones
   std::uint64_t seed_;
   int depth_ = 0;
 };

@@ -8,11 +8,21 @@
 #include <string_view>
 #include <vector>
 
-#include "study/exit_comparison.hpp"
-#include "study/exit_thresholds.hpp"
-#include "study/exit_trials.hpp"
+#include "model/language.hpp"
+#include "study/exits/exit_comparison.hpp"
+#include "study/exits/exit_thresholds.hpp"
+#include "study/exits/exit_trials.hpp"
+#include "study/tasks/task.hpp"
 
 namespace gyre {
+
+/// Tasks that rules are also tried on.
+struct ExitTaskOptions {
+  std::vector<TaskFile> files = {};
+  const Language* language = nullptr;  ///< of the model; there has to be one where there are files
+  int window = 0;                      ///< tokens of a question with its answer
+  int answer_tokens = 256;             ///< most that are generated
+};
 
 struct ExitStudyOptions {
   EvaluationOptions evaluation = {};
@@ -22,6 +32,7 @@ struct ExitStudyOptions {
   int timed_tokens = 256;  ///< that are decoded one by one under each trial to take its time; 0: none
   int free_tokens = 0;     ///< written by the model itself behind each unit's first tokens; 0: none
   int prompt_tokens = 16;  ///< those first tokens
+  ExitTaskOptions tasks = {};
 };
 
 /// A threshold along states of full depth.
@@ -41,6 +52,12 @@ struct FreeRun {
   UnitSums sums;  ///< its disagreement: positions where the two texts differ
 };
 
+/// What a rule at one threshold made of a task; units are items.
+struct TaskPoint {
+  UnitSums sums;
+  UnitSums dealt;  ///< its own depths drawn blind to the token, the mean of several draws
+};
+
 /// One rule at one threshold, run, beside its controls. Differences are trial − control.
 struct ExitPoint {
   std::string rule;
@@ -50,6 +67,7 @@ struct ExitPoint {
   UnitSums dealt_within;  ///< and within each unit
   std::optional<ExitTime> time;
   std::optional<FreeRun> free, free_dealt;
+  std::vector<TaskPoint> tasks = {};  ///< one a task of the study
 };
 
 /// One rule with its thresholds.
@@ -66,6 +84,15 @@ struct ConstantDepth {
   UnitSums sums;
   std::optional<ExitTime> time;
   std::optional<FreeRun> free;
+  std::vector<UnitSums> tasks = {};  ///< one a task of the study
+};
+
+/// A task that was asked beside the text.
+struct StudiedTask {
+  std::string name;
+  std::string file;
+  std::string measure;  ///< acc, or exact_match_flexible
+  std::size_t items = 0;
 };
 
 /// Depths that know more than a rule can: read off the constants, then run.
@@ -84,6 +111,7 @@ struct ExitStudy {
   std::size_t best = 0;                  ///< of the constants, by cross-entropy on this text
   std::vector<ExitFront> fronts;
   std::vector<OracleDepth> oracles;
+  std::vector<StudiedTask> tasks = {};
 
   [[nodiscard]] std::vector<UnitSums> constant_sums() const;
 };
@@ -93,7 +121,8 @@ using StageSink = std::function<ProgressSink(std::string_view stage)>;
 
 /// Compares rules on a text. A rule whose threshold is left open is recorded at a grid of them in one pass over the
 /// text, and run at some that spread its loops; another is run as it is. Every run skips the work behind an exit and
-/// reads what that leaves. Throws Error naming a rule that no threshold lets leave.
+/// reads what that leaves. The same constants and points are then asked the tasks. Throws Error naming a rule that no
+/// threshold lets leave, or a task of too few items.
 ExitStudy study_exits(const Model& model, const MeasuredText& text, std::span<const ExitChoice> rules,
                       const ExitStudyOptions& options, const StageSink& stage);
 

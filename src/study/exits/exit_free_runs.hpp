@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "study/exit_trials.hpp"
+#include "study/exits/exit_trials.hpp"
 
 namespace gyre {
 

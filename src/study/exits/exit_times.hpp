@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 namespace gyre {
 

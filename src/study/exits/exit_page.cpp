@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/html_page.hpp"
 
 extern "C" {

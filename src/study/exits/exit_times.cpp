@@ -1,4 +1,4 @@
-#include "study/exit_times.hpp"
+#include "study/exits/exit_times.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,6 @@
-#include "study/exit_study_files.hpp"
+#include <iterator>
+
+#include "study/exits/exit_study_files.hpp"
 
 namespace gyre {
 namespace {
@@ -26,6 +28,14 @@ std::string estimate(const nlohmann::json& json) {
 
 class Lines {
  public:
+  explicit Lines(const nlohmann::json& studies) {
+    for (const nlohmann::json& study : studies) {
+      for (const nlohmann::json& task : study.value("tasks", nlohmann::json::array())) {
+        if (&study == &studies.front()) tasks_.push_back(task["task"]);
+      }
+    }
+  }
+
   void add(const std::string& path, const std::string& kind, const std::string& name, const nlohmann::json& trial) {
     const nlohmann::json minus = trial.value("minus", nlohmann::json::object());
     text_ += fmt::format("{},{},{},{},{},{}", field(path), kind, field(name), number(trial.value("threshold", none_)),
@@ -45,10 +55,13 @@ class Lines {
       const nlohmann::json& difference = minus[control]["cross_entropy"];
       text_ += fmt::format(",{},{}", estimate(difference), difference["side_of_0"].get<std::string>());
     }
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      add_task(trial.contains("tasks") ? trial["tasks"][t] : none_);
+    }
     text_ += '\n';
   }
 
-  static std::string head() {
+  [[nodiscard]] std::string head() const {
     std::string line =
         "model,kind,rule,threshold,loops_per_token,layer_runs_per_token,milliseconds_per_token,time_of_full_depth";
     for (const char* name : {"cross_entropy", "kl_to_full_depth", "disagreement"}) {
@@ -58,12 +71,41 @@ class Lines {
                              "minus_best_constant", "minus_full_depth"}) {
       line += fmt::format(",{0},{0}_low,{0}_high,{0}_side_of_0", name);
     }
+    for (const std::string& task : tasks_) {
+      line += fmt::format(",{0}_accuracy,{0}_accuracy_low,{0}_accuracy_high,{0}_loops_per_token", task);
+      for (const char* control : kTaskControls) {
+        line += fmt::format(
+            ",{0}_error_minus_{1},{0}_error_minus_{1}_low,{0}_error_minus_{1}_high,"
+            "{0}_error_minus_{1}_side_of_0",
+            task, control);
+      }
+    }
     return line + "\n";
   }
 
   [[nodiscard]] std::string text() const { return head() + text_; }
 
  private:
+  static constexpr const char* kTaskControls[] = {"dealt", "constants_at_its_loops", "full_depth"};
+
+  void add_task(const nlohmann::json& task) {
+    if (task.is_null()) {
+      text_ += std::string(4 + 4 * std::size(kTaskControls), ',');
+      return;
+    }
+    text_ += fmt::format(",{},{}", estimate(task["accuracy"]), number(task["loops_per_token"]));
+    const nlohmann::json minus = task.value("minus", nlohmann::json::object());
+    for (const char* control : kTaskControls) {
+      if (!minus.contains(control)) {
+        text_ += ",,,,";
+        continue;
+      }
+      const nlohmann::json& difference = minus[control]["error"];
+      text_ += fmt::format(",{},{}", estimate(difference), difference["side_of_0"].get<std::string>());
+    }
+  }
+
+  std::vector<std::string> tasks_;  ///< by name
   nlohmann::json none_ = nullptr;
   std::string text_;
 };
@@ -71,7 +113,7 @@ class Lines {
 }  // namespace
 
 std::string exit_study_csv(const nlohmann::json& studies) {
-  Lines lines;
+  Lines lines(studies);
   for (const nlohmann::json& study : studies) {
     const std::string path = study["path"];
     for (const nlohmann::json& constant : study["constants"]) {

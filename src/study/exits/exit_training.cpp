@@ -1,4 +1,4 @@
-#include "study/exit_training.hpp"
+#include "study/exits/exit_training.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "study/exit_fit.hpp"
+#include "study/exits/exit_fit.hpp"
 #include "study/held_out.hpp"
 
 namespace gyre {

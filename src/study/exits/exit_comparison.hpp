@@ -5,18 +5,25 @@
 #include <string_view>
 #include <vector>
 
-#include "study/exit_trials.hpp"
+#include "study/exits/exit_trials.hpp"
 #include "study/statistics.hpp"
 
 namespace gyre {
 
 /// What leaving early costs.
-enum class ExitCost : std::uint8_t { cross_entropy, kl, disagreement };
+enum class ExitCost : std::uint8_t {
+  cross_entropy,
+  kl,
+  disagreement,
+  error,  ///< of a task: the share of its items that are answered wrongly
+};
 std::string_view name_of(ExitCost cost);
-/// Of each unit, summed over its tokens.
+/// Of each unit, summed over its tokens, or its items.
 std::span<const double> costs_of(const UnitSums& sums, ExitCost cost);
+/// What that is divided by: tokens, or items.
+std::span<const double> counts_of(const UnitSums& sums, ExitCost cost);
 
-/// A line through points (loops/token, cost/token), straight between neighbours.
+/// A line through points (loops/token, cost per token or item), straight between neighbours.
 class CostLine {
  public:
   explicit CostLine(std::vector<std::pair<double, double>> points);
@@ -32,7 +39,7 @@ class CostLine {
   std::vector<std::pair<double, double>> points_;  ///< ascending in loops
 };
 
-/// Trial − control, per token, on the same units.
+/// Trial − control, per token or item, on the same units.
 Estimate cost_difference(const Bootstrap& bootstrap, const UnitSums& trial, const UnitSums& control, ExitCost cost);
 
 /// Trial − constant depths at the loops/token of the trial, between two of them where it lies between. Loops and costs

@@ -1,4 +1,4 @@
-#include "study/exit_thresholds.hpp"
+#include "study/exits/exit_thresholds.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/html_page.hpp"
 
 namespace gyre {
@@ -26,6 +26,8 @@ constexpr double kEdge = 6;  // what a mark on the edge of the plot may stick ou
 /// Okabe and Ito's colours, which differ for every kind of eye.
 constexpr std::array<const char*, 8> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                  "#8d6200", "#56b4e9", "#e69f00", "#4b4f9c"};
+/// Of lines, one for each time round the colours; constants have one of their own.
+constexpr std::array<const char*, 3> kDashes = {"", "9 3", "2 3"};
 constexpr const char* kConstantColour = "#555555";
 
 /// Of marks, about (0, 0).
@@ -37,7 +39,7 @@ constexpr std::array<const char*, 7> kSymbols = {"M-3.4,0a3.4,3.4 0 1,0 6.8,0a3.
                                                  "M0,4.2L4.1,-3.2H-4.1z",
                                                  "M-4.6,-1.5h9.2v3h-9.2z"};
 
-/// How marks and line of a series look: with another symbol the second time round the colours.
+/// How marks and line of a series look: with another symbol and another dash the second time round the colours.
 struct Look {
   const char* colour = "";
   const char* symbol = "";
@@ -45,7 +47,8 @@ struct Look {
 };
 
 Look look_of(std::size_t series) {
-  return {kColours[series % kColours.size()], kSymbols[(series + series / kColours.size()) % kSymbols.size()]};
+  return {kColours[series % kColours.size()], kSymbols[(series + series / kColours.size()) % kSymbols.size()],
+          kDashes[series / kColours.size() % kDashes.size()]};
 }
 
 /// So that it fits beside the plot.
@@ -136,7 +139,7 @@ class Picture {
         kPlotHeight + 2 * kEdge, html_text(below));
   }
 
-  void draw_axes() {
+  void draw_axes(const std::string& up) {
     const double bottom = kTop + kPlotHeight;
     for (const double tick : y_.ticks()) {
       const bool zero = std::abs(tick) < 1e-12;
@@ -156,9 +159,8 @@ class Picture {
     }
     svg_ += fmt::format(
         "<text x=\"{0}\" y=\"{1}\" text-anchor=\"middle\">loops/token</text>\n"
-        "<text transform=\"translate(18 {2}) rotate(-90)\" text-anchor=\"middle\">rise of cross-entropy over full "
-        "depth, nats/token</text>\n",
-        kLeft + kPlotWidth / 2, bottom + 42, kTop + kPlotHeight / 2);
+        "<text transform=\"translate(18 {2}) rotate(-90)\" text-anchor=\"middle\">{3}</text>\n",
+        kLeft + kPlotWidth / 2, bottom + 42, kTop + kPlotHeight / 2, html_text(up));
   }
 
   /// The intervals of `marks` as one area behind what follows.
@@ -237,34 +239,71 @@ std::string line_below(const nlohmann::json& study) {
                      study["unit"].get<std::string>());
 }
 
-}  // namespace
-
-std::string exit_study_svg(const nlohmann::json& study, const std::string& title) {
-  const std::vector<Mark> constants =
-      marks_of(study["constants"], [](const nlohmann::json& one) { return one["minus_full_depth"]["cross_entropy"]; });
+/// What a picture of fronts shows.
+struct Shown {
+  std::vector<Mark> constants;
   std::vector<std::pair<std::string, std::vector<Mark>>> fronts;
-  for (const nlohmann::json& front : study["fronts"]) {
-    fronts.emplace_back(front["rule"], marks_of(front["points"], [](const nlohmann::json& one) {
-                          return one["minus"]["full_depth"]["cross_entropy"];
-                        }));
-  }
-  Axis x{constants.front().loops, constants.back().loops, kLeft, kLeft + kPlotWidth};
+  std::string up;     ///< what the vertical axis is
+  std::string below;  ///< the title
+};
+
+std::string draw(const Shown& shown, const nlohmann::json& fronts, const std::string& title) {
+  Axis x{shown.constants.front().loops, shown.constants.back().loops, kLeft, kLeft + kPlotWidth};
   Axis y{0, 0, kTop + kPlotHeight, kTop};
   // The shallowest constants may cost so much that nothing else could be told apart: rules set the scale where there
   // are any, and the line of the constants leaves the plot.
-  for (const auto& [name, marks] : fronts) include(y, marks);
-  if (y.high <= y.low) include(y, constants);
+  for (const auto& [name, marks] : shown.fronts) include(y, marks);
+  if (y.high <= y.low) include(y, shown.constants);
   const double margin = y.high > y.low ? 0.04 * (y.high - y.low) : 1;
   y.low -= margin;
   y.high += margin;
   if (x.high <= x.low) x.high = x.low + 1;
-  Picture picture(x, y, legend_width(study["fronts"]), fronts.size() + 1);
-  picture.draw_titles(title, line_below(study));
-  picture.draw_axes();
-  picture.add_band(constants, kConstantColour);
-  picture.add(constants, "constant depths", {kConstantColour, kSymbols.front(), "5 3"}, false);
-  for (std::size_t i = 0; i < fronts.size(); ++i) picture.add(fronts[i].second, fronts[i].first, look_of(i), true);
+  Picture picture(x, y, legend_width(fronts), shown.fronts.size() + 1);
+  picture.draw_titles(title, shown.below);
+  picture.draw_axes(shown.up);
+  picture.add_band(shown.constants, kConstantColour);
+  picture.add(shown.constants, "constant depths", {kConstantColour, kSymbols.front(), "5 3"}, false);
+  for (std::size_t i = 0; i < shown.fronts.size(); ++i) {
+    picture.add(shown.fronts[i].second, shown.fronts[i].first, look_of(i), true);
+  }
   return picture.text();
+}
+
+/// The same task of every trial.
+nlohmann::json of_task(const nlohmann::json& trials, std::size_t task) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const nlohmann::json& trial : trials) list.push_back(trial["tasks"][task]);
+  return list;
+}
+
+}  // namespace
+
+std::string exit_study_svg(const nlohmann::json& study, const std::string& title) {
+  Shown shown{{}, {}, "rise of cross-entropy over full depth, nats/token", line_below(study)};
+  shown.constants =
+      marks_of(study["constants"], [](const nlohmann::json& one) { return one["minus_full_depth"]["cross_entropy"]; });
+  for (const nlohmann::json& front : study["fronts"]) {
+    shown.fronts.emplace_back(front["rule"], marks_of(front["points"], [](const nlohmann::json& one) {
+                                return one["minus"]["full_depth"]["cross_entropy"];
+                              }));
+  }
+  return draw(shown, study["fronts"], title);
+}
+
+std::string exit_task_svg(const nlohmann::json& study, std::size_t task, const std::string& title) {
+  const nlohmann::json& asked = study["tasks"][task];
+  Shown shown{{},
+              {},
+              fmt::format("rise of the error ({}) over full depth", asked["measure"].get<std::string>()),
+              fmt::format("{} items; paired 95 % bootstrap intervals over items", asked["items"].dump())};
+  shown.constants = marks_of(of_task(study["constants"], task),
+                             [](const nlohmann::json& one) { return one["minus_full_depth"]["error"]; });
+  for (const nlohmann::json& front : study["fronts"]) {
+    shown.fronts.emplace_back(front["rule"], marks_of(of_task(front["points"], task), [](const nlohmann::json& one) {
+                                return one["minus"]["full_depth"]["error"];
+                              }));
+  }
+  return draw(shown, study["fronts"], title);
 }
 
 }  // namespace gyre

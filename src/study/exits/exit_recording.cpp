@@ -1,4 +1,4 @@
-#include "study/exit_recording.hpp"
+#include "study/exits/exit_recording.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -40,12 +40,10 @@ Appetite appetite_of(const ExitChoice& rule, const ModelSpec& spec, const std::v
 /// Shows every loop of a token to many rules, and never lets it leave.
 class Watch : public ExitRule {
  public:
-  Watch(std::span<const ExitChoice> rules, const ModelSpec& spec, const std::vector<int>& loops) : loops_(loops) {
-    const std::vector<int> looped = spec.looped_groups();
-    column_.resize(spec.groups.size());
-    for (std::size_t i = 0; i < looped.size(); ++i) column_[static_cast<std::size_t>(looped[i])] = i;
+  Watch(std::span<const ExitChoice> rules, const ModelSpec& spec, const std::vector<int>& loops)
+      : loops_(loops), column_(looped_columns(spec)) {
     for (const ExitChoice& rule : rules) watched_.push_back({BoundedExit(rule, {spec, loops, {}}), false, {}});
-    for (Watched& one : watched_) one.depth.resize(looped.size());
+    for (Watched& one : watched_) one.depth.resize(spec.looped_groups().size());
   }
 
   [[nodiscard]] ExitReads reads() const override { return next_; }
@@ -160,6 +158,13 @@ class Keep : public ExitRule {
 };
 
 }  // namespace
+
+std::vector<std::size_t> looped_columns(const ModelSpec& spec) {
+  std::vector<std::size_t> column(spec.groups.size());
+  const std::vector<int> looped = spec.looped_groups();
+  for (std::size_t i = 0; i < looped.size(); ++i) column[static_cast<std::size_t>(looped[i])] = i;
+  return column;
+}
 
 std::vector<std::size_t> first_positions(std::span<const Window> windows) {
   std::vector<std::size_t> first = {0};

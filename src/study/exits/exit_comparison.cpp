@@ -1,8 +1,7 @@
-#include "study/exit_comparison.hpp"
+#include "study/exits/exit_comparison.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "base/enum_name.hpp"
@@ -10,24 +9,26 @@
 namespace gyre {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
 constexpr EnumName<ExitCost> kCosts[] = {{ExitCost::cross_entropy, "cross_entropy"},
                                          {ExitCost::kl, "kl_to_full_depth"},
-                                         {ExitCost::disagreement, "disagreement"}};
+                                         {ExitCost::disagreement, "disagreement"},
+                                         {ExitCost::error, "error"}};
 
-/// (loops/token, cost/token) of units that are taken so many times.
+/// (loops/token, cost per token or item) of units that are taken so many times.
 std::pair<double, double> point_of(const UnitSums& sums, ExitCost cost, std::span<const double> times) {
   const std::span<const double> costs = costs_of(sums, cost);
+  const std::span<const double> counts = counts_of(sums, cost);
   double tokens = 0;
   double loops = 0;
+  double counted = 0;
   double spent = 0;
   for (std::size_t u = 0; u < times.size(); ++u) {
     tokens += times[u] * sums.tokens[u];
     loops += times[u] * sums.loops[u];
+    counted += times[u] * counts[u];
     spent += times[u] * costs[u];
   }
-  return {loops / tokens, spent / tokens};
+  return {loops / tokens, spent / counted};
 }
 
 CostLine line_of(std::span<const UnitSums> points, ExitCost cost, std::span<const double> times) {
@@ -46,10 +47,16 @@ std::span<const double> costs_of(const UnitSums& sums, ExitCost cost) {
       return sums.kl;
     case ExitCost::disagreement:
       return sums.disagreement;
+    case ExitCost::error:
+      return sums.errors;
     case ExitCost::cross_entropy:
       break;
   }
   return sums.cross_entropy;
+}
+
+std::span<const double> counts_of(const UnitSums& sums, ExitCost cost) {
+  return cost == ExitCost::error ? sums.items : sums.tokens;
 }
 
 CostLine::CostLine(std::vector<std::pair<double, double>> points) : points_(std::move(points)) {
@@ -81,7 +88,7 @@ double CostLine::mean() const {
 }
 
 Estimate cost_difference(const Bootstrap& bootstrap, const UnitSums& trial, const UnitSums& control, ExitCost cost) {
-  return bootstrap.difference(costs_of(trial, cost), costs_of(control, cost), trial.tokens);
+  return bootstrap.difference(costs_of(trial, cost), costs_of(control, cost), counts_of(trial, cost));
 }
 
 Estimate cost_above_constants(const Bootstrap& bootstrap, const UnitSums& trial, std::span<const UnitSums> constants,
@@ -116,7 +123,7 @@ UnitSums mean_of(std::span<const UnitSums> several) {
     }
   };
   for (const auto numbers : {&UnitSums::tokens, &UnitSums::cross_entropy, &UnitSums::kl, &UnitSums::disagreement,
-                             &UnitSums::loops, &UnitSums::layer_runs}) {
+                             &UnitSums::loops, &UnitSums::layer_runs, &UnitSums::items, &UnitSums::errors}) {
     add(numbers);
   }
   return mean;

@@ -1,4 +1,4 @@
-#include "study/exit_fit.hpp"
+#include "study/exits/exit_fit.hpp"
 
 #include <Eigen/Dense>
 #include <algorithm>

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/exit_head.hpp"
-#include "study/exit_samples.hpp"
+#include "study/exits/exit_samples.hpp"
 #include "study/statistics.hpp"
 
 namespace gyre {

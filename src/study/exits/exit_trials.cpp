@@ -1,4 +1,4 @@
-#include "study/exit_trials.hpp"
+#include "study/exits/exit_trials.hpp"
 
 #include <algorithm>
 #include <array>
@@ -38,14 +38,6 @@ class DealtExit : public ExitRule {
   std::vector<std::size_t> column_;  ///< of each group, among the looped ones
   int depth_ = 0;
 };
-
-/// Of each group, its number among the looped ones.
-std::vector<std::size_t> columns_of(const ModelSpec& spec) {
-  std::vector<std::size_t> column(spec.groups.size());
-  const std::vector<int> looped = spec.looped_groups();
-  for (std::size_t i = 0; i < looped.size(); ++i) column[static_cast<std::size_t>(looped[i])] = i;
-  return column;
-}
 
 double layer_runs_of(const TokenDepth& depth, const ModelSpec& spec) {
   double runs = 0;
@@ -143,7 +135,14 @@ void deal(std::vector<std::size_t>& positions, const PositionDepths& from, Posit
 }  // namespace
 
 UnitSums::UnitSums(std::size_t units)
-    : tokens(units), cross_entropy(units), kl(units), disagreement(units), loops(units), layer_runs(units) {}
+    : tokens(units),
+      cross_entropy(units),
+      kl(units),
+      disagreement(units),
+      loops(units),
+      layer_runs(units),
+      items(units),
+      errors(units) {}
 
 double per_token(std::span<const double> numerators, const UnitSums& sums) {
   return std::accumulate(numerators.begin(), numerators.end(), 0.0) /
@@ -218,7 +217,8 @@ ExitTrial rule_trial(const ExitChoice& rule, const ModelSpec& spec, const std::v
 }
 
 ExitTrial dealt_trial(std::string name, const PositionDepths& depths, const UnitText& text, const ModelSpec& spec) {
-  return {std::move(name), [&depths, columns = columns_of(spec), first = first_positions(text.windows)](std::size_t w) {
+  return {std::move(name),
+          [&depths, columns = looped_columns(spec), first = first_positions(text.windows)](std::size_t w) {
             return BoundedExit(std::make_unique<DealtExit>(depths, first[w], columns));
           }};
 }

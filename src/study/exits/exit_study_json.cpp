@@ -1,6 +1,7 @@
 #include <cmath>
+#include <numeric>
 
-#include "study/exit_study_files.hpp"
+#include "study/exits/exit_study_files.hpp"
 #include "study/statistics_json.hpp"
 
 namespace gyre {
@@ -11,7 +12,13 @@ constexpr ExitCost kAllCosts[] = {ExitCost::cross_entropy, ExitCost::kl, ExitCos
 /// What stands beside the points of one study, and the resamples that all of them share.
 class Writer {
  public:
-  explicit Writer(const ExitStudy& study) : study_(study), bootstrap_(study.units), constants_(study.constant_sums()) {}
+  explicit Writer(const ExitStudy& study) : study_(study), bootstrap_(study.units), constants_(study.constant_sums()) {
+    for (std::size_t t = 0; t < study.tasks.size(); ++t) {
+      std::vector<UnitSums> constants;
+      for (const ConstantDepth& constant : study.constants) constants.push_back(constant.tasks[t]);
+      tasks_.push_back({Bootstrap(study.tasks[t].items), std::move(constants)});
+    }
+  }
 
   [[nodiscard]] nlohmann::json sums(const UnitSums& sums) const {
     nlohmann::json json;
@@ -31,6 +38,7 @@ class Writer {
     json["minus"] = minus(point);
     json["dealt_over_all"] = sums_brief(point.dealt);
     json["dealt_within_units"] = sums_brief(point.dealt_within);
+    if (!tasks_.empty()) json["tasks"] = task_points(point.tasks);
     if (point.free && point.free_dealt) json["free_running"] = free_point(*point.free, *point.free_dealt);
     return json;
   }
@@ -54,6 +62,7 @@ class Writer {
             {"threshold_key", front.key.empty() ? nlohmann::json(nullptr) : nlohmann::json(front.key)},
             {"recorded_at_full_depth", std::move(recorded)},
             {"points", std::move(points)},
+            {"task_fronts_minus_constants", task_fronts(front.points)},
             {"front_minus_constants", std::move(above)}};
   }
 
@@ -62,6 +71,7 @@ class Writer {
     json["loops"] = constant.loops;
     json["time"] = time(constant.time);
     json["minus_full_depth"] = differences(constant.sums, study_.constants.back().sums);
+    if (!tasks_.empty()) json["tasks"] = task_constants(constant.tasks);
     if (constant.free) json["free_running"] = free_sums(constant.free->sums);
     return json;
   }
@@ -127,9 +137,70 @@ class Writer {
     return json;
   }
 
+  /// Of one task: its resamples, and what constant depths made of it.
+  struct TaskControls {
+    Bootstrap bootstrap;
+    std::vector<UnitSums> constants;
+  };
+
+  static nlohmann::json task_sums(const TaskControls& task, const UnitSums& sums) {
+    std::vector<double> right = sums.items;
+    for (std::size_t i = 0; i < right.size(); ++i) right[i] -= sums.errors[i];
+    return {{"accuracy", estimate_json(task.bootstrap.ratio(right, sums.items))},
+            {"error", estimate_json(task.bootstrap.ratio(sums.errors, sums.items))},
+            {"loops_per_token", per_token(sums.loops, sums)},
+            {"layer_runs_per_token", per_token(sums.layer_runs, sums)}};
+  }
+
+  static nlohmann::json error_json(const Estimate& difference) { return {{"error", difference_json(difference)}}; }
+
+  [[nodiscard]] nlohmann::json task_constants(const std::vector<UnitSums>& tasks) const {
+    nlohmann::json json = nlohmann::json::array();
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      json.push_back(task_sums(tasks_[t], tasks[t]));
+      json.back()["minus_full_depth"] =
+          error_json(cost_difference(tasks_[t].bootstrap, tasks[t], tasks_[t].constants.back(), ExitCost::error));
+    }
+    return json;
+  }
+
+  [[nodiscard]] nlohmann::json task_points(const std::vector<TaskPoint>& tasks) const {
+    nlohmann::json json = nlohmann::json::array();
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const auto& [bootstrap, constants] = tasks_[t];
+      const UnitSums& sums = tasks[t].sums;
+      const auto minus = [&, &own = bootstrap](const UnitSums& control) {
+        return error_json(cost_difference(own, sums, control, ExitCost::error));
+      };
+      json.push_back(task_sums(tasks_[t], sums));
+      json.back()["minus"] = {
+          {"dealt", minus(tasks[t].dealt)},
+          {"constants_at_its_loops", error_json(cost_above_constants(bootstrap, sums, constants, ExitCost::error))},
+          {"full_depth", minus(constants.back())}};
+      json.back()["dealt"] = {{"error", cost_of(tasks[t].dealt)},
+                              {"loops_per_token", per_token(tasks[t].dealt.loops, tasks[t].dealt)}};
+    }
+    return json;
+  }
+
+  static double cost_of(const UnitSums& sums) {
+    return std::accumulate(sums.errors.begin(), sums.errors.end(), 0.0) / static_cast<double>(sums.items.size());
+  }
+
+  [[nodiscard]] nlohmann::json task_fronts(const std::vector<ExitPoint>& points) const {
+    nlohmann::json json = nlohmann::json::array();
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      std::vector<UnitSums> sums;
+      for (const ExitPoint& point : points) sums.push_back(point.tasks[t].sums);
+      json.push_back(error_json(front_difference(tasks_[t].bootstrap, sums, tasks_[t].constants, ExitCost::error)));
+    }
+    return json;
+  }
+
   const ExitStudy& study_;
   Bootstrap bootstrap_;
   std::vector<UnitSums> constants_;
+  std::vector<TaskControls> tasks_;
 };
 
 }  // namespace
@@ -142,7 +213,12 @@ nlohmann::json exit_study_json(const ExitStudy& study) {
   for (const ExitFront& one : study.fronts) fronts.push_back(writer.front(one));
   nlohmann::json oracles = nlohmann::json::array();
   for (const OracleDepth& one : study.oracles) oracles.push_back(writer.oracle(one));
+  nlohmann::json tasks = nlohmann::json::array();
+  for (const StudiedTask& task : study.tasks) {
+    tasks.push_back({{"task", task.name}, {"data", task.file}, {"measure", task.measure}, {"items", task.items}});
+  }
   return {{"units", study.units},
+          {"tasks", std::move(tasks)},
           {"unit", study.of_documents ? "document" : "window"},
           {"tokens", study.tokens},
           {"best_constant", study.constants[study.best].loops},

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "study/exit_study.hpp"
+#include "study/exits/exit_study.hpp"
 
 namespace gyre {
 
@@ -18,6 +18,9 @@ std::string exit_study_csv(const nlohmann::json& studies);
 
 /// The fronts of one study, cross-entropy over loops, as a picture for papers.
 std::string exit_study_svg(const nlohmann::json& study, const std::string& title);
+
+/// The same of one of its tasks: the rise of the error over loops.
+std::string exit_task_svg(const nlohmann::json& study, std::size_t task, const std::string& title);
 
 /// The self-contained page of a result: {"checkpoints": [exit_study_json with path, name, settings …], "date", …}.
 std::string exit_page(const nlohmann::json& result);

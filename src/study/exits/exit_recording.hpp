@@ -24,6 +24,9 @@ struct PositionDepths {
   }
 };
 
+/// Of each group, its number among the looped ones, which is its column in a row of depths.
+std::vector<std::size_t> looped_columns(const ModelSpec& spec);
+
 /// Where the positions of every window begin among those of all, and behind the last one their number.
 std::vector<std::size_t> first_positions(std::span<const Window> windows);
 

@@ -1,4 +1,4 @@
-#include "study/exit_samples.hpp"
+#include "study/exits/exit_samples.hpp"
 
 #include <algorithm>
 #include <cmath>
