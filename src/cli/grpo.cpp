@@ -6,6 +6,7 @@
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/ranks.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -34,6 +35,7 @@ void add_grpo(CLI::App& program) {
                     "Go on from the latest checkpoint in --out, which must be of the same run");
   add_threads_option(*command, request->threads);
   command->add_option("--steps", request->steps, "Steps in place of the config's count")->check(whole_number(1));
+  add_rank_timeout_option(*command, request->ranks);
   command->add_flag("--json", request->json,
                     "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");
   command->footer(
@@ -43,7 +45,10 @@ void add_grpo(CLI::App& program) {
       "  gyre grpo -m models/arithmetic --config configs/grpo-arithmetic.json --data sums.jsonl --out runs/sums\n"
       "  gyre generate -m models/arithmetic --adapter runs/sums/adapter --prompt \"12+34=\"");
   request->stop = interrupt();
-  command->callback([request] { run_grpo(*request); });
+  command->callback([request] {
+    read_rank_environment(request->ranks);
+    run_grpo(*request);
+  });
 }
 
 }  // namespace gyre::cli

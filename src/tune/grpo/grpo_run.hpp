@@ -23,7 +23,7 @@ namespace gyre {
 class GrpoRun : public TrainingTask {
  public:
   GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, GrpoPrompts prompts,
-          std::vector<Reward> rewards, Policy& policy, nlohmann::json settings);
+          std::vector<Reward> rewards, Policy& policy, nlohmann::json settings, const ProcessGroup& group);
 
   /// Goes on from a checkpoint of this run.
   void resume(const std::filesystem::path& checkpoint);
@@ -47,6 +47,13 @@ class GrpoRun : public TrainingTask {
   [[nodiscard]] std::vector<LearnedCompletion> lessons(const Batch& batch) const;
   [[nodiscard]] std::string text_of(const Completion& completion) const;
   void write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons);
+  /// The prompts of this rank in a step, by their places among those of all ranks.
+  [[nodiscard]] std::vector<const GrpoPrompt*> chosen(int step, std::vector<std::size_t>& numbers) const;
+  /// What the completions of all ranks were given.
+  [[nodiscard]] nlohmann::json reward_row(const RewardTable& own) const;
+  /// The numbers of all ranks' reports, averaged.
+  [[nodiscard]] nlohmann::json averaged(nlohmann::json report) const;
+  void hand_out();
   void show(const nlohmann::json& row);
   bool finish();
 
@@ -57,6 +64,7 @@ class GrpoRun : public TrainingTask {
   GrpoPrompts prompts_;
   std::vector<Reward> rewards_;
   Policy& policy_;
+  const ProcessGroup& group_;
   nlohmann::json settings_;
   std::vector<int> loops_;
   std::optional<ExitChoice> exit_;
