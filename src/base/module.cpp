@@ -38,8 +38,9 @@ void prepare_torch_environment(const std::string& command) {
   if (__builtin_cpu_supports("avx512bw")) ::setenv("ATEN_CPU_CAPABILITY", "avx512", kKeepTheUsersChoice);
 #else
   static_cast<void>(command);
-  static_cast<void>(kKeepTheUsersChoice);
 #endif
+  // Ranks that wait for one another to start say so with every try.
+  ::setenv("TORCH_CPP_LOG_LEVEL", "ERROR", kKeepTheUsersChoice);
   // A library that is already loaded under the same name is what the module will be given.
   for (const char* blas : {"/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3",
                            "/usr/lib/aarch64-linux-gnu/openblas-openmp/libblas.so.3"}) {

@@ -7,6 +7,7 @@
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/ranks.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -37,6 +38,7 @@ void add_grpo(CLI::App& program) {
                     "Go on from the latest checkpoint in --out, which must be of the same run");
   add_threads_option(*command, request->threads);
   command->add_option("--steps", request->steps, "Steps in place of the config's count")->check(whole_number(1));
+  add_rank_timeout_option(*command, request->ranks);
   command->add_flag("--json", request->json,
                     "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");
   command->footer(
@@ -48,6 +50,7 @@ void add_grpo(CLI::App& program) {
   request->stop = interrupt();
   command->callback([request] {
     if (request->data.empty() && !request->evaluate) throw Error("--data: name the prompts to learn from");
+    read_rank_environment(request->ranks);
     run_grpo(*request);
   });
 }

@@ -4,6 +4,7 @@
 #include "cli/checks.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/ranks.hpp"
 #include "train/trainer.hpp"
 
 namespace gyre::cli {
@@ -38,15 +39,21 @@ void add_train(CLI::App& program) {
   add_threads_option(*command, request->threads);
   command->add_option("--steps", request->steps, "Steps in place of the config's count; the schedule is fitted to them")
       ->check(whole_number(1));
+  add_rank_timeout_option(*command, request->ranks);
   command->add_flag("--json", request->json,
                     "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");
   command->footer(
       "Examples:\n"
       "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare\n"
       "  gyre train --config configs/shakespeare.json --data input.txt --out runs/shakespeare --resume\n"
+      "  torchrun --nproc-per-node 2 --no-python gyre train --config configs/shakespeare.json --data input.txt \\\n"
+      "    --out runs/two\n"
       "  gyre train --from Qwen3-0.6B --config training.json --data notes.txt --out runs/notes");
   request->stop = interrupt();
-  command->callback([request] { run_train(*request); });
+  command->callback([request] {
+    read_rank_environment(request->ranks);
+    run_train(*request);
+  });
 }
 
 }  // namespace gyre::cli

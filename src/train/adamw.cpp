@@ -51,6 +51,15 @@ AdamW::AdamW(const Parameters& model, const OptimiserConfig& config) : config_(c
   }
 }
 
+std::vector<torch::Tensor> AdamW::state() const {
+  std::vector<torch::Tensor> tensors;
+  for (const Slot& slot : slots_) {
+    tensors.push_back(slot.first);
+    if (slot.second.defined()) tensors.push_back(slot.second);
+  }
+  return tensors;
+}
+
 double AdamW::update(const Parameters& model, double learning_rate, int step) {
   const torch::NoGradGuard no_gradient;
   double squares = 0;

@@ -30,6 +30,8 @@ class AdamW {
 
   /// In the order of the model's names; a checkpoint restores them.
   [[nodiscard]] std::vector<Slot>& slots() { return slots_; }
+  /// All tensors of the slots.
+  [[nodiscard]] std::vector<torch::Tensor> state() const;
 
  private:
   OptimiserConfig config_;

@@ -29,6 +29,16 @@ void write_ids(FileWriter& writer, std::span<const std::int32_t> ids) {
 
 constexpr std::uint64_t kPassStream = 0x70617373ULL;
 
+/// Its members of a batch.
+template <typename Item>
+std::vector<Item> share_of(std::span<const Item> whole, const RowShare& share) {
+  std::vector<Item> own;
+  for (auto i = static_cast<std::size_t>(share.rank); i < whole.size(); i += static_cast<std::size_t>(share.world)) {
+    own.push_back(whole[i]);
+  }
+  return own;
+}
+
 /// Whether rows are gone through in passes, rather than drawn one by one.
 bool in_passes(const TrainConfig& config) { return config.packing || config.layout == DataLayout::chat; }
 
@@ -151,18 +161,27 @@ Batch TrainingData::windows(std::span<const std::int64_t> begins) const {
     batch.inputs.insert(batch.inputs.end(), window.begin(), window.end() - 1);
     batch.targets.insert(batch.targets.end(), window.begin() + 1, window.end());
   }
+  batch.counted = static_cast<std::int64_t>(batch.targets.size());
   return batch;
 }
 
-Batch TrainingData::rows_of(std::span<const std::size_t> numbers) const {
+Batch TrainingData::rows_of(std::span<const std::size_t> whole, const RowShare& share) const {
   const auto length = [this](const RowItems& row) {
     std::size_t places = 0;
     for (const std::size_t index : row) places += examples_[index].inputs.size();
     return places;
   };
   std::size_t columns = 0;
-  for (const std::size_t number : numbers) columns = std::max(columns, length(rows_[number]));
-  Batch batch{static_cast<int>(numbers.size()), static_cast<int>(columns), {}, {}};
+  std::int64_t counted = 0;
+  for (const std::size_t number : whole) {
+    columns = std::max(columns, length(rows_[number]));
+    for (const std::size_t index : rows_[number]) {
+      const auto& targets = examples_[index].targets;
+      counted += std::count_if(targets.begin(), targets.end(), [](auto target) { return target >= 0; });
+    }
+  }
+  const std::vector<std::size_t> numbers = share_of<std::size_t>(whole, share);
+  Batch batch{static_cast<int>(numbers.size()), static_cast<int>(columns), {}, {}, {}, counted};
   batch.inputs.assign(numbers.size() * columns, 0);
   batch.targets.assign(numbers.size() * columns, -1);
   if (config_.packing) batch.documents.assign(numbers.size() * columns, 0);
@@ -185,8 +204,7 @@ Batch TrainingData::rows_of(std::span<const std::size_t> numbers) const {
 }
 
 /// The rows of a step. Those that are drawn anew may come twice; the others come once in each pass.
-std::vector<std::size_t> TrainingData::training_numbers(std::uint64_t seed, int step) const {
-  const auto rows = static_cast<std::size_t>(config_.batch);
+std::vector<std::size_t> TrainingData::training_numbers(std::uint64_t seed, int step, std::size_t rows) const {
   std::vector<std::size_t> numbers(rows);
   if (!in_passes(config_)) {
     Random random(combine_seeds(seed, static_cast<std::uint64_t>(step)));
@@ -205,13 +223,16 @@ std::vector<std::size_t> TrainingData::training_numbers(std::uint64_t seed, int 
   return numbers;
 }
 
-Batch TrainingData::training_batch(std::uint64_t seed, int step) const {
-  if (tokens_.empty()) return rows_of(training_numbers(seed, step));
+Batch TrainingData::training_batch(std::uint64_t seed, int step, const RowShare& share) const {
+  const std::size_t rows = static_cast<std::size_t>(config_.batch) * static_cast<std::size_t>(share.world);
+  if (tokens_.empty()) return rows_of(training_numbers(seed, step, rows), share);
   Random random(combine_seeds(seed, static_cast<std::uint64_t>(step)));
   const auto choices = static_cast<std::uint64_t>(tokens_[0].training_size() - config_.sequence);
-  std::vector<std::int64_t> begins(static_cast<std::size_t>(config_.batch));
+  std::vector<std::int64_t> begins(rows);
   for (std::int64_t& begin : begins) begin = static_cast<std::int64_t>(random.below(choices));
-  return windows(begins);
+  Batch batch = windows(share_of<std::int64_t>(begins, share));
+  batch.counted *= share.world;
+  return batch;
 }
 
 std::vector<Batch> TrainingData::validation_batches() const {

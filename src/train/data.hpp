@@ -13,6 +13,7 @@
 #include "train/data_report.hpp"
 #include "train/encoded_examples.hpp"
 #include "train/packing.hpp"
+#include "train/ranks.hpp"
 
 namespace gyre {
 
@@ -47,6 +48,7 @@ struct Batch {
   /// place. Documents stand side by side and see nothing of one another; what fills a row up is one more. Empty: a
   /// document a row.
   std::vector<std::int64_t> documents = {};
+  std::int64_t counted = 0;  ///< targets with loss, those of all ranks where they divide the batch
 };
 
 /// Where batches come from. Every batch is a function of (seed, step), so that a resumed run sees what an
@@ -59,7 +61,9 @@ class TrainingData {
   /// training.packing each part is packed by itself, in an order drawn by training.seed.
   TrainingData(const TrainConfig& config, std::vector<AnswerExample> training, std::vector<AnswerExample> validation);
 
-  [[nodiscard]] Batch training_batch(std::uint64_t seed, int step) const;
+  /// The rows of one rank, of the training.batch · world rows of the step: the same rows on however many ranks, filled
+  /// up to one width.
+  [[nodiscard]] Batch training_batch(std::uint64_t seed, int step, const RowShare& share = {}) const;
   /// Windows (or examples) of the validation part, spread evenly; at most training.evaluate_windows rows in all.
   [[nodiscard]] std::vector<Batch> validation_batches() const;
   [[nodiscard]] std::int64_t training_tokens() const;
@@ -73,8 +77,8 @@ class TrainingData {
 
  private:
   [[nodiscard]] Batch windows(std::span<const std::int64_t> begins) const;
-  [[nodiscard]] Batch rows_of(std::span<const std::size_t> numbers) const;
-  [[nodiscard]] std::vector<std::size_t> training_numbers(std::uint64_t seed, int step) const;
+  [[nodiscard]] Batch rows_of(std::span<const std::size_t> whole, const RowShare& share = {}) const;
+  [[nodiscard]] std::vector<std::size_t> training_numbers(std::uint64_t seed, int step, std::size_t rows) const;
 
   TrainConfig config_;
   std::vector<TokenFile> tokens_;        ///< none or one

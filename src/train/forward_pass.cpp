@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "train/dropout.hpp"
 #include "train/fused_ops.hpp"
 
 namespace gyre {
@@ -63,7 +64,8 @@ Tensor ForwardPass::linear(const std::string& name, const Tensor& x) {
   const Tensor bias = model_.has(name + ".bias") ? weight(name + ".bias") : Tensor();
   const Tensor y = torch::linear(x, weight(name + ".weight"), bias);
   if (options_.adapter == nullptr) return y;
-  return options_.adapter->adapted(name, place_.loop, x, y, weight(name + ".weight"), bias, options_.training);
+  return options_.adapter->adapted(name, place_.loop, x, y, weight(name + ".weight"), bias, options_.training,
+                                   options_.share);
 }
 
 Tensor ForwardPass::mapped(const std::string& name, const Tensor& state) {
@@ -84,7 +86,7 @@ Tensor ForwardPass::weight(const std::string& name) {
 
 Tensor ForwardPass::dropout(const Tensor& x) const {
   // Loops without gradient drop too: they are the same network.
-  return options_.dropout > 0 ? torch::dropout(x, options_.dropout, /*train=*/true) : x;
+  return options_.dropout > 0 ? dropped(x, options_.dropout, options_.share) : x;
 }
 
 std::string ForwardPass::of_group(const char* name) const { return fmt::format("groups.{}.{}", place_.group, name); }

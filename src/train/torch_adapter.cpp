@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "train/dropout.hpp"
 
 namespace gyre {
 
@@ -67,11 +68,11 @@ std::string TorchAdapter::key(const std::string& module, int loop) const {
 }
 
 Tensor TorchAdapter::adapted(const std::string& name, int loop, const Tensor& x, const Tensor& y, const Tensor& weight,
-                             const Tensor& bias, bool training) const {
+                             const Tensor& bias, bool training, const RowShare& share) const {
   const auto found = parts_.find(name);
   if (found == parts_.end()) return y;
   const float scale = adapter_scale(config_.alpha, static_cast<std::size_t>(config_.rank), config_.rank_stabilised);
-  const Tensor dropped = training && config_.dropout > 0 ? torch::dropout(x, config_.dropout, /*train=*/true) : x;
+  const Tensor dropped = training && config_.dropout > 0 ? gyre::dropped(x, config_.dropout, share) : x;
   std::vector<Tensor> pieces;
   std::int64_t row = 0;
   for (const Part& part : found->second) {

@@ -9,6 +9,7 @@
 
 #include "model/adapter.hpp"
 #include "train/parameters.hpp"
+#include "train/ranks.hpp"
 #include "train/torch_adapter_config.hpp"
 
 namespace gyre {
@@ -25,7 +26,8 @@ class TorchAdapter : public Parameters {
   /// What the linear map NAME gives in a loop: `y`, its product with x, bias included, and what the adapter adds. With
   /// dropout x is dropped on the adapter's way alone.
   [[nodiscard]] torch::Tensor adapted(const std::string& name, int loop, const torch::Tensor& x, const torch::Tensor& y,
-                                      const torch::Tensor& weight, const torch::Tensor& bias, bool training) const;
+                                      const torch::Tensor& weight, const torch::Tensor& bias, bool training,
+                                      const RowShare& share = {}) const;
 
   /// Its numbers, for files and for the engine.
   [[nodiscard]] Adapter values() const;

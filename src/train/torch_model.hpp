@@ -8,6 +8,7 @@
 #include "model/model.hpp"
 #include "train/config.hpp"
 #include "train/parameters.hpp"
+#include "train/ranks.hpp"
 #include "train/torch_adapter.hpp"
 
 namespace gyre {
@@ -28,6 +29,7 @@ struct ForwardOptions {
   torch::Tensor prompt = {};
   const TorchAdapter* adapter = nullptr;  ///< what is learned beside the weights; null: nothing
   bool training = false;                  ///< whether an adapter drops what it reads
+  RowShare share = {};                    ///< the rows, of a batch that ranks divide: what is dropped depends on it
 };
 
 /// What a model gives behind each loop, the first loop's first.

@@ -6,13 +6,15 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/processors.hpp"
 #include "base/progress.hpp"
 #include "model/checkpoint.hpp"
 #include "model/language_files.hpp"
 #include "train/checkpoint.hpp"
 #include "train/chosen_parameters.hpp"
 #include "train/prepared_data.hpp"
+#include "train/process_group.hpp"
+#include "train/rank_folder.hpp"
+#include "train/rank_settings.hpp"
 #include "train/run_settings.hpp"
 #include "train/schedule.hpp"
 #include "train/training_loop.hpp"
@@ -52,8 +54,9 @@ std::vector<std::pair<std::string, std::vector<int>>> depths_of(const TrainingPl
 class Run : public TrainingTask {
  public:
   Run(const TrainRequest& request, const TrainingPlan& plan, FolderFiles language, TrainingData data,
-      nlohmann::json settings, Learner learner)
+      nlohmann::json settings, Learner learner, const ProcessGroup& group)
       : request_(request),
+        group_(group),
         plan_(plan),
         config_(plan.training),
         language_(std::move(language)),
@@ -76,32 +79,46 @@ class Run : public TrainingTask {
   }
 
   bool go() {
-    MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
-    announce();
-    const TrainingLoop loop{
-        "train",  config_.steps, config_.evaluate_every, config_.checkpoint_every, config_.checkpoint_at,
-        "tokens", "tok",         request_.stop};
+    hand_out();
+    MetricsLog log;
+    if (group_.first()) {
+      log = MetricsLog(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
+      announce();
+    }
+    const TrainingLoop loop{"train",
+                            config_.steps,
+                            config_.evaluate_every,
+                            config_.checkpoint_every,
+                            config_.checkpoint_at,
+                            "tokens",
+                            "tok",
+                            request_.stop,
+                            &group_};
     step_ = run_training(loop, step_, log, *this);
-    return finish();
+    return group_.first() ? finish() : step_ == config_.steps;
   }
 
   nlohmann::json one_step(int step) override {
     step_ = step;
-    const Batch batch = data_.training_batch(config_.seed, step_);
-    ForwardOptions options = options_for(sample_loops(spec_, config_, step_), batch, config_.dropout);
+    const Batch batch = data_.training_batch(config_.seed, step_, group_.share());
+    ForwardOptions options = options_for(sample_loops(spec_, config_, step_), batch, config_.dropout, group_.share());
     options.training = true;
     if (config_.dropout > 0 || plan_.adapter) {
       torch::manual_seed(combine_seeds(config_.seed ^ kDropoutStream, static_cast<std::uint64_t>(step_)));
     }
-    const Tensor mean_loss = loss(batch, options);
-    const double value = mean_loss.item<double>();
+    const Tensor own_loss = loss(batch, options);
+    double value = own_loss.item<double>();
+    // Alone it ends here; a rank that ended by itself would leave the others waiting.
+    if (group_.alone()) require_finite_loss(value, step_);
+    own_loss.backward();
+    group_.sum_gradients(learned(), {&value, 1});
     require_finite_loss(value, step_);
-    mean_loss.backward();
     const double rate = learning_rate_at(config_, step_);
     const double norm = optimiser_.update(learned(), rate, step_);
     if (average_) average_->update(model_, step_);
-    return {{"step", step_},         {"loss", value},          {"learning_rate", rate},
-            {"gradient_norm", norm}, {"loops", options.loops}, {"tokens", batch.inputs.size()}};
+    return {{"step", step_},          {"loss", value},
+            {"learning_rate", rate},  {"gradient_norm", norm},
+            {"loops", options.loops}, {"tokens", batch.inputs.size() * static_cast<std::size_t>(group_.world())}};
   }
 
   void evaluate(int step, Progress& progress, MetricsLog& log) override {
@@ -111,11 +128,14 @@ class Run : public TrainingTask {
     for (const auto& [name, loops] : depths_) {
       double sum = 0;
       double count = 0;
+      int row = 0;
       for (const Batch& batch : validation_) {
         const auto targets = static_cast<double>(
             std::count_if(batch.targets.begin(), batch.targets.end(), [](std::int64_t t) { return t >= 0; }));
-        sum += targets * loss(batch, options_for(loops, batch, 0.0F)).item<double>();
+        sum += targets * loss(batch, options_for(loops, batch, 0.0F, {}, row)).item<double>();
         count += targets;
+        // The noise of a row is that of its place in a batch of all ranks.
+        row = (row + batch.rows) % (config_.batch * group_.world());
       }
       losses[name] = sum / count;
       text += fmt::format("  {} loops {:.4f}", name, sum / count);
@@ -142,6 +162,16 @@ class Run : public TrainingTask {
   }
   [[nodiscard]] const WeightAverage* average() const { return average_ ? &*average_ : nullptr; }
 
+  /// All ranks go on from the numbers of the first, which may come from a checkpoint.
+  void hand_out() {
+    std::vector<Tensor> tensors = optimiser_.state();
+    for (const std::string& name : learned().names()) tensors.push_back(learned().parameter(name));
+    if (average_) {
+      for (const std::string& name : average_->names()) tensors.push_back(average_->parameter(name));
+    }
+    step_ = group_.hand_out(tensors, step_);
+  }
+
   void announce() {
     std::int64_t parameters = 0;
     std::int64_t numbers = 0;  // that are kept from step to step, and gradients
@@ -158,25 +188,30 @@ class Run : public TrainingTask {
     fmt::print(stderr,
                "{}: {} parameters, {} learn ({:.1f} MiB with gradients and optimiser, without activations), {} tokens "
                "of training "
-               "text, {} steps of {} tokens, {} threads, {}\n",
+               "text, {} steps of {} tokens, {} threads, {}{}\n",
                spec_.name, parameters, learns_all() ? "all" : std::to_string(learning),
                static_cast<double>(numbers) * sizeof(float) / 0x1p20, data_.training_tokens(), config_.steps,
-               config_.batch * config_.sequence, at::get_num_threads(),
-               config_.precision == Precision::bf16 ? "bf16" : "f32");
+               group_.world() * config_.batch * config_.sequence, at::get_num_threads(),
+               config_.precision == Precision::bf16 ? "bf16" : "f32",
+               group_.alone() ? "" : fmt::format(", {} ranks", group_.world()));
   }
 
-  [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout) const {
+  [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout,
+                                           const RowShare& share, int first_row = 0) const {
     ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout};
     if (!batch.documents.empty()) options.documents = tensor_of(batch.documents, batch);
     options.adapter = adapter_ ? &*adapter_ : nullptr;
-    for (int row = 0; row < batch.rows; ++row) {
+    options.share = share;
+    for (int own = 0; own < batch.rows; ++own) {
+      const int row = first_row + share.rank + share.world * own;  // of the whole batch
       options.noise_seeds.push_back(combine_seeds(
           config_.seed ^ kNoiseStream, static_cast<std::uint64_t>(step_) * 65536U + static_cast<std::uint64_t>(row)));
     }
     return options;
   }
 
-  /// Mean cross-entropy (nats) of the targets that count.
+  /// Mean cross-entropy (nats) of the targets that count; where ranks divide the batch, the part of it that these rows
+  /// add.
   [[nodiscard]] Tensor loss(const Batch& batch, const ForwardOptions& options) const {
     const Tensor states = model_.states(tensor_of(batch.inputs, batch), options);
     const Tensor targets = torch::tensor(batch.targets, torch::kLong);
@@ -185,7 +220,10 @@ class Run : public TrainingTask {
     const Tensor flat = states.view({-1, spec_.hidden_size});
     const bool all = counted.numel() == targets.numel();
     const Tensor logits = model_.logits(all ? flat : flat.index_select(0, counted), config_.precision);
-    return torch::nn::functional::cross_entropy(logits, all ? targets : targets.index_select(0, counted));
+    const Tensor wanted = all ? targets : targets.index_select(0, counted);
+    if (counted.numel() == batch.counted) return torch::nn::functional::cross_entropy(logits, wanted);
+    const auto sum = torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum);
+    return torch::nn::functional::cross_entropy(logits, wanted, sum) / static_cast<double>(batch.counted);
   }
 
   bool finish() {
@@ -218,6 +256,7 @@ class Run : public TrainingTask {
   }
 
   const TrainRequest& request_;
+  const ProcessGroup& group_;
   const TrainingPlan& plan_;
   TrainConfig config_;
   FolderFiles language_;  ///< of every model folder that is written
@@ -249,6 +288,13 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
   }
   return latest;
+}
+
+/// The same with the batch of all ranks together, which is what a run is known by: it may go on with another number of
+/// them.
+TrainConfig of_all_ranks(TrainConfig config, const ProcessGroup& group) {
+  config.batch *= group.world();
+  return config;
 }
 
 /// Throws Error when `checkpoint` is of another run than `settings`.
@@ -285,7 +331,8 @@ std::optional<TorchAdapter> adapter_of(const TrainingPlan& plan, const Model* fr
 }  // namespace
 
 bool train(const TrainRequest& request) {
-  at::set_num_threads(request.threads > 0 ? request.threads : usable_processors());
+  at::set_num_threads(threads_of(request.threads, request.ranks));
+  const ProcessGroup group(request.ranks);
   std::optional<Checkpoint> from;
   std::optional<ModelSpec> start;  // of what the run starts from
   if (!request.from.empty()) {
@@ -296,15 +343,16 @@ bool train(const TrainRequest& request) {
   }
   TrainingPlan plan = load_plan(request.config, start ? &*start : nullptr);
   if (request.steps > 0) plan.training.steps = request.steps;
-  const std::optional<fs::path> checkpoint = checkpoint_to_resume(request);
+  const std::optional<fs::path> checkpoint = group.first() ? checkpoint_to_resume(request) : std::nullopt;
   const SourceData source = read_source(request.data, plan.training);
   const Tokenizer tokenizer = from         ? from->language.tokenizer
                               : checkpoint ? Tokenizer::load(*checkpoint / "tokenizer.json")
                                            : make_tokenizer(plan.training, source);
   const ModelSpec spec = spec_of(plan, tokenizer.size());
-  nlohmann::json settings =
-      run_settings(spec, plan.training, source.digest, digest_of(tokenizer), from ? from->model.hash() : std::string());
+  nlohmann::json settings = run_settings(spec, of_all_ranks(plan.training, group), source.digest, digest_of(tokenizer),
+                                         from ? from->model.hash() : std::string());
   if (plan.adapter) settings["adapter"] = to_json(*plan.adapter);
+  require_same_on_all_ranks(group, settings);
   if (checkpoint) require_own_checkpoint(*checkpoint, settings);
   std::optional<ChatTemplate> chat;
   if (from && plan.training.layout == DataLayout::chat) chat.emplace(from->chat_template());
@@ -315,14 +363,17 @@ bool train(const TrainRequest& request) {
   learner.chosen = chosen_of(plan, learner.model);
   from.reset();  // its memory is needed for what comes
   // A folder is made when there is something to write: behind whatever a user may have got wrong.
-  if (plan.training.layout == DataLayout::text) {
+  if (group.first() && plan.training.layout == DataLayout::text) {
     make_run_folder(request.out, request.resume);
     tokenizer.save(request.out / "tokenizer.json");
   }
-  TrainingData data = encode_source(plan.training, source, tokenizer, request.out, chat ? &*chat : nullptr);
-  for (const std::string& line : lines_of(data.report())) fmt::print(stderr, "{}\n", line);
-  make_run_folder(request.out, request.resume);
-  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(learner));
+  const RankFolder folder(request.out, group);
+  TrainingData data = encode_source(plan.training, source, tokenizer, folder.path(), chat ? &*chat : nullptr);
+  if (group.first()) {
+    for (const std::string& line : lines_of(data.report())) fmt::print(stderr, "{}\n", line);
+    make_run_folder(request.out, request.resume);
+  }
+  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(learner), group);
   if (checkpoint) run.resume(*checkpoint);
   return run.go();
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/stop.hpp"
+#include "train/ranks.hpp"
 
 namespace gyre {
 
@@ -18,11 +19,12 @@ struct TrainRequest {
   bool json = false;  ///< each line of metrics.jsonl, and a last one of the result, on standard output too
   std::filesystem::path from = {};  ///< a model that is trained on: a folder or GGUF file; empty: a new one
   Stop stop = {};                   ///< ends the run behind the step it is at; what was trained is saved
+  Ranks ranks = {};                 ///< processes that train this model together
 };
 
 /// Trains and leaves OUT/model (the final model), OUT/checkpoints/step-N, OUT/metrics.jsonl and OUT/tokens.bin.
 /// Throws Error for every mistake of the user, before it writes anything where the mistake is in what was asked for.
-/// Returns false when it was stopped.
+/// Returns false when it was stopped. Of several ranks the first alone reads checkpoints and writes.
 bool train(const TrainRequest& request);
 
 }  // namespace gyre

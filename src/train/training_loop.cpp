@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "train/divergence.hpp"
+#include "train/process_group.hpp"
 #include "train/run_folder.hpp"
 
 namespace gyre {
@@ -44,6 +45,7 @@ MetricsLog::MetricsLog(fs::path file, bool resume, int step, bool print) : file_
 }
 
 void MetricsLog::write(const nlohmann::json& line) {
+  if (file_.empty()) return;
   const std::string text = line.dump();
   out_ << text << '\n' << std::flush;
   if (!out_) throw Error("cannot write {}; free some space and resume", file_.string());
@@ -51,12 +53,17 @@ void MetricsLog::write(const nlohmann::json& line) {
 }
 
 int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTask& task) {
+  const bool first = loop.group == nullptr || loop.group->first();
+  const auto stopped = [&loop] {
+    return loop.group == nullptr ? loop.stop.requested() : loop.group->any(loop.stop.requested());
+  };
   Progress progress(loop.title, std::int64_t{loop.steps}, "step");
   auto last = Clock::now();
-  progress.update(step);
-  while (step < loop.steps && !loop.stop.requested()) {
+  if (first) progress.update(step);
+  while (step < loop.steps && !stopped()) {
     ++step;
     const nlohmann::json row = task.one_step(step);
+    if (!first) continue;
     const auto now = Clock::now();
     const double rate = static_cast<double>(row[loop.counted]) / std::chrono::duration<double>(now - last).count();
     last = now;
@@ -72,7 +79,7 @@ int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTa
     }
   }
   progress.clear();
-  if (step < loop.steps) task.save_checkpoint(step);
+  if (first && step < loop.steps) task.save_checkpoint(step);
   return step;
 }
 

@@ -11,9 +11,13 @@
 
 namespace gyre {
 
+class ProcessGroup;
+
 /// metrics.jsonl of a run: one JSON object a line, each with its "step".
 class MetricsLog {
  public:
+  /// Keeps nothing: of the ranks behind the first.
+  MetricsLog() = default;
   /// Begins the file, or goes on with it: lines of steps after `step` go, since a resumed run repeats those steps.
   /// `print`: each line goes to standard output too.
   MetricsLog(std::filesystem::path file, bool resume, int step, bool print = false);
@@ -24,7 +28,7 @@ class MetricsLog {
  private:
   std::filesystem::path file_;
   std::ofstream out_;
-  bool print_;
+  bool print_ = false;
 };
 
 /// What the training loop asks of whoever trains a model.
@@ -49,14 +53,16 @@ struct TrainingLoop {
   int steps = 0;
   int evaluate_every = 0;  ///< and behind the last step
   int checkpoint_every = 0;
-  std::vector<int> checkpoint_at;  ///< further steps
-  std::string counted = "tokens";  ///< the key of a row that counts the work of a step; the log has it a second
-  std::string unit = "tok";        ///< the same, short
-  Stop stop = {};                  ///< ends the run behind the step it is at
+  std::vector<int> checkpoint_at;       ///< further steps
+  std::string counted = "tokens";       ///< the key of a row that counts the work of a step; the log has it a second
+  std::string unit = "tok";             ///< the same, short
+  Stop stop = {};                       ///< ends the run behind the step it is at
+  const ProcessGroup* group = nullptr;  ///< ranks that take every step together; null: one process
 };
 
 /// Runs the steps after `step` until the last, or until a stop is requested, which a checkpoint then follows. Throws
-/// Error when the loss is no longer finite. Returns the last step that was run.
+/// Error when the loss is no longer finite. Of several ranks the first alone evaluates, saves and shows progress, while
+/// the others wait; a stop on one stops all behind the same step. Returns the last step that was run.
 int run_training(const TrainingLoop& loop, int step, MetricsLog& log, TrainingTask& task);
 
 /// Throws Error, naming the step, when the loss is not finite.

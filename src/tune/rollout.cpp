@@ -34,7 +34,7 @@ std::vector<Row> start_rows(Engine& engine, std::span<const std::vector<std::int
   std::vector<Row> rows;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::span<const std::int32_t> prompt = prompts[i];
-    const std::uint64_t seed = combine_seeds(options.sampling.seed, i);
+    const std::uint64_t seed = combine_seeds(options.sampling.seed, options.numbers.empty() ? i : options.numbers[i]);
     const int room = static_cast<int>(prompt.size()) + options.tokens;
     Sequence begun = engine.start(options.loops, room, options.kv, seed);
     if (prompt.size() > 1) engine.prefill(begun, prompt.first(prompt.size() - 1), Engine::Logits::none);

@@ -24,6 +24,7 @@ struct RolloutOptions {
   std::optional<ExitChoice> exit = {};  ///< of every token but those of the prompt before its last; nothing: full depth
   KvPolicy kv = {};
   std::vector<std::int32_t> end_tokens = {};
+  std::vector<std::size_t> numbers = {};  ///< of the prompts, by which their completions are drawn; empty: 0, 1, ...
 };
 
 /// One drawn completion.
@@ -43,8 +44,8 @@ struct RolloutCount {
 };
 
 /// Draws the completions of all prompts in one batch: a prompt goes in once and its completions share it, a row that
-/// ends takes no further part. Completion j of prompt i is draw (seed, i, j), whatever else is in the batch. Throws
-/// Error naming a prompt that is empty, or too long for the context with `tokens` behind it.
+/// ends takes no further part. Completion j of prompt number i is draw (seed, i, j), whatever else is in the batch.
+/// Throws Error naming a prompt that is empty, or too long for the context with `tokens` behind it.
 std::vector<Completion> draw_completions(Engine& engine, std::span<const std::vector<std::int32_t>> prompts,
                                          const RolloutOptions& options, RolloutCount& count,
                                          const std::function<void(std::int64_t done)>& progress = {});

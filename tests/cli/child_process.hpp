@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace gyre {
@@ -16,7 +18,8 @@ namespace gyre {
 /// The program as a child process whose output goes to a file; it is killed at the latest when the object goes.
 class ChildProcess {
  public:
-  ChildProcess(std::vector<std::string> words, const std::filesystem::path& log) {
+  ChildProcess(std::vector<std::string> words, const std::filesystem::path& log,
+               const std::vector<std::pair<std::string, std::string>>& environment = {}) {
     words.insert(words.begin(), GYRE_BINARY);
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
@@ -27,6 +30,7 @@ class ChildProcess {
     const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
     ::dup2(output, STDOUT_FILENO);
     ::dup2(output, STDERR_FILENO);
+    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }

@@ -6,8 +6,9 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/processors.hpp"
 #include "train/checkpoint.hpp"
+#include "train/process_group.hpp"
+#include "train/rank_settings.hpp"
 #include "train/run_settings.hpp"
 #include "tune/grpo/grpo_run.hpp"
 #include "tune/reward_encoder.hpp"
@@ -25,8 +26,9 @@ void require_columns(std::span<const GrpoPrompt> prompts, std::span<const Reward
       const auto found = prompt.columns.find(reward.column);
       const bool text = found != prompt.columns.end() && found->is_string();
       if (text && found->get_ref<const std::string&>().find_first_not_of(" \t\r\n") != std::string::npos) continue;
-      throw Error("{}, line {}: no text under \"{}\", which the reward {} compares with; give it, or leave the line out",
-                  file.string(), prompt.line, reward.column, reward.name);
+      throw Error(
+          "{}, line {}: no text under \"{}\", which the reward {} compares with; give it, or leave the line out",
+          file.string(), prompt.line, reward.column, reward.name);
     }
   }
 }
@@ -99,7 +101,8 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
   }
 }
 
-void announce(const GrpoPlan& plan, const Policy& policy, const GrpoPrompts& prompts, bool chat) {
+void announce(const GrpoPlan& plan, const Policy& policy, const GrpoPrompts& prompts, bool chat,
+              const ProcessGroup& group) {
   std::int64_t learned = 0;
   for (const std::string& name : policy.learned().names()) learned += policy.learned().parameter(name).numel();
   std::int64_t all = 0;
@@ -107,21 +110,23 @@ void announce(const GrpoPlan& plan, const Policy& policy, const GrpoPrompts& pro
   fmt::print(
       stderr,
       "{}: {} parameters, of which {} learn; {} prompts to learn from and {} held out, written as {}; {} steps of "
-      "{} x {} completions of at most {} tokens, {} threads\n",
+      "{} x {} completions of at most {} tokens, {} threads{}\n",
       policy.spec().name, all, policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned),
       prompts.training.size(), prompts.validation.size(), chat ? "chats" : "plain text", plan.grpo.steps,
-      plan.grpo.prompts, plan.grpo.completions, plan.grpo.tokens, at::get_num_threads());
+      plan.grpo.prompts * group.world(), plan.grpo.completions, plan.grpo.tokens, at::get_num_threads(),
+      group.alone() ? "" : fmt::format(", {} ranks", group.world()));
 }
 
 }  // namespace
 
 bool grpo(const GrpoRequest& request) {
-  const int threads = request.threads > 0 ? request.threads : usable_processors();
+  const int threads = threads_of(request.threads, request.ranks);
   at::set_num_threads(threads);
+  const ProcessGroup group(request.ranks);
   GrpoPlan plan = load_grpo_plan(request.config);
   if (request.steps > 0) plan.grpo.steps = request.steps;
   if (request.evaluate && request.held_out.empty()) throw Error("evaluate: name the prompts to answer with held-out");
-  const std::optional<fs::path> latest = checkpoint_to_resume(request);
+  const std::optional<fs::path> latest = group.first() ? checkpoint_to_resume(request) : std::nullopt;
   const LoadedRewards loaded = load_rewards({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
 
   std::optional<Checkpoint> checkpoint = Checkpoint::open(request.model);
@@ -136,17 +141,25 @@ bool grpo(const GrpoRequest& request) {
   require_columns(prompts.validation, loaded.rewards, request.held_out.empty() ? request.data : request.held_out);
   try_rewards(loaded.rewards, prompts.training.empty() ? prompts.validation.front() : prompts.training.front());
   checkpoint.reset();
-  Policy policy(request.model, plan.adapter, plan.grpo.seed, threads, request.out / "drawing", request.stop);
-  nlohmann::json settings = {{"grpo", to_json(plan.grpo)},
+  Policy policy(request.model, plan.adapter, plan.grpo.seed, threads,
+                request.out / (group.first() ? std::string("drawing") : fmt::format("drawing-{}", group.rank())),
+                // A rank that ended by itself would leave the others waiting: the step ends before the run does.
+                group.alone() ? request.stop : Stop());
+  GrpoConfig of_all_ranks = plan.grpo;  // what a run is known by
+  of_all_ranks.prompts *= group.world();
+  nlohmann::json settings = {{"grpo", to_json(of_all_ranks)},
                              {"rewards", plan.rewards},
                              {"encoder_sha256", loaded.encoder_sha256},
                              {"data_sha256", prompts.sha256},
                              {"from_sha256", policy.weights_sha256()}};
   if (plan.adapter) settings["adapter"] = to_json(*plan.adapter);
+  require_same_on_all_ranks(group, settings);
   if (latest) require_own_checkpoint(*latest, settings);
-  make_run_folder(request.out, request.resume);
-  announce(plan, policy, prompts, chat);
-  GrpoRun run(request, plan, language, drawing, std::move(prompts), loaded.rewards, policy, std::move(settings));
+  if (group.first()) {
+    make_run_folder(request.out, request.resume);
+    announce(plan, policy, prompts, chat, group);
+  }
+  GrpoRun run(request, plan, language, drawing, std::move(prompts), loaded.rewards, policy, std::move(settings), group);
   if (request.evaluate) return run.evaluate_alone();
   if (latest) run.resume(*latest);
   return run.go();

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/stop.hpp"
+#include "train/ranks.hpp"
 
 namespace gyre {
 
@@ -19,6 +20,7 @@ struct GrpoRequest {
   int threads = 0;    ///< 0: all cores
   int steps = 0;      ///< in place of the config's; 0: as it says
   bool json = false;  ///< each line of metrics.jsonl, and a last one of the result, on standard output too
+  Ranks ranks = {};   ///< processes that learn together
   Stop stop = {};     ///< ends the run behind the step it is at; what was learned is saved
 };
 

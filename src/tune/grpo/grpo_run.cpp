@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -69,7 +70,8 @@ Drawing drawing_of(const GrpoPlan& plan, const ModelSpec& spec) {
 }
 
 GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, Drawing drawing,
-                 GrpoPrompts prompts, std::vector<Reward> rewards, Policy& policy, nlohmann::json settings)
+                 GrpoPrompts prompts, std::vector<Reward> rewards, Policy& policy, nlohmann::json settings,
+                 const ProcessGroup& group)
     : request_(request),
       plan_(plan),
       config_(plan.grpo),
@@ -77,6 +79,7 @@ GrpoRun::GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Languag
       prompts_(std::move(prompts)),
       rewards_(std::move(rewards)),
       policy_(policy),
+      group_(group),
       settings_(std::move(settings)),
       drawing_(std::move(drawing)),
       optimiser_(policy.learned(), config_) {}
@@ -87,17 +90,65 @@ void GrpoRun::resume(const fs::path& checkpoint) {
 }
 
 bool GrpoRun::go() {
-  MetricsLog log(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
-  completions_.emplace(request_.out / "completions.jsonl", request_.resume, step_, false);
-  events_.emplace(request_.out / "events", step_);
-  const TrainingLoop loop{"grpo",   config_.steps, config_.evaluate_every, config_.checkpoint_every, {},
-                          "tokens", "tok",         request_.stop};
-  if (step_ == 0 && !prompts_.validation.empty()) {
+  hand_out();
+  MetricsLog log;
+  if (group_.first()) {
+    log = MetricsLog(request_.out / "metrics.jsonl", request_.resume, step_, request_.json);
+    completions_.emplace(request_.out / "completions.jsonl", request_.resume, step_, false);
+    events_.emplace(request_.out / "events", step_);
+  }
+  const TrainingLoop loop{
+      "grpo",        config_.steps, config_.evaluate_every, config_.checkpoint_every, {}, "tokens", "tok",
+      request_.stop, &group_};
+  if (group_.first() && step_ == 0 && !prompts_.validation.empty()) {
     Progress none("grpo", 0, "step");
     evaluate(0, none, log);
   }
   step_ = run_training(loop, step_, log, *this);
-  return finish();
+  return group_.first() ? finish() : step_ == config_.steps;
+}
+
+void GrpoRun::hand_out() {
+  std::vector<torch::Tensor> tensors = optimiser_.state();
+  for (const std::string& name : policy_.learned().names()) tensors.push_back(policy_.learned().parameter(name));
+  step_ = group_.hand_out(tensors, step_);
+}
+
+std::vector<const GrpoPrompt*> GrpoRun::chosen(int step, std::vector<std::size_t>& numbers) const {
+  const std::vector<std::size_t> all =
+      prompts_of_step(prompts_.training.size(), config_.prompts * group_.world(), step, config_.seed ^ kOrderStream);
+  std::vector<const GrpoPrompt*> own;
+  const auto [rank, world] = group_.share();
+  for (auto i = static_cast<std::size_t>(rank); i < all.size(); i += static_cast<std::size_t>(world)) {
+    own.push_back(&prompts_.training[all[i]]);
+    numbers.push_back(i);
+  }
+  return own;
+}
+
+nlohmann::json GrpoRun::reward_row(const RewardTable& own) const {
+  const std::vector<double> totals = group_.gathered(own.totals);
+  nlohmann::json row = {{"reward", mean_of(totals)},
+                        {"reward_deviation", deviation_of(totals)},
+                        {"flat_groups", flat_groups(totals, static_cast<std::size_t>(config_.completions))}};
+  for (std::size_t r = 0; r < own.names.size(); ++r) {
+    row["rewards"][own.names[r]] = mean_of(group_.gathered(own.parts[r]));
+  }
+  return row;
+}
+
+nlohmann::json GrpoRun::averaged(nlohmann::json report) const {
+  std::vector<double> own;
+  for (const auto& value : report) own.push_back(value.get<double>());
+  const std::vector<double> all = group_.gathered(own);
+  std::size_t i = 0;
+  for (auto& value : report) {
+    double sum = 0;
+    for (std::size_t at = i; at < all.size(); at += own.size()) sum += all[at];
+    value = sum / group_.world();
+    ++i;
+  }
+  return report;
 }
 
 bool GrpoRun::evaluate_alone() {
@@ -164,52 +215,49 @@ std::vector<LearnedCompletion> GrpoRun::lessons(const Batch& batch) const {
 
 nlohmann::json GrpoRun::one_step(int step) {
   step_ = step;
-  std::vector<const GrpoPrompt*> chosen;
-  for (const std::size_t i :
-       prompts_of_step(prompts_.training.size(), config_.prompts, step, config_.seed ^ kOrderStream)) {
-    chosen.push_back(&prompts_.training[i]);
-  }
   policy_.refresh();
   RolloutOptions options = rollout_options();
+  std::vector<const GrpoPrompt*> prompts = chosen(step, options.numbers);
   options.sampling.seed = combine_seeds(config_.seed ^ kDrawStream, static_cast<std::uint64_t>(step));
   RolloutCount count;
   const auto began = std::chrono::steady_clock::now();
-  const Batch batch = drawn(std::move(chosen), options, count);
+  const Batch batch = drawn(std::move(prompts), options, count);
   const double drawing = seconds_since(began);
   const std::vector<LearnedCompletion> learned = lessons(batch);
   const auto then = std::chrono::steady_clock::now();
   const LearningReport report =
-      learn(policy_, optimiser_, learned, config_, drawing_.loops, drawing_.exit.has_value(), step);
+      learn(policy_, optimiser_, learned, config_, drawing_.loops, drawing_.exit.has_value(), step, group_);
   const double learning = seconds_since(then);
   GuardReport guards = guards_.look(batch.items, batch.table.totals, reference_column(plan_.rewards));
   if (config_.completions_every > 0 && step % config_.completions_every == 0) {
     Guards::probe(guards, rewards_, batch.items, options.sampling.seed);
-    write_completions(step, batch, learned);
+    if (group_.first()) write_completions(step, batch, learned);
   }
   double loops = 0;
   for (const Completion& completion : batch.completions) loops += completion.loops;
-  nlohmann::json row = {
-      {"step", step},
-      {"loss", report.loss},
-      {"reward", mean_of(batch.table.totals)},
-      {"reward_deviation", deviation_of(batch.table.totals)},
-      {"flat_groups", flat_groups(batch.table.totals, static_cast<std::size_t>(config_.completions))},
-      {"kl", report.divergence},
-      {"clipped_share", report.clipped},
-      {"surprise_nats", report.surprise},
-      {"gradient_norm", report.gradient_norm},
-      {"learning_rate", learning_rate_at(config_, step)},
-      {"log_p_mismatch", report.mismatch},
-      {"tokens", count.tokens},
-      {"loops_per_token", count.tokens == 0 ? 0 : loops / static_cast<double>(count.tokens)},
-      {"rollout_tokens_per_second", static_cast<double>(count.tokens) / std::max(1e-9, count.seconds)},
-      {"rollout_seconds", drawing},
-      {"learning_seconds", learning},
-      {"guards", to_json(guards)}};
-  for (std::size_t r = 0; r < batch.table.names.size(); ++r) {
-    row["rewards"][batch.table.names[r]] = mean_of(batch.table.parts[r]);
+  double tokens = 0;
+  double all_loops = 0;
+  const std::vector<double> drawn_by_all = group_.gathered(std::array{static_cast<double>(count.tokens), loops});
+  for (std::size_t i = 0; i < drawn_by_all.size(); i += 2) {
+    tokens += drawn_by_all[i];
+    all_loops += drawn_by_all[i + 1];
   }
-  show(row);
+  nlohmann::json row = {{"step", step},
+                        {"loss", report.loss},
+                        {"kl", report.divergence},
+                        {"clipped_share", report.clipped},
+                        {"surprise_nats", report.surprise},
+                        {"gradient_norm", report.gradient_norm},
+                        {"learning_rate", learning_rate_at(config_, step)},
+                        {"log_p_mismatch", report.mismatch},
+                        {"tokens", static_cast<std::int64_t>(tokens)},
+                        {"loops_per_token", tokens == 0 ? 0 : all_loops / tokens},
+                        {"rollout_tokens_per_second", tokens / std::max(1e-9, count.seconds)},
+                        {"rollout_seconds", drawing},
+                        {"learning_seconds", learning},
+                        {"guards", averaged(to_json(guards))}};
+  row.update(reward_row(batch.table));
+  if (group_.first()) show(row);
   return row;
 }
 

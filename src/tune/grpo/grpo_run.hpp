@@ -31,7 +31,8 @@ Drawing drawing_of(const GrpoPlan& plan, const ModelSpec& spec);
 class GrpoRun : public TrainingTask {
  public:
   GrpoRun(const GrpoRequest& request, const GrpoPlan& plan, const Language& language, Drawing drawing,
-          GrpoPrompts prompts, std::vector<Reward> rewards, Policy& policy, nlohmann::json settings);
+          GrpoPrompts prompts, std::vector<Reward> rewards, Policy& policy, nlohmann::json settings,
+          const ProcessGroup& group);
 
   /// Goes on from a checkpoint of this run.
   void resume(const std::filesystem::path& checkpoint);
@@ -59,6 +60,13 @@ class GrpoRun : public TrainingTask {
   void write_completions(int step, const Batch& batch, const std::vector<LearnedCompletion>& lessons);
   /// One line a completion of a batch, for people and for gyre judge.
   [[nodiscard]] nlohmann::json line_of(const Batch& batch, std::size_t i) const;
+  /// The prompts of this rank in a step, by their places among those of all ranks.
+  [[nodiscard]] std::vector<const GrpoPrompt*> chosen(int step, std::vector<std::size_t>& numbers) const;
+  /// What the completions of all ranks were given.
+  [[nodiscard]] nlohmann::json reward_row(const RewardTable& own) const;
+  /// The numbers of all ranks' reports, averaged.
+  [[nodiscard]] nlohmann::json averaged(nlohmann::json report) const;
+  void hand_out();
   void show(const nlohmann::json& row);
   bool finish();
 
@@ -69,6 +77,7 @@ class GrpoRun : public TrainingTask {
   GrpoPrompts prompts_;
   std::vector<Reward> rewards_;
   Policy& policy_;
+  const ProcessGroup& group_;
   nlohmann::json settings_;
   Drawing drawing_;
   AdamW optimiser_;

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "base/random.hpp"
@@ -74,12 +75,9 @@ Tensor log_p(const TorchModel& model, const Tensor& states, const Rows& rows, Pr
 class Lesson {
  public:
   Lesson(Policy& policy, std::span<const LearnedCompletion> batch, const GrpoConfig& config,
-         const std::vector<int>& loops, bool drawn_otherwise)
-      : policy_(policy), config_(config), loops_(loops), drawn_otherwise_(drawn_otherwise) {
-    std::vector<std::size_t> lengths;
-    for (const LearnedCompletion& one : batch) lengths.push_back(one.counts ? one.completion->tokens.size() : 0);
-    const std::vector<double> shares = token_shares(lengths, config.loss, static_cast<std::size_t>(config.tokens));
-    for (const std::size_t length : lengths) counted_ += static_cast<double>(length);
+         const std::vector<int>& loops, bool drawn_otherwise, const ProcessGroup& group)
+      : policy_(policy), config_(config), loops_(loops), drawn_otherwise_(drawn_otherwise), group_(group) {
+    const std::vector<double> shares = own_shares(batch);
     std::vector<std::size_t> order(batch.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     // Rows of one length together: less of them is filling.
@@ -97,19 +95,37 @@ class Lesson {
     }
   }
 
-  /// Adds up gradients over all rows.
+  /// Adds up gradients over all rows of all ranks.
   void gradients(bool first, LearningReport& report) {
-    report.loss = 0;
-    report.divergence = 0;
-    report.clipped = 0;
-    for (Rows& rows : rows_) one(rows, first, report);
-    if (counted_ == 0) return;
-    report.divergence /= counted_;
-    report.clipped /= counted_;
-    if (first) report.surprise /= counted_;
+    LearningReport own;
+    for (Rows& rows : rows_) one(rows, first, own);
+    std::array<double, 4> sums = {own.loss, own.divergence, own.clipped, own.surprise};
+    group_.sum_gradients(policy_.learned(), sums);
+    const double counted = std::max(1.0, counted_);
+    report.loss = sums[0];
+    report.divergence = sums[1] / counted;
+    report.clipped = sums[2] / counted;
+    if (!first) return;
+    report.surprise = sums[3] / counted;
+    const std::vector<double> mismatches = group_.gathered({&own.mismatch, 1});
+    report.mismatch = *std::max_element(mismatches.begin(), mismatches.end());
   }
 
  private:
+  /// The share of one token of each completion in the mean over the completions of all ranks.
+  [[nodiscard]] std::vector<double> own_shares(std::span<const LearnedCompletion> batch) {
+    std::vector<double> own;
+    for (const LearnedCompletion& one : batch) {
+      own.push_back(one.counts ? static_cast<double>(one.completion->tokens.size()) : 0);
+    }
+    const std::vector<double> all = group_.gathered(own);
+    for (const double length : all) counted_ += length;
+    const std::vector<std::size_t> lengths(all.begin(), all.end());
+    const std::vector<double> shares = token_shares(lengths, config_.loss, static_cast<std::size_t>(config_.tokens));
+    const auto begin = shares.begin() + static_cast<std::ptrdiff_t>(own.size()) * group_.rank();
+    return {begin, begin + static_cast<std::ptrdiff_t>(own.size())};
+  }
+
   [[nodiscard]] ForwardOptions options(const Rows& rows, bool with_adapter) const {
     ForwardOptions options;
     options.loops = loops_;
@@ -187,15 +203,18 @@ class Lesson {
   const std::vector<int>& loops_;
   bool drawn_otherwise_;
   std::vector<Rows> rows_;
-  double counted_ = 0;
+  const ProcessGroup& group_;
+  double counted_ = 0;  ///< tokens that count, of all ranks
 };
 
 }  // namespace
 
 LearningReport learn(Policy& policy, AdamW& optimiser, std::span<const LearnedCompletion> batch,
-                     const GrpoConfig& config, const std::vector<int>& loops, bool drawn_otherwise, int step) {
-  torch::manual_seed(combine_seeds(config.seed ^ kDropoutStream, static_cast<std::uint64_t>(step)));
-  Lesson lesson(policy, batch, config, loops, drawn_otherwise);
+                     const GrpoConfig& config, const std::vector<int>& loops, bool drawn_otherwise, int step,
+                     const ProcessGroup& group) {
+  torch::manual_seed(combine_seeds(config.seed ^ kDropoutStream, static_cast<std::uint64_t>(step)) +
+                     static_cast<std::uint64_t>(group.rank()));
+  Lesson lesson(policy, batch, config, loops, drawn_otherwise, group);
   LearningReport report;
   for (int update = 0; update < config.updates; ++update) {
     lesson.gradients(update == 0, report);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "train/adamw.hpp"
+#include "train/process_group.hpp"
 #include "tune/grpo/grpo_config.hpp"
 #include "tune/grpo/policy.hpp"
 #include "tune/rollout.hpp"
@@ -32,8 +33,10 @@ struct LearningReport {
 
 /// Updates the policy `config.updates` times on one batch. `loops` is per group; log-probabilities of the policy that
 /// drew are the learner's own before the first update, or the engine's when `drawn_otherwise` (early exits drew, so
-/// that they are another policy's).
+/// that they are another policy's). Of several ranks each gives its own completions, as many as the others; the
+/// update and the report are those of all completions together.
 LearningReport learn(Policy& policy, AdamW& optimiser, std::span<const LearnedCompletion> batch,
-                     const GrpoConfig& config, const std::vector<int>& loops, bool drawn_otherwise, int step);
+                     const GrpoConfig& config, const std::vector<int>& loops, bool drawn_otherwise, int step,
+                     const ProcessGroup& group);
 
 }  // namespace gyre

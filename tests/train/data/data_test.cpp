@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 
@@ -87,6 +88,20 @@ TEST_F(TextData, ABatchIsDrawnFromSeedAndStep) {
   EXPECT_NE(source.training_batch(5, 13).inputs, batch.inputs);
   EXPECT_NE(source.training_batch(6, 12).inputs, batch.inputs);
   EXPECT_EQ(source.training_batch(5, 12).inputs, batch.inputs);
+}
+
+TEST_F(TextData, RanksDivideTheRowsThatOneProcessWouldDraw) {
+  const Batch whole = data(windows_of(7, 6)).training_batch(5, 12);
+  EXPECT_EQ(whole.counted, 42);
+  for (const int rank : {0, 1, 2}) {
+    const Batch own = data(windows_of(7, 2)).training_batch(5, 12, {rank, 3});
+    EXPECT_EQ(own.rows, 2);
+    EXPECT_EQ(own.counted, 42);
+    for (const int row : {0, 1}) {
+      EXPECT_EQ(row_of(own.inputs, own, row), row_of(whole.inputs, whole, rank + 3 * row));
+      EXPECT_EQ(row_of(own.targets, own, row), row_of(whole.targets, whole, rank + 3 * row));
+    }
+  }
 }
 
 // 25 targets in windows of seven are three whole windows.
@@ -219,6 +234,29 @@ TEST_F(ExampleData, EitherPartGivesItsOwnExamplesAlone) {
   const std::vector<Batch> batches = data.validation_batches();
   ASSERT_EQ(batches.size(), 1U);
   EXPECT_EQ(batches[0].inputs, (std::vector<std::int64_t>{5, 6}));
+}
+
+TEST_F(ExampleData, RowsOfAllRanksAreFilledUpToOneWidthAndTheirTargetsCounted) {
+  config_.batch = 2;
+  const std::vector<AnswerExample> training = {numbered(1, 1), numbered(2, 4), numbered(3, 2)};
+  const TrainingData halves(config_, training, {numbered(9, 1)});
+  config_.batch = 4;
+  const TrainingData wholes(config_, training, {numbered(9, 1)});
+  for (int step = 1; step <= 20; ++step) {
+    const Batch whole = wholes.training_batch(3, step);
+    EXPECT_EQ(whole.counted, std::count_if(whole.targets.begin(), whole.targets.end(), [](auto t) { return t >= 0; }));
+    for (const int rank : {0, 1}) {
+      const Batch own = halves.training_batch(3, step, {rank, 2});
+      EXPECT_EQ(own.columns, whole.columns);
+      EXPECT_EQ(own.counted, whole.counted);
+      const auto columns = static_cast<std::size_t>(whole.columns);
+      for (std::size_t i = 0; i < own.inputs.size(); ++i) {
+        const std::size_t row = static_cast<std::size_t>(rank) + 2 * (i / columns);
+        EXPECT_EQ(own.inputs[i], whole.inputs[row * columns + i % columns]);
+        EXPECT_EQ(own.targets[i], whole.targets[row * columns + i % columns]);
+      }
+    }
+  }
 }
 
 TEST_F(ExampleData, FewerValidationExamplesAreSpreadOverTheirPart) {
