@@ -275,8 +275,10 @@ void GrpoRun::show(const nlohmann::json& row) {
 nlohmann::json GrpoRun::line_of(const Batch& batch, std::size_t i) const {
   const RewardItem& item = batch.items[i];
   nlohmann::json line = item.columns;  // so that what it was compared with stands beside it
-  for (std::size_t r = 0; r < batch.table.names.size(); ++r)
+  line["rewards"] = nlohmann::json::object();
+  for (std::size_t r = 0; r < batch.table.names.size(); ++r) {
     line["rewards"][batch.table.names[r]] = batch.table.parts[r][i];
+  }
   line.update({{"line", batch.prompts[batch.completions[i].prompt]->line},
                {"prompt", as_utf8(item.prompt)},
                {"completion", as_utf8(item.completion)},

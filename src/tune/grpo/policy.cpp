@@ -11,7 +11,6 @@ Policy::Policy(const fs::path& model, const std::optional<AdapterConfig>& adapte
                fs::path scratch, Stop stop)
     : path_(model),
       scratch_(std::move(scratch)),
-      seed_(seed),
       threads_(threads),
       stop_(stop),
       base_(std::make_unique<const Model>(Model::load(model))),

@@ -43,7 +43,6 @@ class Policy {
 
   std::filesystem::path path_;
   std::filesystem::path scratch_;
-  std::uint64_t seed_;
   int threads_;
   Stop stop_;
   std::string weights_sha256_;
