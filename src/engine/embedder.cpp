@@ -134,11 +134,13 @@ void Embedder::pool(std::span<const float> states, std::span<float> out) const {
   for (float& number : out) number = static_cast<float>(number / length);
 }
 
-float cosine(std::span<const float> a, std::span<const float> b) {
+double cosine(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size())
     throw Error("a cosine of vectors of {} and {} numbers; take two of one size", a.size(), b.size());
   const double lengths = length_of(a) * length_of(b);
-  return lengths == 0 ? 0.0F : static_cast<float>(std::inner_product(a.begin(), a.end(), b.begin(), 0.0) / lengths);
+  double product = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) product += static_cast<double>(a[i]) * b[i];
+  return lengths == 0 ? 0 : product / lengths;
 }
 
 }  // namespace gyre

@@ -59,6 +59,6 @@ class Embedder {
 };
 
 /// a · b / (‖a‖ ‖b‖) of two vectors of one size; 0 where one of them has no length.
-float cosine(std::span<const float> a, std::span<const float> b);
+double cosine(std::span<const float> a, std::span<const float> b);
 
 }  // namespace gyre

@@ -28,6 +28,7 @@ void add_up(const LowRankRows& change, const float* h, RowRange range, float* y)
 void add_low_rank(const Kernels& kernels, const Linear& linear, const Activations& x, std::span<const TokenRow> rows,
                   RowRange range, float* y, std::vector<float>& scratch) {
   const LinearAdapter& adapter = *linear.adapter;
+  if (adapter.sets.empty()) return;  // it changes other rows of the matrix that these are part of
   for (std::size_t first = 0; first < x.count;) {
     const AdaptedRows& set = adapter.of_loop(rows[first].loop);
     std::size_t last = first + 1;

@@ -13,19 +13,19 @@ constexpr std::size_t kLongestPath = 1024;
 /// Less than a file system's 255, since a part of a file has a longer name for a while.
 constexpr std::size_t kLongestComponent = 200;
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool is_control_byte(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 }  // namespace
 
 std::string printable(std::string_view text) {
   constexpr std::size_t kMost = 80;
   std::string line(text.substr(0, kMost));
-  std::replace_if(line.begin(), line.end(), is_control, '?');
+  std::replace_if(line.begin(), line.end(), is_control_byte, '?');
   return text.size() > kMost ? line + "…" : line;
 }
 
 void require_safe_path(const std::string& path, const std::string& host) {
-  bool safe = !path.empty() && path.size() <= kLongestPath && std::none_of(path.begin(), path.end(), is_control);
+  bool safe = !path.empty() && path.size() <= kLongestPath && std::none_of(path.begin(), path.end(), is_control_byte);
   for (std::size_t begin = 0; safe && begin <= path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view component = std::string_view(path).substr(begin, end - begin);

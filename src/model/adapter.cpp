@@ -69,6 +69,10 @@ void check_keys(const nlohmann::json& config, const std::string& where) {
   std::vector<std::string_view> known(std::begin(kUsed), std::end(kUsed));
   known.insert(known.end(), std::begin(kWithoutEffect), std::end(kWithoutEffect));
   known.insert(known.end(), std::begin(kRefused), std::end(kRefused));
+  // PEFT writes a key for everything it can do; what is off is null or false, of features yet to come too.
+  for (const auto& [key, value] : config.items()) {
+    if (value.is_null() || value == false) known.emplace_back(key);
+  }
   object.allow(known);
   if (object.text("peft_type", "LORA") != "LORA") {
     throw Error("{}: peft_type is \"{}\"; gyre reads LORA adapters (with or without use_dora)", where,

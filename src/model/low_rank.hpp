@@ -22,7 +22,7 @@ struct AdaptedRows {
   std::vector<float> gains;  ///< one a row of the matrix, of its product before the bias; empty: one everywhere
 };
 
-/// The same for every loop: one set, or one a loop of which later ones have the last.
+/// The same for every loop: one set, or one a loop of which later ones have the last; none where it changes nothing.
 struct LinearAdapter {
   std::vector<AdaptedRows> sets;
 

@@ -1,7 +1,7 @@
 #include "train/adamw.hpp"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 #include "train/block_distillation.hpp"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 
@@ -50,7 +50,7 @@ class Distillation {
  public:
   explicit Distillation(const DistilRequest& request)
       : request_(request), model_(request.model.spec(), request.model), layers_(request.model.spec().groups.size()) {
-    for (const std::string& name : model_.names()) model_.parameter(name).set_requires_grad(false);
+    model_.freeze();
     std::size_t longest = 0;
     for (const Window& window : request.training) longest = std::max(longest, window.inputs().size());
     for (const Window& window : request.training) {

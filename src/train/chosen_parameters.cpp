@@ -1,6 +1,6 @@
 #include "train/chosen_parameters.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 
@@ -10,7 +10,7 @@ namespace gyre {
 
 ChosenParameters::ChosenParameters(const Parameters& model, const std::vector<std::string>& patterns,
                                    const std::string& where) {
-  for (const std::string& name : model.names()) torch::Tensor(model.parameter(name)).set_requires_grad(false);
+  model.freeze();
   for (const std::string& pattern : patterns) {
     const auto holds = [&](const std::string& name) { return name.find(pattern) != std::string::npos; };
     if (std::any_of(model.names().begin(), model.names().end(), holds)) continue;

@@ -1,6 +1,6 @@
 #include "train/dropout.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 namespace gyre {
 

@@ -1,6 +1,6 @@
 #include "train/initial_values.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

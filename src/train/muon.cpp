@@ -1,6 +1,6 @@
 #include "train/muon.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,22 @@ class Parameters {
   [[nodiscard]] bool has(const std::string& name) const { return tensors_.contains(name); }
   /// Throws std::out_of_range for a name that is none of these.
   [[nodiscard]] const torch::Tensor& parameter(const std::string& name) const { return tensors_.at(name); }
+  /// All of them, in the order of names().
+  [[nodiscard]] std::vector<torch::Tensor> tensors() const {
+    std::vector<torch::Tensor> all;
+    for (const std::string& name : names_) all.push_back(tensors_.at(name));
+    return all;
+  }
+  /// Numbers in all tensors together.
+  [[nodiscard]] std::int64_t count() const {
+    std::int64_t numbers = 0;
+    for (const auto& [name, tensor] : tensors_) numbers += tensor.numel();
+    return numbers;
+  }
+  /// From here on none of them takes a gradient.
+  void freeze() const {
+    for (const torch::Tensor& tensor : tensors()) tensor.set_requires_grad(false);
+  }
 
  protected:
   /// `value` becomes a leaf that takes a gradient.

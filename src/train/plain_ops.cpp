@@ -1,6 +1,6 @@
 #include "train/plain_ops.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <limits>
 

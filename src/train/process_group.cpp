@@ -1,7 +1,7 @@
 #include "train/process_group.hpp"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "train/row_places.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "base/error.hpp"
+
 namespace gyre {
 namespace {
 
@@ -35,6 +37,21 @@ std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
     if (!step || *step <= highest || !entry.is_directory()) continue;
     highest = *step;
     latest = entry.path();
+  }
+  return latest;
+}
+
+std::optional<fs::path> checkpoint_to_resume(const fs::path& out, bool resume) {
+  const std::optional<fs::path> latest = latest_checkpoint(out / "checkpoints");
+  if (latest && !resume) {
+    throw Error("{} already holds a run; resume it, or give another folder", out.string());
+  }
+  for (const char* const name : {"model", "adapter"}) {
+    if (latest || !fs::exists(out / name)) continue;
+    throw Error("{} is there, and no checkpoint to go on from; give another folder", (out / name).string());
+  }
+  if (!latest && resume) {
+    fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", out.string());
   }
   return latest;
 }

@@ -102,6 +102,12 @@ std::vector<SettingChange> require_same_run(const nlohmann::json& before, const 
   return allowed;
 }
 
+void tell_changes(const std::vector<SettingChange>& changes) {
+  for (const SettingChange& change : changes) {
+    fmt::print(stderr, "resumed: {} was {} and is {} from here on\n", change.key, change.before, change.now);
+  }
+}
+
 nlohmann::json settings_of_config(const nlohmann::json& config, const std::string& where) {
   const ModelSpec spec = parse_spec(config, where);
   const TrainConfig training =

@@ -33,6 +33,9 @@ bool may_change(std::string_view key);
 std::vector<SettingChange> require_same_run(const nlohmann::json& before, const nlohmann::json& now,
                                             const std::string& where, int step);
 
+/// Says on standard error what a run that goes on does otherwise.
+void tell_changes(const std::vector<SettingChange>& changes);
+
 /// The settings that a checkpoint without them (of an older program) tells by its config.json: no digests. Throws Error
 /// for the answers layout, whose examples such programs divided otherwise.
 nlohmann::json settings_of_config(const nlohmann::json& config, const std::string& where);

@@ -1,6 +1,8 @@
 #include "train/torch_model.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
+
+#include <algorithm>
 
 #include "train/forward_pass.hpp"
 #include "train/initial_values.hpp"
@@ -37,6 +39,13 @@ torch::Tensor TorchModel::logits(const torch::Tensor& states, Precision precisio
   ForwardOptions options;
   options.precision = precision;
   return ForwardPass(*this, options).logits(states);
+}
+
+TorchAdapter adapter_beside(const TorchModel& model, const AdapterConfig& config,
+                            const std::map<std::string, ModulePlace>& modules, std::uint64_t seed) {
+  model.freeze();
+  const std::vector<int> loops = model.spec().default_loops();
+  return {config, modules, *std::max_element(loops.begin(), loops.end()), model, seed};
 }
 
 }  // namespace gyre

@@ -3,6 +3,8 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "model/model.hpp"
@@ -63,5 +65,9 @@ class TorchModel : public Parameters {
  private:
   ModelSpec spec_;
 };
+
+/// An adapter of `config` beside a model whose weights are frozen by that. Throws Error naming a target that is nowhere.
+TorchAdapter adapter_beside(const TorchModel& model, const AdapterConfig& config,
+                            const std::map<std::string, ModulePlace>& modules, std::uint64_t seed);
 
 }  // namespace gyre

@@ -1,7 +1,7 @@
 #include "train/trainer.hpp"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <optional>
 
@@ -17,6 +17,7 @@
 #include "train/rank_settings.hpp"
 #include "train/run_settings.hpp"
 #include "train/schedule.hpp"
+#include "train/token_log_p.hpp"
 #include "train/training_loop.hpp"
 #include "train/weight_average.hpp"
 
@@ -165,23 +166,18 @@ class Run : public TrainingTask {
   /// All ranks go on from the numbers of the first, which may come from a checkpoint.
   void hand_out() {
     std::vector<Tensor> tensors = optimiser_.state();
-    for (const std::string& name : learned().names()) tensors.push_back(learned().parameter(name));
+    for (const Tensor& tensor : learned().tensors()) tensors.push_back(tensor);
     if (average_) {
-      for (const std::string& name : average_->names()) tensors.push_back(average_->parameter(name));
+      for (const Tensor& tensor : average_->tensors()) tensors.push_back(tensor);
     }
     step_ = group_.hand_out(tensors, step_);
   }
 
   void announce() {
-    std::int64_t parameters = 0;
-    std::int64_t numbers = 0;  // that are kept from step to step, and gradients
-    for (const std::string& name : model_.names()) {
-      parameters += model_.parameter(name).numel();
-      numbers += (average_ ? 2 : 1) * model_.parameter(name).numel();
-    }
-    std::int64_t learning = 0;
-    for (const std::string& name : learned().names()) learning += learned().parameter(name).numel();
-    numbers += (adapter_ ? 2 : 1) * learning;
+    const std::int64_t parameters = model_.count();
+    const std::int64_t learning = learned().count();
+    // What is kept from step to step, and gradients.
+    std::int64_t numbers = (average_ ? 2 : 1) * parameters + (adapter_ ? 2 : 1) * learning;
     for (const AdamW::Slot& slot : optimiser_.slots()) {
       numbers += slot.first.numel() + (slot.second.defined() ? slot.second.numel() : 0);
     }
@@ -219,11 +215,10 @@ class Run : public TrainingTask {
     const Tensor counted = targets.ge(0).nonzero().squeeze(1);
     const Tensor flat = states.view({-1, spec_.hidden_size});
     const bool all = counted.numel() == targets.numel();
-    const Tensor logits = model_.logits(all ? flat : flat.index_select(0, counted), config_.precision);
-    const Tensor wanted = all ? targets : targets.index_select(0, counted);
-    if (counted.numel() == batch.counted) return torch::nn::functional::cross_entropy(logits, wanted);
-    const auto sum = torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum);
-    return torch::nn::functional::cross_entropy(logits, wanted, sum) / static_cast<double>(batch.counted);
+    constexpr std::int64_t kLogitsTogether = 1 << 26;  // 256 MiB of them: more than small vocabularies ever have
+    const Tensor log_p = log_p_of(model_, all ? flat : flat.index_select(0, counted),
+                                  all ? targets : targets.index_select(0, counted), config_.precision, kLogitsTogether);
+    return -log_p.sum() / static_cast<double>(batch.counted);
   }
 
   bool finish() {
@@ -273,23 +268,6 @@ class Run : public TrainingTask {
   int step_ = 0;
 };
 
-/// The checkpoint to go on from, if any. Throws Error when OUT holds a run and no resuming was asked for, or a finished
-/// model that would be lost.
-std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
-  auto latest = latest_checkpoint(request.out / "checkpoints");
-  if (latest && !request.resume) {
-    throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
-  }
-  for (const char* const name : {"model", "adapter"}) {
-    if (latest || !fs::exists(request.out / name)) continue;
-    throw Error("{} is there, and no checkpoint to go on from; give another folder", (request.out / name).string());
-  }
-  if (!latest && request.resume) {
-    fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
-  }
-  return latest;
-}
-
 /// The same with the batch of all ranks together, which is what a run is known by: it may go on with another number of
 /// them.
 TrainConfig of_all_ranks(TrainConfig config, const ProcessGroup& group) {
@@ -310,22 +288,12 @@ void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& se
                checkpoint.string());
   }
   state.settings["training"] = with_every_key(state.settings.value("training", nlohmann::json::object()));
-  for (const SettingChange& change : require_same_run(state.settings, now, checkpoint.string(), state.step)) {
-    fmt::print(stderr, "resumed: {} was {} and is {} from here on\n", change.key, change.before, change.now);
-  }
+  tell_changes(require_same_run(state.settings, now, checkpoint.string(), state.step));
 }
 
 std::optional<ChosenParameters> chosen_of(const TrainingPlan& plan, const TorchModel& model) {
   if (plan.training.trainable.empty()) return {};
   return ChosenParameters(model, plan.training.trainable, plan.where + ": training.trainable");
-}
-
-std::optional<TorchAdapter> adapter_of(const TrainingPlan& plan, const Model* from, const TorchModel& model) {
-  if (!plan.adapter) return {};
-  for (const std::string& name : model.names()) Tensor(model.parameter(name)).set_requires_grad(false);
-  const std::vector<int> loops = model.spec().default_loops();
-  return TorchAdapter(*plan.adapter, from->adaptable(), *std::max_element(loops.begin(), loops.end()), model,
-                      plan.training.seed);
 }
 
 }  // namespace
@@ -343,7 +311,7 @@ bool train(const TrainRequest& request) {
   }
   TrainingPlan plan = load_plan(request.config, start ? &*start : nullptr);
   if (request.steps > 0) plan.training.steps = request.steps;
-  const std::optional<fs::path> checkpoint = group.first() ? checkpoint_to_resume(request) : std::nullopt;
+  const std::optional<fs::path> checkpoint = group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
   const SourceData source = read_source(request.data, plan.training);
   const Tokenizer tokenizer = from         ? from->language.tokenizer
                               : checkpoint ? Tokenizer::load(*checkpoint / "tokenizer.json")
@@ -359,7 +327,9 @@ bool train(const TrainRequest& request) {
   static_cast<void>(depths_of(plan, spec));
   FolderFiles language = from ? language_files(from->model.path(), from->language) : language_files(tokenizer);
   Learner learner{from ? TorchModel(spec, from->model) : TorchModel(spec, plan.training.seed)};
-  learner.adapter = adapter_of(plan, from ? &from->model : nullptr, learner.model);
+  if (plan.adapter) {
+    learner.adapter = adapter_beside(learner.model, *plan.adapter, from->model.adaptable(), plan.training.seed);
+  }
   learner.chosen = chosen_of(plan, learner.model);
   from.reset();  // its memory is needed for what comes
   // A folder is made when there is something to write: behind whatever a user may have got wrong.

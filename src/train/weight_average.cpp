@@ -1,6 +1,6 @@
 #include "train/weight_average.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

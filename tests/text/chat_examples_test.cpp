@@ -114,7 +114,8 @@ TEST_F(ChatLines, ThatCannotBeLearnedAreRefusedByLine) {
       {R"({"prompt": "A", "answer": 3})", "answer must be text"},
       {R"({"messages": [{"role": "user", "content": "A"}], "prompt": "A"})", "both \"messages\" and \"prompt\""}};
   for (const auto& [line, reason] : bad) {
-    EXPECT_THAT(refusal([&] { read(good + "\n" + line); }), AllOf(HasSubstr("c.jsonl, line 3: "), HasSubstr(reason)))
+    const std::string text = good + "\n" + line;
+    EXPECT_THAT(refusal([&] { read(text); }), AllOf(HasSubstr("c.jsonl, line 3: "), HasSubstr(reason)))
         << line;
   }
   EXPECT_THAT(refusal([&] {

@@ -1,7 +1,7 @@
 #include "train/muon.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 
@@ -102,7 +102,7 @@ TEST(TorchAdapter, GradientsReachItsPartsAlone) {
   const ModelSpec spec = small_spec();
   const ModelFolder folder(spec);
   const TorchModel model(spec, 1);
-  for (const std::string& name : model.names()) Tensor(model.parameter(name)).set_requires_grad(false);
+  model.freeze();
   AdapterConfig config;
   config.magnitudes = true;
   config.per_loop = true;

@@ -1,7 +1,8 @@
 #include "raman/backend.hpp"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

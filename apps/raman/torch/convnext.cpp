@@ -1,7 +1,7 @@
 #include "raman/torch/convnext.hpp"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

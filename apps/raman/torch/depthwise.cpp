@@ -1,7 +1,8 @@
 #include "raman/torch/depthwise.hpp"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <vector>

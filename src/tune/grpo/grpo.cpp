@@ -54,23 +54,6 @@ void require_credited_loops(const GrpoPlan& plan, const ModelSpec& spec) {
   }
 }
 
-/// Throws Error when OUT holds a run and no resuming was asked for, or what a run left that would be lost.
-std::optional<fs::path> checkpoint_to_resume(const GrpoRequest& request) {
-  std::optional<fs::path> latest = latest_checkpoint(request.out / "checkpoints");
-  if (latest && !request.resume) {
-    throw Error("{} already holds a run; resume it, or give another folder", request.out.string());
-  }
-  if (latest) return latest;
-  for (const char* const name : {"adapter", "model"}) {
-    if (!fs::exists(request.out / name)) continue;
-    throw Error("{} is there, and no checkpoint to go on from; give another folder", (request.out / name).string());
-  }
-  if (request.resume) {
-    fmt::print(stderr, "no checkpoint in {} yet; starting from the beginning\n", request.out.string());
-  }
-  return latest;
-}
-
 bool wants_chat(const GrpoPlan& plan, const Checkpoint& checkpoint) {
   if (plan.grpo.chat) return *plan.grpo.chat;
   try {
@@ -93,25 +76,14 @@ GrpoPrompts prompts_of(const GrpoRequest& request, const GrpoPlan& plan, bool ch
   return prompts;
 }
 
-/// Throws Error when `checkpoint` is of another run than `settings`.
-void require_own_checkpoint(const fs::path& checkpoint, const nlohmann::json& settings) {
-  const CheckpointState state = read_state(checkpoint);
-  for (const SettingChange& change : require_same_run(state.settings, settings, checkpoint.string(), state.step)) {
-    fmt::print(stderr, "resumed: {} was {} and is {} from here on\n", change.key, change.before, change.now);
-  }
-}
-
 void announce(const GrpoPlan& plan, const Policy& policy, const GrpoPrompts& prompts, bool chat,
               const ProcessGroup& group) {
-  std::int64_t learned = 0;
-  for (const std::string& name : policy.learned().names()) learned += policy.learned().parameter(name).numel();
-  std::int64_t all = 0;
-  for (const std::string& name : policy.learner().names()) all += policy.learner().parameter(name).numel();
+  const std::int64_t learned = policy.learned().count();
   fmt::print(
       stderr,
       "{}: {} parameters, of which {} learn; {} prompts to learn from and {} held out, written as {}; {} steps of "
       "{} x {} completions of at most {} tokens, {} threads{}\n",
-      policy.spec().name, all, policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned),
+      policy.spec().name, policy.learner().count(), policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned),
       prompts.training.size(), prompts.validation.size(), chat ? "chats" : "plain text", plan.grpo.steps,
       plan.grpo.prompts * group.world(), plan.grpo.completions, plan.grpo.tokens, at::get_num_threads(),
       group.alone() ? "" : fmt::format(", {} ranks", group.world()));
@@ -126,7 +98,7 @@ bool grpo(const GrpoRequest& request) {
   GrpoPlan plan = load_grpo_plan(request.config);
   if (request.steps > 0) plan.grpo.steps = request.steps;
   if (request.evaluate && request.held_out.empty()) throw Error("evaluate: name the prompts to answer with held-out");
-  const std::optional<fs::path> latest = group.first() ? checkpoint_to_resume(request) : std::nullopt;
+  const std::optional<fs::path> latest = group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
   const LoadedRewards loaded = load_rewards({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
 
   std::optional<Checkpoint> checkpoint = Checkpoint::open(request.model);
@@ -154,7 +126,10 @@ bool grpo(const GrpoRequest& request) {
                              {"from_sha256", policy.weights_sha256()}};
   if (plan.adapter) settings["adapter"] = to_json(*plan.adapter);
   require_same_on_all_ranks(group, settings);
-  if (latest) require_own_checkpoint(*latest, settings);
+  if (latest) {
+    const CheckpointState state = read_state(*latest);
+    tell_changes(require_same_run(state.settings, settings, latest->string(), state.step));
+  }
   if (group.first()) {
     make_run_folder(request.out, request.resume);
     announce(plan, policy, prompts, chat, group);

@@ -43,11 +43,12 @@ std::vector<std::vector<std::int32_t>> tokens_of(std::span<const GrpoPrompt* con
   return tokens;
 }
 
-/// The column that references of rewards are in, for the guards; empty when no reward has one.
-std::string reference_column(const nlohmann::json& rewards) {
-  for (const nlohmann::json& reward : rewards) {
-    const std::string kind = reward.value("kind", "");
-    if (kind == "semantic" || kind == "rouge") return reward.value("column", "reference");
+/// The column that guards look for shared references in: of the first reward that compares texts; empty: there is none.
+/// Short answers, which many prompts share, are no sign of anything.
+std::string reference_column(const nlohmann::json& plan, std::span<const Reward> rewards) {
+  for (std::size_t i = 0; i < rewards.size(); ++i) {
+    const std::string kind = plan.at(i).value("kind", "");
+    if (kind == "semantic" || kind == "rouge") return rewards[i].column;
   }
   return {};
 }
@@ -110,7 +111,7 @@ bool GrpoRun::go() {
 
 void GrpoRun::hand_out() {
   std::vector<torch::Tensor> tensors = optimiser_.state();
-  for (const std::string& name : policy_.learned().names()) tensors.push_back(policy_.learned().parameter(name));
+  for (const torch::Tensor& tensor : policy_.learned().tensors()) tensors.push_back(tensor);
   step_ = group_.hand_out(tensors, step_);
 }
 
@@ -228,7 +229,7 @@ nlohmann::json GrpoRun::one_step(int step) {
   const LearningReport report =
       learn(policy_, optimiser_, learned, config_, drawing_.loops, drawing_.exit.has_value(), step, group_);
   const double learning = seconds_since(then);
-  GuardReport guards = guards_.look(batch.items, batch.table.totals, reference_column(plan_.rewards));
+  GuardReport guards = guards_.look(batch.items, batch.table.totals, reference_column(plan_.rewards, rewards_));
   if (config_.completions_every > 0 && step % config_.completions_every == 0) {
     Guards::probe(guards, rewards_, batch.items, options.sampling.seed);
     if (group_.first()) write_completions(step, batch, learned);

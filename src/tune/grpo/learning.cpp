@@ -1,6 +1,6 @@
 #include "tune/grpo/learning.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 
 #include "base/random.hpp"
 #include "train/divergence.hpp"
+#include "train/token_log_p.hpp"
 #include "tune/grpo/policy_loss.hpp"
 
 namespace gyre {
@@ -65,10 +66,9 @@ Rows make_rows(std::span<const LearnedCompletion* const> batch, std::span<const 
 
 /// log p of the targets by the states, [n].
 Tensor log_p(const TorchModel& model, const Tensor& states, const Rows& rows, Precision precision) {
+  constexpr std::int64_t kLogitsTogether = 1 << 23;  // 32 MiB of them
   const Tensor read = states.flatten(0, 1).index_select(0, rows.places);
-  return -torch::nn::functional::cross_entropy(
-      model.logits(read, precision), rows.targets,
-      torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone));
+  return log_p_of(model, read, rows.targets, precision, kLogitsTogether);
 }
 
 /// One batch, update after update.

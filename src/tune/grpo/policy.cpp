@@ -16,12 +16,7 @@ Policy::Policy(const fs::path& model, const std::optional<AdapterConfig>& adapte
       base_(std::make_unique<const Model>(Model::load(model))),
       learner_(base_->spec(), *base_) {
   weights_sha256_ = base_->hash();
-  if (adapter) {
-    for (const std::string& name : learner_.names()) torch::Tensor(learner_.parameter(name)).set_requires_grad(false);
-    int loops = 1;
-    for (const int count : learner_.spec().default_loops()) loops = std::max(loops, count);
-    adapter_.emplace(*adapter, base_->adaptable(), loops, learner_, seed);
-  }
+  if (adapter) adapter_ = adapter_beside(learner_, *adapter, base_->adaptable(), seed);
   base_.reset();
 }
 
@@ -35,9 +30,7 @@ const TorchModel& Policy::reference() {
   if (!reference_) {
     const Model began = Model::load(path_);
     reference_ = std::make_unique<TorchModel>(began.spec(), began);
-    for (const std::string& name : reference_->names()) {
-      torch::Tensor(reference_->parameter(name)).set_requires_grad(false);
-    }
+    reference_->freeze();
   }
   return *reference_;
 }

@@ -1,6 +1,6 @@
 #include "tune/grpo/policy_loss.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <numeric>

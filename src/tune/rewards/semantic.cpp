@@ -1,27 +1,15 @@
-#include <cmath>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "engine/embedder.hpp"
 #include "tune/rewards/kinds.hpp"
 
 namespace gyre {
 namespace {
 
 using Vector = std::vector<float>;
-
-double cosine(const Vector& a, const Vector& b) {
-  double product = 0;
-  double of_a = 0;
-  double of_b = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    product += static_cast<double>(a[i]) * b[i];
-    of_a += static_cast<double>(a[i]) * a[i];
-    of_b += static_cast<double>(b[i]) * b[i];
-  }
-  return of_a == 0 || of_b == 0 ? 0 : product / std::sqrt(of_a * of_b);
-}
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
