@@ -21,8 +21,8 @@ Tensor whole(const TorchModel& model, const Tensor& states, const Tensor& target
 /// gradients of the head's weights by itself.
 class Pieces : public torch::autograd::Function<Pieces> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& states, const Tensor& targets,
-                        const TorchModel* model, Precision precision, std::int64_t rows) {
+  static Tensor forward(AutogradContext* context, const Tensor& states, const Tensor& targets, const TorchModel* model,
+                        Precision precision, std::int64_t rows) {
     context->save_for_backward({states, targets});
     context->saved_data["model"] = reinterpret_cast<std::int64_t>(model);
     context->saved_data["precision"] = static_cast<std::int64_t>(precision);
@@ -47,7 +47,8 @@ class Pieces : public torch::autograd::Function<Pieces> {
     for (std::int64_t begin = 0; begin < states.size(0); begin += rows) {
       const std::int64_t count = std::min(rows, states.size(0) - begin);
       const Tensor piece = states.narrow(0, begin, count).detach().requires_grad_(true);
-      whole(*model, piece, targets.narrow(0, begin, count), precision).backward(gradients.at(0).narrow(0, begin, count));
+      whole(*model, piece, targets.narrow(0, begin, count), precision)
+          .backward(gradients.at(0).narrow(0, begin, count));
       parts.push_back(piece.grad());
     }
     return {torch::cat(parts), Tensor(), Tensor(), Tensor(), Tensor()};

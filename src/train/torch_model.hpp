@@ -66,7 +66,8 @@ class TorchModel : public Parameters {
   ModelSpec spec_;
 };
 
-/// An adapter of `config` beside a model whose weights are frozen by that. Throws Error naming a target that is nowhere.
+/// An adapter of `config` beside a model whose weights are frozen by that. Throws Error naming a target that is
+/// nowhere.
 TorchAdapter adapter_beside(const TorchModel& model, const AdapterConfig& config,
                             const std::map<std::string, ModulePlace>& modules, std::uint64_t seed);
 

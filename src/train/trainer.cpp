@@ -311,7 +311,8 @@ bool train(const TrainRequest& request) {
   }
   TrainingPlan plan = load_plan(request.config, start ? &*start : nullptr);
   if (request.steps > 0) plan.training.steps = request.steps;
-  const std::optional<fs::path> checkpoint = group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
+  const std::optional<fs::path> checkpoint =
+      group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
   const SourceData source = read_source(request.data, plan.training);
   const Tokenizer tokenizer = from         ? from->language.tokenizer
                               : checkpoint ? Tokenizer::load(*checkpoint / "tokenizer.json")

@@ -123,6 +123,27 @@ TEST(Adapter, RunsBesideTheWeightsAsItDoesMergedIntoThem) {
   }
 }
 
+/// Queries, keys and values are rows of one matrix here, as gate and up are: an adapter may change a part of it alone.
+TEST(Adapter, OfOneModuleAloneRunsAsItDoesMerged) {
+  const fs::path source = golden() / "llama";
+  const ModelFolder words;  // the checkpoint has none of its own
+  const Model plain = Model::load(source);
+  for (const std::string module : {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}) {
+    SCOPED_TRACE(module);
+    for (const bool magnitudes : {false, true}) {
+      const ScratchFolder scratch;
+      write_adapter(scratch / "adapter", drawn(plain, 3, magnitudes, 0, {module}));
+      const Model adapted = load_with(source, scratch / "adapter");
+      const Checkpoint checkpoint{load_with(source, scratch / "adapter"), load_language(words.path())};
+      convert(checkpoint, parse_storage("f32", {}), scratch / "merged");
+      const std::vector<float> expected = logits_of(Model::load(scratch / "merged"));
+      EXPECT_LE(distance(logits_of(adapted, 3), expected), 1e-5F);
+      EXPECT_LE(distance(logits_of(adapted, 2, true), expected), 1e-5F);
+      EXPECT_GT(distance(logits_of(plain), expected), 1e-3F);
+    }
+  }
+}
+
 TEST(Adapter, ASetALoopIsWhatAStackOfGroupsWithWeightsOfTheirOwnComputes) {
   ModelSpec looped = small_spec();
   looped.groups = {plain_group("first", 1), plain_group("loop", 2), plain_group("last", 1)};

@@ -115,8 +115,7 @@ TEST_F(ChatLines, ThatCannotBeLearnedAreRefusedByLine) {
       {R"({"messages": [{"role": "user", "content": "A"}], "prompt": "A"})", "both \"messages\" and \"prompt\""}};
   for (const auto& [line, reason] : bad) {
     const std::string text = good + "\n" + line;
-    EXPECT_THAT(refusal([&] { read(text); }), AllOf(HasSubstr("c.jsonl, line 3: "), HasSubstr(reason)))
-        << line;
+    EXPECT_THAT(refusal([&] { read(text); }), AllOf(HasSubstr("c.jsonl, line 3: "), HasSubstr(reason))) << line;
   }
   EXPECT_THAT(refusal([&] {
                 read(good, {"prompt", "answer", "id"});

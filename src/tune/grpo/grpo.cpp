@@ -83,9 +83,10 @@ void announce(const GrpoPlan& plan, const Policy& policy, const GrpoPrompts& pro
       stderr,
       "{}: {} parameters, of which {} learn; {} prompts to learn from and {} held out, written as {}; {} steps of "
       "{} x {} completions of at most {} tokens, {} threads{}\n",
-      policy.spec().name, policy.learner().count(), policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned),
-      prompts.training.size(), prompts.validation.size(), chat ? "chats" : "plain text", plan.grpo.steps,
-      plan.grpo.prompts * group.world(), plan.grpo.completions, plan.grpo.tokens, at::get_num_threads(),
+      policy.spec().name, policy.learner().count(),
+      policy.adapter() == nullptr ? "all" : fmt::format("{} of an adapter", learned), prompts.training.size(),
+      prompts.validation.size(), chat ? "chats" : "plain text", plan.grpo.steps, plan.grpo.prompts * group.world(),
+      plan.grpo.completions, plan.grpo.tokens, at::get_num_threads(),
       group.alone() ? "" : fmt::format(", {} ranks", group.world()));
 }
 
@@ -98,7 +99,8 @@ bool grpo(const GrpoRequest& request) {
   GrpoPlan plan = load_grpo_plan(request.config);
   if (request.steps > 0) plan.grpo.steps = request.steps;
   if (request.evaluate && request.held_out.empty()) throw Error("evaluate: name the prompts to answer with held-out");
-  const std::optional<fs::path> latest = group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
+  const std::optional<fs::path> latest =
+      group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
   const LoadedRewards loaded = load_rewards({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
 
   std::optional<Checkpoint> checkpoint = Checkpoint::open(request.model);
