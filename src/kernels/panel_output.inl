@@ -10,13 +10,11 @@ class PanelOutput {
         mask_(static_cast<__mmask16>(rows >= kPanelRows ? 0xffffU : (1U << rows) - 1U)),
         bias_(out.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask_, out.bias + row)) {}
 
-  void put(std::size_t column, __m512 sum) const { store(column, _mm512_add_ps(sum, start(column))); }
-
-  /// What a sum of this column may start from instead, to be stored as it is: the bias, and what is there.
-  [[nodiscard]] __m512 start(std::size_t column) const {
-    return out_.add ? _mm512_add_ps(bias_, _mm512_maskz_loadu_ps(mask_, place(column))) : bias_;
+  /// y = sum + bias, and + y where sums are added.
+  void put(std::size_t column, __m512 sum) const {
+    const __m512 there = out_.add ? _mm512_add_ps(bias_, _mm512_maskz_loadu_ps(mask_, place(column))) : bias_;
+    _mm512_mask_storeu_ps(place(column), mask_, _mm512_add_ps(sum, there));
   }
-  void store(std::size_t column, __m512 sum) const { _mm512_mask_storeu_ps(place(column), mask_, sum); }
 
  private:
   [[nodiscard]] float* place(std::size_t column) const { return out_.y + column * out_.stride + row_; }

@@ -16,6 +16,10 @@ constexpr std::size_t padded_columns(std::size_t columns) { return (columns + 63
 /// Rows of bfloat16 are kept in whole pairs of tiles of 16 rows by 32 columns.
 inline constexpr std::size_t kBf16Rows = 32;
 
+/// Products of floats are summed over this many columns before their sum joins the others: one sum over all of them, or
+/// one that begins with a large number, would lose the digits of small ones.
+inline constexpr std::size_t kSumColumns = 256;
+
 /// A run whose numbers are all smaller is one of zeros: the inverse of its scale would leave the floats.
 inline constexpr float kSmallestRun = 1e-30F;
 

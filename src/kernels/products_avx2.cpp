@@ -18,11 +18,13 @@ struct Sums {
 inline __m256i load(const std::byte* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
 inline __m256 load_floats(const std::byte* p) { return _mm256_castsi256_ps(load(p)); }
 
+/// Columns `first` … `last` of the matrix alone.
 template <std::size_t N>
-inline Sums<N> panel_f32(const std::byte* panel, const Activations& x, std::size_t column) {
+inline Sums<N> panel_f32(const std::byte* panel, const Activations& x, std::size_t column, std::size_t first,
+                         std::size_t last) {
   const float* const floats = x.floats + column * x.columns;
   Sums<N> sums = {};
-  for (std::size_t i = 0; i < x.columns; ++i) {
+  for (std::size_t i = first; i < last; ++i) {
     const __m256 low = load_floats(panel + i * 64);
     const __m256 high = load_floats(panel + i * 64 + 32);
     for (std::size_t c = 0; c < N; ++c) {
@@ -39,11 +41,13 @@ inline __m256 second_of_pair(__m256i pairs) {
   return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000U))));
 }
 
+/// The same, `first` being even.
 template <std::size_t N>
-inline Sums<N> panel_bf16(const std::byte* panel, const Activations& x, std::size_t column) {
+inline Sums<N> panel_bf16(const std::byte* panel, const Activations& x, std::size_t column, std::size_t first_column,
+                          std::size_t last) {
   const float* const floats = x.floats + column * x.columns;
   Sums<N> sums = {};
-  for (std::size_t i = 0; i < x.columns; i += 2) {
+  for (std::size_t i = first_column; i < last; i += 2) {
     for (std::size_t half = 0; half < 2; ++half) {
       const __m256i weights = load(panel + i * 32 + half * 32);
       const __m256 first = first_of_pair(weights);
@@ -121,17 +125,6 @@ inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::si
   return sums;
 }
 
-template <WeightType Type, std::size_t N>
-inline Sums<N> panel_of(const std::byte* panel, const Activations& x, std::size_t column) {
-  if constexpr (Type == WeightType::f32) {
-    return panel_f32<N>(panel, x, column);
-  } else if constexpr (Type == WeightType::bf16) {
-    return panel_bf16<N>(panel, x, column);
-  } else {
-    return panel_coded<Type, N>(panel, x, column);
-  }
-}
-
 template <std::size_t N>
 inline void put(const Sums<N>& sums, std::size_t row, std::size_t rows, std::size_t column, const ProductOut& out) {
   for (std::size_t c = 0; c < N; ++c) {
@@ -146,6 +139,21 @@ inline void put(const Sums<N>& sums, std::size_t row, std::size_t rows, std::siz
   }
 }
 
+template <WeightType Type, std::size_t N>
+inline void multiply_panel(const std::byte* panel, const Activations& x, std::size_t row, std::size_t rows,
+                           std::size_t column, const ProductOut& out) {
+  if constexpr (is_coded(Type)) {
+    put(panel_coded<Type, N>(panel, x, column), row, rows, column, out);
+  } else {
+    for (std::size_t first = 0; first < x.columns; first += kSumColumns) {
+      const std::size_t last = first + kSumColumns < x.columns ? first + kSumColumns : x.columns;
+      put(Type == WeightType::f32 ? panel_f32<N>(panel, x, column, first, last)
+                                  : panel_bf16<N>(panel, x, column, first, last),
+          row, rows, column, first == 0 ? out : ProductOut{out.y, out.stride, nullptr, true});
+    }
+  }
+}
+
 template <WeightType Type>
 void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_t first, std::size_t last,
                    const ProductOut& out) {
@@ -156,9 +164,9 @@ void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_
     const std::size_t rows = weights.rows - row;
     std::size_t c = 0;
     for (; c + kMostColumns <= x.count; c += kMostColumns) {
-      put(panel_of<Type, kMostColumns>(panel, x, c), row, rows, c, out);
+      multiply_panel<Type, kMostColumns>(panel, x, row, rows, c, out);
     }
-    for (; c < x.count; ++c) put(panel_of<Type, 1>(panel, x, c), row, rows, c, out);
+    for (; c < x.count; ++c) multiply_panel<Type, 1>(panel, x, row, rows, c, out);
   }
 }
 

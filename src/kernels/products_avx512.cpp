@@ -45,11 +45,13 @@ inline void prefetch(const std::byte* p) {
 // activations gives the same numbers alone and among others. So that additions need not wait for one another there are
 // as many sums at once as it takes, of panels where there are few rows.
 
-/// Onto sums that are there.
+/// Columns `first` … `last` of the matrix alone.
 template <std::size_t N, std::size_t P>
-inline void add_f32(const Panels& panels, const Activations& x, std::size_t column, Sums<N, P>& sums) {
+inline Sums<N, P> sums_f32(const Panels& panels, const Activations& x, std::size_t column, std::size_t first,
+                           std::size_t last) {
   const float* const floats = x.floats + column * x.columns;
-  for (std::size_t i = 0; i < x.columns; ++i) {
+  Sums<N, P> sums = {};
+  for (std::size_t i = first; i < last; ++i) {
     __m512 weights[P];
     for (std::size_t p = 0; p < P; ++p) {
       weights[p] = _mm512_load_ps(panels.at(p, i * 64));
@@ -60,6 +62,7 @@ inline void add_f32(const Panels& panels, const Activations& x, std::size_t colu
       for (std::size_t p = 0; p < P; ++p) sums.of[p][c] = _mm512_fmadd_ps(weights[p], number, sums.of[p][c]);
     }
   }
+  return sums;
 }
 
 inline __m512 first_of_pair(__m512i pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
@@ -67,11 +70,14 @@ inline __m512 second_of_pair(__m512i pairs) {
   return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000U))));
 }
 
+/// The same, `first` being even.
 template <std::size_t N, std::size_t P>
-inline void add_bf16(const Panels& panels, const Activations& x, std::size_t column, Sums<N, P>& sums) {
+inline Sums<N, P> sums_bf16(const Panels& panels, const Activations& x, std::size_t column, std::size_t first_column,
+                            std::size_t last) {
   const float* const floats = x.floats + column * x.columns;
-  std::size_t i = 0;
-  for (; i + 2 <= x.columns; i += 2) {
+  Sums<N, P> sums = {};
+  std::size_t i = first_column;
+  for (; i + 2 <= last; i += 2) {
     __m512 numbers[N][2];
     for (std::size_t c = 0; c < N; ++c) {
       for (std::size_t k = 0; k < 2; ++k) numbers[c][k] = _mm512_set1_ps(floats[c * x.columns + i + k]);
@@ -87,13 +93,14 @@ inline void add_bf16(const Panels& panels, const Activations& x, std::size_t col
       }
     }
   }
-  if (i == x.columns) return;
+  if (i == last) return sums;
   for (std::size_t p = 0; p < P; ++p) {
     const __m512 first = first_of_pair(load(panels.at(p, i * 32)));
     for (std::size_t c = 0; c < N; ++c) {
       sums.of[p][c] = _mm512_fmadd_ps(first, _mm512_set1_ps(floats[c * x.columns + i]), sums.of[p][c]);
     }
   }
+  return sums;
 }
 
 /// Rounded activations from a column on: those of the next column are one stride away.
@@ -252,25 +259,23 @@ template <WeightType Type, std::size_t N, std::size_t P>
 inline std::size_t columns_of_panels(const Work& work, std::size_t panel, std::size_t column) {
   const Panels panels{work.weights.data + panel * work.panel_bytes, work.panel_bytes};
   const std::size_t row = panel * kPanelRows;
-  const auto output = [&](std::size_t p) {
-    return PanelOutput(work.out, row + p * kPanelRows, work.weights.rows - row - p * kPanelRows);
-  };
-  constexpr bool kCoded = is_coded(Type);
-  for (; column + N <= work.x.count; column += N) {
-    Sums<N, P> sums = {};
-    if constexpr (kCoded) {
-      sums = Type == WeightType::ternary ? sums_ternary<N, P>(panels, work.x, column)
-                                         : sums_coded<Type, N, P>(panels, work.x, column);
-    } else {
-      for (std::size_t p = 0; p < P; ++p) {
-        for (std::size_t c = 0; c < N; ++c) sums.of[p][c] = output(p).start(column + c);
-      }
-      Type == WeightType::f32 ? add_f32(panels, work.x, column, sums) : add_bf16(panels, work.x, column, sums);
-    }
+  const auto put = [&](const Sums<N, P>& sums, const ProductOut& out) {
     for (std::size_t p = 0; p < P; ++p) {
-      const PanelOutput out = output(p);
-      for (std::size_t c = 0; c < N; ++c) {
-        kCoded ? out.put(column + c, sums.of[p][c]) : out.store(column + c, sums.of[p][c]);
+      const PanelOutput output(out, row + p * kPanelRows, work.weights.rows - row - p * kPanelRows);
+      for (std::size_t c = 0; c < N; ++c) output.put(column + c, sums.of[p][c]);
+    }
+  };
+  for (; column + N <= work.x.count; column += N) {
+    if constexpr (is_coded(Type)) {
+      put(Type == WeightType::ternary ? sums_ternary<N, P>(panels, work.x, column)
+                                      : sums_coded<Type, N, P>(panels, work.x, column),
+          work.out);
+    } else {
+      for (std::size_t first = 0; first < work.x.columns; first += kSumColumns) {
+        const std::size_t last = first + kSumColumns < work.x.columns ? first + kSumColumns : work.x.columns;
+        put(Type == WeightType::f32 ? sums_f32<N, P>(panels, work.x, column, first, last)
+                                    : sums_bf16<N, P>(panels, work.x, column, first, last),
+            first == 0 ? work.out : ProductOut{work.out.y, work.out.stride, nullptr, true});
       }
     }
   }

@@ -10,8 +10,8 @@ namespace {
 
 // Sizes by which what is read again stays near: a slice of two panels in the first-level cache, a slice of the
 // activations in the second.
-constexpr std::size_t kTogether = 12;  // rows of activations: with two panels 24 sums, which the registers hold
-constexpr std::size_t kDepth = 256;    // columns of a slice
+constexpr std::size_t kTogether = 12;        // rows of activations: with two panels 24 sums, which the registers hold
+constexpr std::size_t kDepth = kSumColumns;  // columns of a slice
 constexpr std::size_t kBlock = 43 * kTogether;
 
 /// Columns `first` … `first + depth` of some rows of activations, kTogether rows side by side: [groups, depth,
@@ -46,9 +46,6 @@ void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const floa
   };
   const std::size_t columns = place.columns < kTogether ? place.columns : kTogether;
   __m512 sums[P][kTogether] = {};
-  for (std::size_t p = 0; p < P; ++p) {
-    for (std::size_t c = 0; c < columns; ++c) sums[p][c] = output(p).start(place.column + c);
-  }
   for (std::size_t i = 0; i < depth; ++i) {
     __m512 weights[P];
     for (std::size_t p = 0; p < P; ++p) weights[p] = _mm512_load_ps(panels + p * panel_bytes + i * kPanelVector);
@@ -58,7 +55,7 @@ void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const floa
     }
   }
   for (std::size_t p = 0; p < P; ++p) {
-    for (std::size_t c = 0; c < columns; ++c) output(p).store(place.column + c, sums[p][c]);
+    for (std::size_t c = 0; c < columns; ++c) output(p).put(place.column + c, sums[p][c]);
   }
 }
 
@@ -73,7 +70,7 @@ void multiply_blocked(const PackedMatrix& weights, const Activations& x, std::si
     for (std::size_t first = 0; first < x.columns; first += kDepth) {
       const std::size_t depth = x.columns - first < kDepth ? x.columns - first : kDepth;
       gather(x, block, rows, first, depth, slice);
-      // A slice goes on where the one before it stopped, so that sums are made in the order of their columns.
+      // A slice's sums join those of the slices before it, in the order of their columns.
       const ProductOut sums{out.y, out.stride, first == 0 ? out.bias : nullptr, out.add || first > 0};
       for (std::size_t p = first_panel; p < last_panel; p += 2) {
         const std::byte* const panels = weights.data + p * size + first * kPanelVector;

@@ -9,7 +9,11 @@ namespace {
 
 float dot(const float* weights, const float* x, std::size_t n) {
   float sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += weights[i] * x[i];
+  for (std::size_t first = 0; first < n; first += kSumColumns) {
+    float of_run = 0;
+    for (std::size_t i = first; i < std::min(n, first + kSumColumns); ++i) of_run += weights[i] * x[i];
+    sum += of_run;
+  }
   return sum;
 }
 

@@ -332,6 +332,22 @@ TEST_P(Products, AddABiasAndOntoWhatIsThere) {
   }
 }
 
+/// 512 products of 0.4 each are 204.8. Beside 2^24, whose neighbours are 2 apart, one of them alone is nothing.
+TEST_P(Products, SumSmallNumbersBeforeTheyMeetALargeOne) {
+  constexpr float kLarge = 16777216;
+  constexpr std::size_t kColumns = 512;
+  for (const WeightType type : {WeightType::f32, WeightType::bf16}) {
+    const RandomMatrix matrix(type, 3, kColumns, random_);
+    for (const std::size_t n : {1U, 3U, 30U}) {
+      std::vector<float> x(n * kColumns);
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.4F / matrix.at(0, i % kColumns);
+      std::vector<float> y(n * 3, kLarge);
+      table_.multiply(matrix.packed(), {n, kColumns, x.data(), {}, nullptr}, 0, 1, {y.data(), 3, nullptr, true});
+      for (std::size_t t = 0; t < n; ++t) EXPECT_NEAR(y[t * 3], kLarge + 204, 2) << n << " rows";
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Products, ::testing::ValuesIn(available_kernels()),
                          [](const auto& table) { return std::string(table.param->name); });
 

@@ -59,7 +59,7 @@ struct GrpoConfig : OptimiserConfig {
   int completions_every = 10;  ///< steps between batches that are written out; 0: none
 
   Precision precision = Precision::f32;
-  int rows = 8;  ///< completions that are learned from at once
+  int rows = 4;  ///< completions that are learned from at once
   std::uint64_t seed = 1;
 };
 
