@@ -24,6 +24,7 @@ struct ByteRows {
   std::int8_t* bytes = nullptr;   ///< [count, padded columns]
   float* scales = nullptr;        ///< [count, padded columns / kByteRun]
   std::int32_t* zeros = nullptr;  ///< −128 times the sum of the bytes of each run, likewise
+  float* sums = nullptr;          ///< of the rounded numbers of each run, likewise
 };
 
 /// Rows of activations as products read them.

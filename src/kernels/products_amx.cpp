@@ -34,28 +34,33 @@ inline void widen_codes(__m512i codes, __m512 scales, __m512 zeros, std::byte* o
   _mm512_store_si512(out + 64, pair_of(weight<2>(codes, scales, zeros), weight<3>(codes, scales, zeros)));
 }
 
-inline __m512 scales_of(const std::byte* scales, std::size_t block) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
+inline __m512 halves_of(const std::byte* halves, std::size_t block) {
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(halves) + block));
+}
+
+/// What is taken off every scale · code of a block.
+template <WeightType Type>
+inline __m512 zeros_of(const std::byte* step, std::size_t block, __m512 scales) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  if constexpr (kLayout.minima) return _mm512_sub_ps(_mm512_setzero_ps(), halves_of(step + kLayout.minima_at(), block));
+  return _mm512_mul_ps(scales, _mm512_set1_ps(static_cast<float>(kLayout.zero_code)));
 }
 
 /// One panel in pairs of bfloat16 numbers, as a bf16 panel is.
 template <WeightType Type>
 void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
-  constexpr unsigned kBits = code_bits(Type);
-  constexpr std::size_t kFields = 8 / kBits;
-  constexpr std::size_t kBlocks = step_columns(Type) / block_columns(Type);
-  constexpr std::size_t kScales = step_bytes(Type) - kPanelVector;
-  constexpr std::size_t kVectors = kScales / 64 / kBlocks;  // of a block
-  constexpr auto kZero = static_cast<float>(zero_code(Type));
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr unsigned kBits = kLayout.code_bits;
+  constexpr std::size_t kVectors = kLayout.scales_at() / 64 / kLayout.step_blocks();  // of a block
   const __m512i low = _mm512_set1_epi8(static_cast<char>((1U << kBits) - 1U));
   for (std::size_t s = 0; s < steps; ++s) {
-    const std::byte* const step = panel + s * (kScales + 64);
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      const __m512 scales = scales_of(step + kScales, b);
-      const __m512 zeros = _mm512_mul_ps(scales, _mm512_set1_ps(kZero));
+    const std::byte* const step = panel + s * kLayout.step_bytes();
+    for (std::size_t b = 0; b < kLayout.step_blocks(); ++b) {
+      const __m512 scales = halves_of(step + kLayout.scales_at(), b);
+      const __m512 zeros = zeros_of<Type>(step, b, scales);
       for (std::size_t v = 0; v < kVectors; ++v) {
         const __m512i packed = load(step + (b * kVectors + v) * 64);
-        for (std::size_t i = 0; i < kFields; ++i) {
+        for (std::size_t i = 0; i < 8 / kBits; ++i) {
           const __m512i codes = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<int>(i * kBits)), low);
           widen_codes(codes, scales, zeros, out);
           out += 128;
@@ -67,7 +72,7 @@ void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
 
 void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
   const std::byte* const from = weights.data + panel * panel_bytes(weights.type, weights.columns);
-  const std::size_t steps = (weights.columns + step_columns(weights.type) - 1) / step_columns(weights.type);
+  const std::size_t steps = panel_bytes(weights.type, weights.columns) / layout_of(weights.type).step_bytes();
   with_type(weights.type, [&]<WeightType Type> {
     if constexpr (is_coded(Type)) widen_panel<Type>(from, steps, out);
   });

@@ -65,56 +65,79 @@ inline __m256i four_bytes(const std::int8_t* bytes) {
   return _mm256_set1_epi32(word);
 }
 
-/// For each row the sum of its 4 codes times 4 bytes. Codes below 16 leave the 16-bit sums of maddubs far from their
-/// limit; codes of 8 bits would not.
-template <bool Small>
-inline __m256i dot4(__m256i codes, __m256i bytes) {
-  if constexpr (Small) return _mm256_madd_epi16(_mm256_maddubs_epi16(codes, bytes), _mm256_set1_epi16(1));
-  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(codes, _mm256_set1_epi16(255)),
-                                         _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8));
-  const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(codes, 8), _mm256_srai_epi16(bytes, 8));
-  return _mm256_add_epi32(even, odd);
-}
-
-/// Codes of one run, 4 of a row in each vector, of one half of the panel.
+/// The codes of one run, 4 of a row in each vector, of one half of the panel; those of 8 bits as signed numbers.
 template <WeightType Type>
 inline void read_codes(const std::byte* step, std::size_t run, std::size_t half, __m256i (&codes)[8]) {
-  constexpr auto kBits = static_cast<int>(code_bits(Type));
+  constexpr auto kBits = static_cast<int>(layout_of(Type).code_bits);
   constexpr std::size_t kFields = 8 / kBits;
   const __m256i low = _mm256_set1_epi8(static_cast<char>((1 << kBits) - 1));
   for (std::size_t v = 0; v < 8 / kFields; ++v) {
     const __m256i packed = load(step + (run * 8 / kFields + v) * 64 + half * 32);
     for (std::size_t i = 0; i < kFields; ++i) {
-      codes[v * kFields + i] = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(i) * kBits), low);
+      codes[v * kFields + i] = kFields == 1
+                                   ? _mm256_xor_si256(packed, _mm256_set1_epi8(static_cast<char>(0x80)))
+                                   : _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(i) * kBits), low);
     }
   }
 }
 
+/// For each row the sum of its codes times the bytes of one run, onto `sum`. Products of two bytes are added by 16
+/// bits: so many vectors of them as cannot leave those.
+template <WeightType Type>
+inline __m256i dot_run(const __m256i (&codes)[8], const std::int8_t* bytes, __m256i sum) {
+  constexpr unsigned kBits = layout_of(Type).code_bits;
+  constexpr std::size_t kLargest = kBits == 8 ? 128 : (1U << kBits) - 1U;
+  constexpr std::size_t kMost = 32767 / (2 * 127 * kLargest);
+  constexpr std::size_t kTogether = kMost < 8 ? kMost : 8;
+  static_assert(8 % kTogether == 0);
+  for (std::size_t v = 0; v < 8; v += kTogether) {
+    __m256i pairs = {};
+    for (std::size_t i = v; i < v + kTogether; ++i) {
+      const __m256i four = four_bytes(bytes + 4 * i);
+      // The first factor of this instruction is taken without a sign.
+      const __m256i products = kBits == 8
+                                   ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes[i]), _mm256_sign_epi8(four, codes[i]))
+                                   : _mm256_maddubs_epi16(codes[i], four);
+      pairs = i == v ? products : _mm256_add_epi16(pairs, products);
+    }
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  return sum;
+}
+
+/// 8 halves of one half of a panel.
+inline __m256 halves_of(const std::byte* halves, std::size_t block, std::size_t half) {
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves + block * 32 + half * 16)));
+}
+
 template <WeightType Type, std::size_t N>
 inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr bool kTernary = Type == WeightType::ternary;
-  constexpr std::size_t kScales = step_bytes(Type) - kPanelVector;
-  constexpr std::size_t kStep = kScales + 64;
-  constexpr std::size_t kRuns = kTernary ? 8 : 2;  // of a step
-  constexpr int kZero = zero_code(Type);
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
+  constexpr bool kSigned = kLayout.code_bits == 8;  // nothing is left of the zero
   const std::size_t padded = padded_columns(x.columns);
   Sums<N> sums = {};
   for (std::size_t run = 0; run < padded / kByteRun; ++run) {
-    const std::byte* const step = panel + run / kRuns * kStep;
+    const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
+    const std::size_t block = run % kRuns * kByteRun / kLayout.block_columns;
     for (std::size_t half = 0; half < 2; ++half) {
       __m256i codes[8];
       read_codes<Type>(step, run % kRuns, half, codes);
-      const std::byte* const halves = step + kScales + (kTernary ? 0 : run % kRuns * 32) + half * 16;
-      const __m256 scales = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+      const __m256 scales = halves_of(step + kLayout.scales_at(), block, half);
       for (std::size_t c = 0; c < N; ++c) {
         const std::size_t place = (column + c) * padded / kByteRun + run;
         const std::int8_t* const bytes = x.rounded.bytes + (column + c) * padded + run * kByteRun;
-        __m256i whole = _mm256_set1_epi32(x.rounded.zeros[place] / (128 / kZero));
-        for (std::size_t v = 0; v < 8; ++v) {
-          whole = _mm256_add_epi32(whole, dot4<Type != WeightType::q8_0>(codes[v], four_bytes(bytes + 4 * v)));
+        __m256i whole = {};
+        if constexpr (kLayout.zero_code > 0 && !kSigned) {
+          whole = _mm256_set1_epi32(x.rounded.zeros[place] / (128 / kLayout.zero_code));
         }
+        whole = dot_run<Type>(codes, bytes, whole);
         const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(x.rounded.scales[place]));
         sums.of[c][half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), scale, sums.of[c][half]);
+        if constexpr (kLayout.minima) {
+          const __m256 minima = halves_of(step + kLayout.minima_at(), block, half);
+          sums.of[c][half] = _mm256_fmadd_ps(minima, _mm256_set1_ps(x.rounded.sums[place]), sums.of[c][half]);
+        }
       }
     }
   }
@@ -196,6 +219,7 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
       out.zeros[t * padded / kByteRun + run] = -128 * sum;
+      out.sums[t * padded / kByteRun + run] = largest / 127.0F * static_cast<float>(sum);
     }
   }
 }

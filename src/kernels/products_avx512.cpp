@@ -101,16 +101,19 @@ struct ByteColumns {
   const std::int8_t* bytes;
   const float* scales;
   const std::int32_t* zeros;
-  std::size_t stride;  ///< of the bytes; scales and zeros have one for each run of them
+  const float* sums;
+  std::size_t stride;  ///< of the bytes; the others have one for each run of them
 
-  [[nodiscard]] float scale(std::size_t column, std::size_t run) const {
-    return scales[column * (stride / kByteRun) + run];
+  /// Where what a run has one of lies.
+  [[nodiscard]] std::size_t place(std::size_t column, std::size_t run) const {
+    return column * (stride / kByteRun) + run;
   }
 };
 inline ByteColumns byte_columns(const Activations& x, std::size_t column) {
   const std::size_t padded = padded_columns(x.columns);
   const std::size_t runs = column * padded / kByteRun;
-  return {x.rounded.bytes + column * padded, x.rounded.scales + runs, x.rounded.zeros + runs, padded};
+  return {x.rounded.bytes + column * padded, x.rounded.scales + runs, x.rounded.zeros + runs, x.rounded.sums + runs,
+          padded};
 }
 
 /// step(0) … step(N - 1), each with its number known when it is compiled, so that sums stay in registers.
@@ -130,13 +133,10 @@ inline __m512i four_bytes(const std::int8_t* bytes) {
 using Codes = __m512i[8];
 
 template <WeightType Type>
-constexpr std::size_t kRunVectors = code_bits(Type);
-
-template <WeightType Type>
 inline void read_codes(const std::byte* vectors, Codes& codes) {
-  constexpr std::size_t kFields = 8 / kRunVectors<Type>;
-  constexpr unsigned kBits = 8 / kFields;
-  for (std::size_t v = 0; v < kRunVectors<Type>; ++v) {
+  constexpr unsigned kBits = layout_of(Type).code_bits;
+  constexpr std::size_t kFields = 8 / kBits;
+  for (std::size_t v = 0; v < kBits; ++v) {
     const __m512i together = load(vectors + v * 64);
     prefetch(vectors + v * 64);
     for (std::size_t i = 0; i < kFields; ++i) {
@@ -150,12 +150,15 @@ inline void read_codes(const std::byte* vectors, Codes& codes) {
 template <WeightType Type, std::size_t P>
 inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
                          __m512 (&out)[P]) {
-  constexpr std::size_t kSums = Type == WeightType::ternary ? 4 : 2;  // one a field; two, lest they wait for each other
+  constexpr unsigned kBits = layout_of(Type).code_bits;
+  constexpr std::size_t kSums = kBits == 2 ? 4 : 2;  // one a field; two, lest they wait for each other
   const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
-  // The zero of a code is 128, 8 or 1; where its field lies it counts 128, 128 or 64.
-  const __m512i zeros = _mm512_set1_epi32(x.zeros[column * (x.stride / kByteRun) + run]);
   __m512i sums[P][kSums] = {};
-  for (auto& panel : sums) panel[kSums - 1] = Type == WeightType::ternary ? _mm512_srai_epi32(zeros, 1) : zeros;
+  if constexpr (layout_of(Type).zero_code > 0) {
+    // The zero of a code is 128, 8 or 1; where its field lies it counts 128, 128 or 64.
+    const __m512i zeros = _mm512_set1_epi32(x.zeros[x.place(column, run)]);
+    for (auto& panel : sums) panel[kSums - 1] = kBits == 2 ? _mm512_srai_epi32(zeros, 1) : zeros;
+  }
   for (std::size_t v = 0; v < 8; v += kSums) {
     for (std::size_t i = 0; i < kSums; ++i) {
       const __m512i four = four_bytes(bytes + 4 * (v + i));
@@ -163,8 +166,8 @@ inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::siz
     }
   }
   for (std::size_t p = 0; p < P; ++p) {
-    if constexpr (Type == WeightType::q4_0) sums[p][1] = _mm512_srai_epi32(sums[p][1], 4);
-    if constexpr (Type == WeightType::ternary) {
+    if constexpr (kBits == 4) sums[p][1] = _mm512_srai_epi32(sums[p][1], 4);
+    if constexpr (kBits == 2) {
       const __m512i last = _mm512_add_epi32(_mm512_srai_epi32(sums[p][2], 4), _mm512_srai_epi32(sums[p][3], 6));
       sums[p][1] = _mm512_add_epi32(_mm512_srai_epi32(sums[p][1], 2), last);
     }
@@ -172,35 +175,44 @@ inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::siz
   }
 }
 
-inline __m512 scales_of(const std::byte* scales, std::size_t block) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
+inline __m512 halves_of(const std::byte* halves, std::size_t block) {
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(halves) + block));
 }
 
-/// q8_0 and q4_0: a scale for each run.
+/// A scale for each run, and a minimum where the type has one.
 template <WeightType Type, std::size_t N, std::size_t P>
 inline Sums<N, P> sums_coded(const Panels& panels, const Activations& x, std::size_t column) {
-  constexpr std::size_t kRun = kRunVectors<Type> * 64;
-  constexpr std::size_t kStep = 2 * kRun + 64;
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
+  constexpr std::size_t kStep = kLayout.step_bytes();
   const ByteColumns columns = byte_columns(x, column);
   Sums<N, P> sums = {};
-  const std::size_t steps = padded_columns(x.columns) / (2 * kByteRun);
+  const std::size_t steps = (x.columns + kLayout.step_columns - 1) / kLayout.step_columns;
   for (std::size_t s = 0; s < steps; ++s) {
-    for (std::size_t p = 0; p < P; ++p) prefetch(panels.at(p, s * kStep + 2 * kRun));
-    for (std::size_t b = 0; b < 2; ++b) {
+    for (std::size_t p = 0; p < P; ++p) {
+      for (std::size_t at = kLayout.scales_at(); at < kStep; at += 64) prefetch(panels.at(p, s * kStep + at));
+    }
+    for (std::size_t b = 0; b < kRuns; ++b) {
       Codes codes[P];
       __m512 scales[P];
+      __m512 minima[P];
       for (std::size_t p = 0; p < P; ++p) {
         const std::byte* const step = panels.at(p, s * kStep);
-        read_codes<Type>(step + b * kRun, codes[p]);
-        scales[p] = scales_of(step + 2 * kRun, b);
+        read_codes<Type>(step + b * kLayout.code_bits * 64, codes[p]);
+        scales[p] = halves_of(step + kLayout.scales_at(), b);
+        if constexpr (kLayout.minima) minima[p] = halves_of(step + kLayout.minima_at(), b);
       }
-      const std::size_t run = 2 * s + b;
+      const std::size_t run = kRuns * s + b;
       const auto add = [&](auto c) {
         __m512 products[P];
         run_of_codes<Type>(codes, columns, c, run, products);
-        const __m512 number = _mm512_set1_ps(columns.scale(c, run));
+        const __m512 number = _mm512_set1_ps(columns.scales[columns.place(c, run)]);
         for (std::size_t p = 0; p < P; ++p) {
           sums.of[p][c] = _mm512_fmadd_ps(products[p], _mm512_mul_ps(scales[p], number), sums.of[p][c]);
+        }
+        if constexpr (kLayout.minima) {
+          const __m512 sum = _mm512_set1_ps(columns.sums[columns.place(c, run)]);
+          for (std::size_t p = 0; p < P; ++p) sums.of[p][c] = _mm512_fmadd_ps(minima[p], sum, sums.of[p][c]);
         }
       };
       each(add, std::make_index_sequence<N>());
@@ -228,11 +240,11 @@ inline Sums<N, P> sums_ternary(const Panels& panels, const Activations& x, std::
         const auto add = [&](auto c) {
           __m512 products[1];
           run_of_codes<WeightType::ternary>(codes, columns, c, run, products);
-          inner[c] = _mm512_fmadd_ps(products[0], _mm512_set1_ps(columns.scale(c, run)), inner[c]);
+          inner[c] = _mm512_fmadd_ps(products[0], _mm512_set1_ps(columns.scales[columns.place(c, run)]), inner[c]);
         };
         each(add, std::make_index_sequence<N>());
       }
-      const __m512 scales = scales_of(step + kScales, 0);
+      const __m512 scales = halves_of(step + kScales, 0);
       for (std::size_t c = 0; c < N; ++c) sums.of[p][c] = _mm512_fmadd_ps(inner[c], scales, sums.of[p][c]);
     }
   }
@@ -334,8 +346,10 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       _mm_storeu_si128(bytes, _mm512_cvtepi32_epi8(first_half));
       _mm_storeu_si128(bytes + 1, _mm512_cvtepi32_epi8(second_half));
       const std::size_t place = t * padded / kByteRun + run;
+      const int sum = _mm512_reduce_add_epi32(_mm512_add_epi32(first_half, second_half));
       out.scales[place] = largest / 127.0F;
-      out.zeros[place] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(first_half, second_half));
+      out.zeros[place] = -128 * sum;
+      out.sums[place] = largest / 127.0F * static_cast<float>(sum);
     }
   }
 }

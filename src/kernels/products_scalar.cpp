@@ -15,11 +15,19 @@ float dot(const float* weights, const float* x, std::size_t n) {
 
 /// The dot product of a row of codes with rounded activations: whole numbers within a run, floats across runs.
 float dot_bytes(const PackedRow& row, const std::int8_t* bytes, const float* scales) {
+  const std::size_t run = std::min(row.run, kByteRun);
   float sum = 0;
-  for (std::size_t run = 0; run < row.codes.size() / kByteRun; ++run) {
+  for (std::size_t first = 0; first < row.codes.size(); first += run) {
     std::int32_t whole = 0;
-    for (std::size_t i = run * kByteRun; i < (run + 1) * kByteRun; ++i) whole += row.codes[i] * bytes[i];
-    sum += row.scales[run] * scales[run] * static_cast<float>(whole);
+    std::int32_t total = 0;
+    for (std::size_t i = first; i < first + run; ++i) {
+      whole += row.codes[i] * bytes[i];
+      total += bytes[i];
+    }
+    const std::size_t shared = first / row.run;
+    const float scale = scales[first / kByteRun];
+    sum += row.scales[shared] * scale * static_cast<float>(whole);
+    sum += row.minima[shared] * (scale * static_cast<float>(total));
   }
   return sum;
 }
@@ -45,6 +53,7 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
       out.zeros[t * padded / kByteRun + run] = -128 * sum;
+      out.sums[t * padded / kByteRun + run] = largest / 127.0F * static_cast<float>(sum);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include "base/enum_name.hpp"
 #include "base/error.hpp"
 #include "format/block_formats.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre {
 namespace {
@@ -22,11 +23,9 @@ struct HeldType {
   WeightType type;
   DType stored;
 };
-constexpr HeldType kHeld[] = {{"f32", WeightType::f32, DType::f32},
-                              {"bf16", WeightType::bf16, DType::bf16},
-                              {"q8_0", WeightType::q8_0, DType::q8_0},
-                              {"q4_0", WeightType::q4_0, DType::q4_0},
-                              {"ternary", WeightType::ternary, DType::tq2_0}};
+constexpr HeldType kHeld[] = {{"f32", WeightType::f32, DType::f32},           {"bf16", WeightType::bf16, DType::bf16},
+                              {"q8_0", WeightType::q8_0, DType::q8_0},        {"q4_0", WeightType::q4_0, DType::q4_0},
+                              {"ternary", WeightType::ternary, DType::tq2_0}, {"q4_1", WeightType::q4_1, DType::q4_1}};
 
 const HeldType& held(WeightType type) {
   return *std::find_if(std::begin(kHeld), std::end(kHeld), [&](const HeldType& row) { return row.type == type; });
@@ -75,7 +74,9 @@ std::vector<const std::byte*> rows_of(const TensorSource& source, const std::str
 
 WeightType parse_weight_type(const std::string& text, const std::string& flag) {
   std::vector<EnumName<WeightType>> names;
-  for (const HeldType& row : kHeld) names.push_back({row.type, row.name});
+  for (const HeldType& row : kHeld) {
+    if (storage_type(row.stored).is_written()) names.push_back({row.type, row.name});
+  }
   return parse_enum<WeightType>(names, text, flag, "type of weights");
 }
 

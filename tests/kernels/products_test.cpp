@@ -9,13 +9,27 @@
 
 #include "base/half.hpp"
 #include "base/random.hpp"
+#include "format/storage_types.hpp"
 #include "kernels/kernels.hpp"
 
 namespace gyre {
 namespace {
 
-constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16, WeightType::q8_0, WeightType::q4_0,
-                                 WeightType::ternary};
+constexpr WeightType kTypes[] = {WeightType::f32,  WeightType::bf16,    WeightType::q8_0,
+                                 WeightType::q4_0, WeightType::ternary, WeightType::q4_1};
+/// What files call those that are codes.
+DType stored_type(WeightType type) {
+  switch (type) {
+    case WeightType::q8_0:
+      return DType::q8_0;
+    case WeightType::q4_0:
+      return DType::q4_0;
+    case WeightType::q4_1:
+      return DType::q4_1;
+    default:
+      return DType::tq2_0;
+  }
+}
 
 /// A packed matrix of random weights and the numbers they stand for.
 class RandomMatrix {
@@ -52,37 +66,22 @@ class RandomMatrix {
       }
       return;
     }
-    const std::size_t size = type_ == WeightType::ternary ? 256 : 32;
-    for (std::size_t block = 0; block < columns_ / size; ++block) {
-      make_block(bytes + block * stored_row_bytes(type_, size), numbers + block * size, random);
+    const StorageType& stored = storage_type(stored_type(type_));
+    for (std::size_t block = 0; block < columns_ / stored.numbers; ++block) {
+      make_block(stored, bytes + block * stored.bytes, numbers + block * stored.numbers, random);
     }
   }
 
-  /// The formats as format/block_formats.hpp has them.
-  void make_block(std::byte* bytes, float* numbers, Random& random) const {
-    const std::uint16_t half = to_f16(static_cast<float>(random.normal()) * 0.01F);
-    const float scale = from_f16(half);
-    const auto byte = [&](std::size_t i) { return static_cast<int>(bytes[i]); };
-    switch (type_) {
-      case WeightType::q8_0:
-        std::memcpy(bytes, &half, 2);
-        for (std::size_t i = 0; i < 32; ++i)
-          numbers[i] = scale * static_cast<float>(static_cast<std::int8_t>(byte(2 + i)));
-        return;
-      case WeightType::q4_0:
-        std::memcpy(bytes, &half, 2);
-        for (std::size_t i = 0; i < 32; ++i) {
-          numbers[i] = scale * static_cast<float>(((byte(2 + i % 16) >> (i / 16 * 4)) & 15) - 8);
-        }
-        return;
-      default:
-        for (std::size_t i = 0; i < 64; ++i) bytes[i] &= std::byte{0xaa} >> static_cast<int>(random.below(2));
-        std::memcpy(bytes + 64, &half, 2);
-        for (std::size_t i = 0; i < 256; ++i) {
-          const int code = (byte(i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2)) & 3;
-          numbers[i] = scale * static_cast<float>(code - 1);
-        }
+  /// Random codes, the numbers of which the reader of files gives; its scales and minima are small halves.
+  static void make_block(const StorageType& stored, std::byte* bytes, float* numbers, Random& random) {
+    if (stored.dtype == DType::tq2_0) {  // of four codes three are used
+      for (std::size_t i = 0; i < 64; ++i) bytes[i] &= std::byte{0xaa} >> static_cast<int>(random.below(2));
     }
+    for (const std::size_t at : stored.scales) {
+      const std::uint16_t half = to_f16(static_cast<float>(random.normal()) * 0.01F);
+      std::memcpy(bytes + at, &half, 2);
+    }
+    stored.read(reinterpret_cast<const std::uint8_t*>(bytes), numbers);
   }
 
   void pack() {
@@ -117,16 +116,24 @@ struct RandomRows {
       : floats(count * columns),
         bytes(count * padded_columns(columns), 99),
         scales(bytes.size() / kByteRun),
-        zeros(scales.size()) {
+        zeros(scales.size()),
+        sums(scales.size()) {
     for (float& value : floats) value = static_cast<float>(random.normal());
-    table.round_to_bytes(floats.data(), count, columns, {bytes.data(), scales.data(), zeros.data()});
-    rows = {count, columns, floats.data(), {bytes.data(), scales.data(), zeros.data()}};
+    rows = {count, columns, floats.data(), rounded(0)};
+    table.round_to_bytes(floats.data(), count, columns, rows.rounded);
+  }
+
+  /// From a row on.
+  [[nodiscard]] ByteRows rounded(std::size_t row) {
+    const std::size_t run = row * padded_columns(rows.columns) / kByteRun;
+    return {bytes.data() + run * kByteRun, scales.data() + run, zeros.data() + run, sums.data() + run};
   }
 
   std::vector<float> floats;
   std::vector<std::int8_t> bytes;
   std::vector<float> scales;
   std::vector<std::int32_t> zeros;
+  std::vector<float> sums;
   Activations rows;
 };
 
@@ -134,8 +141,9 @@ struct RandomRows {
 float halved(float number) { return std::bit_cast<float>(std::uint32_t{to_bf16(number)} << 16U); }
 
 std::size_t columns_for(WeightType type, Random& random) {
-  if (type == WeightType::ternary) return 256 * (1 + random.below(2));
-  return is_coded(type) ? 32 * (1 + random.below(7)) : 1 + random.below(90);
+  if (!is_coded(type)) return 1 + random.below(90);
+  const std::size_t block = layout_of(type).block_columns;
+  return block * (1 + random.below(block == 32 ? 7 : 2));
 }
 
 class Products : public ::testing::TestWithParam<const Kernels*> {
@@ -190,6 +198,7 @@ TEST_P(Products, RoundToBytesKeepsEveryNumberWithinHalfAStep) {
           ASSERT_NEAR(byte * x.scales[place], wanted, 0.5001F * x.scales[place]) << columns << " columns, number " << i;
         }
         ASSERT_EQ(x.zeros[place], -128 * sum);
+        ASSERT_EQ(x.sums[place], x.scales[place] * static_cast<float>(sum));
       }
     }
   }
@@ -201,10 +210,12 @@ TEST_P(Products, RoundToBytesOfZerosAndOfTheSmallestNumbersIsZero) {
     std::vector<std::int8_t> bytes(64, 5);
     std::vector<float> scales(2, 5.0F);
     std::vector<std::int32_t> zeros(2, 5);
-    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), zeros.data()});
+    std::vector<float> sums(2, 5.0F);
+    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), zeros.data(), sums.data()});
     EXPECT_EQ(bytes, std::vector<std::int8_t>(64, 0));
     EXPECT_EQ(scales, std::vector<float>(2, 0.0F));
     EXPECT_EQ(zeros, std::vector<std::int32_t>(2, 0));
+    EXPECT_EQ(sums, std::vector<float>(2, 0.0F));
   }
 }
 
@@ -265,22 +276,17 @@ TEST_P(Products, OfARowAreTheSameInAnyCompany) {
     for (const std::size_t n : {2, 3, 4, 5, 8, 11, 12, 13, 16, 23, 24, 25, 40, 61}) {
       const std::size_t columns = n > 23 && type == WeightType::f32 ? 530 : columns_for(type, random_);
       const RandomMatrix matrix(type, kRows, columns, random_);
-      const RandomRows x(table_, n, columns, random_);
+      RandomRows x(table_, n, columns, random_);
       const std::vector<float> bias(kRows, 0.25F);
       for (const bool add : {false, true}) {
         std::vector<float> together(n * kRows, 1.0F);
         table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(),
                         {together.data(), kRows, bias.data(), add});
-        const std::size_t padded = padded_columns(columns);
         for (std::size_t t = 0; t < n; ++t) {
-          const std::size_t runs = t * padded / kByteRun;
-          const ByteRows bytes{const_cast<std::int8_t*>(x.bytes.data()) + t * padded,
-                               const_cast<float*>(x.scales.data()) + runs,
-                               const_cast<std::int32_t*>(x.zeros.data()) + runs};
           std::vector<float> alone(kRows, 1.0F);
           const std::size_t cut = random_.below(matrix.packed().panels());
           for (const auto& [first, last] : {std::pair(std::size_t{0}, cut), std::pair(cut, matrix.packed().panels())}) {
-            table_.multiply(matrix.packed(), {1, columns, x.floats.data() + t * columns, bytes}, first, last,
+            table_.multiply(matrix.packed(), {1, columns, x.floats.data() + t * columns, x.rounded(t)}, first, last,
                             {alone.data(), kRows, bias.data(), add});
           }
           for (std::size_t row = 0; row < kRows; ++row) {
@@ -355,6 +361,7 @@ TEST(PackedMatrix, TakesTheBytesOfItsFormatAndTheScalesOfWholePanels) {
   EXPECT_EQ(packed_bytes(WeightType::q4_0, 16, 768), 16U * 768 / 32 * 18);
   EXPECT_EQ(packed_bytes(WeightType::q4_0, 17, 768), 32U * 768 / 32 * 18);
   EXPECT_EQ(packed_bytes(WeightType::ternary, 16, 768), 16U * 768 / 256 * 68);
+  EXPECT_EQ(packed_bytes(WeightType::q4_1, 16, 768), 16U * 768 / 32 * 20);
 }
 
 }  // namespace
