@@ -4,8 +4,13 @@
 #include <cstring>
 
 #include "base/half.hpp"
+#include "kernels/blocks/iq4_nl.hpp"
 #include "kernels/blocks/q4_0.hpp"
 #include "kernels/blocks/q4_1.hpp"
+#include "kernels/blocks/q4_k.hpp"
+#include "kernels/blocks/q5.hpp"
+#include "kernels/blocks/q5_k.hpp"
+#include "kernels/blocks/q6_k.hpp"
 #include "kernels/blocks/q8_0.hpp"
 #include "kernels/blocks/tq2_0.hpp"
 
@@ -32,16 +37,15 @@ constexpr StoredType kStored[] = {
     stored_as<stored::Q4_0>(),
     stored_as<stored::TQ2_0>(),
     stored_as<stored::Q4_1>(),
+    stored_as<stored::Q4_K>(),
+    stored_as<stored::Q5_K>(),
+    stored_as<stored::Q6_K>(),
+    stored_as<stored::Q5_0>(),
+    stored_as<stored::Q5_1>(),
+    stored_as<stored::IQ4_NL>(),
 };
 static_assert(std::size(kStored) == std::size(kWeightLayouts));
 const StoredType& stored_type(WeightType type) { return kStored[static_cast<std::size_t>(type)]; }
-
-/// A row without weights still has to decode to zeros.
-stored::Block empty_block(const WeightLayout& layout) {
-  stored::Block block;
-  block.codes.fill(static_cast<std::uint8_t>(layout.zero_code));
-  return block;
-}
 
 /// Where the bits of a column's code lie among vectors of fields of so many: the byte of the row, and the first bit.
 struct CodePlace {
@@ -83,7 +87,16 @@ void pack_bits(std::span<const std::uint8_t> codes, unsigned first, unsigned bit
 void pack_block(const WeightLayout& layout, const stored::Block& block, std::size_t index, std::size_t row,
                 std::byte* step) {
   const std::span codes = std::span(block.codes).first(layout.block_columns);
-  pack_bits(codes, 0, layout.code_bits, row, step + index * layout.scales_at() / layout.step_blocks());
+  pack_bits(codes, 0, layout.code_bits, row, step + index * layout.high_at() / layout.step_blocks());
+  if (layout.high_bits > 0) {
+    const std::size_t bytes = (layout.runs_at() - layout.high_at()) / layout.step_blocks();
+    pack_bits(codes, layout.code_bits, layout.high_bits, row, step + layout.high_at() + index * bytes);
+  }
+  for (std::size_t run = 0; layout.has_run_scales() && run < layout.block_columns / layout.scale_columns; ++run) {
+    const std::size_t place = run * kPanelRows + row;
+    step[layout.runs_at() + place] = static_cast<std::byte>(block.run_scales[run]);
+    if (layout.minima) step[layout.run_minima_at() + place] = static_cast<std::byte>(block.run_minima[run]);
+  }
   const std::size_t half = (index * kPanelRows + row) * kHalf;
   put_half(block.scale, step + layout.scales_at() + half);
   if (layout.minima) put_half(block.minimum, step + layout.minima_at() + half);
@@ -94,7 +107,7 @@ void pack_coded_row(WeightType type, const std::byte* stored, std::size_t column
   const StoredType& file = stored_type(type);
   const std::size_t steps = panel_bytes(type, columns) / layout.step_bytes();
   const std::size_t there = stored == nullptr ? 0 : columns / layout.block_columns;
-  const stored::Block empty = empty_block(layout);
+  const stored::Block empty;  // zeros, by its scale
   stored::Block block;
   for (std::size_t b = 0; b < steps * layout.step_blocks(); ++b) {
     const bool filled = b < there;
@@ -102,6 +115,49 @@ void pack_coded_row(WeightType type, const std::byte* stored, std::size_t column
     pack_block(layout, filled ? block : empty, b % layout.step_blocks(), row,
                panel + b / layout.step_blocks() * layout.step_bytes());
   }
+}
+
+/// What the bits of a code stand for.
+int value_of(const WeightLayout& layout, unsigned code) {
+  const unsigned moved = layout.is_looked_up() ? kIq4Codes[code] : code;
+  return static_cast<int>(moved) - layout.zero_code;
+}
+
+/// The code of one column of a step, zero taken off.
+int code_at(const WeightLayout& layout, const std::byte* step, std::size_t row, std::size_t column) {
+  const auto bits_at = [&](const std::byte* vectors, unsigned bits) {
+    const CodePlace place = place_of(bits, row, column);
+    return (static_cast<unsigned>(vectors[place.byte]) >> place.shift) & ((1U << bits) - 1U);
+  };
+  unsigned code = bits_at(step, layout.code_bits);
+  if (layout.high_bits > 0) code |= bits_at(step + layout.high_at(), layout.high_bits) << layout.code_bits;
+  return value_of(layout, code);
+}
+
+/// Scale and minimum of a column of a step.
+struct Scale {
+  float scale;
+  float minimum;
+};
+Scale scale_at(const WeightLayout& layout, const std::byte* step, std::size_t row, std::size_t column) {
+  const std::size_t half = (column / layout.block_columns * kPanelRows + row) * kHalf;
+  Scale out{half_at(step + layout.scales_at() + half), layout.minima ? half_at(step + layout.minima_at() + half) : 0};
+  if (!layout.has_run_scales()) return out;
+  const std::size_t run = column / layout.scale_columns * kPanelRows + row;
+  const auto scale = static_cast<std::uint8_t>(step[layout.runs_at() + run]);
+  // Types with minima have scales of 6 bits, those without signed bytes.
+  out.scale *= static_cast<float>(layout.minima ? static_cast<int>(scale) : static_cast<std::int8_t>(scale));
+  if (layout.minima) out.minimum *= static_cast<float>(static_cast<unsigned>(step[layout.run_minima_at() + run]));
+  return out;
+}
+
+/// The part a row lies in; `row` becomes the row within it.
+const PackedMatrix& part_of(const PackedMatrix& matrix, std::size_t& row) {
+  for (std::size_t i = 0; i < matrix.part_count; ++i) {
+    if (row < matrix.parts[i].rows) return matrix.parts[i];
+    row -= matrix.parts[i].rows;
+  }
+  return matrix;
 }
 
 }  // namespace
@@ -128,24 +184,23 @@ void pack_panel(WeightType type, std::span<const std::byte* const, kPanelRows> r
   }
 }
 
-void unpack_codes(const PackedMatrix& matrix, std::size_t row, PackedRow& out) {
+void unpack_codes(const PackedMatrix& whole, std::size_t row, PackedRow& out) {
+  const PackedMatrix& matrix = part_of(whole, row);
   const WeightLayout& layout = layout_of(matrix.type);
   const std::size_t size = panel_bytes(matrix.type, matrix.columns);
   const std::byte* const panel = matrix.data + row / kPanelRows * size;
-  const std::size_t lane = row % kPanelRows;
-  out.run = layout.block_columns;
+  out.run = layout.scale_columns;
   out.codes.resize(size / layout.step_bytes() * layout.step_columns);
   out.scales.resize(out.codes.size() / out.run);
-  out.minima.assign(out.scales.size(), 0.0F);
+  out.minima.resize(out.scales.size());
   for (std::size_t i = 0; i < out.codes.size(); ++i) {
     const std::byte* const step = panel + i / layout.step_columns * layout.step_bytes();
-    const CodePlace place = place_of(layout.code_bits, lane, i % layout.step_columns);
-    const unsigned code = (static_cast<unsigned>(step[place.byte]) >> place.shift) & ((1U << layout.code_bits) - 1U);
-    out.codes[i] = static_cast<std::int32_t>(code) - layout.zero_code;
+    const std::size_t column = i % layout.step_columns;
+    out.codes[i] = code_at(layout, step, row % kPanelRows, column);
     if (i % out.run != 0) continue;
-    const std::size_t half = (i % layout.step_columns / layout.block_columns * kPanelRows + lane) * kHalf;
-    out.scales[i / out.run] = half_at(step + layout.scales_at() + half);
-    if (layout.minima) out.minima[i / out.run] = half_at(step + layout.minima_at() + half);
+    const Scale scale = scale_at(layout, step, row % kPanelRows, column);
+    out.scales[i / out.run] = scale.scale;
+    out.minima[i / out.run] = scale.minimum;
   }
 }
 

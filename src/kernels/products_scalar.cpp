@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/tables.hpp"
@@ -52,6 +53,10 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
         sum += bytes[i - first];
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
+      const std::int32_t first_half = std::accumulate(bytes, bytes + kByteRun / 2, 0);
+      std::int32_t* const halves = out.half_zeros + 2 * (t * padded / kByteRun + run);
+      halves[0] = -128 * first_half;
+      halves[1] = -128 * (sum - first_half);
       out.zeros[t * padded / kByteRun + run] = -128 * sum;
       out.sums[t * padded / kByteRun + run] = largest / 127.0F * static_cast<float>(sum);
     }
@@ -60,6 +65,12 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
+  if (weights.parts != nullptr) {
+    return multiply_parts(weights, first_panel, last_panel, out,
+                          [&](const PackedMatrix& part, std::size_t first, std::size_t last, const ProductOut& its) {
+                            multiply(part, x, first, last, its);
+                          });
+  }
   const std::size_t padded = padded_columns(x.columns);
   const std::size_t last_row = std::min(weights.rows, last_panel * kPanelRows);
   std::vector<float> row(weights.columns);

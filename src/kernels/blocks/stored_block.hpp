@@ -12,6 +12,9 @@ struct Block {
   std::uint16_t scale = 0;    ///< an IEEE half
   std::uint16_t minimum = 0;  ///< likewise, of types that have one
   std::array<std::uint8_t, 256> codes{};
+  /// Of K types: those of runs, by which the two above are multiplied. Signed in q6_k.
+  std::array<std::uint8_t, 16> run_scales{};
+  std::array<std::uint8_t, 8> run_minima{};
 };
 
 inline std::uint16_t half_at(const std::uint8_t* bytes) {
