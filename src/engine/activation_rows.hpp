@@ -24,6 +24,8 @@ class ActivationRows {
     grow(bytes_, padded);
     grow(scales_, padded / kByteRun);
     grow(zeros_, padded / kByteRun);
+    grow(sums_, padded / kByteRun);
+    grow(half_zeros_, 2 * padded / kByteRun);
     grow(bf16_, (n + kBf16Rows - 1) / kBf16Rows * kBf16Rows * padded_columns(columns));
   }
   [[nodiscard]] float* floats() { return floats_.data(); }
@@ -31,7 +33,9 @@ class ActivationRows {
   /// Rounded rows from `row` on.
   [[nodiscard]] ByteRows rounded(std::size_t row, std::size_t columns) {
     const std::size_t first = row * padded_columns(columns);
-    return {bytes_.data() + first, scales_.data() + first / kByteRun, zeros_.data() + first / kByteRun};
+    const std::size_t run = first / kByteRun;
+    return {bytes_.data() + first, scales_.data() + run, zeros_.data() + run, sums_.data() + run,
+            half_zeros_.data() + 2 * run};
   }
 
  private:
@@ -39,6 +43,8 @@ class ActivationRows {
   std::vector<std::int8_t> bytes_;
   std::vector<float> scales_;
   std::vector<std::int32_t> zeros_;
+  std::vector<float> sums_;
+  std::vector<std::int32_t> half_zeros_;
   std::vector<std::uint16_t> bf16_;
 };
 

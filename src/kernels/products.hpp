@@ -25,9 +25,11 @@ inline constexpr float kSmallestRun = 1e-30F;
 
 /// Rows of numbers rounded to bytes: a number is scale · byte, and a byte lies within ±127. Zeros follow the columns.
 struct ByteRows {
-  std::int8_t* bytes = nullptr;   ///< [count, padded columns]
-  float* scales = nullptr;        ///< [count, padded columns / kByteRun]
-  std::int32_t* zeros = nullptr;  ///< −128 times the sum of the bytes of each run, likewise
+  std::int8_t* bytes = nullptr;        ///< [count, padded columns]
+  float* scales = nullptr;             ///< [count, padded columns / kByteRun]
+  std::int32_t* zeros = nullptr;       ///< −128 times the sum of the bytes of each run, likewise
+  float* sums = nullptr;               ///< of the rounded numbers of each run, likewise
+  std::int32_t* half_zeros = nullptr;  ///< −128 times the sum of the bytes of each half of a run, twice as many
 };
 
 /// Rows of activations as products read them.
@@ -49,5 +51,22 @@ struct ProductOut {
   const float* bias = nullptr;  ///< one a row; null: none
   bool add = false;
 };
+
+/// Calls multiply(part, first, last, out) for every part of a matrix that has parts and some of these panels.
+template <typename Multiply>
+void multiply_parts(const PackedMatrix& weights, std::size_t first_panel, std::size_t last_panel, const ProductOut& out,
+                    const Multiply& multiply) {
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < weights.part_count; ++i) {
+    const PackedMatrix& part = weights.parts[i];
+    const std::size_t begin = row / kPanelRows;
+    const std::size_t end = begin + part.panels();
+    const std::size_t first = first_panel < begin ? begin : first_panel;
+    const std::size_t last = last_panel < end ? last_panel : end;
+    const float* const bias = out.bias == nullptr ? nullptr : out.bias + row;
+    if (first < last) multiply(part, first - begin, last - begin, ProductOut{out.y + row, out.stride, bias, out.add});
+    row += part.rows;
+  }
+}
 
 }  // namespace gyre

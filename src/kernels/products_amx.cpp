@@ -3,10 +3,13 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <utility>
+
 namespace gyre::amx {
 namespace {
 
 #include "kernels/amx_tiles.inl"
+#include "kernels/panel_codes.inl"
 #include "kernels/panel_output.inl"
 
 /// From so many rows of activations on, whole tiles of bfloat16 are faster than multiplying vectors; later where coded
@@ -17,8 +20,6 @@ constexpr std::size_t kMostColumns = 4096;  // that are widened at a time
 /// Of panels that are multiplied by the same activations before the next ones are looked at: a part of the second-level
 /// cache, so that neither they nor the activations come from further away than they must.
 constexpr std::size_t kGroupBytes = std::size_t{512} << 10;
-
-inline __m512i load(const std::byte* p) { return _mm512_load_si512(p); }
 
 /// Field `byte` of each row's 4 codes, less their zero, times the row's scale.
 template <int Byte>
@@ -34,32 +35,28 @@ inline void widen_codes(__m512i codes, __m512 scales, __m512 zeros, std::byte* o
   _mm512_store_si512(out + 64, pair_of(weight<2>(codes, scales, zeros), weight<3>(codes, scales, zeros)));
 }
 
-inline __m512 scales_of(const std::byte* scales, std::size_t block) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
+/// What is taken off every scale · code from a column of a step on.
+template <WeightType Type>
+inline __m512 zeros_of(const std::byte* step, std::size_t column, __m512 scales) {
+  if constexpr (layout_of(Type).minima) return _mm512_sub_ps(_mm512_setzero_ps(), minima_of<Type>(step, column));
+  return _mm512_mul_ps(scales, _mm512_set1_ps(static_cast<float>(layout_of(Type).zero_code)));
 }
 
 /// One panel in pairs of bfloat16 numbers, as a bf16 panel is.
 template <WeightType Type>
 void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
-  constexpr unsigned kBits = code_bits(Type);
-  constexpr std::size_t kFields = 8 / kBits;
-  constexpr std::size_t kBlocks = step_columns(Type) / block_columns(Type);
-  constexpr std::size_t kScales = step_bytes(Type) - kPanelVector;
-  constexpr std::size_t kVectors = kScales / 64 / kBlocks;  // of a block
-  constexpr auto kZero = static_cast<float>(zero_code(Type));
-  const __m512i low = _mm512_set1_epi8(static_cast<char>((1U << kBits) - 1U));
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kShared = kLayout.scale_columns < kByteRun ? kLayout.scale_columns : kByteRun;
   for (std::size_t s = 0; s < steps; ++s) {
-    const std::byte* const step = panel + s * (kScales + 64);
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      const __m512 scales = scales_of(step + kScales, b);
-      const __m512 zeros = _mm512_mul_ps(scales, _mm512_set1_ps(kZero));
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        const __m512i packed = load(step + (b * kVectors + v) * 64);
-        for (std::size_t i = 0; i < kFields; ++i) {
-          const __m512i codes = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<int>(i * kBits)), low);
-          widen_codes(codes, scales, zeros, out);
-          out += 128;
-        }
+    const std::byte* const step = panel + s * kLayout.step_bytes();
+    for (std::size_t column = 0; column < kLayout.step_columns; column += kShared) {
+      Codes codes;
+      read_whole_codes<Type>(step, column / kByteRun, codes);
+      const __m512 scales = scales_of<Type>(step, column);
+      const __m512 zeros = zeros_of<Type>(step, column, scales);
+      for (std::size_t v = column % kByteRun / 4; v < (column % kByteRun + kShared) / 4; ++v) {
+        widen_codes(codes[v], scales, zeros, out);
+        out += 128;
       }
     }
   }
@@ -67,7 +64,7 @@ void widen_panel(const std::byte* panel, std::size_t steps, std::byte* out) {
 
 void widen(const PackedMatrix& weights, std::size_t panel, std::byte* out) {
   const std::byte* const from = weights.data + panel * panel_bytes(weights.type, weights.columns);
-  const std::size_t steps = (weights.columns + step_columns(weights.type) - 1) / step_columns(weights.type);
+  const std::size_t steps = panel_bytes(weights.type, weights.columns) / layout_of(weights.type).step_bytes();
   with_type(weights.type, [&]<WeightType Type> {
     if constexpr (is_coded(Type)) widen_panel<Type>(from, steps, out);
   });
@@ -169,6 +166,12 @@ void round_to_bf16(const float* x, std::size_t first, std::size_t count, std::si
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
+  if (weights.parts != nullptr) {
+    return multiply_parts(weights, first_panel, last_panel, out,
+                          [&](const PackedMatrix& part, std::size_t first, std::size_t last, const ProductOut& its) {
+                            multiply(part, x, first, last, its);
+                          });
+  }
   if (x.bf16 == nullptr) return avx512::multiply(weights, x, first_panel, last_panel, out);
   alignas(64) static thread_local std::byte widened[kGroupBytes];
   const Tiles tiles;

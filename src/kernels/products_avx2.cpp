@@ -3,6 +3,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <algorithm>
+
 namespace gyre::avx2 {
 namespace {
 
@@ -69,56 +71,143 @@ inline __m256i four_bytes(const std::int8_t* bytes) {
   return _mm256_set1_epi32(word);
 }
 
-/// For each row the sum of its 4 codes times 4 bytes. Codes below 16 leave the 16-bit sums of maddubs far from their
-/// limit; codes of 8 bits would not.
-template <bool Small>
-inline __m256i dot4(__m256i codes, __m256i bytes) {
-  if constexpr (Small) return _mm256_madd_epi16(_mm256_maddubs_epi16(codes, bytes), _mm256_set1_epi16(1));
-  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(codes, _mm256_set1_epi16(255)),
-                                         _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8));
-  const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(codes, 8), _mm256_srai_epi16(bytes, 8));
-  return _mm256_add_epi32(even, odd);
+/// Codes around 128 are taken as signed numbers: nothing is left of their zero.
+constexpr bool is_signed(const WeightLayout& layout) { return layout.zero_code == 128; }
+
+/// One vector of codes of a byte each.
+template <WeightType Type>
+inline __m256i whole_codes(__m256i packed, std::size_t field) {
+  constexpr auto kBits = static_cast<int>(layout_of(Type).code_bits);
+  const __m256i sign = _mm256_set1_epi8(static_cast<char>(0x80));
+  if constexpr (kBits == 8) return _mm256_xor_si256(packed, sign);
+  const __m256i low = _mm256_set1_epi8(static_cast<char>((1 << kBits) - 1));
+  const __m256i codes = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(field) * kBits), low);
+  if constexpr (!layout_of(Type).is_looked_up()) return codes;
+  const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Codes));
+  return _mm256_shuffle_epi8(_mm256_xor_si256(_mm256_broadcastsi128_si256(table), sign), codes);
 }
 
-/// Codes of one run, 4 of a row in each vector, of one half of the panel.
+/// The codes of one run, 4 of a row in each vector, of one half of the panel.
 template <WeightType Type>
 inline void read_codes(const std::byte* step, std::size_t run, std::size_t half, __m256i (&codes)[8]) {
-  constexpr auto kBits = static_cast<int>(code_bits(Type));
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr auto kBits = static_cast<int>(kLayout.code_bits);
   constexpr std::size_t kFields = 8 / kBits;
-  const __m256i low = _mm256_set1_epi8(static_cast<char>((1 << kBits) - 1));
   for (std::size_t v = 0; v < 8 / kFields; ++v) {
     const __m256i packed = load(step + (run * 8 / kFields + v) * 64 + half * 32);
-    for (std::size_t i = 0; i < kFields; ++i) {
-      codes[v * kFields + i] = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(i) * kBits), low);
+    for (std::size_t i = 0; i < kFields; ++i) codes[v * kFields + i] = whole_codes<Type>(packed, i);
+  }
+  if constexpr (kLayout.high_bits > 0) {
+    constexpr auto kHigh = static_cast<int>(kLayout.high_bits);
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << kHigh) - 1) << kBits));
+    for (int v = 0; v < kHigh; ++v) {
+      const __m256i packed =
+          load(step + kLayout.high_at() + (run * kHigh + static_cast<std::size_t>(v)) * 64 + half * 32);
+      for (int i = 0; i < 8 / kHigh; ++i) {
+        const int up = kBits - i * kHigh;  // to the bit after the lower ones
+        const __m256i moved = up > 0 ? _mm256_slli_epi16(packed, up) : _mm256_srli_epi16(packed, -up);
+        __m256i& code = codes[v * (8 / kHigh) + i];
+        code = _mm256_or_si256(code, _mm256_and_si256(moved, mask));
+      }
     }
   }
 }
 
+/// For each row the sum of its codes from vector `first` to `last` of a run times the bytes, onto `sum`. Products of
+/// two bytes are added by 16 bits: so many vectors of them as cannot leave those.
+template <WeightType Type>
+inline __m256i dot_codes(const __m256i (&codes)[8], std::size_t first, std::size_t last, const std::int8_t* bytes,
+                         __m256i sum) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kLargest = is_signed(kLayout) ? 128 : (1U << (kLayout.code_bits + kLayout.high_bits)) - 1U;
+  constexpr std::size_t kMost = 32767 / (2 * 127 * kLargest);
+  constexpr std::size_t kTogether = kMost < 8 ? kMost : 8;
+  for (std::size_t v = first; v < last; v += kTogether) {
+    __m256i pairs = {};
+    for (std::size_t i = v; i < v + kTogether; ++i) {
+      const __m256i four = four_bytes(bytes + 4 * i);
+      // The first factor of this instruction is taken without a sign.
+      const __m256i products = is_signed(kLayout)
+                                   ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes[i]), _mm256_sign_epi8(four, codes[i]))
+                                   : _mm256_maddubs_epi16(codes[i], four);
+      pairs = i == v ? products : _mm256_add_epi16(pairs, products);
+    }
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  return sum;
+}
+
+/// 8 halves, and 8 bytes as numbers.
+inline __m256 halves_of(const std::byte* halves) {
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+}
+template <bool Signed>
+inline __m256 bytes_of(const std::byte* bytes) {
+  const __m128i whole = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+  return _mm256_cvtepi32_ps(Signed ? _mm256_cvtepi8_epi32(whole) : _mm256_cvtepu8_epi32(whole));
+}
+
+/// The scales of 8 rows for a column of a step, and the minima that are added where the type has some.
+template <WeightType Type>
+inline __m256 scales_of(const std::byte* step, std::size_t column, std::size_t half) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  const __m256 scales = halves_of(step + kLayout.scales_at() + column / kLayout.block_columns * 32 + half * 16);
+  if constexpr (!kLayout.has_run_scales()) return scales;
+  // Types with minima have scales of 6 bits, those without signed bytes.
+  const std::byte* const runs = step + kLayout.runs_at() + column / kLayout.scale_columns * 16 + half * 8;
+  return _mm256_mul_ps(scales, bytes_of<!kLayout.minima>(runs));
+}
+template <WeightType Type>
+inline __m256 minima_of(const std::byte* step, std::size_t column, std::size_t half) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  const __m256 minima = halves_of(step + kLayout.minima_at() + column / kLayout.block_columns * 32 + half * 16);
+  if constexpr (!kLayout.has_run_scales()) return minima;
+  const std::byte* const runs = step + kLayout.run_minima_at() + column / kLayout.scale_columns * 16 + half * 8;
+  return _mm256_mul_ps(minima, bytes_of<false>(runs));
+}
+
+/// −zero times the sum of the bytes of a run, or of half of one.
+template <WeightType Type>
+inline __m256i taken_off(std::int32_t zeros) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  if constexpr (kLayout.zero_code == 0 || is_signed(kLayout)) return _mm256_setzero_si256();
+  return _mm256_set1_epi32(zeros / (128 / std::max(1, kLayout.zero_code)));
+}
+
 template <WeightType Type, std::size_t N>
 inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr bool kTernary = Type == WeightType::ternary;
-  constexpr std::size_t kScales = step_bytes(Type) - kPanelVector;
-  constexpr std::size_t kStep = kScales + 64;
-  constexpr std::size_t kRuns = kTernary ? 8 : 2;  // of a step
-  constexpr int kZero = zero_code(Type);
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
+  constexpr std::size_t kPieces = kLayout.scale_columns < kByteRun ? kByteRun / kLayout.scale_columns : 1;
   const std::size_t padded = padded_columns(x.columns);
   Sums<N> sums = {};
   for (std::size_t run = 0; run < padded / kByteRun; ++run) {
-    const std::byte* const step = panel + run / kRuns * kStep;
+    const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
+    const std::size_t at = run % kRuns * kByteRun;
     for (std::size_t half = 0; half < 2; ++half) {
       __m256i codes[8];
+      __m256 scales[kPieces];
+      __m256 minima = {};
       read_codes<Type>(step, run % kRuns, half, codes);
-      const std::byte* const halves = step + kScales + (kTernary ? 0 : run % kRuns * 32) + half * 16;
-      const __m256 scales = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+      for (std::size_t i = 0; i < kPieces; ++i) {
+        scales[i] = scales_of<Type>(step, at + i * kLayout.scale_columns, half);
+      }
+      if constexpr (kLayout.minima) minima = minima_of<Type>(step, at, half);
       for (std::size_t c = 0; c < N; ++c) {
         const std::size_t place = (column + c) * padded / kByteRun + run;
         const std::int8_t* const bytes = x.rounded.bytes + (column + c) * padded + run * kByteRun;
-        __m256i whole = _mm256_set1_epi32(x.rounded.zeros[place] / (128 / kZero));
-        for (std::size_t v = 0; v < 8; ++v) {
-          whole = _mm256_add_epi32(whole, dot4<Type != WeightType::q8_0>(codes[v], four_bytes(bytes + 4 * v)));
+        const std::int32_t* const zeros = kPieces == 1 ? x.rounded.zeros + place : x.rounded.half_zeros + 2 * place;
+        const __m256 number = _mm256_set1_ps(x.rounded.scales[place]);
+        for (std::size_t i = 0; i < kPieces; ++i) {
+          constexpr std::size_t kVectors = 8 / kPieces;
+          const __m256i whole =
+              dot_codes<Type>(codes, i * kVectors, (i + 1) * kVectors, bytes, taken_off<Type>(zeros[i]));
+          sums.of[c][half] =
+              _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(scales[i], number), sums.of[c][half]);
         }
-        const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(x.rounded.scales[place]));
-        sums.of[c][half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), scale, sums.of[c][half]);
+        if constexpr (kLayout.minima) {
+          sums.of[c][half] = _mm256_fmadd_ps(minima, _mm256_set1_ps(x.rounded.sums[place]), sums.of[c][half]);
+        }
       }
     }
   }
@@ -174,6 +263,12 @@ void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
+  if (weights.parts != nullptr) {
+    return multiply_parts(weights, first_panel, last_panel, out,
+                          [&](const PackedMatrix& part, std::size_t first, std::size_t last, const ProductOut& its) {
+                            multiply(part, x, first, last, its);
+                          });
+  }
   with_type(weights.type, [&]<WeightType Type> { multiply_type<Type>(weights, x, first_panel, last_panel, out); });
 }
 
@@ -193,7 +288,9 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       if (largest < kSmallestRun) largest = 0;
       const __m256 inverse = _mm256_set1_ps(largest > 0 ? 127.0F / largest : 0.0F);
       std::int32_t sum = 0;
+      std::int32_t first_half = 0;
       for (std::size_t i = 0; i < kByteRun; i += 8) {
+        if (i == kByteRun / 2) first_half = sum;
         alignas(32) std::int32_t whole[8];
         _mm256_store_si256(reinterpret_cast<__m256i*>(whole),
                            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(values + i), inverse)));
@@ -204,6 +301,9 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
       out.zeros[t * padded / kByteRun + run] = -128 * sum;
+      out.half_zeros[2 * (t * padded / kByteRun + run)] = -128 * first_half;
+      out.half_zeros[2 * (t * padded / kByteRun + run) + 1] = -128 * (sum - first_half);
+      out.sums[t * padded / kByteRun + run] = largest / 127.0F * static_cast<float>(sum);
     }
   }
 }

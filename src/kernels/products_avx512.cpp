@@ -3,11 +3,13 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <bit>
 #include <utility>
 
 namespace gyre::avx512 {
 namespace {
 
+#include "kernels/panel_codes.inl"
 #include "kernels/panel_output.inl"
 
 /// Columns of y that share one pass over a panel: their sums and the codes of a block fill the 32 registers.
@@ -31,15 +33,6 @@ struct Panels {
     return first + panel * bytes + offset;
   }
 };
-
-inline __m512i load(const std::byte* p) { return _mm512_load_si512(p); }
-
-/// Far enough ahead for the third-level cache, near enough to stay in the first. The processor's own prefetching begins
-/// anew on every page.
-inline void prefetch(const std::byte* p) {
-  constexpr std::size_t kAhead = 2048;
-  _mm_prefetch(reinterpret_cast<const char*>(p + kAhead), _MM_HINT_T0);
-}
 
 // Every sum is made in the order of its columns, one after the other, whatever else is computed beside it: a row of
 // activations gives the same numbers alone and among others. So that additions need not wait for one another there are
@@ -108,22 +101,24 @@ struct ByteColumns {
   const std::int8_t* bytes;
   const float* scales;
   const std::int32_t* zeros;
-  std::size_t stride;  ///< of the bytes; scales and zeros have one for each run of them
+  const float* sums;
+  const std::int32_t* half_zeros;
+  std::size_t stride;  ///< of the bytes; the others have one for each run of them, the last two
 
-  [[nodiscard]] float scale(std::size_t column, std::size_t run) const {
-    return scales[column * (stride / kByteRun) + run];
+  /// Where what a run has one of lies.
+  [[nodiscard]] std::size_t place(std::size_t column, std::size_t run) const {
+    return column * (stride / kByteRun) + run;
   }
 };
 inline ByteColumns byte_columns(const Activations& x, std::size_t column) {
   const std::size_t padded = padded_columns(x.columns);
   const std::size_t runs = column * padded / kByteRun;
-  return {x.rounded.bytes + column * padded, x.rounded.scales + runs, x.rounded.zeros + runs, padded};
-}
-
-/// step(0) … step(N - 1), each with its number known when it is compiled, so that sums stay in registers.
-template <typename Step, std::size_t... I>
-inline void each(Step step, std::index_sequence<I...> /*numbers*/) {
-  (step(std::integral_constant<std::size_t, I>()), ...);
+  return {x.rounded.bytes + column * padded,
+          x.rounded.scales + runs,
+          x.rounded.zeros + runs,
+          x.rounded.sums + runs,
+          x.rounded.half_zeros + 2 * runs,
+          padded};
 }
 
 inline __m512i four_bytes(const std::int8_t* bytes) {
@@ -132,18 +127,17 @@ inline __m512i four_bytes(const std::int8_t* bytes) {
   return _mm512_set1_epi32(word);
 }
 
-/// The codes of one run of 32 columns, 4 of a row in each vector. Those that share a byte with others are left where
-/// they lie in it, and count as many times more: a sum of them is moved down once, instead of every vector.
-using Codes = __m512i[8];
+/// Whether the codes of a type can stay where they lie in a byte that they share with others. There they count as many
+/// times more: a sum of them is moved down once, instead of every vector.
+constexpr bool stays_in_place(const WeightLayout& layout) { return layout.high_bits == 0 && !layout.is_looked_up(); }
 
 template <WeightType Type>
-constexpr std::size_t kRunVectors = code_bits(Type);
-
-template <WeightType Type>
-inline void read_codes(const std::byte* vectors, Codes& codes) {
-  constexpr std::size_t kFields = 8 / kRunVectors<Type>;
-  constexpr unsigned kBits = 8 / kFields;
-  for (std::size_t v = 0; v < kRunVectors<Type>; ++v) {
+inline void read_codes(const std::byte* step, std::size_t run, Codes& codes) {
+  if constexpr (!stays_in_place(layout_of(Type))) return read_whole_codes<Type>(step, run, codes);
+  constexpr unsigned kBits = layout_of(Type).code_bits;
+  constexpr std::size_t kFields = 8 / kBits;
+  const std::byte* const vectors = step + run * kBits * 64;
+  for (std::size_t v = 0; v < kBits; ++v) {
     const __m512i together = load(vectors + v * 64);
     prefetch(vectors + v * 64);
     for (std::size_t i = 0; i < kFields; ++i) {
@@ -153,16 +147,26 @@ inline void read_codes(const std::byte* vectors, Codes& codes) {
   }
 }
 
+/// Runs of a block may have two scales: a sum for each.
+template <WeightType Type>
+constexpr std::size_t kPieces = layout_of(Type).scale_columns < kByteRun ? kByteRun / layout_of(Type).scale_columns : 1;
+
 /// Sums of codes of P panels less their zero, times the bytes of one column, over one run.
 template <WeightType Type, std::size_t P>
 inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
-                         __m512 (&out)[P]) {
-  constexpr std::size_t kSums = Type == WeightType::ternary ? 4 : 2;  // one a field; two, lest they wait for each other
+                         __m512 (&out)[P][1]) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr unsigned kBits = stays_in_place(kLayout) ? kLayout.code_bits : 8;  // between codes of a byte
+  constexpr std::size_t kSums = kBits == 2 ? 4 : 2;  // one a field; two, lest they wait for each other
   const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
-  // The zero of a code is 128, 8 or 1; where its field lies it counts 128, 128 or 64.
-  const __m512i zeros = _mm512_set1_epi32(x.zeros[column * (x.stride / kByteRun) + run]);
   __m512i sums[P][kSums] = {};
-  for (auto& panel : sums) panel[kSums - 1] = Type == WeightType::ternary ? _mm512_srai_epi32(zeros, 1) : zeros;
+  if constexpr (kLayout.zero_code > 0) {
+    // Where the field of the last sum lies the zero of a code counts 128, or 64 of ternary codes.
+    constexpr int kCounts = kLayout.zero_code << (8 - kBits);
+    const __m512i zeros = _mm512_set1_epi32(x.zeros[x.place(column, run)]);
+    constexpr int kShift = std::countr_zero(128U / static_cast<unsigned>(kCounts));
+    for (auto& panel : sums) panel[kSums - 1] = kShift == 0 ? zeros : _mm512_srai_epi32(zeros, kShift);
+  }
   for (std::size_t v = 0; v < 8; v += kSums) {
     for (std::size_t i = 0; i < kSums; ++i) {
       const __m512i four = four_bytes(bytes + 4 * (v + i));
@@ -170,44 +174,76 @@ inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::siz
     }
   }
   for (std::size_t p = 0; p < P; ++p) {
-    if constexpr (Type == WeightType::q4_0) sums[p][1] = _mm512_srai_epi32(sums[p][1], 4);
-    if constexpr (Type == WeightType::ternary) {
+    if constexpr (kBits == 4) sums[p][1] = _mm512_srai_epi32(sums[p][1], 4);
+    if constexpr (kBits == 2) {
       const __m512i last = _mm512_add_epi32(_mm512_srai_epi32(sums[p][2], 4), _mm512_srai_epi32(sums[p][3], 6));
       sums[p][1] = _mm512_add_epi32(_mm512_srai_epi32(sums[p][1], 2), last);
     }
-    out[p] = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[p][0], sums[p][1]));
+    out[p][0] = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[p][0], sums[p][1]));
   }
 }
 
-inline __m512 scales_of(const std::byte* scales, std::size_t block) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(scales) + block));
+/// Likewise, over each half of it.
+template <WeightType Type, std::size_t P>
+inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
+                         __m512 (&out)[P][2]) {
+  const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
+  const std::int32_t* const zeros = x.half_zeros + 2 * x.place(column, run);
+  constexpr int kShift = std::countr_zero(128U / static_cast<unsigned>(layout_of(Type).zero_code));
+  __m512i sums[P][2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    const __m512i zero = _mm512_srai_epi32(_mm512_set1_epi32(zeros[i]), kShift);
+    for (std::size_t p = 0; p < P; ++p) sums[p][i] = zero;
+  }
+  for (std::size_t v = 0; v < 4; ++v) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      const __m512i four = four_bytes(bytes + 4 * (4 * i + v));
+      for (std::size_t p = 0; p < P; ++p) sums[p][i] = _mm512_dpbusd_epi32(sums[p][i], codes[p][4 * i + v], four);
+    }
+  }
+  for (std::size_t p = 0; p < P; ++p) {
+    for (std::size_t i = 0; i < 2; ++i) out[p][i] = _mm512_cvtepi32_ps(sums[p][i]);
+  }
 }
 
-/// q8_0 and q4_0: a scale for each run.
+/// A scale or two for each run, and a minimum where the type has one.
 template <WeightType Type, std::size_t N, std::size_t P>
 inline Sums<N, P> sums_coded(const Panels& panels, const Activations& x, std::size_t column) {
-  constexpr std::size_t kRun = kRunVectors<Type> * 64;
-  constexpr std::size_t kStep = 2 * kRun + 64;
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
+  constexpr std::size_t kStep = kLayout.step_bytes();
   const ByteColumns columns = byte_columns(x, column);
   Sums<N, P> sums = {};
-  const std::size_t steps = padded_columns(x.columns) / (2 * kByteRun);
+  const std::size_t steps = (x.columns + kLayout.step_columns - 1) / kLayout.step_columns;
   for (std::size_t s = 0; s < steps; ++s) {
-    for (std::size_t p = 0; p < P; ++p) prefetch(panels.at(p, s * kStep + 2 * kRun));
-    for (std::size_t b = 0; b < 2; ++b) {
+    for (std::size_t p = 0; p < P; ++p) {
+      for (std::size_t at = kLayout.runs_at(); at < kStep; at += 64) prefetch(panels.at(p, s * kStep + at));
+    }
+    for (std::size_t b = 0; b < kRuns; ++b) {
       Codes codes[P];
-      __m512 scales[P];
+      __m512 scales[P][kPieces<Type>];
+      __m512 minima[P];
       for (std::size_t p = 0; p < P; ++p) {
         const std::byte* const step = panels.at(p, s * kStep);
-        read_codes<Type>(step + b * kRun, codes[p]);
-        scales[p] = scales_of(step + 2 * kRun, b);
+        read_codes<Type>(step, b, codes[p]);
+        for (std::size_t i = 0; i < kPieces<Type>; ++i) {
+          scales[p][i] = scales_of<Type>(step, b * kByteRun + i * kLayout.scale_columns);
+        }
+        if constexpr (kLayout.minima) minima[p] = minima_of<Type>(step, b * kByteRun);
       }
-      const std::size_t run = 2 * s + b;
+      const std::size_t run = kRuns * s + b;
       const auto add = [&](auto c) {
-        __m512 products[P];
+        __m512 products[P][kPieces<Type>];
         run_of_codes<Type>(codes, columns, c, run, products);
-        const __m512 number = _mm512_set1_ps(columns.scale(c, run));
+        const __m512 number = _mm512_set1_ps(columns.scales[columns.place(c, run)]);
         for (std::size_t p = 0; p < P; ++p) {
-          sums.of[p][c] = _mm512_fmadd_ps(products[p], _mm512_mul_ps(scales[p], number), sums.of[p][c]);
+          for (std::size_t i = 0; i < kPieces<Type>; ++i) {
+            sums.of[p][c] = _mm512_fmadd_ps(products[p][i], _mm512_mul_ps(scales[p][i], number), sums.of[p][c]);
+          }
+        }
+        if constexpr (kLayout.minima) {
+          const __m512 sum = _mm512_set1_ps(columns.sums[columns.place(c, run)]);
+          for (std::size_t p = 0; p < P; ++p) sums.of[p][c] = _mm512_fmadd_ps(minima[p], sum, sums.of[p][c]);
         }
       };
       each(add, std::make_index_sequence<N>());
@@ -230,16 +266,16 @@ inline Sums<N, P> sums_ternary(const Panels& panels, const Activations& x, std::
       __m512 inner[N] = {};
       for (std::size_t r = 0; r < kRuns; ++r) {
         Codes codes[1];
-        read_codes<WeightType::ternary>(step + r * 128, codes[0]);
+        read_codes<WeightType::ternary>(step, r, codes[0]);
         const std::size_t run = block * kRuns + r;
         const auto add = [&](auto c) {
-          __m512 products[1];
+          __m512 products[1][1];
           run_of_codes<WeightType::ternary>(codes, columns, c, run, products);
-          inner[c] = _mm512_fmadd_ps(products[0], _mm512_set1_ps(columns.scale(c, run)), inner[c]);
+          inner[c] = _mm512_fmadd_ps(products[0][0], _mm512_set1_ps(columns.scales[columns.place(c, run)]), inner[c]);
         };
         each(add, std::make_index_sequence<N>());
       }
-      const __m512 scales = scales_of(step + kScales, 0);
+      const __m512 scales = halves_of(step + kScales);
       for (std::size_t c = 0; c < N; ++c) sums.of[p][c] = _mm512_fmadd_ps(inner[c], scales, sums.of[p][c]);
     }
   }
@@ -313,6 +349,12 @@ void multiply_type(const Work& work, std::size_t first, std::size_t last) {
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
+  if (weights.parts != nullptr) {
+    return multiply_parts(weights, first_panel, last_panel, out,
+                          [&](const PackedMatrix& part, std::size_t first, std::size_t last, const ProductOut& its) {
+                            multiply(part, x, first, last, its);
+                          });
+  }
   const Work work{weights, x, out, panel_bytes(weights.type, weights.columns)};
   if (weights.type == WeightType::f32 && x.count >= 2 * kMostColumns) {
     return multiply_blocked(weights, x, first_panel, last_panel, out);
@@ -339,8 +381,14 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
       _mm_storeu_si128(bytes, _mm512_cvtepi32_epi8(first_half));
       _mm_storeu_si128(bytes + 1, _mm512_cvtepi32_epi8(second_half));
       const std::size_t place = t * padded / kByteRun + run;
+      const int first_sum = _mm512_reduce_add_epi32(first_half);
+      const int second_sum = _mm512_reduce_add_epi32(second_half);
+      const int sum = first_sum + second_sum;
+      out.half_zeros[2 * place] = -128 * first_sum;
+      out.half_zeros[2 * place + 1] = -128 * second_sum;
       out.scales[place] = largest / 127.0F;
-      out.zeros[place] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(first_half, second_half));
+      out.zeros[place] = -128 * sum;
+      out.sums[place] = largest / 127.0F * static_cast<float>(sum);
     }
   }
 }

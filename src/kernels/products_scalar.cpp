@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/tables.hpp"
@@ -19,11 +20,19 @@ float dot(const float* weights, const float* x, std::size_t n) {
 
 /// The dot product of a row of codes with rounded activations: whole numbers within a run, floats across runs.
 float dot_bytes(const PackedRow& row, const std::int8_t* bytes, const float* scales) {
+  const std::size_t run = std::min(row.run, kByteRun);
   float sum = 0;
-  for (std::size_t run = 0; run < row.codes.size() / kByteRun; ++run) {
+  for (std::size_t first = 0; first < row.codes.size(); first += run) {
     std::int32_t whole = 0;
-    for (std::size_t i = run * kByteRun; i < (run + 1) * kByteRun; ++i) whole += row.codes[i] * bytes[i];
-    sum += row.scales[run] * scales[run] * static_cast<float>(whole);
+    std::int32_t total = 0;
+    for (std::size_t i = first; i < first + run; ++i) {
+      whole += row.codes[i] * bytes[i];
+      total += bytes[i];
+    }
+    const std::size_t shared = first / row.run;
+    const float scale = scales[first / kByteRun];
+    sum += row.scales[shared] * scale * static_cast<float>(whole);
+    sum += row.minima[shared] * (scale * static_cast<float>(total));
   }
   return sum;
 }
@@ -48,13 +57,24 @@ void round_to_bytes(const float* x, std::size_t count, std::size_t columns, cons
         sum += bytes[i - first];
       }
       out.scales[t * padded / kByteRun + run] = largest / 127.0F;
+      const std::int32_t first_half = std::accumulate(bytes, bytes + kByteRun / 2, 0);
+      std::int32_t* const halves = out.half_zeros + 2 * (t * padded / kByteRun + run);
+      halves[0] = -128 * first_half;
+      halves[1] = -128 * (sum - first_half);
       out.zeros[t * padded / kByteRun + run] = -128 * sum;
+      out.sums[t * padded / kByteRun + run] = largest / 127.0F * static_cast<float>(sum);
     }
   }
 }
 
 void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
               const ProductOut& out) {
+  if (weights.parts != nullptr) {
+    return multiply_parts(weights, first_panel, last_panel, out,
+                          [&](const PackedMatrix& part, std::size_t first, std::size_t last, const ProductOut& its) {
+                            multiply(part, x, first, last, its);
+                          });
+  }
   const std::size_t padded = padded_columns(x.columns);
   const std::size_t last_row = std::min(weights.rows, last_panel * kPanelRows);
   std::vector<float> row(weights.columns);

@@ -86,9 +86,9 @@ Linear Model::linear(const std::string& name, RowRange rows, bool bias) {
   const std::string matrix = name + ".weight";
   // A gate's few weights are not worth rounding, nor are they many enough to be fast.
   const bool gate = name.ends_with("gate");
-  const WeightType type = held_type(source_, matrix, gate ? WeightType::f32 : options_.weights);
-  held_[matrix] = type;
-  Linear linear{pack_matrix(source_, matrix, rows, type, memory_), nullptr};
+  const std::vector<HeldRows>& held = held_[matrix] =
+      held_rows(source_, matrix, gate ? WeightType::f32 : options_.weights);
+  Linear linear{pack_matrix(source_, matrix, rows, held, memory_), nullptr};
   if (bias) linear.bias = floats(name + ".bias") + rows.begin;
   if (adapted(matrix)) {
     linear.adapter = &adapted_.emplace_back(AdaptedLinear{matrix, rows, adapter_of(matrix, rows)}).adapter;
@@ -231,7 +231,7 @@ void Model::rename_tensors(const ModelSpec& looped) {
   const std::vector<TensorInfo> before = tensor_table(spec_);
   const std::vector<TensorInfo> after = tensor_table(looped);
   std::map<std::string, std::string> old_by_new;
-  std::map<std::string, WeightType> held;
+  std::map<std::string, std::vector<HeldRows>> held;
   for (std::size_t i = 0; i < after.size(); ++i) {
     old_by_new[after[i].name] = before[i].name;
     if (const auto found = held_.find(before[i].name); found != held_.end()) held[after[i].name] = found->second;
@@ -273,7 +273,11 @@ std::size_t Model::held_bytes(const std::string& name) const {
   const std::vector<std::int64_t>& shape = source_.shape(name);
   const auto found = held_.find(name);
   if (found != held_.end()) {
-    return packed_bytes(found->second, static_cast<std::size_t>(shape.front()), static_cast<std::size_t>(shape.back()));
+    std::size_t bytes = 0;
+    for (const auto& [rows, type] : found->second) {
+      bytes += packed_bytes(type, rows.end - rows.begin, static_cast<std::size_t>(shape.back()));
+    }
+    return bytes;
   }
   if (name == "embed.weight") return embedding_.bytes.size();
   return elements_of(shape) * sizeof(float);
@@ -295,7 +299,10 @@ std::string_view Model::stored_type() const {
 
 std::string_view Model::weight_type() const {
   std::map<WeightType, std::uint64_t> counts;
-  for (const auto& [name, type] : held_) counts[type] += elements_of(source_.shape(name));
+  for (const auto& [name, held] : held_) {
+    const auto columns = static_cast<std::size_t>(source_.shape(name).back());
+    for (const auto& [rows, type] : held) counts[type] += (rows.end - rows.begin) * columns;
+  }
   const auto most =
       std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return name_of(most->first);

@@ -181,7 +181,7 @@ class Model {
   TensorSource source_;
   LoadOptions options_;
   WeightMemory memory_;
-  std::map<std::string, WeightType> held_;  ///< of the matrices
+  std::map<std::string, std::vector<HeldRows>> held_;  ///< how the matrices are held
   std::deque<std::vector<float>> copies_;
   std::vector<float> ones_;                                   ///< [hidden]: what norms without weights multiply by
   std::map<std::string, std::vector<PlacedLowRank>> placed_;  ///< by the tensor they change

@@ -1,6 +1,7 @@
 #include "model/number_types.hpp"
 
 #include <set>
+#include <span>
 
 #include "kernels/kernels.hpp"
 
@@ -15,8 +16,10 @@ struct Types {
   void add(const Linear& linear) {
     constexpr std::size_t kPromptRows = 1024;
     if (!linear.there()) return;
-    const WeightType type = linear.weight.type;
-    weights.emplace(name_of(type));
+    const PackedMatrix& weight = linear.weight;
+    const WeightType type = weight.type;
+    if (weight.part_count == 0) weights.emplace(name_of(type));
+    for (const PackedMatrix& part : std::span(weight.parts, weight.part_count)) weights.emplace(name_of(part.type));
     prompt.insert(activation_type(type, kPromptRows, linear.in()));
     decoding.insert(activation_type(type, 1, linear.in()));
   }

@@ -9,6 +9,7 @@
 #include "base/enum_name.hpp"
 #include "base/error.hpp"
 #include "format/block_formats.hpp"
+#include "format/storage_types.hpp"
 
 namespace gyre {
 namespace {
@@ -22,11 +23,9 @@ struct HeldType {
   WeightType type;
   DType stored;
 };
-constexpr HeldType kHeld[] = {{"f32", WeightType::f32, DType::f32},
-                              {"bf16", WeightType::bf16, DType::bf16},
-                              {"q8_0", WeightType::q8_0, DType::q8_0},
-                              {"q4_0", WeightType::q4_0, DType::q4_0},
-                              {"ternary", WeightType::ternary, DType::tq2_0}};
+constexpr HeldType kHeld[] = {{"f32", WeightType::f32, DType::f32},           {"bf16", WeightType::bf16, DType::bf16},
+                              {"q8_0", WeightType::q8_0, DType::q8_0},        {"q4_0", WeightType::q4_0, DType::q4_0},
+                              {"ternary", WeightType::ternary, DType::tq2_0}, {"q4_1", WeightType::q4_1, DType::q4_1}};
 
 const HeldType& held(WeightType type) {
   return *std::find_if(std::begin(kHeld), std::end(kHeld), [&](const HeldType& row) { return row.type == type; });
@@ -44,38 +43,76 @@ std::size_t columns_of(const TensorSource& source, const std::string& name) {
   return static_cast<std::size_t>(source.shape(name).back());
 }
 
-/// The type that all parts are stored in, where they can be packed as they are.
-std::optional<WeightType> common_type(std::span<const TensorView> parts) {
-  const DType first = parts.front().dtype;
-  const bool same =
-      std::all_of(parts.begin(), parts.end(), [&](const TensorView& part) { return part.dtype == first; });
-  return same ? weight_type_of(first) : std::nullopt;
+/// The rows of each type in turn, of neighbours of one type together; nothing where a part has a type without kernel.
+std::vector<HeldRows> stored_rows(std::span<const TensorView> parts) {
+  std::vector<HeldRows> held;
+  std::size_t row = 0;
+  for (const TensorView& part : parts) {
+    const std::optional<WeightType> type = weight_type_of(part.dtype);
+    if (!type) return {};
+    const std::size_t end = row + part.rows();
+    if (!held.empty() && held.back().type == *type) {
+      held.back().rows.end = end;
+    } else {
+      held.push_back({{row, end}, *type});
+    }
+    row = end;
+  }
+  return held;
 }
 
-/// The bytes of every row as files store it, in `type`; `made` holds those that had to be made.
-std::vector<const std::byte*> rows_of(const TensorSource& source, const std::string& name, WeightType type,
-                                      std::vector<std::byte>& made) {
-  const std::size_t row_bytes = stored_row_bytes(type, columns_of(source, name));
+/// Whether kernels multiply such rows together: they read the same activations, and a panel is of one type.
+bool go_together(std::span<const HeldRows> held) {
+  return held.size() == 1 || std::all_of(held.begin(), held.end(), [](const HeldRows& part) {
+           return is_coded(part.type) && part.rows.begin % kPanelRows == 0;
+         });
+}
+
+/// The bytes of every row as files store it, in the types it is held in; `made` holds those that had to be made.
+std::vector<const std::byte*> bytes_of_rows(const TensorSource& source, const std::string& name,
+                                            std::span<const HeldRows> held_as, std::vector<std::byte>& made) {
+  const std::size_t columns = columns_of(source, name);
   std::vector<const std::byte*> rows;
-  const auto add = [&](std::span<const std::byte> bytes) {
+  const auto add = [&](std::span<const std::byte> bytes, WeightType type) {
+    const std::size_t row_bytes = stored_row_bytes(type, columns);
     for (std::size_t at = 0; at < bytes.size(); at += row_bytes) rows.push_back(bytes.data() + at);
   };
   const auto parts = source.stored(name);
-  if (parts && common_type(*parts) == type) {
+  const bool as_stored = parts && std::all_of(parts->begin(), parts->end(), [&](const TensorView& part) {
+                           return held_as.size() > 1 || weight_type_of(part.dtype) == held_as.front().type;
+                         });
+  if (as_stored) {
     source.require_finite(name);
-    for (const TensorView& part : *parts) add(part.bytes);
+    for (const TensorView& part : *parts) add(part.bytes, *weight_type_of(part.dtype));
     return rows;
   }
+  const WeightType type = held_as.front().type;
   made = encode(source.floats(name), held(type).stored);
-  add(made);
+  add(made, type);
   return rows;
+}
+
+/// Packs rows of one type, given by where each lies.
+PackedMatrix pack_rows(std::span<const std::byte* const> rows, WeightType type, std::size_t columns,
+                       WeightMemory& memory) {
+  std::byte* const data = memory.allocate(packed_bytes(type, rows.size(), columns));
+  const PackedMatrix matrix{type, rows.size(), columns, data};
+  for (std::size_t p = 0; p < matrix.panels(); ++p) {
+    std::array<const std::byte*, kPanelRows> panel{};
+    const std::size_t first = p * kPanelRows;
+    for (std::size_t r = 0; r < kPanelRows && first + r < rows.size(); ++r) panel[r] = rows[first + r];
+    pack_panel(type, panel, columns, data + p * panel_bytes(type, columns));
+  }
+  return matrix;
 }
 
 }  // namespace
 
 WeightType parse_weight_type(const std::string& text, const std::string& flag) {
   std::vector<EnumName<WeightType>> names;
-  for (const HeldType& row : kHeld) names.push_back({row.type, row.name});
+  for (const HeldType& row : kHeld) {
+    if (storage_type(row.stored).is_written()) names.push_back({row.type, row.name});
+  }
   return parse_enum<WeightType>(names, text, flag, "type of weights");
 }
 
@@ -105,27 +142,42 @@ std::byte* WeightMemory::allocate(std::size_t bytes) {
   return given;
 }
 
-WeightType held_type(const TensorSource& source, const std::string& name, std::optional<WeightType> wanted) {
-  std::optional<WeightType> type = wanted;
-  if (const auto parts = source.stored(name); !type && parts) type = common_type(*parts);
-  if (!type) return WeightType::f32;
-  return columns_of(source, name) % block_size(held(*type).stored) == 0 ? *type : WeightType::f32;
+std::vector<HeldRows> held_rows(const TensorSource& source, const std::string& name, std::optional<WeightType> wanted) {
+  const std::vector<HeldRows> widened = {{{0, static_cast<std::size_t>(source.shape(name).front())}, WeightType::f32}};
+  std::vector<HeldRows> held_as;
+  if (wanted) {
+    held_as = {{widened.front().rows, *wanted}};
+  } else if (const auto parts = source.stored(name)) {
+    held_as = stored_rows(*parts);
+  }
+  const std::size_t columns = columns_of(source, name);
+  const bool whole_blocks = std::all_of(held_as.begin(), held_as.end(), [&](const HeldRows& part) {
+    return columns % block_size(held(part.type).stored) == 0;
+  });
+  return held_as.empty() || !whole_blocks || !go_together(held_as) ? widened : held_as;
 }
 
-PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, RowRange range, WeightType type,
-                         WeightMemory& memory) {
+PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, RowRange range,
+                         std::span<const HeldRows> held, WeightMemory& memory) {
   std::vector<std::byte> made;
-  const std::vector<const std::byte*> all = rows_of(source, name, type, made);
-  const std::span<const std::byte* const> rows = std::span(all).subspan(range.begin, range.end - range.begin);
+  const std::vector<const std::byte*> rows = bytes_of_rows(source, name, held, made);
   const std::size_t columns = columns_of(source, name);
-  std::byte* const data = memory.allocate(packed_bytes(type, rows.size(), columns));
-  const PackedMatrix matrix{type, rows.size(), columns, data};
-  for (std::size_t p = 0; p < matrix.panels(); ++p) {
-    std::array<const std::byte*, kPanelRows> panel{};
-    const std::size_t first = p * kPanelRows;
-    for (std::size_t r = 0; r < kPanelRows && first + r < rows.size(); ++r) panel[r] = rows[first + r];
-    pack_panel(type, panel, columns, data + p * panel_bytes(type, columns));
+  std::vector<PackedMatrix> parts;
+  for (const HeldRows& part : held) {
+    const std::size_t begin = std::max(range.begin, part.rows.begin);
+    const std::size_t end = std::min(range.end, part.rows.end);
+    if (begin >= end) continue;
+    if ((begin - range.begin) % kPanelRows != 0) {
+      throw Error("{}: rows {} to {} of tensor {} change their type within a panel of {} rows; load it with --weights",
+                  source.store().where(), range.begin, range.end, name, kPanelRows);
+    }
+    parts.push_back(pack_rows(std::span(rows).subspan(begin, end - begin), part.type, columns, memory));
   }
+  if (parts.size() == 1) return parts.front();
+  PackedMatrix matrix{parts.front().type, range.end - range.begin, columns};
+  const std::span<const PackedMatrix> kept = memory.keep(std::move(parts));
+  matrix.parts = kept.data();
+  matrix.part_count = kept.size();
   return matrix;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/packed.hpp"
@@ -13,7 +14,8 @@
 
 namespace gyre {
 
-/// "f32", "bf16", "q8_0", "q4_0", "ternary": how matrices are held in memory. Throws Error naming `flag`.
+/// "f32", "bf16", "q8_0", "q4_0", "ternary": how matrices are held in memory, of those that numbers can be rounded to.
+/// Throws Error naming `flag`.
 WeightType parse_weight_type(const std::string& text, const std::string& flag);
 std::string_view name_of(WeightType type);
 
@@ -24,6 +26,8 @@ class WeightMemory {
   /// `bytes` bytes, 64-byte aligned, zeros.
   std::byte* allocate(std::size_t bytes);
   [[nodiscard]] std::size_t allocated() const { return allocated_; }
+  /// Keeps the parts of a matrix beside its weights, at addresses that stay.
+  std::span<const PackedMatrix> keep(std::vector<PackedMatrix> parts) { return parts_.emplace_back(std::move(parts)); }
   /// All that was allocated, a span for each piece.
   [[nodiscard]] std::span<const std::span<const std::byte>> spans() const { return spans_; }
 
@@ -34,14 +38,11 @@ class WeightMemory {
   };
   std::vector<std::unique_ptr<std::byte, Unmap>> pieces_;
   std::vector<std::span<const std::byte>> spans_;
+  std::deque<std::vector<PackedMatrix>> parts_;
   std::byte* free_ = nullptr;
   std::size_t left_ = 0;
   std::size_t allocated_ = 0;
 };
-
-/// The type a matrix is held in: `wanted`, or as it is stored; where that has no kernel (or the rows are no whole
-/// number of blocks) f32.
-WeightType held_type(const TensorSource& source, const std::string& name, std::optional<WeightType> wanted);
 
 /// Some rows of a matrix.
 struct RowRange {
@@ -49,8 +50,19 @@ struct RowRange {
   std::size_t end = 0;
 };
 
-/// Packs these rows of the matrix `name` as `type`.
-PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, RowRange range, WeightType type,
-                         WeightMemory& memory);
+/// Rows of a matrix and the type they are held in.
+struct HeldRows {
+  RowRange rows;
+  WeightType type = WeightType::f32;
+};
+
+/// How a matrix is held: all rows as `wanted`, or each as it is stored. Where that has no kernel (or the rows are no
+/// whole number of blocks, or those of one type no whole number of panels) all are f32.
+std::vector<HeldRows> held_rows(const TensorSource& source, const std::string& name, std::optional<WeightType> wanted);
+
+/// Packs these rows of the matrix `name`, which is held so. Throws Error when `range` leaves a part of several without
+/// whole panels.
+PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, RowRange range,
+                         std::span<const HeldRows> held, WeightMemory& memory);
 
 }  // namespace gyre

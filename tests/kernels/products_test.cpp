@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -9,13 +10,33 @@
 
 #include "base/half.hpp"
 #include "base/random.hpp"
+#include "format/storage_types.hpp"
 #include "kernels/kernels.hpp"
 
 namespace gyre {
 namespace {
 
-constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16, WeightType::q8_0, WeightType::q4_0,
-                                 WeightType::ternary};
+/// What files call those that are codes.
+struct CodedType {
+  WeightType type;
+  DType stored;
+};
+constexpr CodedType kCoded[] = {
+    {WeightType::q8_0, DType::q8_0},     {WeightType::q4_0, DType::q4_0}, {WeightType::ternary, DType::tq2_0},
+    {WeightType::q4_1, DType::q4_1},     {WeightType::q4_k, DType::q4_k}, {WeightType::q5_k, DType::q5_k},
+    {WeightType::q6_k, DType::q6_k},     {WeightType::q5_0, DType::q5_0}, {WeightType::q5_1, DType::q5_1},
+    {WeightType::iq4_nl, DType::iq4_nl},
+};
+const StorageType& stored_type(WeightType type) {
+  return storage_type(std::ranges::find(kCoded, type, &CodedType::type)->stored);
+}
+
+std::vector<WeightType> all_types() {
+  std::vector<WeightType> types = {WeightType::f32, WeightType::bf16};
+  for (const CodedType& coded : kCoded) types.push_back(coded.type);
+  return types;
+}
+const std::vector<WeightType> kTypes = all_types();
 
 /// A packed matrix of random weights and the numbers they stand for.
 class RandomMatrix {
@@ -52,37 +73,22 @@ class RandomMatrix {
       }
       return;
     }
-    const std::size_t size = type_ == WeightType::ternary ? 256 : 32;
-    for (std::size_t block = 0; block < columns_ / size; ++block) {
-      make_block(bytes + block * stored_row_bytes(type_, size), numbers + block * size, random);
+    const StorageType& stored = stored_type(type_);
+    for (std::size_t block = 0; block < columns_ / stored.numbers; ++block) {
+      make_block(stored, bytes + block * stored.bytes, numbers + block * stored.numbers, random);
     }
   }
 
-  /// The formats as format/block_formats.hpp has them.
-  void make_block(std::byte* bytes, float* numbers, Random& random) const {
-    const std::uint16_t half = to_f16(static_cast<float>(random.normal()) * 0.01F);
-    const float scale = from_f16(half);
-    const auto byte = [&](std::size_t i) { return static_cast<int>(bytes[i]); };
-    switch (type_) {
-      case WeightType::q8_0:
-        std::memcpy(bytes, &half, 2);
-        for (std::size_t i = 0; i < 32; ++i)
-          numbers[i] = scale * static_cast<float>(static_cast<std::int8_t>(byte(2 + i)));
-        return;
-      case WeightType::q4_0:
-        std::memcpy(bytes, &half, 2);
-        for (std::size_t i = 0; i < 32; ++i) {
-          numbers[i] = scale * static_cast<float>(((byte(2 + i % 16) >> (i / 16 * 4)) & 15) - 8);
-        }
-        return;
-      default:
-        for (std::size_t i = 0; i < 64; ++i) bytes[i] &= std::byte{0xaa} >> static_cast<int>(random.below(2));
-        std::memcpy(bytes + 64, &half, 2);
-        for (std::size_t i = 0; i < 256; ++i) {
-          const int code = (byte(i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2)) & 3;
-          numbers[i] = scale * static_cast<float>(code - 1);
-        }
+  /// Random codes, the numbers of which the reader of files gives; its scales and minima are small halves.
+  static void make_block(const StorageType& stored, std::byte* bytes, float* numbers, Random& random) {
+    if (stored.dtype == DType::tq2_0) {  // of four codes three are used
+      for (std::size_t i = 0; i < 64; ++i) bytes[i] &= std::byte{0xaa} >> static_cast<int>(random.below(2));
     }
+    for (const std::size_t at : stored.scales) {
+      const std::uint16_t half = to_f16(static_cast<float>(random.normal()) * 0.01F);
+      std::memcpy(bytes + at, &half, 2);
+    }
+    stored.read(reinterpret_cast<const std::uint8_t*>(bytes), numbers);
   }
 
   void pack() {
@@ -117,16 +123,27 @@ struct RandomRows {
       : floats(count * columns),
         bytes(count * padded_columns(columns), 99),
         scales(bytes.size() / kByteRun),
-        zeros(scales.size()) {
+        zeros(scales.size()),
+        sums(scales.size()),
+        half_zeros(2 * scales.size()) {
     for (float& value : floats) value = static_cast<float>(random.normal());
-    table.round_to_bytes(floats.data(), count, columns, {bytes.data(), scales.data(), zeros.data()});
-    rows = {count, columns, floats.data(), {bytes.data(), scales.data(), zeros.data()}};
+    rows = {count, columns, floats.data(), rounded(0)};
+    table.round_to_bytes(floats.data(), count, columns, rows.rounded);
+  }
+
+  /// From a row on.
+  [[nodiscard]] ByteRows rounded(std::size_t row) {
+    const std::size_t run = row * padded_columns(rows.columns) / kByteRun;
+    return {bytes.data() + run * kByteRun, scales.data() + run, zeros.data() + run, sums.data() + run,
+            half_zeros.data() + 2 * run};
   }
 
   std::vector<float> floats;
   std::vector<std::int8_t> bytes;
   std::vector<float> scales;
   std::vector<std::int32_t> zeros;
+  std::vector<float> sums;
+  std::vector<std::int32_t> half_zeros;
   Activations rows;
 };
 
@@ -134,8 +151,9 @@ struct RandomRows {
 float halved(float number) { return std::bit_cast<float>(std::uint32_t{to_bf16(number)} << 16U); }
 
 std::size_t columns_for(WeightType type, Random& random) {
-  if (type == WeightType::ternary) return 256 * (1 + random.below(2));
-  return is_coded(type) ? 32 * (1 + random.below(7)) : 1 + random.below(90);
+  if (!is_coded(type)) return 1 + random.below(90);
+  const std::size_t block = layout_of(type).block_columns;
+  return block * (1 + random.below(block == 32 ? 7 : 2));
 }
 
 class Products : public ::testing::TestWithParam<const Kernels*> {
@@ -184,12 +202,17 @@ TEST_P(Products, RoundToBytesKeepsEveryNumberWithinHalfAStep) {
         const std::size_t place = t * padded / kByteRun + run;
         std::int32_t sum = 0;
         for (std::size_t i = run * kByteRun; i < (run + 1) * kByteRun; ++i) {
+          if (i == run * kByteRun + kByteRun / 2) {
+            ASSERT_EQ(x.half_zeros[2 * place], -128 * sum);
+          }
           const float byte = x.bytes[t * padded + i];
           sum += x.bytes[t * padded + i];
           const float wanted = i < columns ? x.floats[t * columns + i] : 0.0F;
           ASSERT_NEAR(byte * x.scales[place], wanted, 0.5001F * x.scales[place]) << columns << " columns, number " << i;
         }
         ASSERT_EQ(x.zeros[place], -128 * sum);
+        ASSERT_EQ(x.half_zeros[2 * place] + x.half_zeros[2 * place + 1], -128 * sum);
+        ASSERT_EQ(x.sums[place], x.scales[place] * static_cast<float>(sum));
       }
     }
   }
@@ -201,10 +224,14 @@ TEST_P(Products, RoundToBytesOfZerosAndOfTheSmallestNumbersIsZero) {
     std::vector<std::int8_t> bytes(64, 5);
     std::vector<float> scales(2, 5.0F);
     std::vector<std::int32_t> zeros(2, 5);
-    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), zeros.data()});
+    std::vector<float> sums(2, 5.0F);
+    std::vector<std::int32_t> half_zeros(4, 5);
+    table_.round_to_bytes(x.data(), 1, 64, {bytes.data(), scales.data(), zeros.data(), sums.data(), half_zeros.data()});
     EXPECT_EQ(bytes, std::vector<std::int8_t>(64, 0));
     EXPECT_EQ(scales, std::vector<float>(2, 0.0F));
     EXPECT_EQ(zeros, std::vector<std::int32_t>(2, 0));
+    EXPECT_EQ(sums, std::vector<float>(2, 0.0F));
+    EXPECT_EQ(half_zeros, std::vector<std::int32_t>(4, 0));
   }
 }
 
@@ -265,22 +292,17 @@ TEST_P(Products, OfARowAreTheSameInAnyCompany) {
     for (const std::size_t n : {2, 3, 4, 5, 8, 11, 12, 13, 16, 23, 24, 25, 40, 61}) {
       const std::size_t columns = n > 23 && type == WeightType::f32 ? 530 : columns_for(type, random_);
       const RandomMatrix matrix(type, kRows, columns, random_);
-      const RandomRows x(table_, n, columns, random_);
+      RandomRows x(table_, n, columns, random_);
       const std::vector<float> bias(kRows, 0.25F);
       for (const bool add : {false, true}) {
         std::vector<float> together(n * kRows, 1.0F);
         table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(),
                         {together.data(), kRows, bias.data(), add});
-        const std::size_t padded = padded_columns(columns);
         for (std::size_t t = 0; t < n; ++t) {
-          const std::size_t runs = t * padded / kByteRun;
-          const ByteRows bytes{const_cast<std::int8_t*>(x.bytes.data()) + t * padded,
-                               const_cast<float*>(x.scales.data()) + runs,
-                               const_cast<std::int32_t*>(x.zeros.data()) + runs};
           std::vector<float> alone(kRows, 1.0F);
           const std::size_t cut = random_.below(matrix.packed().panels());
           for (const auto& [first, last] : {std::pair(std::size_t{0}, cut), std::pair(cut, matrix.packed().panels())}) {
-            table_.multiply(matrix.packed(), {1, columns, x.floats.data() + t * columns, bytes}, first, last,
+            table_.multiply(matrix.packed(), {1, columns, x.floats.data() + t * columns, x.rounded(t)}, first, last,
                             {alone.data(), kRows, bias.data(), add});
           }
           for (std::size_t row = 0; row < kRows; ++row) {
@@ -348,6 +370,37 @@ TEST_P(Products, SumSmallNumbersBeforeTheyMeetALargeOne) {
   }
 }
 
+/// A row of Q4_K_M files: queries and keys of one type, values of another.
+TEST_P(Products, OfPartsOfSeveralTypesAreThoseOfEach) {
+  constexpr std::size_t kRows = 48 + 16 + 9;
+  const RandomMatrix queries(WeightType::q4_k, 48, 512, random_);
+  const RandomMatrix keys(WeightType::q6_k, 16, 512, random_);
+  const RandomMatrix values(WeightType::q8_0, 9, 512, random_);
+  const PackedMatrix parts[] = {queries.packed(), keys.packed(), values.packed()};
+  const PackedMatrix whole{WeightType::q4_k, kRows, 512, nullptr, parts, 3};
+  const RandomRows x(table_, 3, 512, random_);
+  std::vector<float> bias(kRows);
+  for (float& value : bias) value = static_cast<float>(random_.normal());
+  std::vector<float> together(3 * kRows, 1.0F);
+  for (const auto& [first, last] : {std::pair(0, 2), std::pair(2, 4), std::pair(4, 5)}) {
+    table_.multiply(whole, x.rows, first, last, {together.data(), kRows, bias.data(), true});
+  }
+  std::size_t row = 0;
+  for (const PackedMatrix& part : parts) {
+    std::vector<float> alone(3 * part.rows, 1.0F);
+    table_.multiply(part, x.rows, 0, part.panels(), {alone.data(), part.rows, bias.data() + row, true});
+    std::vector<float> packed(512);
+    std::vector<float> of_whole(512);
+    for (std::size_t r = 0; r < part.rows; ++r) {
+      for (std::size_t t = 0; t < 3; ++t) ASSERT_EQ(together[t * kRows + row + r], alone[t * part.rows + r]);
+      unpack_row(part, r, packed);
+      unpack_row(whole, row + r, of_whole);
+      ASSERT_EQ(packed, of_whole);
+    }
+    row += part.rows;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Products, ::testing::ValuesIn(available_kernels()),
                          [](const auto& table) { return std::string(table.param->name); });
 
@@ -371,6 +424,14 @@ TEST(PackedMatrix, TakesTheBytesOfItsFormatAndTheScalesOfWholePanels) {
   EXPECT_EQ(packed_bytes(WeightType::q4_0, 16, 768), 16U * 768 / 32 * 18);
   EXPECT_EQ(packed_bytes(WeightType::q4_0, 17, 768), 32U * 768 / 32 * 18);
   EXPECT_EQ(packed_bytes(WeightType::ternary, 16, 768), 16U * 768 / 256 * 68);
+  EXPECT_EQ(packed_bytes(WeightType::q4_1, 16, 768), 16U * 768 / 32 * 20);
+  EXPECT_EQ(packed_bytes(WeightType::q5_0, 16, 768), 16U * 768 / 32 * 22);
+  EXPECT_EQ(packed_bytes(WeightType::q5_1, 16, 768), 16U * 768 / 32 * 24);
+  EXPECT_EQ(packed_bytes(WeightType::iq4_nl, 16, 768), 16U * 768 / 32 * 18);
+  // Scales of runs take a byte each, not six bits: 148, 180 and 212 bytes of 256 numbers in place of 144, 176 and 210.
+  EXPECT_EQ(packed_bytes(WeightType::q4_k, 16, 768), 16U * 768 / 256 * 148);
+  EXPECT_EQ(packed_bytes(WeightType::q5_k, 16, 768), 16U * 768 / 256 * 180);
+  EXPECT_EQ(packed_bytes(WeightType::q6_k, 16, 768), 16U * 768 / 256 * 212);
 }
 
 }  // namespace
