@@ -180,7 +180,7 @@ PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, Ro
     parts.push_back(pack_rows(std::span(rows).subspan(begin, end - begin), part.type, columns, memory));
   }
   if (parts.size() == 1) return parts.front();
-  PackedMatrix matrix{parts.front().type, range.end - range.begin, columns};
+  PackedMatrix matrix{parts.front().type, range.end - range.begin, columns, parts.front().data};
   const std::span<const PackedMatrix> kept = memory.keep(std::move(parts));
   matrix.parts = kept.data();
   matrix.part_count = kept.size();
