@@ -23,9 +23,15 @@ struct HeldType {
   WeightType type;
   DType stored;
 };
-constexpr HeldType kHeld[] = {{"f32", WeightType::f32, DType::f32},           {"bf16", WeightType::bf16, DType::bf16},
-                              {"q8_0", WeightType::q8_0, DType::q8_0},        {"q4_0", WeightType::q4_0, DType::q4_0},
-                              {"ternary", WeightType::ternary, DType::tq2_0}, {"q4_1", WeightType::q4_1, DType::q4_1}};
+constexpr HeldType kHeld[] = {
+    {"f32", WeightType::f32, DType::f32},           {"bf16", WeightType::bf16, DType::bf16},
+    {"q8_0", WeightType::q8_0, DType::q8_0},        {"q4_0", WeightType::q4_0, DType::q4_0},
+    {"ternary", WeightType::ternary, DType::tq2_0}, {"q4_1", WeightType::q4_1, DType::q4_1},
+    {"q4_k", WeightType::q4_k, DType::q4_k},        {"q5_k", WeightType::q5_k, DType::q5_k},
+    {"q6_k", WeightType::q6_k, DType::q6_k},        {"q5_0", WeightType::q5_0, DType::q5_0},
+    {"q5_1", WeightType::q5_1, DType::q5_1},        {"iq4_nl", WeightType::iq4_nl, DType::iq4_nl},
+};
+static_assert(std::size(kHeld) == std::size(kWeightLayouts));
 
 const HeldType& held(WeightType type) {
   return *std::find_if(std::begin(kHeld), std::end(kHeld), [&](const HeldType& row) { return row.type == type; });
@@ -174,7 +180,7 @@ PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, Ro
     parts.push_back(pack_rows(std::span(rows).subspan(begin, end - begin), part.type, columns, memory));
   }
   if (parts.size() == 1) return parts.front();
-  PackedMatrix matrix{parts.front().type, range.end - range.begin, columns};
+  PackedMatrix matrix{parts.front().type, range.end - range.begin, columns, parts.front().data};
   const std::span<const PackedMatrix> kept = memory.keep(std::move(parts));
   matrix.parts = kept.data();
   matrix.part_count = kept.size();
