@@ -68,7 +68,7 @@ void add_quantize(CLI::App& program) {
   options->type = "q8_0";
   add_write_options(*command, *options, "GGUF file to write", written_types() + " (tq2_0: ternary)");
   command->footer(
-      "Vectors stay F32, and so do matrices whose rows are no whole blocks (of 32 numbers; tq2_0: 256).\n"
+      "Vectors stay F32, and so do matrices whose rows are no whole blocks (of 32 numbers; tq2_0 and K types: 256).\n"
       "What the rounding costs at every depth: gyre eval -m NEW --reference OLD --depths 1,2,4,8\n"
       "Examples:\n"
       "  gyre quantize -m models/shakespeare --type q8_0 --out shakespeare.gguf\n"

@@ -98,16 +98,19 @@ std::vector<const std::byte*> bytes_of_rows(const TensorSource& source, const st
   return rows;
 }
 
-/// Packs rows of one type, given by where each lies.
-PackedMatrix pack_rows(std::span<const std::byte* const> rows, WeightType type, std::size_t columns,
-                       WeightMemory& memory) {
+/// Packs rows of one type, given by where each lies. What was read of the file is let go on the way: a table of
+/// embeddings is not to be in memory twice.
+PackedMatrix pack_rows(const TensorSource& source, std::span<const std::byte* const> rows, WeightType type,
+                       std::size_t columns, WeightMemory& memory) {
   std::byte* const data = memory.allocate(packed_bytes(type, rows.size(), columns));
   const PackedMatrix matrix{type, rows.size(), columns, data};
   for (std::size_t p = 0; p < matrix.panels(); ++p) {
     std::array<const std::byte*, kPanelRows> panel{};
     const std::size_t first = p * kPanelRows;
     for (std::size_t r = 0; r < kPanelRows && first + r < rows.size(); ++r) panel[r] = rows[first + r];
-    pack_panel(type, panel, columns, data + p * panel_bytes(type, columns));
+    const std::size_t size = panel_bytes(type, columns);
+    pack_panel(type, panel, columns, data + p * size);
+    if ((p + 1) * size / kPiece > p * size / kPiece) source.release();
   }
   return matrix;
 }
@@ -167,6 +170,7 @@ PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, Ro
                          std::span<const HeldRows> held, WeightMemory& memory) {
   std::vector<std::byte> made;
   const std::vector<const std::byte*> rows = bytes_of_rows(source, name, held, made);
+  source.release();  // all of it was read to see that it is finite
   const std::size_t columns = columns_of(source, name);
   std::vector<PackedMatrix> parts;
   for (const HeldRows& part : held) {
@@ -177,7 +181,7 @@ PackedMatrix pack_matrix(const TensorSource& source, const std::string& name, Ro
       throw Error("{}: rows {} to {} of tensor {} change their type within a panel of {} rows; load it with --weights",
                   source.store().where(), range.begin, range.end, name, kPanelRows);
     }
-    parts.push_back(pack_rows(std::span(rows).subspan(begin, end - begin), part.type, columns, memory));
+    parts.push_back(pack_rows(source, std::span(rows).subspan(begin, end - begin), part.type, columns, memory));
   }
   if (parts.size() == 1) return parts.front();
   PackedMatrix matrix{parts.front().type, range.end - range.begin, columns, parts.front().data};

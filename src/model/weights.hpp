@@ -14,8 +14,8 @@
 
 namespace gyre {
 
-/// "f32", "bf16", "q8_0", "q4_0", "ternary": how matrices are held in memory, of those that numbers can be rounded to.
-/// Throws Error naming `flag`.
+/// "f32", "bf16", "q8_0", "q4_k", "ternary", …: how matrices are held in memory, of those that numbers can be rounded
+/// to. Throws Error naming `flag`.
 WeightType parse_weight_type(const std::string& text, const std::string& flag);
 std::string_view name_of(WeightType type);
 

@@ -20,6 +20,14 @@ struct Q4_K {
       out[i] = scales.scale[run] * static_cast<float>(quant) - scales.least[run];
     }
   }
+
+  static void write(const float* values, std::uint8_t* block) {
+    const std::array<std::uint8_t, kNumbers> codes = fit_k_block(values, 15, block);
+    for (std::size_t i = 0; i < kNumbers / 2; ++i) {
+      const std::size_t low = i / 32 * 64 + i % 32;
+      block[KScales::kBytes + i] = static_cast<std::uint8_t>(codes[low] | (codes[low + 32] << 4));
+    }
+  }
 };
 
 }  // namespace gyre::blocks

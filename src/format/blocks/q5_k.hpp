@@ -21,6 +21,17 @@ struct Q5_K {
       out[i] = scales.scale[run] * static_cast<float>(quant) - scales.least[run];
     }
   }
+
+  static void write(const float* values, std::uint8_t* block) {
+    const std::array<std::uint8_t, kNumbers> codes = fit_k_block(values, 31, block);
+    std::uint8_t* const upper = block + KScales::kBytes;
+    std::fill_n(upper, 32, std::uint8_t{0});
+    for (std::size_t i = 0; i < kNumbers; ++i) upper[i % 32] |= static_cast<std::uint8_t>((codes[i] >> 4) << (i / 32));
+    for (std::size_t i = 0; i < kNumbers / 2; ++i) {
+      const std::size_t low = i / 32 * 64 + i % 32;
+      upper[32 + i] = static_cast<std::uint8_t>((codes[low] & 15) | ((codes[low + 32] & 15) << 4));
+    }
+  }
 };
 
 }  // namespace gyre::blocks

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "format/blocks/bytes.hpp"
+#include "format/blocks/k_fit.hpp"
 
 namespace gyre::blocks {
 
@@ -22,6 +23,31 @@ struct Q6_K {
       const int low = block[half * 64 + i % 64] >> (run / 2 * 4);
       const int high = upper[half * 32 + i % 32] >> (run * 2);
       out[i] = scale * as_signed(scales[i / 16]) * static_cast<float>(((low & 15) | ((high & 3) << 4)) - 32);
+    }
+  }
+
+  /// The scale of largest magnitude becomes -128.
+  static void write(const float* values, std::uint8_t* block) {
+    std::array<float, kNumbers / 16> fitted{};
+    float extreme = 0;
+    for (std::size_t r = 0; r < fitted.size(); ++r) {
+      fitted[r] = fit_scale(std::span(values + r * 16, 16), 32);
+      if (std::fabs(fitted[r]) > std::fabs(extreme)) extreme = fitted[r];
+    }
+    std::fill_n(block, kBytes, std::uint8_t{0});
+    std::uint8_t* const upper = block + 128;
+    std::uint8_t* const scales = upper + 64;
+    put_half(extreme / -128.0F, scales + 16);
+    const float scale = half_at(scales + 16);
+    if (scale == 0) return;
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      const int whole = clamped_round(fitted[i / 16] / scale, -128, 127);
+      scales[i / 16] = static_cast<std::uint8_t>(whole);
+      const int code = whole == 0 ? 32 : clamped_round(values[i] / (scale * static_cast<float>(whole)), -32, 31) + 32;
+      const std::size_t half = i / 128;
+      const std::size_t run = i % 128 / 32;
+      block[half * 64 + i % 64] |= static_cast<std::uint8_t>((code & 15) << (run / 2 * 4));
+      upper[half * 32 + i % 32] |= static_cast<std::uint8_t>((code >> 4) << (run * 2));
     }
   }
 };
