@@ -152,12 +152,12 @@ Scale scale_at(const WeightLayout& layout, const std::byte* step, std::size_t ro
 }
 
 /// The part a row lies in; `row` becomes the row within it.
-const PackedMatrix& part_of(const PackedMatrix& matrix, std::size_t& row) {
+const PackedMatrix* part_of(const PackedMatrix& matrix, std::size_t& row) {
   for (std::size_t i = 0; i < matrix.part_count; ++i) {
-    if (row < matrix.parts[i].rows) return matrix.parts[i];
+    if (row < matrix.parts[i].rows) return &matrix.parts[i];
     row -= matrix.parts[i].rows;
   }
-  return matrix;
+  return &matrix;
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ void pack_panel(WeightType type, std::span<const std::byte* const, kPanelRows> r
 }
 
 void unpack_codes(const PackedMatrix& whole, std::size_t row, PackedRow& out) {
-  const PackedMatrix& matrix = part_of(whole, row);
+  const PackedMatrix& matrix = *part_of(whole, row);
   const WeightLayout& layout = layout_of(matrix.type);
   const std::size_t size = panel_bytes(matrix.type, matrix.columns);
   const std::byte* const panel = matrix.data + row / kPanelRows * size;

@@ -71,7 +71,7 @@ struct PackedRow {
     return scales[column / run] * static_cast<float>(codes[column]) + minima[column / run];
   }
 };
-void unpack_codes(const PackedMatrix& matrix, std::size_t row, PackedRow& out);
+void unpack_codes(const PackedMatrix& whole, std::size_t row, PackedRow& out);
 /// The numbers of a row of any type; out holds `columns` floats.
 void unpack_row(const PackedMatrix& matrix, std::size_t row, std::span<float> out);
 

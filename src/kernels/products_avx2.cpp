@@ -120,7 +120,7 @@ inline __m256i dot_codes(const __m256i (&codes)[8], std::size_t first, std::size
                          __m256i sum) {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr std::size_t kLargest = is_signed(kLayout) ? 128 : (1U << (kLayout.code_bits + kLayout.high_bits)) - 1U;
-  constexpr std::size_t kMost = 32767 / (2 * 127 * kLargest);
+  constexpr std::size_t kMost = 32767 / (std::size_t{2} * 127 * kLargest);
   constexpr std::size_t kTogether = kMost < 8 ? kMost : 8;
   for (std::size_t v = first; v < last; v += kTogether) {
     __m256i pairs = {};

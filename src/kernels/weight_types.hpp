@@ -35,13 +35,13 @@ inline constexpr std::uint8_t kIq4Codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 
 
 /// What the kernels know of a type, and where what a step of its panels holds lies (see PackedMatrix).
 struct WeightLayout {
-  WeightType type;
-  unsigned code_bits;         ///< of a code that lie together; 0: its numbers are multiplied as they are
-  unsigned high_bits;         ///< of a code above those, kept apart
-  int zero_code;              ///< the code that stands for 0; of types with minima 0
-  std::size_t block_columns;  ///< that share a half
-  std::size_t scale_columns;  ///< that share a scale: fewer in K types
-  std::size_t step_columns;   ///< of one step of a panel
+  WeightType type = WeightType::f32;
+  unsigned code_bits = 0;         ///< of a code that lie together; 0: its numbers are multiplied as they are
+  unsigned high_bits = 0;         ///< of a code above those, kept apart
+  int zero_code = 0;              ///< the code that stands for 0; of types with minima 0
+  std::size_t block_columns = 1;  ///< that share a half
+  std::size_t scale_columns = 1;  ///< that share a scale: fewer in K types
+  std::size_t step_columns = 1;   ///< of one step of a panel
   bool minima = false;
 
   [[nodiscard]] constexpr bool is_coded() const { return code_bits > 0; }

@@ -89,7 +89,9 @@ std::vector<const std::byte*> bytes_of_rows(const TensorSource& source, const st
                          });
   if (as_stored) {
     source.require_finite(name);
-    for (const TensorView& part : *parts) add(part.bytes, *weight_type_of(part.dtype));
+    for (const TensorView& part : *parts) {
+      if (const std::optional<WeightType> type = weight_type_of(part.dtype)) add(part.bytes, *type);
+    }
     return rows;
   }
   const WeightType type = held_as.front().type;
