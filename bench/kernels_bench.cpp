@@ -113,7 +113,8 @@ void step_statistics(benchmark::State& state, const Kernels* table) {
     const std::string name(table->name);
     for (const WeightLayout& layout : kWeightLayouts) {
       const std::string title = fmt::format("multiply/{}/{}", name, name_of(layout.type));
-      benchmark::RegisterBenchmark(title.c_str(), multiply, table, layout.type)->ArgsProduct({{768, 2048}, {1, 8, 16, 512}});
+      benchmark::RegisterBenchmark(title.c_str(), multiply, table, layout.type)
+          ->ArgsProduct({{768, 2048}, {1, 8, 16, 512}});
     }
     for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
       const std::string title = fmt::format("attend/{}/{}", name, name_of(type));
