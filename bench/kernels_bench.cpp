@@ -111,10 +111,10 @@ void step_statistics(benchmark::State& state, const Kernels* table) {
 [[maybe_unused]] const bool kRegistered = [] {
   for (const Kernels* table : available_kernels()) {
     const std::string name(table->name);
-    for (const WeightType type :
-         {WeightType::f32, WeightType::bf16, WeightType::q8_0, WeightType::q4_0, WeightType::ternary}) {
-      const std::string title = fmt::format("multiply/{}/{}", name, name_of(type));
-      benchmark::RegisterBenchmark(title.c_str(), multiply, table, type)->ArgsProduct({{768, 2048}, {1, 8, 16, 512}});
+    for (const WeightLayout& layout : kWeightLayouts) {
+      const std::string title = fmt::format("multiply/{}/{}", name, name_of(layout.type));
+      benchmark::RegisterBenchmark(title.c_str(), multiply, table, layout.type)
+          ->ArgsProduct({{768, 2048}, {1, 8, 16, 512}});
     }
     for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
       const std::string title = fmt::format("attend/{}/{}", name, name_of(type));
