@@ -14,6 +14,7 @@
 #include "golden_checkpoint.hpp"
 #include "model/convert.hpp"
 #include "model_folder.hpp"
+#include "relative_distance.hpp"
 
 // Published families against the NumPy references in tests/parity (make_golden.py writes what is compared here).
 
@@ -385,16 +386,6 @@ class FamilyStorageTest : public testing::TestWithParam<std::string> {
     convert(checkpoint, parse_storage(type, {}), out);
     return Model::load(out);
   }
-  /// ‖got − wanted‖ / ‖wanted‖.
-  static double distance(std::span<const float> got, std::span<const float> wanted) {
-    double difference = 0;
-    double size = 0;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(wanted[i]), 2);
-      size += std::pow(static_cast<double>(wanted[i]), 2);
-    }
-    return std::sqrt(difference / size);
-  }
   /// The family's kind of model with rows of whole blocks, so that every matrix is quantised: the golden ones are
   /// narrower.
   static ModelSpec of_whole_blocks(ModelSpec spec) {
@@ -419,7 +410,7 @@ TEST_P(FamilyStorageTest, AsAnF32FileItGivesTheSameLogitsToTheBit) {
   const Checkpoint checkpoint = Checkpoint::open(scratch_ / "model");
   const std::vector<float> wanted = logits_of(checkpoint.model, tokens);
   EXPECT_EQ(logits_of(written_as("f32", checkpoint, scratch_ / "a.gguf"), tokens), wanted);
-  EXPECT_LT(distance(logits_of(written_as("q8_0", checkpoint, scratch_ / "b.gguf"), tokens), wanted), 0.03);
+  EXPECT_LT(relative_distance(logits_of(written_as("q8_0", checkpoint, scratch_ / "b.gguf"), tokens), wanted), 0.03);
 }
 
 TEST_P(FamilyStorageTest, QuantisedItStaysClose) {
@@ -439,13 +430,13 @@ TEST_P(FamilyStorageTest, QuantisedItStaysClose) {
   EXPECT_EQ(q8.weight_type(), "q8_0");
   EXPECT_EQ(q4.weight_type(), "q4_0");
   // Found: 0.011 to 0.049, most at six loops, and 0.17 to 0.52.
-  EXPECT_LT(distance(logits_of(q8, tokens), wanted), 0.08);
-  EXPECT_LT(distance(logits_of(q4, tokens), wanted), 0.6);
-  EXPECT_LT(distance(logits_of(q8, tokens), wanted), distance(logits_of(q4, tokens), wanted));
+  EXPECT_LT(relative_distance(logits_of(q8, tokens), wanted), 0.08);
+  EXPECT_LT(relative_distance(logits_of(q4, tokens), wanted), 0.6);
+  EXPECT_LT(relative_distance(logits_of(q8, tokens), wanted), relative_distance(logits_of(q4, tokens), wanted));
   // Rounded activations add no more to it than Q8_0 does: the same numbers, widened.
   const std::vector<float> exact = logits_of(Model::load(folder.beside("q8.gguf"), {WeightType::f32}), tokens);
-  EXPECT_GT(distance(exact, wanted), 1e-3);
-  EXPECT_LT(distance(logits_of(q8, tokens), exact), 0.08);
+  EXPECT_GT(relative_distance(exact, wanted), 1e-3);
+  EXPECT_LT(relative_distance(logits_of(q8, tokens), exact), 0.08);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyStorageTest, testing::ValuesIn(golden_families()),

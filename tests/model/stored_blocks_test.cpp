@@ -13,6 +13,7 @@
 #include "format/storage_types.hpp"
 #include "golden_checkpoint.hpp"
 #include "model/number_types.hpp"
+#include "relative_distance.hpp"
 
 // Files of block formats that gyre does not write: what their matrices are multiplied as.
 
@@ -91,16 +92,6 @@ class StoredBlocks : public ::testing::Test {
                                       {"llama.rope.freq_base", 10000.0F}};
 };
 
-double distance(std::span<const float> got, std::span<const float> wanted) {
-  double difference = 0;
-  double size = 0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(wanted[i]), 2);
-    size += std::pow(static_cast<double>(wanted[i]), 2);
-  }
-  return std::sqrt(difference / size);
-}
-
 TEST_F(StoredBlocks, AreMultipliedAsTheyAreEachPartOfAMatrixInItsOwnType) {
   add_all(64);
   const Model model = load();
@@ -109,7 +100,7 @@ TEST_F(StoredBlocks, AreMultipliedAsTheyAreEachPartOfAMatrixInItsOwnType) {
   EXPECT_EQ(number_types(model)["activations_in_decoding"], nlohmann::json::array({"int8"}));
   EXPECT_EQ(model.held_bytes(kQkv), 256U * 148 + 64 * 180 + 64 * 212);
   const std::vector<float> exact = logits_of(load(WeightType::f32), tokens_);
-  const double error = distance(logits_of(model, tokens_), exact);
+  const double error = relative_distance(logits_of(model, tokens_), exact);
   EXPECT_GT(error, 1e-4) << "activations are rounded";
   EXPECT_LT(error, 0.03);
 }
@@ -119,7 +110,7 @@ TEST_F(StoredBlocks, OfRowsThatEndWithinAPanelAreWidened) {
   const Model model = load();
   EXPECT_EQ(model.held_bytes(kQkv), (32U + 8 + 8) * 256 * 4);
   EXPECT_EQ(model.held_bytes("embed.weight"), 48U * 212);
-  EXPECT_LT(distance(logits_of(model, tokens_), logits_of(load(WeightType::f32), tokens_)), 0.03);
+  EXPECT_LT(relative_distance(logits_of(model, tokens_), logits_of(load(WeightType::f32), tokens_)), 0.03);
 }
 
 TEST(WeightTypes, ThatNumbersAreNotRoundedToAreNoChoice) {
