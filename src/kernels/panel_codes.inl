@@ -66,21 +66,25 @@ inline __m512 bytes_of(const std::byte* bytes) {
   return _mm512_cvtepi32_ps(Signed ? _mm512_cvtepi8_epi32(whole) : _mm512_cvtepu8_epi32(whole));
 }
 
-/// The scales of the 16 rows for a column of a step, and the minima that are added where the type has some.
+/// Of the 16 rows the halves of the block that a column of a step is in, times the bytes of its run where the type has
+/// some.
+template <WeightType Type, bool Signed>
+inline __m512 of_column(const std::byte* halves, const std::byte* runs, std::size_t column) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  const __m512 of_block = halves_of(halves + column / kLayout.block_columns * kPanelRows * 2);
+  if constexpr (!kLayout.has_run_scales()) return of_block;
+  return _mm512_mul_ps(of_block, bytes_of<Signed>(runs + column / kLayout.scale_columns * kPanelRows));
+}
+
+/// The scales of the 16 rows for a column of a step, and the minima that are added where the type has some. Types with
+/// minima have scales of 6 bits, those without signed bytes.
 template <WeightType Type>
 inline __m512 scales_of(const std::byte* step, std::size_t column) {
   constexpr WeightLayout kLayout = layout_of(Type);
-  const __m512 scales = halves_of(step + kLayout.scales_at() + column / kLayout.block_columns * kPanelRows * 2);
-  if constexpr (!kLayout.has_run_scales()) return scales;
-  // Types with minima have scales of 6 bits, those without signed bytes.
-  const std::byte* const runs = step + kLayout.runs_at() + column / kLayout.scale_columns * kPanelRows;
-  return _mm512_mul_ps(scales, bytes_of<!kLayout.minima>(runs));
+  return of_column<Type, !kLayout.minima>(step + kLayout.scales_at(), step + kLayout.runs_at(), column);
 }
 template <WeightType Type>
 inline __m512 minima_of(const std::byte* step, std::size_t column) {
   constexpr WeightLayout kLayout = layout_of(Type);
-  const __m512 minima = halves_of(step + kLayout.minima_at() + column / kLayout.block_columns * kPanelRows * 2);
-  if constexpr (!kLayout.has_run_scales()) return minima;
-  const std::byte* const runs = step + kLayout.run_minima_at() + column / kLayout.scale_columns * kPanelRows;
-  return _mm512_mul_ps(minima, bytes_of<false>(runs));
+  return of_column<Type, false>(step + kLayout.minima_at(), step + kLayout.run_minima_at(), column);
 }

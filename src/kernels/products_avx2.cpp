@@ -147,23 +147,26 @@ inline __m256 bytes_of(const std::byte* bytes) {
   return _mm256_cvtepi32_ps(Signed ? _mm256_cvtepi8_epi32(whole) : _mm256_cvtepu8_epi32(whole));
 }
 
-/// The scales of 8 rows for a column of a step, and the minima that are added where the type has some.
+/// Of 8 rows the halves of the block that a column of a step is in, times the bytes of its run where the type has some.
+template <WeightType Type, bool Signed>
+inline __m256 of_column(const std::byte* halves, const std::byte* runs, std::size_t column, std::size_t half) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  const __m256 of_block = halves_of(halves + column / kLayout.block_columns * 32 + half * 16);
+  if constexpr (!kLayout.has_run_scales()) return of_block;
+  return _mm256_mul_ps(of_block, bytes_of<Signed>(runs + column / kLayout.scale_columns * 16 + half * 8));
+}
+
+/// The scales of 8 rows for a column of a step, and the minima that are added where the type has some. Types with
+/// minima have scales of 6 bits, those without signed bytes.
 template <WeightType Type>
 inline __m256 scales_of(const std::byte* step, std::size_t column, std::size_t half) {
   constexpr WeightLayout kLayout = layout_of(Type);
-  const __m256 scales = halves_of(step + kLayout.scales_at() + column / kLayout.block_columns * 32 + half * 16);
-  if constexpr (!kLayout.has_run_scales()) return scales;
-  // Types with minima have scales of 6 bits, those without signed bytes.
-  const std::byte* const runs = step + kLayout.runs_at() + column / kLayout.scale_columns * 16 + half * 8;
-  return _mm256_mul_ps(scales, bytes_of<!kLayout.minima>(runs));
+  return of_column<Type, !kLayout.minima>(step + kLayout.scales_at(), step + kLayout.runs_at(), column, half);
 }
 template <WeightType Type>
 inline __m256 minima_of(const std::byte* step, std::size_t column, std::size_t half) {
   constexpr WeightLayout kLayout = layout_of(Type);
-  const __m256 minima = halves_of(step + kLayout.minima_at() + column / kLayout.block_columns * 32 + half * 16);
-  if constexpr (!kLayout.has_run_scales()) return minima;
-  const std::byte* const runs = step + kLayout.run_minima_at() + column / kLayout.scale_columns * 16 + half * 8;
-  return _mm256_mul_ps(minima, bytes_of<false>(runs));
+  return of_column<Type, false>(step + kLayout.minima_at(), step + kLayout.run_minima_at(), column, half);
 }
 
 /// −zero times the sum of the bytes of a run, or of half of one.
