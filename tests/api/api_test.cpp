@@ -8,7 +8,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::api_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -216,4 +216,4 @@ TEST_F(Api, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::api_test

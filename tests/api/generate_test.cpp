@@ -10,7 +10,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::api_generate_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -195,4 +195,4 @@ TEST_F(ApiGenerate, AWavefrontGrowsByGenerateAlone) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::api_generate_test

@@ -16,7 +16,7 @@
 #include "base/thread_pool.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::base_test {
 namespace {
 
 using ::testing::AllOf;
@@ -217,4 +217,4 @@ TEST(Progress, PrintsPlainLinesInAPipe) {
 TEST(SystemMessage, SaysWhatTheNumberMeans) { EXPECT_EQ(system_message(2), "No such file or directory"); }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::base_test

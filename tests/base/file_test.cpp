@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -156,4 +156,4 @@ TEST(WriteFolderAtomically, MakesTheFoldersAbove) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::file_test

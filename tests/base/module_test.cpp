@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 
-namespace gyre {
+namespace gyre::module_test {
 namespace {
 
 TEST(Module, ThatWasNotBuiltIsNamedWithTheMend) {
@@ -25,4 +25,4 @@ TEST(Module, GivesTheFunctionsItHas) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::module_test

@@ -8,7 +8,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::bad_input_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -302,4 +302,4 @@ TEST_F(BadTraining, MissingData) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::bad_input_test

@@ -6,7 +6,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::calibrate_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -220,4 +220,4 @@ TEST(CalibrateCommandWithoutLoops, IsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::calibrate_test

@@ -4,7 +4,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::chat_test {
 namespace {
 
 using ::testing::EndsWith;
@@ -113,4 +113,4 @@ TEST_F(Chat, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::chat_test

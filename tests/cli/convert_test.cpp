@@ -11,7 +11,7 @@
 #include "model_folder.hpp"
 #include "wide_spec.hpp"
 
-namespace gyre {
+namespace gyre::cli_convert_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,4 +164,4 @@ TEST_F(ConvertRun, AnUnknownArchitectureIsRefusedInOneLine) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::cli_convert_test

@@ -10,7 +10,7 @@
 #include "model/embedding_config.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::embed_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -154,4 +154,4 @@ TEST_F(Embed, IsWhatOtherCommandsSendAnEncoderTo) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::embed_test

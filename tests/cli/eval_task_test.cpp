@@ -8,7 +8,7 @@
 #include "model_folder.hpp"
 #include "study/tokenizer_with_prefix.hpp"
 
-namespace gyre {
+namespace gyre::eval_task_test {
 namespace {
 
 using ::testing::AllOf;
@@ -135,4 +135,4 @@ TEST_F(EvalTask, RefusesWhatSaysNothing) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::eval_task_test

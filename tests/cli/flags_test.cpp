@@ -8,7 +8,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::flags_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -114,4 +114,4 @@ TEST_F(Flags, MoreThreadsThanProcessorsAreWarnedOf) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::flags_test

@@ -7,7 +7,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::good_run_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -503,4 +503,4 @@ TEST(Program, ShowsItsHelpAndVersion) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::good_run_test

@@ -5,7 +5,7 @@
 #include "model/convert.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::info_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -131,4 +131,4 @@ TEST_F(InfoRun, AContextBeyondTheModelIsAMistake) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::info_test

@@ -12,7 +12,7 @@
 #include "cli/child_process.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::interrupt_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -98,4 +98,4 @@ TEST_F(InterruptedCommand, TrainSavesWhatItHas) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::interrupt_test

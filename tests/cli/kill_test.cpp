@@ -16,7 +16,7 @@
 #include "model/model.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::kill_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -130,4 +130,4 @@ TEST_F(KilledTraining, EndsWithTheModelOfAnUninterruptedRun) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::kill_test

@@ -10,7 +10,7 @@
 #include "model_folder.hpp"
 #include "study/tokenizer_with_prefix.hpp"
 
-namespace gyre {
+namespace gyre::measure_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -514,4 +514,4 @@ TEST_F(Measure, StepsAreReadOnlyFromNamesOfCheckpoints) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::measure_test

@@ -15,7 +15,7 @@
 #include "hub/hub_server.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::cli_pull_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -159,4 +159,4 @@ TEST_F(PullCommand, StopsAtAnInterruptAndGoesOnLater) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::cli_pull_test

@@ -8,7 +8,7 @@
 #include "model_folder.hpp"
 #include "wide_spec.hpp"
 
-namespace gyre {
+namespace gyre::quantize_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -70,4 +70,4 @@ TEST_F(QuantizeRun, NamesTheMistake) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::quantize_test

@@ -19,7 +19,7 @@
 #include "model_folder.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::ranks_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -295,4 +295,4 @@ TEST_F(SeveralRanks, OfAWrongEnvironmentAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::ranks_test

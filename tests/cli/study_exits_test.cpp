@@ -6,7 +6,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::study_exits_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -136,4 +136,4 @@ TEST_F(StudyExitsCommand, RefusesInOneLine) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::study_exits_test

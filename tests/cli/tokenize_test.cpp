@@ -11,7 +11,7 @@
 #include "format/gguf.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::tokenize_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -166,4 +166,4 @@ TEST_F(SharedCases, TokensAreThoseOfThePythonPackage) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::tokenize_test

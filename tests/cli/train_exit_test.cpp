@@ -6,7 +6,7 @@
 #include "cli/program.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::train_exit_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -139,4 +139,4 @@ TEST_F(TrainExitCommand, AnUnknownRuleIsToldOfCalibratedFiles) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::train_exit_test

@@ -12,7 +12,7 @@
 #include "cli/program.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::train_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -242,4 +242,4 @@ TEST_F(TrainCommand, RefusesTheFiledCaseOfOtherHeads) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::train_test

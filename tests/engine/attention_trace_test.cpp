@@ -12,7 +12,7 @@
 #include "engine/reference.hpp"
 #include "study/measures/attention.hpp"
 
-namespace gyre {
+namespace gyre::attention_trace_test {
 namespace {
 
 constexpr std::uint64_t kNoise = 11;
@@ -204,4 +204,4 @@ TEST(AttentionTrace, IsOfNoLookAhead) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::attention_trace_test

@@ -9,7 +9,7 @@
 // Rules of one quantity of one loop: the forms of the acceleration, the ratio of steps, how sure a read-out is; and the
 // stop on two sides.
 
-namespace gyre {
+namespace gyre::confidence_exits_test {
 namespace {
 
 /// Steps of these lengths, with the accelerations that go with them in one direction; states of norm 10.
@@ -182,4 +182,4 @@ TEST(GateExit, MayReadTheMeanOfTokensThatLeaveAsOne) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::confidence_exits_test

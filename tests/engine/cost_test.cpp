@@ -4,7 +4,7 @@
 
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::cost_test {
 namespace {
 
 /// Width 16, 4 heads of 4 and 2 of keys, ffn 24, 16 tokens.
@@ -48,4 +48,4 @@ TEST(Cost, WeightsAreReadAnewInEveryLoop) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::cost_test

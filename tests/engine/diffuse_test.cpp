@@ -9,7 +9,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::diffuse_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -123,4 +123,4 @@ TEST_F(Diffusing, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::diffuse_test

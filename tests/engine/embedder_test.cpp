@@ -10,7 +10,7 @@
 #include "model/convert.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::embedder_test {
 namespace {
 
 using ::testing::AllOf;
@@ -328,4 +328,4 @@ TEST(EncoderSpec, GroupsOfAnEncoderLoop) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::embedder_test

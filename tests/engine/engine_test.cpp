@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "engine/reference.hpp"
 
-namespace gyre {
+namespace gyre::engine_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -437,4 +437,4 @@ TEST(KvPolicyNames, AreReadBackAndMistakesListThem) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::engine_test

@@ -8,7 +8,7 @@
 
 // What holds for every rule: the loops it is asked after, what it compares with, what is read of a token that leaves.
 
-namespace gyre {
+namespace gyre::exit_options_test {
 namespace {
 
 /// Loops after which a rule that fires at once lets go, as `min` grows.
@@ -99,4 +99,4 @@ TEST(EveryRule, SaysWhatATokenTakesOut) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_options_test

@@ -13,7 +13,7 @@
 // Exits that compare with their last check, read early, weigh loops, or let a prompt leave as one: neither the threads
 // nor who else is on the way changes a bit of what they say.
 
-namespace gyre {
+namespace gyre::exit_schedules_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -189,4 +189,4 @@ TEST_F(PromptExits, HaveNames) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_schedules_test

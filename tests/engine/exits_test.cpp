@@ -12,7 +12,7 @@
 #include "engine/exit_walk.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::exits_test {
 namespace {
 
 using ::testing::AllOf;
@@ -397,4 +397,4 @@ TEST(ExitHelp, NamesEveryRuleAndOption) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exits_test

@@ -18,7 +18,7 @@
 
 // Published families against the NumPy references in tests/parity (make_golden.py writes what is compared here).
 
-namespace gyre {
+namespace gyre::families_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -450,4 +450,4 @@ TEST(FamiliesTest, EveryFamilyHasANameAndSaysWhichModelsItReads) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::families_test

@@ -9,7 +9,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::flights_test {
 namespace {
 
 std::vector<float> copy(std::span<const float> numbers) { return {numbers.begin(), numbers.end()}; }
@@ -184,4 +184,4 @@ TEST_F(Flights, MayBeAtAnyLoop) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::flights_test

@@ -7,7 +7,7 @@
 #include "model_folder.hpp"
 #include "text/utf8.hpp"
 
-namespace gyre {
+namespace gyre::engine_generate_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -170,4 +170,4 @@ TEST(StopReasons, HaveNames) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::engine_generate_test

@@ -10,7 +10,7 @@
 
 // Rules of rules: any of them, all of them, one a group.
 
-namespace gyre {
+namespace gyre::joined_exits_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -213,4 +213,4 @@ TEST_F(GroupsExit, OrJoinedRulesAreNamedWithWhatWouldBeRight) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::joined_exits_test

@@ -7,7 +7,7 @@
 #include "base/random.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::kv_cache_test {
 namespace {
 
 /// One looped group of one layer, two heads of four numbers.
@@ -204,4 +204,4 @@ TEST(KvCache, UnderAllOrLastForgetsTheShallowTokenThatIsCutOff) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::kv_cache_test

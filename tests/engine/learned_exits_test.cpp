@@ -15,7 +15,7 @@
 #include "model_folder.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::learned_exits_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -232,4 +232,4 @@ TEST_F(LearnedExit, SeesTheStateOfItsOwnToken) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::learned_exits_test

@@ -6,7 +6,7 @@
 #include "engine/engine.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::loop_steps_test {
 namespace {
 
 /// What the states of one token do in a group of six loops, from the trace of a prompt, and the depths at which rules
@@ -107,4 +107,4 @@ TEST_F(LoopSteps, AreWhatTheTraceShows) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::loop_steps_test

@@ -7,7 +7,7 @@
 #include "engine/engine.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::passes_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -166,4 +166,4 @@ TEST_F(Passes, ACacheBeyondAllMemoryIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::passes_test

@@ -6,7 +6,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::prefix_cache_test {
 namespace {
 
 class Prefixes : public ::testing::Test {
@@ -119,4 +119,4 @@ TEST_F(Prefixes, TakeNoMoreThanTheyMayAndForgetWhatWasUsedLeastRecently) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::prefix_cache_test

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-namespace gyre {
+namespace gyre::probabilities_test {
 namespace {
 
 const std::vector<float> kHalves = {std::log(0.5F), std::log(0.5F)};
@@ -34,4 +34,4 @@ TEST(Probabilities, EntropyIsInNats) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::probabilities_test

@@ -13,7 +13,7 @@
 
 // What the programs of published models do with exits, against references that are written from its description.
 
-namespace gyre {
+namespace gyre::published_exits_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -145,4 +145,4 @@ INSTANTIATE_TEST_SUITE_P(Criteria, HuginnProgram,
                                             ::testing::Values(0, 2), ::testing::Values(1, 2, 3), ::testing::Bool()));
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::published_exits_test

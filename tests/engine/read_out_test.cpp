@@ -11,7 +11,7 @@
 // Exits that read early and save nothing, as Ouro's program does, against the NumPy reference; and the tables that
 // looped nanochat rotates by.
 
-namespace gyre {
+namespace gyre::read_out_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -171,4 +171,4 @@ TEST(NanochatRotation, IsByTablesInBfloat16UnlessTheDescriptionSaysOtherwise) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::read_out_test

@@ -13,7 +13,7 @@
 // Orders of layer runs, what is mixed into states between them, and what later loops see of the first, worked out by
 // hand and against other descriptions of the same model. Random models with all of it are compared in engine_test.cpp.
 
-namespace gyre {
+namespace gyre::runs_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -328,4 +328,4 @@ TEST(FirstLoopAttention, CostsASecondLookInLaterLoops) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::runs_test

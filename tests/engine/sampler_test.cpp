@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 
-namespace gyre {
+namespace gyre::sampler_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -247,4 +247,4 @@ TEST(Sampler, TheSameSeedDrawsTheSame) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::sampler_test

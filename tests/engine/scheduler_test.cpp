@@ -10,7 +10,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::scheduler_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -249,4 +249,4 @@ TEST_F(Scheduled, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::scheduler_test

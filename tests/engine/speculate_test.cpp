@@ -11,7 +11,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::speculate_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -189,4 +189,4 @@ TEST_F(Speculation, ASequenceIsCutAndForkedAsIfNothingHadBeenBehind) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::speculate_test

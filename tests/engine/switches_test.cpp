@@ -8,7 +8,7 @@
 // Switches of published configurations that gyre does, against the NumPy references: the golden checkpoint under
 // another value of one key has to give other logits, those of the reference.
 
-namespace gyre {
+namespace gyre::switches_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -429,4 +429,4 @@ TEST(DefaultsOfConfigurations, AreThoseOfThePublishedClasses) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::switches_test

@@ -10,7 +10,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::test_noise_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -144,4 +144,4 @@ TEST(NoisyPrefixes, AreKeptApart) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::test_noise_test

@@ -14,7 +14,7 @@
 #include "format/gguf.hpp"
 #include "format/storage_types.hpp"
 
-namespace gyre {
+namespace gyre::block_formats_test {
 namespace {
 
 using ::testing::AllOf;
@@ -374,4 +374,4 @@ TEST(Quantize, TernaryGivesThreeValuedWeightsBackExactly) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::block_formats_test

@@ -8,7 +8,7 @@
 #include "format/gguf_bytes.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::gguf_hostile_test {
 namespace {
 
 using ::testing::AllOf;
@@ -276,4 +276,4 @@ TEST_F(HostileGguf, TheAlignmentMustBeAPowerOfTwo) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_hostile_test

@@ -11,7 +11,7 @@
 
 // A model in several GGUF files: every part opens them all, and what does not belong together is named.
 
-namespace gyre {
+namespace gyre::gguf_parts_test {
 namespace {
 
 using ::testing::AllOf;
@@ -181,4 +181,4 @@ TEST_F(GgufParts, ADamagedOneIsNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_parts_test

@@ -10,7 +10,7 @@
 #include "base/error.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::gguf_test {
 namespace {
 
 using ::testing::AllOf;
@@ -209,4 +209,4 @@ TEST(WriteGguf, RefusesWhatWouldNotBeReadAndLeavesNoFile) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_test

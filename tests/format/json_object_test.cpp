@@ -6,7 +6,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::json_object_test {
 namespace {
 
 using ::testing::AllOf;
@@ -95,4 +95,4 @@ TEST(LoadJson, ANumberBeyondTheRangeOfADoubleIsAMistakeInTheFile) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::json_object_test

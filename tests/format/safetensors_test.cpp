@@ -14,7 +14,7 @@
 #include "base/half.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::safetensors_test {
 namespace {
 
 using ::testing::AllOf;
@@ -340,4 +340,4 @@ TEST(ToBf16, RoundsToTheNearestAndTiesToEven) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::safetensors_test

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 
-namespace gyre {
+namespace gyre::shared_bytes_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -29,4 +29,4 @@ TEST(RefuseSharedBytes, ATensorWithoutNumbersSharesNothing) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::shared_bytes_test

@@ -9,7 +9,7 @@
 #include "base/hash.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::tensor_store_test {
 namespace {
 
 using ::testing::AllOf;
@@ -181,4 +181,4 @@ TEST_F(TensorStoreFolder, AnIndexThatIsNoneIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::tensor_store_test

@@ -10,7 +10,7 @@
 #include "base/half.hpp"
 #include "format/block_formats.hpp"
 
-namespace gyre {
+namespace gyre::tensor_test {
 namespace {
 
 TEST(DType, BlocksHaveTheSizesOfGguf) {
@@ -148,4 +148,4 @@ TEST(IsFinite, LooksAtTheScalesOfBlocks) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::tensor_test

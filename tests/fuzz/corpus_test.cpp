@@ -9,7 +9,7 @@
 
 #include "fuzz/targets.hpp"
 
-namespace gyre::fuzz {
+namespace gyre::fuzz::corpus_test {
 namespace {
 
 struct Target {
@@ -40,4 +40,4 @@ INSTANTIATE_TEST_SUITE_P(Targets, FuzzCorpus,
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace
-}  // namespace gyre::fuzz
+}  // namespace gyre::fuzz::corpus_test

@@ -2,7 +2,7 @@
 
 #include "hub/hub_fixture.hpp"
 
-namespace gyre {
+namespace gyre::listing_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -92,4 +92,4 @@ TEST(LinkHeader, NamesTheNextPage) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::listing_test

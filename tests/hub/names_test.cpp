@@ -10,7 +10,7 @@
 #include "hub/settings.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::names_test {
 namespace {
 
 using ::testing::AllOf;
@@ -145,4 +145,4 @@ TEST_F(Settings, RefuseAnEndpointThatIsNone) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::names_test

@@ -9,7 +9,7 @@
 #include "hub/hub_fixture.hpp"
 #include "hub/part_file.hpp"
 
-namespace gyre {
+namespace gyre::hub_pull_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -405,4 +405,4 @@ TEST(StrongEtag, IsQuotedAndPlain) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::hub_pull_test

@@ -12,7 +12,7 @@
 #include "base/half.hpp"
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::kernels_test {
 namespace {
 
 constexpr float kEpsilon = std::numeric_limits<float>::epsilon();
@@ -381,4 +381,4 @@ TEST(Kernels, StepStatisticsOfAHandMadeStep) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::kernels_test

@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::kv_rows_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -107,4 +107,4 @@ TEST(KvTypes, AreReadByName) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::kv_rows_test

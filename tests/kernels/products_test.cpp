@@ -13,7 +13,7 @@
 #include "format/storage_types.hpp"
 #include "kernels/kernels.hpp"
 
-namespace gyre {
+namespace gyre::products_test {
 namespace {
 
 /// What files call those that are codes.
@@ -435,4 +435,4 @@ TEST(PackedMatrix, TakesTheBytesOfItsFormatAndTheScalesOfWholePanels) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::products_test

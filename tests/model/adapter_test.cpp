@@ -12,7 +12,7 @@
 #include "model/convert.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::adapter_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -321,4 +321,4 @@ TEST_F(BadAdapter, WithATensorTooFewOrOfAnotherNameIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::adapter_test

@@ -11,7 +11,7 @@
 
 // Each key of a published config.json is read, known to change nothing, or refused by name.
 
-namespace gyre {
+namespace gyre::config_keys_test {
 namespace {
 
 using ::testing::AllOf;
@@ -484,4 +484,4 @@ TEST(PublishedConfigurations, KeepLoading) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::config_keys_test

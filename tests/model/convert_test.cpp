@@ -12,7 +12,7 @@
 #include "model_folder.hpp"
 #include "wide_spec.hpp"
 
-namespace gyre {
+namespace gyre::model_convert_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -117,4 +117,4 @@ TEST_F(Convert, RefusesWhatItCannotWrite) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::model_convert_test

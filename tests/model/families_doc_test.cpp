@@ -8,7 +8,7 @@
 #include "base/file.hpp"
 #include "model/families.hpp"
 
-namespace gyre {
+namespace gyre::families_doc_test {
 namespace {
 
 /// docs/families.md names every family that the program reads, and no other.
@@ -26,4 +26,4 @@ TEST(FamiliesPage, NamesEveryFamilyAndNoOther) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::families_doc_test

@@ -7,7 +7,7 @@
 #include "format/gguf.hpp"
 #include "golden_checkpoint.hpp"
 
-namespace gyre {
+namespace gyre::gguf_gemma3_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -122,4 +122,4 @@ TEST_F(Gemma3Gguf, IsRefusedByTheKeyThatIsWrong) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_gemma3_test

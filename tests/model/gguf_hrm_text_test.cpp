@@ -7,7 +7,7 @@
 
 // HRM-Text as llama.cpp stores it.
 
-namespace gyre {
+namespace gyre::gguf_hrm_text_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -183,4 +183,4 @@ TEST(HrmTextGgufOfLlamaCpp, GivesItsLogits) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_hrm_text_test

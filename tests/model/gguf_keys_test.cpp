@@ -8,7 +8,7 @@
 
 // Metadata of GGUF files that changes what a model computes: read, or refused by name.
 
-namespace gyre {
+namespace gyre::gguf_keys_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -282,4 +282,4 @@ TEST(GgufCases, OfTheReportsGiveTheRightModels) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_keys_test

@@ -7,7 +7,7 @@
 
 // Phi 3 as llama.cpp stores it.
 
-namespace gyre {
+namespace gyre::gguf_phi3_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -123,4 +123,4 @@ TEST_F(Phi3Gguf, WhatDoesNotFitIsNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::gguf_phi3_test

@@ -9,7 +9,7 @@
 #include "model/model.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::hostile_model_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -92,4 +92,4 @@ TEST_F(HostileModel, TypesOfTokensThatNoIntegerHoldsAreNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::hostile_model_test

@@ -18,7 +18,7 @@
 #include "scratch_folder.hpp"
 #include "text/end_tokens.hpp"
 
-namespace gyre {
+namespace gyre::language_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -412,4 +412,4 @@ TEST_F(ModelPath, PointersOfGitLfsAreCalledSo) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::language_test

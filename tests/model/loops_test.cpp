@@ -5,7 +5,7 @@
 #include "engine/engine.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::loops_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -102,4 +102,4 @@ TEST_F(LayerLoops, MistakesSayWhatWouldBeRight) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::loops_test

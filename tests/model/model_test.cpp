@@ -10,7 +10,7 @@
 #include "base/error.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::model_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -160,4 +160,4 @@ TEST_F(ModelLoad, NarrowWeightsThatAreNotFiniteAreNamedToo) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::model_test

@@ -5,7 +5,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::number_types_test {
 namespace {
 
 TEST(ActivationType, IsWhatTheKernelsRoundTo) {
@@ -32,4 +32,4 @@ TEST(NumberTypes, ListThoseOfEveryMatrix) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::number_types_test

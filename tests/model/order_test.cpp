@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::order_test {
 namespace {
 
 using ::testing::AllOf;
@@ -121,4 +121,4 @@ TEST(SpecOrder, LayersInAnOrderAreNotLoopedOnceMore) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::order_test

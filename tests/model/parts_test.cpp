@@ -5,7 +5,7 @@
 
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::parts_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -32,4 +32,4 @@ TEST(Parts, HoldEveryTensor) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::parts_test

@@ -11,7 +11,7 @@
 #include "format/json_object.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::spec_test {
 namespace {
 
 using ::testing::AllOf;
@@ -283,4 +283,4 @@ TEST(ParseLoops, MistakesNameTheFlag) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::spec_test

@@ -17,7 +17,7 @@
 
 // Files of block formats that gyre does not write: what their matrices are multiplied as.
 
-namespace gyre {
+namespace gyre::stored_blocks_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -122,4 +122,4 @@ TEST(WeightTypes, ThatNumbersAreNotRoundedToAreNoChoice) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::stored_blocks_test

@@ -8,7 +8,7 @@
 #include "raman/formats.hpp"
 #include "raman/gazetteer.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::cases_test {
 namespace {
 
 using testing::HasSubstr;
@@ -59,4 +59,4 @@ TEST_F(KnownCases, OfLocalitiesAreInTheUnitedStates) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::cases_test

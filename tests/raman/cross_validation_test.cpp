@@ -16,7 +16,7 @@
 #include "raman/summary.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::cross_validation_test {
 namespace {
 
 using testing::HasSubstr;
@@ -319,4 +319,4 @@ TEST(Dataset, LeavesOutCountriesWithTooFewSpectra) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::cross_validation_test

@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::folds_test {
 namespace {
 
 /// Groups of 1 … 6 items in mixed order.
@@ -85,4 +85,4 @@ TEST(Protocol, IsReadByName) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::folds_test

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <functional>
 
-namespace gyre::raman {
+namespace gyre::raman::formats_test {
 namespace {
 
 using testing::DoubleNear;
@@ -481,4 +481,4 @@ TEST(Format, IsToldFromTheContent) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::formats_test

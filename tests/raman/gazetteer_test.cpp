@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "raman/real_data.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::gazetteer_test {
 namespace {
 
 class Localities : public testing::Test {
@@ -183,4 +183,4 @@ TEST_F(Localities, OfTheRealFilesAreResolvedAndAgreeWithTheirIndex) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::gazetteer_test

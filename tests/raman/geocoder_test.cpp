@@ -17,7 +17,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::geocoder_test {
 namespace {
 
 using testing::HasSubstr;
@@ -161,4 +161,4 @@ TEST_F(Geocoding, RefusesWrongSettings) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::geocoder_test

@@ -8,7 +8,7 @@
 #include "base/random.hpp"
 #include "raman/calibration.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::metrics_test {
 namespace {
 
 /// Six items of four classes, with the numbers below worked out by hand.
@@ -173,4 +173,4 @@ TEST(PredictionSet, IsOrderedAndNeverEmpty) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::metrics_test

@@ -10,7 +10,7 @@
 #include "base/random.hpp"
 #include "raman/augment.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::preprocess_test {
 namespace {
 
 using testing::HasSubstr;
@@ -347,4 +347,4 @@ TEST(Mixup, SharesAreFromOneHalfToOne) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::preprocess_test

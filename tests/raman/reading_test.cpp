@@ -14,7 +14,7 @@
 #include "raman/real_data.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::reading_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -124,4 +124,4 @@ TEST_F(Reading, TakesTheRealFiles) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::reading_test

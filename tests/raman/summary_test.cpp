@@ -14,7 +14,7 @@
 #include "raman/small_data.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::summary_test {
 namespace {
 
 using testing::DoubleNear;
@@ -255,4 +255,4 @@ TEST(Model, NeedsEnoughSpectraForItsThresholds) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::summary_test

@@ -13,7 +13,7 @@
 #include "kernels/kernels.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::stress_test {
 namespace {
 
 /// Draws for one case.
@@ -322,4 +322,4 @@ TEST(Stress, ManyThreadsAndTextsGiveWhatOneThreadGivesOneText) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::stress_test

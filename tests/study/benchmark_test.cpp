@@ -5,7 +5,7 @@
 
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::benchmark_test {
 namespace {
 
 using ::testing::Each;
@@ -72,4 +72,4 @@ TEST_F(Benchmark, DecodesFromTheFirstStatesAskedFor) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::benchmark_test

@@ -11,7 +11,7 @@
 #include "engine/probabilities.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::calibration_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -261,4 +261,4 @@ TEST_F(Calibrate, RefusesARuleThatHasNothingToChoose) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::calibration_test

@@ -4,7 +4,7 @@
 
 #include "kernels/kernels.hpp"
 
-namespace gyre {
+namespace gyre::ceilings_test {
 namespace {
 
 TEST(ReadBandwidth, IsMoreThanNothing) { EXPECT_GT(read_bandwidth(1 << 16, 1), 0); }
@@ -29,4 +29,4 @@ TEST(Peaks, OfEveryVectorTableHaveFloatsAndBytes) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::ceilings_test

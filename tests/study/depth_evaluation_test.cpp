@@ -9,7 +9,7 @@
 #include "engine/probabilities.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::depth_evaluation_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -123,4 +123,4 @@ TEST_F(DepthEvaluation, ReferencesOfAnotherShapeAreRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::depth_evaluation_test

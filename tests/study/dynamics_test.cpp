@@ -13,7 +13,7 @@
 #include "model_folder.hpp"
 #include "study/turning.hpp"
 
-namespace gyre {
+namespace gyre::dynamics_test {
 namespace {
 
 using States = std::vector<double>;
@@ -415,4 +415,4 @@ TEST(TrajectoryPositions, AreSpreadAndEachOnce) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::dynamics_test

@@ -11,7 +11,7 @@
 #include "model_folder.hpp"
 #include "study/tokenizer_with_prefix.hpp"
 
-namespace gyre {
+namespace gyre::evaluation_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -467,4 +467,4 @@ TEST_F(Evaluation, AnExampleLongerThanTheWindowIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::evaluation_test

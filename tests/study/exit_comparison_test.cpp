@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace gyre {
+namespace gyre::exit_comparison_test {
 namespace {
 
 /// Units of `tokens` tokens each, with so many loops and so much cross-entropy a token.
@@ -97,4 +97,4 @@ TEST(MeanOf, IsTakenUnitByUnit) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_comparison_test

@@ -6,7 +6,7 @@
 #include "study/browser.hpp"
 #include "study/exits/exit_study_files.hpp"
 
-namespace gyre {
+namespace gyre::exit_page_test {
 namespace {
 
 using ::testing::Contains;
@@ -267,4 +267,4 @@ TEST(ExitTasks, AreWrittenAsErrorsWithTheirControls) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_page_test

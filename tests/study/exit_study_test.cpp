@@ -16,7 +16,7 @@
 #include "study/exits/exit_study_files.hpp"
 #include "study/exits/exit_tasks.hpp"
 
-namespace gyre {
+namespace gyre::exit_study_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -405,4 +405,4 @@ TEST_F(ExitStudies, ATaskOfFewItemsIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_study_test

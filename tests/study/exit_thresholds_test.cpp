@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 
-namespace gyre {
+namespace gyre::exit_thresholds_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -94,4 +94,4 @@ TEST(ThresholdGrid, OfADifferenceLiesOnBothSidesOfZero) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_thresholds_test

@@ -13,7 +13,7 @@
 #include "study/exits/exit_fit.hpp"
 #include "study/held_out.hpp"
 
-namespace gyre {
+namespace gyre::exit_training_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -349,4 +349,4 @@ TEST_F(ExitSamplesOfASmallModel, NeedALoopToLeave) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::exit_training_test

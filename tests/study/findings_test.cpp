@@ -7,7 +7,7 @@
 
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::findings_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -361,4 +361,4 @@ TEST_F(Findings, WhereRandomPathsTurnOneWayTooNoSpiralCanBeTold) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::findings_test

@@ -11,7 +11,7 @@
 #include "base/error.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::jobs_test {
 namespace {
 
 using ::testing::Each;
@@ -114,4 +114,4 @@ TEST_F(Jobs, NoneIsTakenUpOnceAStopIsRequested) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::jobs_test

@@ -9,7 +9,7 @@
 #include "engine/probabilities.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::layer_blocks_test {
 namespace {
 
 ModelSpec plain_spec(int layers) {
@@ -130,4 +130,4 @@ TEST_F(Blocks, AModelThatLoopsIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::layer_blocks_test

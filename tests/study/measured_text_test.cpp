@@ -9,7 +9,7 @@
 #include "study/tokenizer_with_prefix.hpp"
 #include "text/corpus.hpp"
 
-namespace gyre {
+namespace gyre::measured_text_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -76,4 +76,4 @@ TEST(ReadDocuments, AreTheFilesOfAFolderInTheOrderOfTheirPaths) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::measured_text_test

@@ -7,7 +7,7 @@
 #include "study/browser.hpp"
 #include "study/study.hpp"
 
-namespace gyre {
+namespace gyre::page_test {
 namespace {
 
 using ::testing::IsEmpty;
@@ -98,4 +98,4 @@ TEST(StudyPageInABrowser, DrawsEveryFigureAndObeysItsControls) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::page_test

@@ -12,7 +12,7 @@
 #include "study/measures/steps.hpp"
 #include "study/window_states.hpp"
 
-namespace gyre {
+namespace gyre::probes_test {
 namespace {
 
 const std::vector<std::int32_t> kTokens = {3, 7, 1, 15, 0, 4, 9, 9, 2, 11, 5, 6, 8, 1, 1, 10, 12};
@@ -236,4 +236,4 @@ TEST(MeasureDynamics, AllMeasuresAreThereWhenAskedFor) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::probes_test

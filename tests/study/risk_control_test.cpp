@@ -10,7 +10,7 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::risk_control_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -270,4 +270,4 @@ TEST(Simulation, TheFirstThresholdThatFailsIsNotControlled) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::risk_control_test

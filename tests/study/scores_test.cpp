@@ -10,7 +10,7 @@
 #include "base/error.hpp"
 #include "study/statistics.hpp"
 
-namespace gyre {
+namespace gyre::scores_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -129,4 +129,4 @@ TEST(Likeliest, IsTheFirstOfEquals) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::scores_test

@@ -12,7 +12,7 @@
 #include "study/dynamics.hpp"
 #include "study/principal_plane.hpp"
 
-namespace gyre {
+namespace gyre::statistics_test {
 namespace {
 
 TEST(LogSoftmax, OfHugeLogitsIsExact) {
@@ -233,4 +233,4 @@ TEST(PrincipalPlane, OfEqualPointsIsAPoint) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::statistics_test

@@ -10,7 +10,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::study_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -105,4 +105,4 @@ TEST(ShellWord, IsWhatAShellReadsBack) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::study_files_test

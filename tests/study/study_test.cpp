@@ -7,7 +7,7 @@
 
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::study_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -210,4 +210,4 @@ TEST(StudyPage, HoldsItsDataWhateverTheySay) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::study_test

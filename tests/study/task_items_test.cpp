@@ -6,7 +6,7 @@
 #include "scratch_folder.hpp"
 #include "study/tasks/task.hpp"
 
-namespace gyre {
+namespace gyre::task_items_test {
 namespace {
 
 using ::testing::AllOf;
@@ -225,4 +225,4 @@ TEST_F(TaskItems, BadFilesAreRefusedWithTheirPlace) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::task_items_test

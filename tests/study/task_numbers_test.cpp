@@ -2,7 +2,7 @@
 
 #include "study/tasks/numbers.hpp"
 
-namespace gyre {
+namespace gyre::task_numbers_test {
 namespace {
 
 TEST(TaskNumbers, StrictTakesTheNumberBehindTheMark) {
@@ -43,4 +43,4 @@ TEST(TaskNumbers, AnswersAreComparedWithoutCommasDollarsAndTheSolution) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::task_numbers_test

@@ -11,7 +11,7 @@
 #include "study/tasks/task_evaluation.hpp"
 #include "study/tokenizer_with_prefix.hpp"
 
-namespace gyre {
+namespace gyre::task_scoring_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -292,4 +292,4 @@ TEST(TaskGolden, ItemsAreScoredAsByTheHarness) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::task_scoring_test

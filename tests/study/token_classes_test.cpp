@@ -4,7 +4,7 @@
 
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::token_classes_test {
 namespace {
 
 using Tokens = std::vector<std::size_t>;
@@ -38,4 +38,4 @@ TEST(ValuesByWindow, AreThoseOfTheClass) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::token_classes_test

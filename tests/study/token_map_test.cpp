@@ -9,7 +9,7 @@
 #include "study/measures/lyapunov.hpp"
 #include "study/window_states.hpp"
 
-namespace gyre {
+namespace gyre::token_map_test {
 namespace {
 
 constexpr std::size_t kHidden = 16;
@@ -119,4 +119,4 @@ TEST_F(TokenMapOfASmallModel, RoundsGoOnFromWhereTheLastOneEnded) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::token_map_test

@@ -8,7 +8,7 @@
 
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::turning_test {
 namespace {
 
 using Points = std::vector<std::pair<double, double>>;
@@ -177,4 +177,4 @@ TEST(RandomShare, IsUnknownWhereNothingCanTurnTwice) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::turning_test

@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::windows_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -95,4 +95,4 @@ TEST(Windows, TokensOfNoVocabularyAreRefusedWhereverTheyStand) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::windows_test

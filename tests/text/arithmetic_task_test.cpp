@@ -8,7 +8,7 @@
 #include "scratch_folder.hpp"
 #include "text/examples.hpp"
 
-namespace gyre {
+namespace gyre::arithmetic_task_test {
 namespace {
 
 /// Examples that scripts/make_arithmetic_task writes.
@@ -102,4 +102,4 @@ TEST_F(ArithmeticTask, AsksForThePart) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::arithmetic_task_test

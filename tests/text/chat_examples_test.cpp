@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::chat_examples_test {
 namespace {
 
 using nlohmann::json;
@@ -197,4 +197,4 @@ TEST_F(ChatLines, DoNotLearnATokenThatIsHalfOfThePrompt) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::chat_examples_test

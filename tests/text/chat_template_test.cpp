@@ -10,7 +10,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::chat_template_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -154,4 +154,4 @@ TEST_F(TemplateFiles, WhatIsMissingIsNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::chat_template_test

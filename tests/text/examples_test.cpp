@@ -11,7 +11,7 @@
 #include "base/hash.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::examples_test {
 namespace {
 
 using testing::ElementsAre;
@@ -143,4 +143,4 @@ TEST(ExampleSplit, TakesThePromptsLevelFromItsFirstExample) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::examples_test

@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "text/tokenizer.hpp"
 
-namespace gyre {
+namespace gyre::hostile_tokenizer_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -80,4 +80,4 @@ TEST(HostileTokenizer, APatternThatTriesEverythingGivesUp) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::hostile_tokenizer_test

@@ -6,7 +6,7 @@
 #include "text/chat_template.hpp"
 
 // What a template may take: each limit gives one clear message, and nothing crashes or hangs.
-namespace gyre {
+namespace gyre::jinja_limits_test {
 namespace {
 
 std::string outcome(const std::string& source) {
@@ -140,4 +140,4 @@ TEST(JinjaLimits, NumbersEndWhere127BitsDo) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::jinja_limits_test

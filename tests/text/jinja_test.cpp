@@ -8,7 +8,7 @@
 
 // Every construct by itself, with the text that jinja2 gives, set as transformers sets it. compare_templates.py
 // compares many more with jinja2 itself.
-namespace gyre {
+namespace gyre::jinja_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -248,4 +248,4 @@ TEST(Jinja, WhatATemplateRaisesIsTheMessage) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::jinja_test

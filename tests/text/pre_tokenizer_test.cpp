@@ -12,7 +12,7 @@
 #include "format/json_object.hpp"
 #include "text/byte_level.hpp"
 
-namespace gyre {
+namespace gyre::pre_tokenizer_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -80,4 +80,4 @@ TEST(PreTokenizer, AMarkThatNoByteIsSpelledWithIsRefusedBehindByteLevel) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::pre_tokenizer_test

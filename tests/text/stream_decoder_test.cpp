@@ -6,7 +6,7 @@
 #include "text/tokenizer.hpp"
 #include "text/utf8.hpp"
 
-namespace gyre {
+namespace gyre::stream_decoder_test {
 namespace {
 
 /// The tokens of raw bytes, which need not be UTF-8.
@@ -63,4 +63,4 @@ TEST(StreamDecoder, FlushReplacesACharacterThatWasNeverCompletedAndStartsAnew) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::stream_decoder_test

@@ -13,7 +13,7 @@
 #include "text/tokenizer.hpp"
 #include "text/utf8.hpp"
 
-namespace gyre {
+namespace gyre::tokenizer_families_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -276,4 +276,4 @@ TEST(GgufVocabulary, WhatIsBrokenIsNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::tokenizer_families_test

@@ -16,7 +16,7 @@
 #include "scratch_folder.hpp"
 #include "text/tokenizer.hpp"
 
-namespace gyre {
+namespace gyre::tokenizer_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -347,4 +347,4 @@ TEST(TokenizerFile, ReadsThePublishedVocabularyOfGpt2) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::tokenizer_file_test

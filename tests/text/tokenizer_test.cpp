@@ -15,7 +15,7 @@
 #include "text/split_pattern.hpp"
 #include "text/utf8.hpp"
 
-namespace gyre {
+namespace gyre::tokenizer_test {
 namespace {
 
 using Tokens = std::vector<std::int32_t>;
@@ -275,4 +275,4 @@ TEST(SplitPattern, APatternThatNeverEndsIsAnError) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::tokenizer_test

@@ -11,7 +11,7 @@
 // Unigram models and their table of characters, on cases worked by hand; the golden ones are in
 // tokenizer_families_test.
 
-namespace gyre {
+namespace gyre::unigram_test {
 namespace {
 
 using ::testing::AllOf;
@@ -198,4 +198,4 @@ TEST(CharactersMapByHand, WhatGrowsWithoutEndIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::unigram_test

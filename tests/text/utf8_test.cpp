@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 
-namespace gyre {
+namespace gyre::utf8_test {
 namespace {
 
 constexpr std::size_t kValid = std::string_view::npos;
@@ -71,4 +71,4 @@ TEST(Utf8, InvalidRunsAreAsLongAsOneReplacementCharacterStandsFor) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::utf8_test

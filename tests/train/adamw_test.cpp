@@ -10,7 +10,7 @@
 #include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
-namespace gyre {
+namespace gyre::adamw_test {
 namespace {
 
 using torch::Tensor;
@@ -168,4 +168,4 @@ TEST_F(AdamWUpdate, ChangesNothingWhenAGradientIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::adamw_test

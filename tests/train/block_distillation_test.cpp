@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "model_folder.hpp"
 
-namespace gyre {
+namespace gyre::block_distillation_test {
 namespace {
 
 /// Four layers, of which the two in the middle are one block; texts of a fixed walk over the vocabulary.
@@ -96,4 +96,4 @@ TEST_F(BlockDistillation, NoTextToTrainOnIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::block_distillation_test

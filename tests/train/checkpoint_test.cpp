@@ -14,7 +14,7 @@
 #include "scratch_folder.hpp"
 #include "train/tiny_spec.hpp"
 
-namespace gyre {
+namespace gyre::checkpoint_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -349,4 +349,4 @@ TEST_F(LatestCheckpoint, IgnoresFoldersThatAreNamedAfterNoStep) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::checkpoint_test

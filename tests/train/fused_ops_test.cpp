@@ -9,7 +9,7 @@
 #include "train/row_places.hpp"
 #include "train/tiny_spec.hpp"
 
-namespace gyre {
+namespace gyre::fused_ops_test {
 namespace {
 
 using torch::Tensor;
@@ -239,4 +239,4 @@ TEST(SiluGated, Bf16IsTheF32ResultRounded) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::fused_ops_test

@@ -5,7 +5,7 @@
 #include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
-namespace gyre {
+namespace gyre::initial_values_test {
 namespace {
 
 using torch::Tensor;
@@ -83,4 +83,4 @@ TEST(InitialValues, DependOnTheSeedAlone) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::initial_values_test

@@ -12,7 +12,7 @@
 #include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
-namespace gyre {
+namespace gyre::muon_test {
 namespace {
 
 using torch::Tensor;
@@ -131,4 +131,4 @@ TEST(Muon, GoesOnFromACheckpointAsIfNothingHadBeen) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::muon_test

@@ -14,7 +14,7 @@
 #include "train/random_model.hpp"
 #include "train/torch_model.hpp"
 
-namespace gyre {
+namespace gyre::parity_test {
 namespace {
 
 constexpr int kSpecs = 72;
@@ -228,4 +228,4 @@ TEST(EngineParitySpecs, CoverEveryValueOfEverySwitch) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::parity_test

@@ -9,7 +9,7 @@
 #include "train/checkpoint.hpp"
 #include "train/trainer_fixture.hpp"
 
-namespace gyre {
+namespace gyre::resume_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -214,4 +214,4 @@ TEST_F(TrainerTest, ARunThatDivergesLeavesWholeCheckpointsOfEarlierSteps) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::resume_test

@@ -7,7 +7,7 @@
 
 #include "train/tiny_spec.hpp"
 
-namespace gyre {
+namespace gyre::schedule_test {
 namespace {
 
 TrainConfig schedule_of(Schedule kind) {
@@ -245,4 +245,4 @@ TEST(SampledLoops, RiseAlongALine) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::schedule_test

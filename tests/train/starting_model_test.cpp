@@ -12,7 +12,7 @@
 #include "train/data.hpp"
 #include "train/trainer_fixture.hpp"
 
-namespace gyre {
+namespace gyre::starting_model_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -301,4 +301,4 @@ TEST_F(StartingModel, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::starting_model_test

@@ -10,7 +10,7 @@
 #include "train/schedule.hpp"
 #include "train/trainer_fixture.hpp"
 
-namespace gyre {
+namespace gyre::steps_by_hand_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -261,4 +261,4 @@ TEST_F(StepsByHand, MeasureAnswersByTheTargetsThatCount) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::steps_by_hand_test

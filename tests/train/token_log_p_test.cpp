@@ -8,7 +8,7 @@
 
 #include "train/tiny_spec.hpp"
 
-namespace gyre {
+namespace gyre::token_log_p_test {
 namespace {
 
 using torch::Tensor;
@@ -81,4 +81,4 @@ TEST(TokenLogP, AHeadLearnsWithoutStatesThatDo) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::token_log_p_test

@@ -12,7 +12,7 @@
 #include "train/checkpoint.hpp"
 #include "train/torch_model.hpp"
 
-namespace gyre {
+namespace gyre::torch_adapter_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -162,4 +162,4 @@ TEST(TorchModelByLoop, GivesTheStatesOfRunsThatStopThere) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::torch_adapter_test

@@ -8,7 +8,7 @@
 #include "train/checkpoint.hpp"
 #include "train/trainer_fixture.hpp"
 
-namespace gyre {
+namespace gyre::trainer_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -247,4 +247,4 @@ TEST_F(Trainer, ReportsAnExampleWithoutItsAnswerByFileAndLine) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::trainer_test

@@ -10,7 +10,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::training_loop_test {
 namespace {
 
 using testing::AllOf;
@@ -118,4 +118,4 @@ TEST(FiniteLoss, IsAskedFor) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::training_loop_test

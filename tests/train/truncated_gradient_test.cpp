@@ -5,7 +5,7 @@
 #include "train/tiny_spec.hpp"
 #include "train/torch_model.hpp"
 
-namespace gyre {
+namespace gyre::truncated_gradient_test {
 namespace {
 
 using torch::Tensor;
@@ -196,4 +196,4 @@ INSTANTIATE_TEST_SUITE_P(Injections, TruncatedGradient,
                          testing::Values(Injection::none, Injection::add, Injection::linear));
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::truncated_gradient_test

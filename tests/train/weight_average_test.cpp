@@ -7,7 +7,7 @@
 #include "train/tiny_spec.hpp"
 #include "train/trainer_fixture.hpp"
 
-namespace gyre {
+namespace gyre::weight_average_test {
 namespace {
 
 using torch::Tensor;
@@ -54,4 +54,4 @@ TEST_F(AverageRun, ExportsTheAverageAndTrainsAsWithoutIt) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::weight_average_test

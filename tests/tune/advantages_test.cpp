@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace gyre {
+namespace gyre::advantages_test {
 namespace {
 
 using testing::DoubleNear;
@@ -77,4 +77,4 @@ TEST(BatchLoss, IsAMeanOverWhatIsAskedFor) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::advantages_test

@@ -13,7 +13,7 @@
 #include "tune/line_process.hpp"
 #include "tune/reward.hpp"
 
-namespace gyre {
+namespace gyre::command_reward_test {
 namespace {
 
 using nlohmann::json;
@@ -140,4 +140,4 @@ TEST(LineProcess, TakesWhatItStartedWithIt) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::command_reward_test

@@ -9,7 +9,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::comparison_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -83,4 +83,4 @@ TEST(ReadCompletions, NamesALineWithoutOne) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::comparison_test

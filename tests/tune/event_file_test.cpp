@@ -11,7 +11,7 @@
 #include "base/file.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::event_file_test {
 namespace {
 
 template <typename Number>
@@ -123,4 +123,4 @@ TEST(EventFile, ThatCannotBeWrittenIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::event_file_test

@@ -11,7 +11,7 @@
 #include "tune/reward.hpp"
 #include "tune/words.hpp"
 
-namespace gyre {
+namespace gyre::rewards_test {
 namespace {
 
 using nlohmann::json;
@@ -261,4 +261,4 @@ TEST(Guards, AskWhatEmptyAndShuffledCompletionsWouldGet) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::rewards_test

@@ -24,13 +24,16 @@ struct Q4_1 {
 
   /// The smallest number becomes 0, the largest 15.
   static void write(const float* values, std::uint8_t* block) {
-    const auto [least, most] = std::minmax_element(values, values + kNumbers);
-    const float scale = (*most - *least) / 15.0F;
+    const auto ends = std::minmax_element(values, values + kNumbers);
+    const float least = *ends.first;
+    const float scale = (*ends.second - least) / 15.0F;
     float inverse = scale != 0 ? 1.0F / scale : 0.0F;
     if (!std::isfinite(inverse)) inverse = 0;
     put_half(scale, block);
-    put_half(*least, block + 2);
-    const auto quant = [&](float value) { return std::min(15, static_cast<int>((value - *least) * inverse + 0.5F)); };
+    put_half(least, block + 2);
+    const auto quant = [&](float value) {
+      return std::min(15, static_cast<int>(std::floor((value - least) * inverse + 0.5F)));
+    };
     for (std::size_t i = 0; i < kNumbers / 2; ++i) {
       block[4 + i] = static_cast<std::uint8_t>(quant(values[i]) | (quant(values[i + kNumbers / 2]) << 4));
     }

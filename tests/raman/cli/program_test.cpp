@@ -15,7 +15,7 @@
 #include "raman/small_data.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::program_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -188,4 +188,4 @@ TEST_F(TrainingRamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::program_test

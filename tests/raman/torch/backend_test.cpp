@@ -12,7 +12,7 @@
 #include "raman/small_data.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::backend_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -106,4 +106,4 @@ TEST_F(TorchModel, IsExplainedByAttributionsThatSumToTheDifferenceOfTheLogits) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::backend_test

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "raman/torch/depthwise.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::convnext_test {
 namespace {
 
 using testing::HasSubstr;
@@ -126,4 +126,4 @@ TEST(ModelConfig, IsRefusedByTheKeyThatIsWrong) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::convnext_test

@@ -13,7 +13,7 @@
 #include "scratch_folder.hpp"
 #include "train/checkpoint.hpp"
 
-namespace gyre::raman {
+namespace gyre::raman::fit_test {
 namespace {
 
 using torch::Tensor;
@@ -257,4 +257,4 @@ TEST(ConvNextModel, LeavesBranchesOutWithTheChanceOfTheirDepth) {
 }
 
 }  // namespace
-}  // namespace gyre::raman
+}  // namespace gyre::raman::fit_test

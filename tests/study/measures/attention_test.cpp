@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-namespace gyre {
+namespace gyre::attention_test {
 namespace {
 
 TEST(EntropyOfScores, OfEqualScoresIsTheLogarithmOfTheirNumber) {
@@ -29,4 +29,4 @@ TEST(EntropyOfScores, OfNothingIsUndefined) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::attention_test

@@ -7,7 +7,7 @@
 
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::dimension_test {
 namespace {
 
 /// Points spread evenly over a cube of `dimension` edges, each edge along two channels of 20.
@@ -62,4 +62,4 @@ TEST(TwoNnDimension, IsTheSlopeOfTheRatios) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::dimension_test

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-namespace gyre {
+namespace gyre::lyapunov_test {
 namespace {
 
 /// x ← A x of the columns, A of three rows.
@@ -77,4 +77,4 @@ TEST(LargestSingularValue, OfAKnownMap) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::lyapunov_test

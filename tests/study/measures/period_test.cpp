@@ -7,7 +7,7 @@
 #include <numbers>
 #include <vector>
 
-namespace gyre {
+namespace gyre::period_test {
 namespace {
 
 Ending ending_along(int loops, const std::function<std::vector<float>(int loop)>& state) {
@@ -64,4 +64,4 @@ TEST(EndingOf, AShortPathHasNoPeriodOfWhichItShowsNoTwoRounds) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::period_test

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-namespace gyre {
+namespace gyre::segmentation_test {
 namespace {
 
 /// 1 inside of blocks, `across` between them.
@@ -52,4 +52,4 @@ TEST(BestSegments, WhatIsUndefinedIsLikeNothing) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::segmentation_test

@@ -7,7 +7,7 @@
 
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::similarity_test {
 namespace {
 
 std::vector<float> drawn(std::size_t count, std::uint64_t seed) {
@@ -58,4 +58,4 @@ TEST(LinearCka, OfWhatDoesNotVaryIsUndefined) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::similarity_test

@@ -7,7 +7,7 @@
 
 #include "base/random.hpp"
 
-namespace gyre {
+namespace gyre::spectrum_test {
 namespace {
 
 TEST(SingularValues, OfPointsByHand) {
@@ -62,4 +62,4 @@ TEST(SpectrumDecay, OfAPowerLaw) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::spectrum_test

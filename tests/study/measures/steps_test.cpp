@@ -7,7 +7,7 @@
 #include <numbers>
 #include <vector>
 
-namespace gyre {
+namespace gyre::steps_test {
 namespace {
 
 TEST(ContractionRatio, OfALineThatDecaysByHalf) {
@@ -41,4 +41,4 @@ TEST(Curvature, OfACircleIsTheAngleOverTheChord) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::steps_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gyre {
+namespace gyre::token_kinds_test {
 namespace {
 
 TEST(KindOf, IsSeenFromTheTextAndWhatStandsBefore) {
@@ -25,4 +25,4 @@ TEST(KindOf, IsSeenFromTheTextAndWhatStandsBefore) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::token_kinds_test

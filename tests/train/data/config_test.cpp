@@ -10,7 +10,7 @@
 #include "scratch_folder.hpp"
 #include "train/tiny_spec.hpp"
 
-namespace gyre {
+namespace gyre::config_test {
 namespace {
 
 using nlohmann::json;
@@ -161,4 +161,4 @@ TEST(TrainingPlan, IsReadFromEveryConfigOfTheProject) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::config_test

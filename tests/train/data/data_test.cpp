@@ -11,7 +11,7 @@
 #include "base/random.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::data_test {
 namespace {
 
 using testing::HasSubstr;
@@ -277,4 +277,4 @@ TEST_F(ExampleData, WithoutEitherPartOrTooLongIsRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::data_test

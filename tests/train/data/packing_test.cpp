@@ -12,7 +12,7 @@
 #include "scratch_folder.hpp"
 #include "train/prepared_data.hpp"
 
-namespace gyre {
+namespace gyre::packing_test {
 namespace {
 
 using nlohmann::json;
@@ -272,4 +272,4 @@ TEST(DataKeys, AreReadAndRefusedWhereTheLayoutHasNoUseForThem) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::packing_test

@@ -8,7 +8,7 @@
 #include "base/hash.hpp"
 #include "scratch_folder.hpp"
 
-namespace gyre {
+namespace gyre::prepared_data_test {
 namespace {
 
 class Source : public testing::Test {
@@ -125,4 +125,4 @@ TEST_F(Source, TheDigestOfATokenizerIsThatOfItsFile) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::prepared_data_test

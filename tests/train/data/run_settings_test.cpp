@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "train/tiny_spec.hpp"
 
-namespace gyre {
+namespace gyre::run_settings_test {
 namespace {
 
 using nlohmann::json;
@@ -135,4 +135,4 @@ TEST(RunSettings, OfAnOlderCheckpointOfExamplesAreRefused) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::run_settings_test

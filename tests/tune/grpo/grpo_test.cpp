@@ -14,7 +14,7 @@
 #include "tune/grpo/grpo_prompts.hpp"
 #include "tune/grpo/learning.hpp"
 
-namespace gyre {
+namespace gyre::grpo_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -293,4 +293,4 @@ TEST_F(Rollouts, RefusePromptsWithoutRoom) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::grpo_test

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace gyre {
+namespace gyre::policy_loss_test {
 namespace {
 
 using ::testing::DoubleEq;
@@ -72,4 +72,4 @@ TEST(LoopCredit, OfAnExitGateIsTheChanceToLeaveThere) {
 }
 
 }  // namespace
-}  // namespace gyre
+}  // namespace gyre::policy_loss_test
