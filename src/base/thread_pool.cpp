@@ -10,8 +10,8 @@
 namespace gyre {
 namespace {
 
-/// About 50 µs on most processors: longer than the gap between two passes, shorter than anyone would notice.
-constexpr int kSpins = 1'000;
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -19,35 +19,42 @@ inline void pause() {
 #endif
 }
 
-using Clock = std::chrono::steady_clock;
+/// Longer than the gap between two passes, shorter than a thread that lost its core to another program stays away. A
+/// core that then sleeps is free for that thread.
+constexpr auto kSpinning = microseconds(100);
 
-/// A thread that lost its core to another program comes back after milliseconds: then others had better sleep than take
-/// turns with it.
-constexpr auto kYielding = std::chrono::microseconds(200);
-
-/// Returns when `done` is true of the value: spins, yields for a moment, then sleeps until it is notified. In a crowd
-/// it sleeps at once.
-template <typename Number, typename Done>
-void wait_until(const std::atomic<Number>& value, bool crowded, const Done& done) {
-  for (int spins = 0; !crowded && spins < kSpins; ++spins) {
-    if (done(value.load(std::memory_order_acquire))) return;
-    pause();
-  }
-  for (const auto end = Clock::now() + kYielding; !crowded && Clock::now() < end;) {
-    if (done(value.load(std::memory_order_acquire))) return;
-    std::this_thread::yield();
-  }
-  for (Number now = value.load(std::memory_order_acquire); !done(now); now = value.load(std::memory_order_acquire)) {
-    value.wait(now, std::memory_order_acquire);
+/// Spins until `done`; false when that does not pay any more.
+template <typename Done>
+bool spin_until(const Done& done) {
+  constexpr int kBetweenLooks = 64;  // at the clock
+  Clock::time_point end;
+  for (bool first = true;; first = false) {
+    for (int spins = 0; spins < kBetweenLooks; ++spins) {
+      if (done()) return true;
+      pause();
+    }
+    const Clock::time_point now = Clock::now();
+    if (first) end = now + kSpinning;
+    if (now >= end) return done();
   }
 }
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : crowded_(threads > 1 && threads > usable_processors()) {
-  workers_.reserve(static_cast<std::size_t>(std::max(0, threads - 1)));
+Share share_of(std::size_t count, std::size_t grain, int part, int parts) {
+  const std::size_t units = (count + grain - 1) / grain;
+  const auto p = static_cast<std::size_t>(part);
+  const auto n = static_cast<std::size_t>(parts);
+  return {std::min(count, units * p / n * grain), std::min(count, units * (p + 1) / n * grain)};
+}
+
+ThreadPool::ThreadPool(int threads)
+    : crowded_(threads > 1 && threads > usable_processors()),
+      lanes_(std::make_unique<Lane[]>(static_cast<std::size_t>(std::max(1, threads)))),
+      lane_count_(std::max(1, threads)) {
+  workers_.reserve(static_cast<std::size_t>(lane_count_ - 1));
   try {
-    for (int part = 1; part < threads; ++part) workers_.emplace_back([this, part] { serve(part); });
+    for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { serve(thread); });
   } catch (const std::system_error& failure) {
     stop();
     throw Error("only {} of {} threads could be started ({}); give fewer threads", size(), threads,
@@ -59,49 +66,85 @@ ThreadPool::~ThreadPool() { stop(); }
 
 void ThreadPool::stop() {
   closing_ = true;
-  ++round_;
-  round_.notify_all();
+  const std::uint32_t number = ++number_;
+  for (int lane = 0; lane < lane_count_; ++lane) {
+    lanes_[static_cast<std::size_t>(lane)].left.store(std::uint64_t{number} << 32, std::memory_order_release);
+  }
+  number_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::start(Call call, const void* context) {
-  call_ = call;
-  context_ = context;
-  unfinished_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  round_.fetch_add(1, std::memory_order_release);
-  round_.notify_all();
+void ThreadPool::run(const Job& job) {
+  publish(job);
+  const int done = work_on(0);
+  if (undone_.fetch_sub(done, std::memory_order_acq_rel) != done) wait_for_others();
 }
 
-void ThreadPool::finish() {
-  wait_until(unfinished_, crowded_, [](int left) { return left == 0; });
-}
-
-void ThreadPool::barrier() {
-  if (workers_.empty()) return;
-  const unsigned passed = passed_.load(std::memory_order_relaxed);
-  if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
-    waiting_.store(0, std::memory_order_relaxed);
-    passed_.store(passed + 1, std::memory_order_release);
-    passed_.notify_all();
-    return;
+void ThreadPool::publish(const Job& job) {
+  undone_.store(job.pieces, std::memory_order_relaxed);
+  const std::uint32_t number = number_.load(std::memory_order_relaxed) + 1;
+  for (int thread = 0; thread < lane_count_; ++thread) {
+    Lane& lane = lanes_[static_cast<std::size_t>(thread)];
+    const Share own = share_of(static_cast<std::size_t>(job.pieces), 1, thread, lane_count_);
+    lane.job = job;
+    lane.end = static_cast<int>(own.end);
+    lane.left.store(std::uint64_t{number} << 32 | (own.end - own.begin), std::memory_order_release);
   }
-  wait_until(passed_, crowded_, [passed](unsigned now) { return now != passed; });
+  // Either a worker that goes to sleep sees the number, or it is seen here.
+  number_.store(number, std::memory_order_seq_cst);
+  if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(false)) number_.notify_all();
 }
 
-void ThreadPool::serve(int part) {
-  for (unsigned seen = 0;; ++seen) {
-    wait_until(round_, crowded_, [seen](unsigned now) { return now != seen; });
+bool ThreadPool::do_piece(Lane& lane, int thread) {
+  std::uint64_t word = lane.left.load(std::memory_order_acquire);
+  while (static_cast<std::uint32_t>(word) != 0) {
+    if (!lane.left.compare_exchange_weak(word, word - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
+    const Job& job = lane.job;
+    const int piece = lane.end - static_cast<int>(static_cast<std::uint32_t>(word));
+    job.call(job.context, share_of(job.count, job.grain, piece, job.pieces), thread);
+    return true;
+  }
+  return false;
+}
+
+int ThreadPool::work_on(int thread) {
+  int done = 0;
+  for (int i = 0; i < lane_count_; ++i) {
+    const int lane = thread + i < lane_count_ ? thread + i : thread + i - lane_count_;
+    while (do_piece(lanes_[static_cast<std::size_t>(lane)], thread)) ++done;
+  }
+  return done;
+}
+
+void ThreadPool::wait_for_others() {
+  const auto all_done = [this] { return undone_.load(std::memory_order_acquire) == 0; };
+  if (!crowded_ && spin_until(all_done)) return;
+  for (int left = undone_.load(std::memory_order_acquire); left != 0;) {
+    undone_.wait(left, std::memory_order_acquire);
+    left = undone_.load(std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::wait_for_job(const Lane& own, std::uint32_t seen) {
+  const auto number = [&] { return static_cast<std::uint32_t>(own.left.load(std::memory_order_acquire) >> 32); };
+  if (!crowded_ && spin_until([&] { return number() != seen; })) return;
+  while (number_.load(std::memory_order_acquire) == seen) {
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (number_.load(std::memory_order_seq_cst) != seen) return;
+    number_.wait(seen, std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::serve(int thread) {
+  Lane& own = lanes_[static_cast<std::size_t>(thread)];
+  for (std::uint32_t seen = 0;;) {
+    wait_for_job(own, seen);
     if (closing_) return;
-    call_(context_, part);
-    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+    seen = static_cast<std::uint32_t>(own.left.load(std::memory_order_acquire) >> 32);
+    const int done = work_on(thread);
+    if (done > 0 && undone_.fetch_sub(done, std::memory_order_acq_rel) == done) undone_.notify_one();
   }
-}
-
-Share share_of(std::size_t count, std::size_t grain, int part, int parts) {
-  const std::size_t units = (count + grain - 1) / grain;
-  const auto p = static_cast<std::size_t>(part);
-  const auto n = static_cast<std::size_t>(parts);
-  return {std::min(count, units * p / n * grain), std::min(count, units * (p + 1) / n * grain)};
 }
 
 }  // namespace gyre

@@ -2,14 +2,27 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
 namespace gyre {
 
-/// A fixed set of threads that run one function together, the caller among them. Who waits
-/// spins briefly, since a model calls many times a token, then sleeps. Where there are more threads than processors
-/// nobody spins: a thread that waits would keep the one it waits for from running.
+/// The share of `count` items that part `part` of `parts` takes, in multiples of `grain` but for the last.
+struct Share {
+  std::size_t begin;
+  std::size_t end;
+};
+Share share_of(std::size_t count, std::size_t grain, int part, int parts);
+
+/// A fixed set of threads that do pieces of work together, the caller among them.
+///
+/// Work is cut into pieces, and every thread has some that are its own, the same whenever the cut is: what they read
+/// stays in its cache. Whoever is done takes pieces that others have not begun, so nobody waits for a thread that is
+/// not there: only for the pieces that one has begun. Who waits spins briefly, since a model calls many times a token,
+/// then sleeps. Where there are more threads than processors nobody spins: a thread that waits would keep the one it
+/// waits for from running.
 class ThreadPool {
  public:
   /// `threads` counts the caller; 1 starts none. Throws Error when the system starts fewer.
@@ -20,45 +33,71 @@ class ThreadPool {
 
   [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Calls work(part) for part = 0 … size() - 1, one a thread, and returns when all are done. `work` must not throw.
+  /// Cuts `count` items, in multiples of `grain` but for the last, into `pieces` and calls work(Share, thread) for
+  /// each, on any of the threads 0 … size() - 1, at most one call a thread at a time. Returns when all are done. `work`
+  /// must not throw, and a call inside another is not allowed.
   template <typename Work>
-  void run(const Work& work) {
-    if (workers_.empty()) {
-      work(0);
-      return;
+  void share(std::size_t count, std::size_t grain, int pieces, const Work& work) {
+    if (count == 0) return;
+    const Job job{[](const void* context, Share piece, int thread) {
+                    if (piece.begin < piece.end) (*static_cast<const Work*>(context))(piece, thread);
+                  },
+                  &work, count, grain, pieces};
+    if (workers_.empty() || pieces == 1) {
+      work(Share{0, count}, 0);
+    } else {
+      run(job);
     }
-    start([](const void* context, int part) { (*static_cast<const Work*>(context))(part); }, &work);
-    work(0);
-    finish();
+  }
+  /// One piece a thread.
+  template <typename Work>
+  void share(std::size_t count, const Work& work) {
+    share(count, 1, size(), work);
   }
 
-  /// Inside run(): waits until every part has come here.
-  void barrier();
+  /// Calls work(part) once for every part = 0 … size() - 1, on as many threads as there are.
+  template <typename Work>
+  void run(const Work& work) {
+    share(static_cast<std::size_t>(size()), [&](Share parts, int /*thread*/) {
+      for (std::size_t part = parts.begin; part < parts.end; ++part) work(static_cast<int>(part));
+    });
+  }
 
  private:
-  using Call = void (*)(const void* context, int part);
+  struct Job {
+    void (*call)(const void* context, Share piece, int thread) = nullptr;
+    const void* context = nullptr;
+    std::size_t count = 0;
+    std::size_t grain = 1;
+    int pieces = 0;
+  };
+  /// Pieces that are one thread's own, in one cache line with all there is to know about them.
+  struct alignas(64) Lane {
+    /// The number of the job in the upper half, how many pieces are left in the lower. Taking one is a
+    /// compare-and-swap, so that a thread that comes late cannot take from a job that is over.
+    std::atomic<std::uint64_t> left{0};
+    Job job;      ///< only who holds a piece may read it
+    int end = 0;  ///< of its pieces
+  };
 
-  void start(Call call, const void* context);
-  void finish();
-  void serve(int part);
+  void run(const Job& job);
+  void publish(const Job& job);
+  /// Does pieces as long as there are some; returns how many.
+  int work_on(int thread);
+  bool do_piece(Lane& lane, int thread);
+  void wait_for_others();
+  void serve(int thread);
+  void wait_for_job(const Lane& own, std::uint32_t seen);
   void stop();
 
   const bool crowded_;  ///< more threads than processors
   std::vector<std::thread> workers_;
-  Call call_ = nullptr;
-  const void* context_ = nullptr;
-  std::atomic<unsigned> round_{0};
-  std::atomic<int> unfinished_{0};
+  std::unique_ptr<Lane[]> lanes_;  ///< one a thread
+  int lane_count_;
+  alignas(64) std::atomic<std::uint32_t> number_{0};  ///< of jobs so far
+  std::atomic<bool> asleep_{false};                   ///< a worker may be waiting for `number_` to be notified
   std::atomic<bool> closing_{false};
-  std::atomic<int> waiting_{0};      ///< parts at the barrier
-  std::atomic<unsigned> passed_{0};  ///< barriers that all parts have passed
+  alignas(64) std::atomic<int> undone_{0};  ///< pieces of the job
 };
-
-/// The share of `count` items that part `part` of `parts` takes, in multiples of `grain` but for the last.
-struct Share {
-  std::size_t begin;
-  std::size_t end;
-};
-Share share_of(std::size_t count, std::size_t grain, int part, int parts);
 
 }  // namespace gyre

@@ -41,6 +41,14 @@ bool follows(const TokenRow& later, const TokenRow& row, std::size_t distance) {
          later.offset == row.offset + static_cast<int>(distance) && later.attention == row.attention;
 }
 
+/// The rows of a matrix of `out` rows that panels hold.
+Share rows_of(Share panels, std::size_t out) {
+  return {std::min(out, panels.begin * kPanelRows), std::min(out, panels.end * kPanelRows)};
+}
+
+/// A piece of fewer panels gives kernels too few sums side by side.
+constexpr std::size_t kPiecePanels = 8;
+
 }  // namespace
 
 LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
@@ -57,11 +65,8 @@ void LayerRunner::reserve(std::size_t rows, int position) {
   const auto attention = static_cast<std::size_t>(spec_.attention_size());
   const auto ffn = static_cast<std::size_t>(spec_.ffn_size);
   const std::size_t widest = std::max({hidden_, attention, ffn});
-  shared_.reserve(each_alone(rows) ? 0 : rows, widest);
-  // Rows may leave between loops, until so few are left that each thread prepares them for itself.
-  const std::size_t most_alone = std::min(rows, scratch_.size() - 1);
+  input_.reserve(rows, widest);
   for (Scratch& scratch : scratch_) {
-    scratch.rows.reserve(most_alone, widest);
     grow(scratch.scores, attend_scratch(static_cast<std::size_t>(position), static_cast<std::size_t>(spec_.head_size)));
     grow(scratch.gates, static_cast<std::size_t>(spec_.kv_heads));
   }
@@ -76,46 +81,57 @@ void LayerRunner::reserve(std::size_t rows, int position) {
   grow(up_, rows * ffn);
 }
 
-Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type,
-                                 int part) {
-  const bool alone = each_alone(n);
-  ActivationRows& rows = alone ? scratch_[static_cast<std::size_t>(part)].rows : shared_;
-  const Share mine = alone ? Share{0, n} : share(n, part);
-  const std::size_t count = mine.end - mine.begin;
-  const float* input = x;
-  if (norm.weight != nullptr) {
-    apply(norm, x + mine.begin * columns, count, rows.floats() + mine.begin * columns);
-    input = rows.floats();
-  }
+Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns,
+                                 WeightType type) {
   const bool as_bf16 = kernels_.takes_bf16(type, n, columns);
-  if (as_bf16) {
-    kernels_.round_to_bf16(input, mine.begin, count, columns, rows.bf16());
-  } else if (is_coded(type)) {
-    kernels_.round_to_bytes(input + mine.begin * columns, count, columns, rows.rounded(mine.begin, columns));
+  const float* const input = norm.weight != nullptr ? input_.floats() : x;
+  if (norm.weight != nullptr || as_bf16 || is_coded(type)) {
+    share_rows(n, [&](Share mine, int /*thread*/) {
+      const std::size_t count = mine.end - mine.begin;
+      const std::size_t first = mine.begin * columns;
+      if (norm.weight != nullptr) apply(norm, x + first, count, input_.floats() + first);
+      if (as_bf16) {
+        kernels_.round_to_bf16(input, mine.begin, count, columns, input_.bf16());
+      } else if (is_coded(type)) {
+        kernels_.round_to_bytes(input + first, count, columns, input_.rounded(mine.begin, columns));
+      }
+    });
   }
-  if (!alone && (as_bf16 || is_coded(type) || norm.weight != nullptr)) pool_.barrier();
-  return {n, columns, input, rows.rounded(0, columns), as_bf16 ? rows.bf16() : nullptr};
+  return {n, columns, input, input_.rounded(0, columns), as_bf16 ? input_.bf16() : nullptr};
 }
 
-void LayerRunner::multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const {
-  const Share panels = share(linear.weight.panels(), part);
+template <typename Work>
+void LayerRunner::share_rows(std::size_t n, const Work& work) {
+  pool_.share(n, 1, few(n) ? 1 : pool_.size(), work);
+}
+
+template <typename Work>
+void LayerRunner::share_panels(const Linear& linear, const Work& work) {
+  const std::size_t panels = linear.weight.panels();
+  const auto threads = static_cast<std::size_t>(pool_.size());
+  // An adapter's own product is made anew for every piece.
+  const std::size_t pieces =
+      linear.adapter != nullptr ? 1 : std::clamp<std::size_t>(panels / threads / kPiecePanels, 1, 4);
+  pool_.share(panels, panels / threads < kPiecePanels ? 1 : 2, static_cast<int>(threads * pieces), work);
+}
+
+void LayerRunner::multiply(const Linear& linear, const Activations& x, Share panels, float* y, bool add) const {
   kernels_.multiply(linear.weight, x, panels.begin, panels.end, {y, linear.out(), linear.bias, add});
 }
 
-void LayerRunner::multiply(const Linear& linear, const Activations& x, float* y, bool add, const Job& job) {
-  multiply(linear, x, y, add, job.part);
+void LayerRunner::multiply(const Linear& linear, const Activations& x, Share panels, float* y, bool add, const Job& job,
+                           int thread) {
+  multiply(linear, x, panels, y, add);
   if (linear.adapter == nullptr) return;
-  const Share panels = share(linear.weight.panels(), job.part);
-  const RowRange range{std::min(linear.out(), panels.begin * kPanelRows),
-                       std::min(linear.out(), panels.end * kPanelRows)};
-  add_low_rank(kernels_, linear, x, job.rows, range, y, scratch_[static_cast<std::size_t>(job.part)].low_rank);
+  const Share rows = rows_of(panels, linear.out());
+  add_low_rank(kernels_, linear, x, job.rows, {rows.begin, rows.end}, y,
+               scratch_[static_cast<std::size_t>(thread)].low_rank);
 }
 
 void LayerRunner::apply(const Linear& linear, const float* x, std::size_t n, float* y) {
-  shared_.reserve(n, linear.in());
-  for (Scratch& scratch : scratch_) scratch.rows.reserve(each_alone(n) ? n : 0, linear.in());
-  pool_.run(
-      [&](int part) { multiply(linear, prepare({}, x, n, linear.in(), linear.weight.type, part), y, false, part); });
+  input_.reserve(n, linear.in());
+  const Activations input = prepare({}, x, n, linear.in(), linear.weight.type);
+  share_panels(linear, [&](Share panels, int /*thread*/) { multiply(linear, input, panels, y, false); });
 }
 
 void LayerRunner::apply(const Norm& norm, const float* x, std::size_t n, float* y) const {
@@ -129,19 +145,24 @@ void LayerRunner::apply(const Norm& norm, const float* x, std::size_t n, float* 
 }
 
 void LayerRunner::run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows,
-                      std::span<float> states, int part) {
-  const Job job{layer, pass, rows, states, part};
+                      std::span<float> states) {
+  const Job job{layer, pass, rows, states};
   attention(job);
   mlp(job);
 }
 
-void LayerRunner::add_branch(const Linear& last, const Norm& norm_out, const float* scale, const Job& job) {
-  pool_.barrier();
-  const NormPlacement placement = spec_.norm_placement;
-  if (adds_at_once(last, scale)) return;  // the product was added to the states as it was made
+void LayerRunner::add_branch(const Linear& last, const float* x, const Norm& norm_out, const float* scale,
+                             const Job& job) {
   const std::size_t n = job.rows.size();
-  Share mine = share(n, job.part);
-  if (each_alone(n)) mine = job.part == 0 ? Share{0, n} : Share{0, 0};
+  const Activations input = prepare({}, x, n, last.in(), last.weight.type);
+  const bool at_once = adds_at_once(last, scale);
+  float* const product = at_once ? job.states.data() : output_.data();
+  share_panels(last, [&](Share panels, int thread) { multiply(last, input, panels, product, at_once, job, thread); });
+  if (!at_once) share_rows(n, [&](Share mine, int /*thread*/) { add_output(mine, norm_out, scale, job); });
+}
+
+void LayerRunner::add_output(Share mine, const Norm& norm_out, const float* scale, const Job& job) {
+  const NormPlacement placement = spec_.norm_placement;
   const std::size_t first = mine.begin * hidden_;
   const std::size_t count = (mine.end - mine.begin) * hidden_;
   const bool norm_of_branch = placement == NormPlacement::branch || placement == NormPlacement::post_branch;
@@ -158,64 +179,93 @@ void LayerRunner::add_branch(const Linear& last, const Norm& norm_out, const flo
   } else {
     for (std::size_t i = 0; i < count; ++i) states[i] += added[i];
   }
-  pool_.barrier();
 }
 
 void LayerRunner::attention(const Job& job) {
   const Layer& layer = job.layer;
   const std::size_t n = job.rows.size();
-  const Activations input = prepare(layer.attention_in, job.states.data(), n, hidden_, layer.qkv.weight.type, job.part);
-  multiply(layer.qkv, input, qkv_.data(), false, job);
-  pool_.barrier();
-  store(job, input);
-  pool_.barrier();
-  attend(job);
-  pool_.barrier();
-  const Activations mixed = prepare({}, mixed_.data(), n, layer.out.in(), layer.out.weight.type, job.part);
-  const bool at_once = adds_at_once(layer.out, layer.attention_scale);
-  multiply(layer.out, mixed, at_once ? job.states.data() : output_.data(), at_once, job);
-  add_branch(layer.out, layer.attention_out, layer.attention_scale, job);
+  const Activations input = prepare(layer.attention_in, job.states.data(), n, hidden_, layer.qkv.weight.type);
+  if (const int pieces = pieces_by_head(job); pieces > 0) {
+    const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
+    pool_.share(kv_heads, 1, pieces, [&](Share own, int thread) {
+      project(job, input, own);
+      store(job, own, input, thread);
+      attend(job, {own.begin * heads_per_kv() * n, own.end * heads_per_kv() * n}, thread);
+    });
+  } else {
+    share_panels(layer.qkv, [&](Share panels, int thread) {
+      multiply(layer.qkv, input, panels, qkv_.data(), false, job, thread);
+    });
+    store(job, input);
+    const std::size_t count = n * static_cast<std::size_t>(spec_.heads);
+    pool_.share(count, 1, few(n) ? pool_.size() : 4 * pool_.size(),
+                [&](Share mine, int thread) { attend(job, mine, thread); });
+  }
+  add_branch(layer.out, mixed_.data(), layer.attention_out, layer.attention_scale, job);
+}
+
+int LayerRunner::pieces_by_head(const Job& job) const {
+  const bool whole_panels = static_cast<std::size_t>(spec_.head_size) % kPanelRows == 0;
+  if (!whole_panels || spec_.qk_norm == QkNorm::full || job.layer.qkv.adapter != nullptr) return 0;
+  const bool evenly = spec_.kv_heads % pool_.size() == 0;
+  if (!evenly && spec_.kv_heads < 4 * pool_.size()) return 0;
+  return evenly && few(job.rows.size()) ? pool_.size() : spec_.kv_heads;
+}
+
+void LayerRunner::project(const Job& job, const Activations& input, Share kv_heads) {
+  const std::size_t panels = static_cast<std::size_t>(spec_.head_size) / kPanelRows;
+  const auto q_heads = static_cast<std::size_t>(spec_.heads);
+  const auto all_kv = static_cast<std::size_t>(spec_.kv_heads);
+  const auto take = [&](std::size_t first, Share heads) {
+    multiply(job.layer.qkv, input, {(first + heads.begin) * panels, (first + heads.end) * panels}, qkv_.data(), false);
+  };
+  const Share queries{kv_heads.begin * heads_per_kv(), kv_heads.end * heads_per_kv()};
+  take(0, queries);
+  take(q_heads, kv_heads);
+  take(q_heads + all_kv, kv_heads);
+  if (spec_.attention_gate) take(q_heads + 2 * all_kv, queries);
 }
 
 void LayerRunner::mlp(const Job& job) {
   const Layer& layer = job.layer;
   const std::size_t n = job.rows.size();
-  const Activations input = prepare(layer.mlp_in, job.states.data(), n, hidden_, layer.up.weight.type, job.part);
-  if (layer.gate.there()) multiply(layer.gate, input, gate_.data(), false, job);
-  multiply(layer.up, input, up_.data(), false, job);
-  const Share panels = share(layer.up.weight.panels(), job.part);
   const std::size_t ffn = layer.up.out();
-  activate({std::min(ffn, panels.begin * kPanelRows), std::min(ffn, panels.end * kPanelRows)}, n);
-  pool_.barrier();
-  const Activations activated = prepare({}, up_.data(), n, ffn, layer.down.weight.type, job.part);
-  const bool at_once = adds_at_once(layer.down, layer.mlp_scale);
-  multiply(layer.down, activated, at_once ? job.states.data() : output_.data(), at_once, job);
-  add_branch(layer.down, layer.mlp_out, layer.mlp_scale, job);
+  const Activations input = prepare(layer.mlp_in, job.states.data(), n, hidden_, layer.up.weight.type);
+  share_panels(layer.up, [&](Share panels, int thread) {
+    if (layer.gate.there()) multiply(layer.gate, input, panels, gate_.data(), false, job, thread);
+    multiply(layer.up, input, panels, up_.data(), false, job, thread);
+    activate(rows_of(panels, ffn), n);
+  });
+  add_branch(layer.down, up_.data(), layer.mlp_out, layer.mlp_scale, job);
 }
 
 void LayerRunner::store(const Job& job, const Activations& input) {
   const std::size_t n = job.rows.size();
-  const auto q_heads = static_cast<std::size_t>(spec_.heads);
-  const std::size_t heads = q_heads + static_cast<std::size_t>(spec_.kv_heads);
-  if (!each_alone(n)) {
-    const Share mine = share(n, job.part);
-    for (std::size_t t = mine.begin; t < mine.end; ++t) store_heads(job, t, {0, heads}, input.floats + t * hidden_);
+  const auto all = static_cast<std::size_t>(spec_.kv_heads);
+  if (!few(n)) {
+    pool_.share(n, [&](Share mine, int thread) {
+      for (std::size_t t = mine.begin; t < mine.end; ++t) store(job, t, {0, all}, input.floats + t * hidden_, thread);
+    });
     return;
   }
-  if (spec_.qk_norm == QkNorm::full) {  // a norm over all heads of a row is not to be shared out
-    for (std::size_t t = 0; t < n && job.part == 0; ++t) store_heads(job, t, {0, heads}, input.floats + t * hidden_);
-    return;
-  }
-  // Each thread writes the keys that it reads in attend(): the numbers of a key lie in as many cache lines.
-  const Share queries = share(q_heads, job.part);
-  const Share keys = share(heads - q_heads, job.part);
-  for (std::size_t t = 0; t < n; ++t) {
-    store_heads(job, t, queries, input.floats + t * hidden_);
-    store_heads(job, t, {q_heads + keys.begin, q_heads + keys.end}, input.floats + t * hidden_);
-  }
+  // A norm over all heads of a row is not to be shared out.
+  const int pieces = spec_.qk_norm == QkNorm::full ? 1 : pool_.size();
+  pool_.share(all, 1, pieces, [&](Share own, int thread) { store(job, own, input, thread); });
 }
 
-void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, const float* input) {
+void LayerRunner::store(const Job& job, Share kv_heads, const Activations& input, int thread) {
+  for (std::size_t t = 0; t < job.rows.size(); ++t) store(job, t, kv_heads, input.floats + t * hidden_, thread);
+}
+
+void LayerRunner::store(const Job& job, std::size_t row, Share kv_heads, const float* input, int thread) {
+  const auto q_heads = static_cast<std::size_t>(spec_.heads);
+  const auto all = static_cast<std::size_t>(spec_.kv_heads);
+  if (kv_heads.end - kv_heads.begin == all) return store_heads(job, row, {0, q_heads + all}, input, thread);
+  store_heads(job, row, {kv_heads.begin * heads_per_kv(), kv_heads.end * heads_per_kv()}, input, thread);
+  store_heads(job, row, {q_heads + kv_heads.begin, q_heads + kv_heads.end}, input, thread);
+}
+
+void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, const float* input, int thread) {
   const TokenRow& token = job.rows[row];
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
   const auto q_heads = static_cast<std::size_t>(spec_.heads);
@@ -233,7 +283,7 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
   const int entry = token.cache->next_entry(slot) + token.offset;
   const std::size_t first_kv = std::max(heads.begin, q_heads) - q_heads;
   if (job.layer.value_embed != nullptr && heads.end > q_heads) {
-    embed_values(job, token, {first_kv, heads.end - q_heads}, input, values);
+    embed_values(job, token, {first_kv, heads.end - q_heads}, input, values, thread);
   }
   for (std::size_t h = heads.begin; h < heads.end; ++h) {
     float* const head = first + h * head_size;
@@ -256,10 +306,11 @@ void LayerRunner::store_heads(const Job& job, std::size_t row, Share heads, cons
   }
 }
 
-void LayerRunner::embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values) {
+void LayerRunner::embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values,
+                               int thread) {
   const Linear& gate = job.layer.value_gate;
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
-  std::vector<float>& gates = scratch_[static_cast<std::size_t>(job.part)].gates;
+  std::vector<float>& gates = scratch_[static_cast<std::size_t>(thread)].gates;
   kernels_.multiply(gate.weight, {1, gate.in(), input, {}}, 0, gate.weight.panels(), {gates.data(), gate.out()});
   const float* embedding = job.layer.value_embed + static_cast<std::size_t>(row.token) * gate.out() * head_size;
   for (std::size_t i = kv_heads.begin * head_size; i < kv_heads.end * head_size; ++i) {
@@ -267,14 +318,12 @@ void LayerRunner::embed_values(const Job& job, const TokenRow& row, Share kv_hea
   }
 }
 
-void LayerRunner::attend(const Job& job) {
+void LayerRunner::attend(const Job& job, Share mine, int thread) {
   const std::size_t n = job.rows.size();
   const Layer& layer = job.layer;
   const std::size_t window = layer.window ? static_cast<std::size_t>(spec_.window) : 0;
   const std::size_t loop_window = layer.loop_window > 0 ? static_cast<std::size_t>(layer.loop_window) : window;
-  // Heads outermost, so that every thread gets early (cheap) and late (dear) positions alike; the rows of one sequence
-  // lie side by side and are taken together as far as they are one thread's.
-  const Share mine = share(n * static_cast<std::size_t>(spec_.heads), job.part);
+  // The rows of one sequence lie side by side and are taken together as far as they are of one piece.
   for (std::size_t index = mine.begin; index < mine.end;) {
     HeadRows rows{index / n, index % n};
     const TokenRow& row = job.rows[rows.first];
@@ -286,10 +335,10 @@ void LayerRunner::attend(const Job& job) {
     if (next_sees(0)) rows.growth = 0;  // they see one another whole
     while (next_sees(rows.growth)) ++rows.count;
     const bool twice = layer.loop_gate != nullptr && row.loop > 0;
-    attend_to(job, rows, row.loop, twice ? loop_window : window, mixed_);
+    attend_to(job, rows, row.loop, twice ? loop_window : window, mixed_, thread);
     if (row.attention != nullptr) trace_scores(job, rows, twice ? loop_window : window);
     if (twice) {
-      attend_to(job, rows, 0, window, first_);
+      attend_to(job, rows, 0, window, first_, thread);
       blend_first_loop(layer, rows);
     }
     if (spec_.attention_gate) gate_head(rows);
@@ -302,23 +351,22 @@ float LayerRunner::attention_scale() const {
 }
 
 LayerRunner::Seen LayerRunner::seen_by(const Job& job, const HeadRows& rows, int loop, std::size_t window) const {
-  const std::size_t heads_per_kv = static_cast<std::size_t>(spec_.heads) / static_cast<std::size_t>(spec_.kv_heads);
   const TokenRow& row = job.rows[rows.first];
   const std::size_t slot = row.cache->slot(job.pass.group, job.pass.layer, loop);
   const auto count = static_cast<std::size_t>(row.cache->next_entry(slot)) + static_cast<std::size_t>(row.reach);
-  KvPages pages = row.cache->head(slot, rows.head / heads_per_kv);
+  KvPages pages = row.cache->head(slot, rows.head / heads_per_kv());
   pages.growth = rows.growth;
   if (window > 0 && count + rows.growth * (rows.count - 1) > window) pages.window = window;
   return {pages, count};
 }
 
 void LayerRunner::attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window,
-                            std::vector<float>& mixed) {
+                            std::vector<float>& mixed, int thread) {
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
   const auto heads = static_cast<std::size_t>(spec_.heads);
   const auto [pages, count] = seen_by(job, rows, loop, window);
   kernels_.attend(qkv_.data() + rows.first * qkv_size_ + rows.head * head_size, qkv_size_, rows.count, pages, count,
-                  head_size, attention_scale(), scratch_[static_cast<std::size_t>(job.part)].scores.data(),
+                  head_size, attention_scale(), scratch_[static_cast<std::size_t>(thread)].scores.data(),
                   mixed.data() + (rows.first * heads + rows.head) * head_size, heads * head_size);
 }
 

@@ -23,22 +23,22 @@ struct LayerPass {
 
 /// Runs layers over rows of states, of one sequence or of several, on all threads of a pool.
 ///
-/// A layer is a row of stages with a barrier behind each. In a stage every thread takes its fixed slice of the panels
-/// of a matrix, so that its weights stay in its own cache from loop to loop, or its share of the heads or rows. What
-/// costs less than a barrier (norms and rounding of fewer rows than there are threads) each thread does for itself.
+/// A layer is a row of jobs that the pool's threads share, by panels of a matrix, by heads or by rows. Queries, keys
+/// and values of a head, their rotation, its rows in the cache and its attention are one piece of one job where heads
+/// go into threads, as gate, up and what joins them always are. What costs less than a job (norms and rounding of fewer
+/// rows than there are threads) the caller does for itself.
 class LayerRunner {
  public:
   LayerRunner(const ModelSpec& spec, ThreadPool& pool);
 
-  /// Makes room for `rows` rows, or fewer, up to this position. Before run(), outside of the pool's run().
+  /// Makes room for `rows` rows, or fewer, up to this position. Before run().
   void reserve(std::size_t rows, int position);
   /// And for the first `positions` of sequences of a rotary_length().
   void reserve_positions(int length, int positions) { rotary_.reserve(length, positions); }
-  /// states [rows, hidden] in place. Every thread calls it inside the pool's run(); it ends with a barrier.
-  void run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows, std::span<float> states,
-           int part);
+  /// states [rows, hidden] in place.
+  void run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows, std::span<float> states);
 
-  /// y[n, out] = x[n, in] Wᵀ + b on all threads; outside of the pool's run().
+  /// y[n, out] = x[n, in] Wᵀ + b.
   void apply(const Linear& linear, const float* x, std::size_t n, float* y);
   /// Norm of n rows; y may not be x.
   void apply(const Norm& norm, const float* x, std::size_t n, float* y) const;
@@ -46,7 +46,6 @@ class LayerRunner {
  private:
   /// What one thread keeps for itself.
   struct Scratch {
-    ActivationRows rows;
     std::vector<float> scores;
     std::vector<float> gates;     ///< [kv_heads]
     std::vector<float> low_rank;  ///< what an adapter makes of rows on the way
@@ -57,26 +56,44 @@ class LayerRunner {
     const LayerPass& pass;
     std::span<const TokenRow> rows;
     std::span<float> states;
-    int part;
   };
 
-  [[nodiscard]] bool each_alone(std::size_t n) const { return n < static_cast<std::size_t>(pool_.size()); }
-  [[nodiscard]] Share share(std::size_t count, int part) const { return share_of(count, 1, part, pool_.size()); }
-  Activations prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type, int part);
-  void multiply(const Linear& linear, const Activations& x, float* y, bool add, int part) const;
+  /// Whether sharing out so many rows costs more than it saves.
+  [[nodiscard]] bool few(std::size_t n) const { return n < static_cast<std::size_t>(pool_.size()); }
+  [[nodiscard]] std::size_t heads_per_kv() const { return static_cast<std::size_t>(spec_.heads / spec_.kv_heads); }
+  /// Calls work(Share, thread) for all of n rows, or of the panels of a matrix.
+  template <typename Work>
+  void share_rows(std::size_t n, const Work& work);
+  template <typename Work>
+  void share_panels(const Linear& linear, const Work& work);
+
+  /// Rows as a matrix reads them, behind a norm where there is one. Valid until the next call.
+  Activations prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type);
+  void multiply(const Linear& linear, const Activations& x, Share panels, float* y, bool add) const;
   /// The same with what an adapter adds.
-  void multiply(const Linear& linear, const Activations& x, float* y, bool add, const Job& job);
+  void multiply(const Linear& linear, const Activations& x, Share panels, float* y, bool add, const Job& job,
+                int thread);
   void attention(const Job& job);
   void mlp(const Job& job);
-  void add_branch(const Linear& last, const Norm& norm_out, const float* scale, const Job& job);
+  /// The end of a branch: its last matrix, which reads x, and what becomes of the states.
+  void add_branch(const Linear& last, const float* x, const Norm& norm_out, const float* scale, const Job& job);
+  void add_output(Share mine, const Norm& norm_out, const float* scale, const Job& job);
   /// Whether the product of a branch's last matrix goes onto the states as it is made.
   [[nodiscard]] bool adds_at_once(const Linear& last, const float* scale) const {
     const bool scaled = scale != nullptr || (last.adapter != nullptr && last.adapter->scales());
     return spec_.norm_placement == NormPlacement::pre && !scaled;
   }
+  /// The pieces of a job that takes queries, keys and values all the way by their heads; 0 where they do not go by
+  /// heads, or heads not into threads.
+  [[nodiscard]] int pieces_by_head(const Job& job) const;
+  /// Queries, keys and values of these heads, not turned yet.
+  void project(const Job& job, const Activations& input, Share kv_heads);
+  /// Turns queries and keys and writes the cache.
   void store(const Job& job, const Activations& input);
-  void store_heads(const Job& job, std::size_t row, Share heads, const float* input);
-  void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values);
+  void store(const Job& job, Share kv_heads, const Activations& input, int thread);
+  void store(const Job& job, std::size_t row, Share kv_heads, const float* input, int thread);
+  void store_heads(const Job& job, std::size_t row, Share heads, const float* input, int thread);
+  void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values, int thread);
   /// Rows of one sequence and loop, side by side, in one head.
   struct HeadRows {
     std::size_t head = 0;
@@ -84,7 +101,8 @@ class LayerRunner {
     std::size_t count = 1;
     std::size_t growth = 1;  ///< what each sees more than the one before: 0 where they see one another whole
   };
-  void attend(const Job& job);
+  /// Of [heads, rows] those of a piece.
+  void attend(const Job& job, Share mine, int thread);
   /// What rows see of the keys of a loop.
   struct Seen {
     KvPages pages;
@@ -93,7 +111,8 @@ class LayerRunner {
   [[nodiscard]] Seen seen_by(const Job& job, const HeadRows& rows, int loop, std::size_t window) const;
   [[nodiscard]] float attention_scale() const;
   /// To the keys of a loop, the last `window` of them (0: all), into `mixed` [n, attention].
-  void attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window, std::vector<float>& mixed);
+  void attend_to(const Job& job, const HeadRows& rows, int loop, std::size_t window, std::vector<float>& mixed,
+                 int thread);
   /// Tells those of the rows that want it of their scores.
   void trace_scores(const Job& job, const HeadRows& rows, std::size_t window) const;
   /// Adds to what the keys of their own loop gave a head the gate's share of what those of the first did.
@@ -108,7 +127,7 @@ class LayerRunner {
   std::size_t hidden_;
   std::size_t qkv_size_;
 
-  ActivationRows shared_;         ///< what a matrix reads, when the threads make it together
+  ActivationRows input_;          ///< what a matrix reads
   std::vector<Scratch> scratch_;  ///< one a thread
   std::vector<float> output_;     ///< [n, hidden]: the branch's output, when a norm or a scale follows
   std::vector<float> summed_;     ///< [n, hidden]: before a norm of the sum

@@ -88,10 +88,10 @@ class Stack {
   void settle(std::size_t group, Workspace& work);
   void update(std::size_t group, Workspace& work);
   void run_layers(const Runs& runs, LayerPass first, Workspace& work, std::span<float> states);
-  [[nodiscard]] bool take_back(const Runs& runs, std::size_t run, const Workspace& work, std::span<float> states,
-                               Share mine) const;
-  [[nodiscard]] bool mix_embedding(const Layer& layer, const Workspace& work, std::span<float> states,
-                                   Share mine) const;
+  template <typename Work>
+  void share_numbers(std::size_t count, const Work& work);
+  void take_back(const Runs& runs, std::size_t run, const Workspace& work, std::span<float> states);
+  void mix_embedding(const Layer& layer, const Workspace& work, std::span<float> states);
   void run_fast_stack(std::size_t group, Workspace& work);
   void trace(std::span<Flight* const> here, bool entering);
   void ask_exits(std::size_t group, std::span<Flight* const> here);

@@ -70,22 +70,61 @@ TEST(ThreadPool, SaysHowManyThreadsTheSystemStarts) {
   EXPECT_EQ(ThreadPool(4).size(), 4);
 }
 
-TEST(ThreadPool, MeetsAtBarriersWithManyMoreThreadsThanProcessors) {
-  constexpr int kThreads = 24;
-  ThreadPool pool(kThreads);
-  std::vector<int> numbers(kThreads);
-  for (int round = 0; round < 20; ++round) {
-    pool.run([&](int part) {
-      const auto mine = static_cast<std::size_t>(part);
-      numbers[mine] = round;
-      pool.barrier();
-      // Behind the barrier everybody's number is there.
-      const int neighbour = numbers[(mine + 1) % kThreads];
-      pool.barrier();
-      numbers[mine] = neighbour == round ? round : -1;
-      pool.barrier();
+TEST(ThreadPool, AJobSeesWhatTheOneBeforeWroteWithManyMoreThreadsThanProcessors) {
+  constexpr std::size_t kCount = 24;
+  ThreadPool pool(kCount);
+  std::vector<int> numbers(kCount);
+  std::vector<int> neighbours(kCount);
+  for (int round = 0; round < 200; ++round) {
+    pool.share(kCount, [&](Share mine, int) {
+      for (std::size_t i = mine.begin; i < mine.end; ++i) numbers[i] = round;
     });
-    EXPECT_EQ(numbers, std::vector<int>(kThreads, round));
+    pool.share(kCount, [&](Share mine, int) {
+      for (std::size_t i = mine.begin; i < mine.end; ++i) neighbours[i] = numbers[(i + 1) % kCount];
+    });
+    ASSERT_EQ(neighbours, std::vector<int>(kCount, round));
+  }
+}
+
+TEST(ThreadPool, DealsOutEveryItemOnceWhateverThePieces) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (const std::size_t count : {0, 1, 7, 64}) {
+      for (const std::size_t grain : {1, 3}) {
+        for (const int pieces : {1, threads, 3 * threads, 100}) {
+          std::vector<std::atomic<int>> calls(count);
+          std::atomic<int> wrong = 0;
+          pool.share(count, grain, pieces, [&](Share piece, int thread) {
+            if (thread < 0 || thread >= threads || piece.begin >= piece.end || piece.begin % grain != 0) ++wrong;
+            for (std::size_t i = piece.begin; i < piece.end; ++i) ++calls[i];
+          });
+          EXPECT_EQ(wrong, 0);
+          for (const auto& call : calls) {
+            ASSERT_EQ(call, 1) << threads << " threads, " << count << " by " << grain << " in " << pieces;
+          }
+        }
+      }
+    }
+  }
+}
+
+/// A thread that is stuck in a piece, as one is whose core another program took: with slices of its own that nobody
+/// else may take, the job would never end.
+TEST(ThreadPool, OthersDoWhatAThreadThatIsHeldUpHasNotBegun) {
+  for (const int threads : {2, 5}) {
+    ThreadPool pool(threads);
+    const int pieces = 4 * threads;
+    for (int round = 0; round < 50; ++round) {
+      std::atomic<bool> held = false;
+      std::atomic<int> done = 0;
+      pool.share(static_cast<std::size_t>(pieces), 1, pieces, [&](Share, int) {
+        if (!held.exchange(true)) {
+          while (done != pieces - 1) std::this_thread::yield();
+        }
+        ++done;
+      });
+      ASSERT_EQ(done, pieces);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <iterator>
 #include <optional>
@@ -175,6 +176,8 @@ class Case {
     const bool f32 = text.tested.cache.policy().type == KvType::f32 && !subject_.tiled;
     if (kernels().name != "amx" || f32) {
       for (std::size_t i = 0; i < wanted.size(); ++i) {
+        // Whose sign a NaN of two NaNs has is the compiler's choice, for every width of a product anew.
+        if (std::isnan(got[i]) && std::isnan(wanted[i])) continue;
         ASSERT_EQ(std::bit_cast<std::uint32_t>(got[i]), std::bit_cast<std::uint32_t>(wanted[i]))
             << what << ", logit " << i;
       }
