@@ -140,8 +140,9 @@ void ThreadPool::serve(int thread) {
   Lane& own = lanes_[static_cast<std::size_t>(thread)];
   for (std::uint32_t seen = 0;;) {
     wait_for_job(own, seen);
-    if (closing_) return;
+    // In this order: whoever sees the number of the end sees that it is one.
     seen = static_cast<std::uint32_t>(own.left.load(std::memory_order_acquire) >> 32);
+    if (closing_) return;
     const int done = work_on(thread);
     if (done > 0 && undone_.fetch_sub(done, std::memory_order_acq_rel) == done) undone_.notify_one();
   }
