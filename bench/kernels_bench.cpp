@@ -118,7 +118,7 @@ void step_statistics(benchmark::State& state, const Kernels* table) {
     }
     for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
       const std::string title = fmt::format("attend/{}/{}", name, name_of(type));
-      benchmark::RegisterBenchmark(title.c_str(), attend, table, type)->ArgsProduct({{256, 4096}, {1, 16}});
+      benchmark::RegisterBenchmark(title.c_str(), attend, table, type)->ArgsProduct({{256, 4096}, {1, 3, 16}});
     }
     benchmark::RegisterBenchmark(("step_statistics/" + name).c_str(), step_statistics, table)->Arg(192)->Arg(768);
   }

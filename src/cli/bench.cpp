@@ -94,6 +94,7 @@ nlohmann::json result_json(const Request& request, const Model& model, const Ben
   if (options.tokens == 0) return json;
   nlohmann::json& generation = json["generation"] = speeds_json(result.generation);
   generation["tokens"] = options.tokens;
+  generation["behind"] = options.behind;
   generation["exit"] = request.exit.empty() ? "none" : request.exit;
   generation["loops_per_token"] = result.loops_per_token;
   generation["schedule"] = name_of(options.schedule);
@@ -135,7 +136,8 @@ void print_result(const Request& request, const Model& model, const BenchmarkRes
   if (ceilings) print_machine(*ceilings);
   if (options.prompt > 0) print_speed(fmt::format("prompt of {}", options.prompt), result.prompt);
   if (options.tokens == 0) return;
-  print_speed(fmt::format("{} tokens, batch of {}", options.tokens, options.batch), result.generation);
+  const std::string behind = options.behind > 1 ? fmt::format(" behind {}", options.behind) : "";
+  print_speed(fmt::format("{} tokens{}, batch of {}", options.tokens, behind, options.batch), result.generation);
   fmt::print("{:24} {:10.2f} a token, of {:.2f} tokens each ({})\n", "layer passes", result.passes_per_token,
              result.rows_per_pass, name_of(options.schedule));
   fmt::print("{:24} {:10.1f} KiB a token\n", "keys and values", result.kv_bytes_per_token / 1024);
@@ -164,9 +166,9 @@ void run(Request& request) {
   if (options.chunk > 0 && (options.prompt == 0 || options.tokens == 0)) {
     throw Error("--chunk: there is no prompt or nothing beside it; give --prompt and --tokens above 0");
   }
-  if (std::max(options.prompt, options.tokens + 1) > spec.context) {
-    throw Error("--prompt and --tokens: {} and {} do not fit the context of {}", options.prompt, options.tokens,
-                spec.context);
+  if (options.prompt > spec.context || options.behind + options.tokens > spec.context) {
+    throw Error("--prompt {} and --tokens {} behind {} do not fit the context of {}", options.prompt, options.tokens,
+                options.behind, spec.context);
   }
   if (options.prompt == 0 && options.tokens == 0)
     throw Error("--prompt and --tokens: both are 0; nothing is to be timed");
@@ -202,6 +204,11 @@ void add_bench(CLI::App& program) {
   command->add_option("-n,--tokens", request->bench.tokens, "Tokens to decode; 0: none")
       ->check(whole_number(0, 1 << 20))
       ->capture_default_str();
+  command
+      ->add_option("--behind", request->bench.behind,
+                   "Tokens that a sequence holds before the first that is decoded: what attention to a long text costs")
+      ->check(whole_number(1, 1 << 20))
+      ->capture_default_str();
   command->add_option("--batch", request->bench.batch, "Sequences that are decoded together")
       ->check(whole_number(1, 1024))
       ->capture_default_str();
@@ -230,6 +237,7 @@ void add_bench(CLI::App& program) {
       "  gyre bench -m model.gguf\n"
       "  gyre bench -m model.gguf --ceilings\n"
       "  gyre bench -m model.gguf --batch 8 --prompt 0\n"
+      "  gyre bench -m model.gguf --prompt 0 --behind 4096\n"
       "  gyre bench -m model.gguf --batch 4 --prompt 4096 --chunk 256\n"
       "  gyre bench -m model.gguf --prompt 0 --exit fixed:loops=6\n"
       "  gyre bench -m models/shakespeare --weights q8_0 --loops 8 --threads 1 --json");

@@ -46,6 +46,9 @@ Share rows_of(Share panels, std::size_t out) {
   return {std::min(out, panels.begin * kPanelRows), std::min(out, panels.end * kPanelRows)};
 }
 
+/// So many queries of one key head kernels take at once.
+constexpr std::size_t kQueriesTogether = 8;
+
 /// A piece of fewer panels gives kernels too few sums side by side.
 constexpr std::size_t kPiecePanels = 8;
 
@@ -146,7 +149,7 @@ void LayerRunner::apply(const Norm& norm, const float* x, std::size_t n, float* 
 
 void LayerRunner::run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows,
                       std::span<float> states) {
-  const Job job{layer, pass, rows, states};
+  const Job job{layer, pass, rows, states, better_by_heads(rows)};
   attention(job);
   mlp(job);
 }
@@ -319,31 +322,53 @@ void LayerRunner::embed_values(const Job& job, const TokenRow& row, Share kv_hea
 }
 
 void LayerRunner::attend(const Job& job, Share mine, int thread) {
-  const std::size_t n = job.rows.size();
   const Layer& layer = job.layer;
   const std::size_t window = layer.window ? static_cast<std::size_t>(spec_.window) : 0;
   const std::size_t loop_window = layer.loop_window > 0 ? static_cast<std::size_t>(layer.loop_window) : window;
-  // The rows of one sequence lie side by side and are taken together as far as they are of one piece.
   for (std::size_t index = mine.begin; index < mine.end;) {
-    HeadRows rows{index / n, index % n};
-    const TokenRow& row = job.rows[rows.first];
-    const auto next_sees = [&](std::size_t growth) {
-      const std::size_t next = rows.first + rows.count;
-      return next < n && index + rows.count < mine.end && follows(job.rows[next], row, rows.count) &&
-             job.rows[next].reach == row.reach + static_cast<int>(growth * rows.count);
-    };
-    if (next_sees(0)) rows.growth = 0;  // they see one another whole
-    while (next_sees(rows.growth)) ++rows.count;
+    const HeadRows all = job.by_heads ? heads_of_row(job, {index, mine.end}) : rows_of_head(job, {index, mine.end});
+    const TokenRow& row = job.rows[all.first];
     const bool twice = layer.loop_gate != nullptr && row.loop > 0;
-    attend_to(job, rows, row.loop, twice ? loop_window : window, mixed_, thread);
-    if (row.attention != nullptr) trace_scores(job, rows, twice ? loop_window : window);
-    if (twice) {
-      attend_to(job, rows, 0, window, first_, thread);
-      blend_first_loop(layer, rows);
+    attend_to(job, all, row.loop, twice ? loop_window : window, mixed_, thread);
+    if (twice) attend_to(job, all, 0, window, first_, thread);
+    for (HeadRows rows = all; rows.head < all.head + all.heads; ++rows.head) {
+      rows.heads = 1;
+      if (row.attention != nullptr) trace_scores(job, rows, twice ? loop_window : window);
+      if (twice) blend_first_loop(layer, rows);
+      if (spec_.attention_gate) gate_head(rows);
     }
-    if (spec_.attention_gate) gate_head(rows);
-    index += rows.count;
+    index += all.count * all.heads;
   }
+}
+
+LayerRunner::HeadRows LayerRunner::rows_of_head(const Job& job, Share mine) {
+  const std::size_t n = job.rows.size();
+  HeadRows rows{mine.begin / n, mine.begin % n};
+  const TokenRow& row = job.rows[rows.first];
+  const auto next_sees = [&](std::size_t growth) {
+    const std::size_t next = rows.first + rows.count;
+    return next < n && mine.begin + rows.count < mine.end && follows(job.rows[next], row, rows.count) &&
+           job.rows[next].reach == row.reach + static_cast<int>(growth * rows.count);
+  };
+  if (next_sees(0)) rows.growth = 0;  // they see one another whole
+  while (next_sees(rows.growth)) ++rows.count;
+  return rows;
+}
+
+LayerRunner::HeadRows LayerRunner::heads_of_row(const Job& job, Share mine) const {
+  const std::size_t cell = mine.begin / heads_per_kv();
+  const std::size_t begin = mine.begin % heads_per_kv();
+  const std::size_t end = std::min({heads_per_kv(), begin + mine.end - mine.begin, begin + kQueriesTogether});
+  return {cell / job.rows.size() * heads_per_kv() + begin, cell % job.rows.size(), 1, 0, end - begin};
+}
+
+bool LayerRunner::better_by_heads(std::span<const TokenRow> rows) const {
+  if (heads_per_kv() == 1) return false;
+  std::size_t run = 1;
+  for (std::size_t r = 1; r < rows.size() && run < kQueriesTogether; ++r) {
+    run = follows(rows[r], rows[r - run], run) ? run + 1 : 1;
+  }
+  return run < kQueriesTogether;
 }
 
 float LayerRunner::attention_scale() const {
@@ -365,9 +390,12 @@ void LayerRunner::attend_to(const Job& job, const HeadRows& rows, int loop, std:
   const auto head_size = static_cast<std::size_t>(spec_.head_size);
   const auto heads = static_cast<std::size_t>(spec_.heads);
   const auto [pages, count] = seen_by(job, rows, loop, window);
-  kernels_.attend(qkv_.data() + rows.first * qkv_size_ + rows.head * head_size, qkv_size_, rows.count, pages, count,
-                  head_size, attention_scale(), scratch_[static_cast<std::size_t>(thread)].scores.data(),
-                  mixed.data() + (rows.first * heads + rows.head) * head_size, heads * head_size);
+  const bool by_heads = rows.heads > 1;
+  kernels_.attend(qkv_.data() + rows.first * qkv_size_ + rows.head * head_size, by_heads ? head_size : qkv_size_,
+                  by_heads ? rows.heads : rows.count, pages, count, head_size, attention_scale(),
+                  scratch_[static_cast<std::size_t>(thread)].scores.data(),
+                  mixed.data() + (rows.first * heads + rows.head) * head_size,
+                  by_heads ? head_size : heads * head_size);
 }
 
 void LayerRunner::trace_scores(const Job& job, const HeadRows& rows, std::size_t window) const {

@@ -56,6 +56,7 @@ class LayerRunner {
     const LayerPass& pass;
     std::span<const TokenRow> rows;
     std::span<float> states;
+    bool by_heads;  ///< attention is dealt out by key head, row and query head; else by query head and row
   };
 
   /// Whether sharing out so many rows costs more than it saves.
@@ -94,14 +95,21 @@ class LayerRunner {
   void store(const Job& job, std::size_t row, Share kv_heads, const float* input, int thread);
   void store_heads(const Job& job, std::size_t row, Share heads, const float* input, int thread);
   void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values, int thread);
-  /// Rows of one sequence and loop, side by side, in one head.
+  /// Rows of one sequence and loop, side by side, in one head; or the heads, side by side, of one row that read the same
+  /// keys.
   struct HeadRows {
     std::size_t head = 0;
     std::size_t first = 0;
     std::size_t count = 1;
     std::size_t growth = 1;  ///< what each sees more than the one before: 0 where they see one another whole
+    std::size_t heads = 1;
   };
-  /// Of [heads, rows] those of a piece.
+  /// What is taken together of the first of these [heads, rows], or of these [key heads, rows, heads of one].
+  [[nodiscard]] static HeadRows rows_of_head(const Job& job, Share mine);
+  [[nodiscard]] HeadRows heads_of_row(const Job& job, Share mine) const;
+  /// Whether no sequence has so many rows that its queries of one head are enough to read keys once for several.
+  [[nodiscard]] bool better_by_heads(std::span<const TokenRow> rows) const;
+  /// Of all heads and rows, in the job's order, those of a piece.
   void attend(const Job& job, Share mine, int thread);
   /// What rows see of the keys of a loop.
   struct Seen {

@@ -310,12 +310,12 @@ inline void score_registers(const HeadView& head, const QueryRows& rows, std::si
 /// Scores of N queries against `count` positions, as many registers at a time as keep the multipliers busy.
 template <typename Page, std::size_t N>
 inline void score(const HeadView& head, const QueryRows& rows, std::size_t count) {
-  constexpr std::size_t kRegisters = N == 1 ? 8 : (kLanes >= 16 ? 2 : 1);
+  constexpr std::size_t kRegisters = N == 1 ? 8 : (kLanes >= 16 ? 20 : 10) / N;  // of 32 or 16, for sums
   std::size_t t = 0;
   for (; t + kRegisters * kLanes <= count; t += kRegisters * kLanes) {
     score_registers<Page, N, kRegisters>(head, rows, t);
   }
-  if constexpr (N == 1) {
+  if constexpr (kRegisters > 2) {
     for (; t + 2 * kLanes <= count; t += 2 * kLanes) score_registers<Page, N, 2>(head, rows, t);
   }
   for (; t < count; t += kLanes) score_registers<Page, N, 1>(head, rows, t);
@@ -352,11 +352,9 @@ inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_
     const std::size_t page_end = (begin / kKvPage + 1) * kKvPage;
     const std::size_t end = count < page_end ? count : page_end;
     for (std::size_t t = begin; t < end; ++t, row += head.row_bytes) {
-      Register numbers[B];
-      for (std::size_t b = 0; b < B; ++b) numbers[b] = Page::lanes(row, i + b * kLanes, head.size);
-      for (std::size_t n = 0; n < N; ++n) {
-        const float score = rows.scores[n * rows.score_stride + t];
-        for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * score;
+      for (std::size_t b = 0; b < B; ++b) {
+        const Register numbers = Page::lanes(row, i + b * kLanes, head.size);
+        for (std::size_t n = 0; n < N; ++n) sums[b][n] += numbers * rows.scores[n * rows.score_stride + t];
       }
     }
     begin = end;
@@ -371,7 +369,8 @@ inline void mix_channels(const HeadView& head, const QueryRows& rows, std::size_
 
 template <typename Page, std::size_t N>
 inline void mix(const HeadView& head, const QueryRows& rows, std::size_t count, const MixedRows& mixed) {
-  constexpr std::size_t kSideBySide = N == 1 ? 4 : (kLanes >= 16 ? 2 : 1);
+  constexpr std::size_t kSums = kLanes >= 16 ? 16 : 12;
+  constexpr std::size_t kSideBySide = N * 4 <= kSums ? 4 : (N * 2 <= kSums ? 2 : 1);
   std::size_t i = 0;
   if constexpr (N == 1) {
     for (; i + 8 * kLanes <= head.size; i += 8 * kLanes) mix_channels<Page, N, 8>(head, rows, count, i, mixed);
@@ -411,17 +410,21 @@ template <typename Page>
 inline void attend_rows(const float* queries, std::size_t query_stride, std::size_t rows, const KvPages& cache,
                         std::size_t count, std::size_t head_size, float scale, float* scratch, float* out,
                         std::size_t out_stride) {
-  constexpr std::size_t kQueries = 8;
+  constexpr std::size_t kMost = 8;
+  constexpr auto kAll = attend_together<Page, kMost>;
+  constexpr decltype(kAll) kFew[] = {attend_together<Page, 1>, attend_together<Page, 2>, attend_together<Page, 3>,
+                                     attend_together<Page, 4>};
   const std::size_t stride = (count + rows - 1 + kKvPage - 1) / kKvPage * kKvPage;
-  const bool together = rows >= kQueries;
-  for (std::size_t r = 0; r < rows; r += together ? kQueries : 1) {
-    // The last ones overlap those before.
-    const std::size_t first = together && r + kQueries > rows ? rows - kQueries : r;
+  for (std::size_t r = 0; r < rows;) {
+    const std::size_t few = rows - r < 4 ? rows - r : 4;
+    const std::size_t n = rows >= kMost ? kMost : few;
+    const std::size_t first = r + n > rows ? rows - n : r;  // the last ones overlap those before
     const QueryRows some{queries + first * query_stride, query_stride, scratch, stride};
-    const auto attend_some = together ? attend_together<Page, kQueries> : attend_together<Page, 1>;
     std::size_t seen = count + cache.growth * first;
     const KvPages pages = cache.from_first_seen(seen);
-    attend_some({pages, head_size, scale, kv_row_bytes(Page::kType, head_size)}, some, seen, out + first * out_stride, out_stride);
+    (n == kMost ? kAll : kFew[n - 1])({pages, head_size, scale, kv_row_bytes(Page::kType, head_size)}, some, seen,
+                                      out + first * out_stride, out_stride);
+    r += n;
   }
 }
 

@@ -30,19 +30,19 @@ double time_prompt(Engine& engine, const BenchmarkOptions& options, Random& rand
   return options.prompt / watch.seconds();
 }
 
-/// Sequences that hold one token; each draws its tokens and asks a rule of its own.
+/// Sequences that hold what decoding is behind; each draws its tokens and asks a rule of its own.
 struct Decoding {
   Decoding(Engine& engine, const BenchmarkOptions& options, Random& random) {
     const ModelSpec& spec = engine.model().spec();
     for (int s = 0; s < options.batch; ++s) {
-      sequences.push_back(start(engine, options, options.tokens + 1));
+      sequences.push_back(start(engine, options, options.behind + options.tokens));
       if (options.exit) {
         exits.emplace_back(*options.exit, ExitContext{spec, options.loops, {}}, static_cast<std::uint64_t>(s));
       }
       draws.emplace_back(random.bits());
     }
     for (std::size_t s = 0; s < sequences.size(); ++s) {
-      engine.prefill(sequences[s], random_tokens(draws[s], 1, spec), Engine::Logits::none);
+      engine.prefill(sequences[s], random_tokens(draws[s], options.behind, spec), Engine::Logits::none);
     }
   }
   [[nodiscard]] Job next(std::size_t s, const ModelSpec& spec) {
@@ -74,7 +74,7 @@ double time_generation(Engine& engine, const BenchmarkOptions& options, Random& 
     engine.stop().check();
     for (const Landed& landed : scheduler.step()) {
       for (const int group : looped) totals.loops += landed.depth.loops[static_cast<std::size_t>(group)];
-      if (landed.sequence->length > options.tokens) continue;
+      if (landed.sequence->length >= options.behind + options.tokens) continue;
       const auto s = static_cast<std::size_t>(landed.sequence - decoding.sequences.data());
       scheduler.submit(decoding.next(s, spec));
     }
@@ -117,7 +117,7 @@ void time_beside(Engine& engine, const BenchmarkOptions& options, Random& random
       const auto s = static_cast<std::size_t>(landed.sequence - decoding.sequences.data());
       wait = std::max(wait, since[s].seconds());
       since[s] = Stopwatch();
-      if (landed.sequence->length <= options.tokens) scheduler.submit(decoding.next(s, spec));
+      if (landed.sequence->length < options.behind + options.tokens) scheduler.submit(decoding.next(s, spec));
     }
   }
   beside.longest_wait.push_back(1000 * wait);
@@ -151,7 +151,7 @@ BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const
   }
   const double decoded = static_cast<double>(options.rounds + 1) * options.batch * options.tokens;
   if (decoded == 0) return result;
-  const double held = decoded * (options.tokens + 1) / options.tokens;  // and the first token of each sequence
+  const double held = decoded * (options.tokens + options.behind) / options.tokens;
   result.loops_per_token = static_cast<double>(totals.loops) / decoded;
   result.passes_per_token = static_cast<double>(totals.count.passes) / decoded;
   result.rows_per_pass = static_cast<double>(totals.count.rows) / static_cast<double>(totals.count.passes);

@@ -16,6 +16,7 @@ struct BenchmarkOptions {
   TestNoise test_noise = {};
   int prompt = 512;  ///< tokens given at once; 0: none
   int tokens = 128;  ///< tokens decoded one after the other; 0: none
+  int behind = 1;    ///< tokens that decoding sequences hold at first, at least one
   int batch = 1;     ///< sequences that are decoded together
   Schedule schedule = Schedule::lockstep;
   int chunk = 0;  ///< above 0: the prompt also goes in by chunks of so many tokens while the sequences decode
@@ -44,7 +45,7 @@ struct BenchmarkResult {
 };
 
 /// Runs random tokens through the model: in every round the prompt in a fresh sequence, then the decoding in fresh
-/// sequences that hold one token. One round more, before the others, warms up.
+/// sequences that hold what it is to be behind. One round more, before the others, warms up.
 BenchmarkResult benchmark(Engine& engine, const BenchmarkOptions& options, const ProgressSink& progress);
 
 }  // namespace gyre

@@ -228,7 +228,7 @@ TEST_P(KernelTable, AttentionInAWindowReadsNothingBeforeIt) {
 TEST_P(KernelTable, AttentionOfQueriesThatSeeTheSame) {
   constexpr std::size_t kSize = 24;
   for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
-    for (const std::size_t count : {1, 2, 8, 15, 16, 17, 40, 61}) {
+    for (const std::size_t count : {1, 2, 3, 4, 7, 8, 15, 16, 17, 40, 61}) {
       const Cache cache(random_, type, count, kSize);
       const Floats queries(random_, count * kSize);
       std::vector<float> scratch(attend_scratch(count, kSize));
@@ -271,7 +271,7 @@ TEST_P(KernelTable, AttentionDoesNotDependOnTheQueriesBesideIt) {
   for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
     if (table_.name == "amx" && type == KvType::bf16) continue;
     for (const std::size_t head_size : {5, 16, 40, 64, 80, 128, 256}) {
-      for (const std::size_t rows : {2, 7, 8, 9, 13, 24}) {
+      for (const std::size_t rows : {2, 3, 4, 5, 7, 8, 9, 13, 24}) {
         const std::size_t count = 1 + random_.below(150);
         const std::size_t window = random_.below(2) == 0 ? 0 : 1 + random_.below(100);
         const Cache cache(random_, type, count + rows - 1, head_size);
