@@ -12,7 +12,7 @@ inline void prefetch(const std::byte* p) {
 
 /// step(0) … step(N - 1), each with its number known when it is compiled, so that sums stay in registers.
 template <typename Step, std::size_t... I>
-inline void each(Step step, std::index_sequence<I...> /*numbers*/) {
+[[gnu::always_inline]] inline void each(Step step, std::index_sequence<I...> /*numbers*/) {
   (step(std::integral_constant<std::size_t, I>()), ...);
 }
 
@@ -21,7 +21,7 @@ using Codes = __m512i[8];
 
 /// Each in a byte of its own, less nothing, looked up where the type does so.
 template <WeightType Type>
-inline void read_whole_codes(const std::byte* step, std::size_t run, Codes& codes) {
+[[gnu::always_inline]] inline void read_whole_codes(const std::byte* step, std::size_t run, Codes& codes) {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr unsigned kBits = kLayout.code_bits;
   constexpr std::size_t kFields = 8 / kBits;

@@ -4,6 +4,8 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 namespace gyre::avx2 {
 namespace {
@@ -74,6 +76,28 @@ inline __m256i four_bytes(const std::int8_t* bytes) {
 /// Codes around 128 are taken as signed numbers: nothing is left of their zero.
 constexpr bool is_signed(const WeightLayout& layout) { return layout.zero_code == 128; }
 
+/// step(0) … step(N - 1), each with its number known when it is compiled, so that sums stay in registers.
+template <typename Step, std::size_t... I>
+inline void each(const Step& step, std::index_sequence<I...> /*numbers*/) {
+  (step(std::integral_constant<std::size_t, I>()), ...);
+}
+
+/// GCC puts sums off until they are used, and stores the products that they are of: this keeps it from doing so.
+inline __m256i made_now(__m256i sum) {
+  asm("" : "+x"(sum));
+  return sum;
+}
+
+/// Codes times bytes, each two neighbours together.
+template <WeightType Type>
+inline __m256i multiply_bytes(__m256i codes, __m256i bytes) {
+  // The first factor of this instruction is taken without a sign.
+  if constexpr (is_signed(layout_of(Type))) {
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(bytes, codes));
+  }
+  return _mm256_maddubs_epi16(codes, bytes);
+}
+
 /// One vector of codes of a byte each.
 template <WeightType Type>
 inline __m256i whole_codes(__m256i packed, std::size_t field) {
@@ -87,54 +111,79 @@ inline __m256i whole_codes(__m256i packed, std::size_t field) {
   return _mm256_shuffle_epi8(_mm256_xor_si256(_mm256_broadcastsi128_si256(table), sign), codes);
 }
 
-/// The codes of one run, 4 of a row in each vector, of one half of the panel.
-template <WeightType Type>
-inline void read_codes(const std::byte* step, std::size_t run, std::size_t half, __m256i (&codes)[8]) {
+/// The codes of vector V of a run, 4 of each of 8 rows.
+template <WeightType Type, std::size_t V>
+inline __m256i codes_at(const std::byte* step, std::size_t run, std::size_t half) {
   constexpr WeightLayout kLayout = layout_of(Type);
-  constexpr auto kBits = static_cast<int>(kLayout.code_bits);
-  constexpr std::size_t kFields = 8 / kBits;
-  for (std::size_t v = 0; v < 8 / kFields; ++v) {
-    const __m256i packed = load(step + (run * 8 / kFields + v) * 64 + half * 32);
-    for (std::size_t i = 0; i < kFields; ++i) codes[v * kFields + i] = whole_codes<Type>(packed, i);
-  }
+  constexpr std::size_t kFields = 8 / kLayout.code_bits;
+  const std::byte* const lower = step + (run * 8 / kFields + V / kFields) * 64 + half * 32;
+  const __m256i codes = whole_codes<Type>(load(lower), V % kFields);
   if constexpr (kLayout.high_bits > 0) {
-    constexpr auto kHigh = static_cast<int>(kLayout.high_bits);
+    constexpr std::size_t kHigh = kLayout.high_bits;
+    constexpr int kBits = static_cast<int>(kLayout.code_bits);
+    constexpr int kUp = kBits - static_cast<int>(V % (8 / kHigh) * kHigh);  // to the bit after the lower ones
+    const __m256i packed = load(step + kLayout.high_at() + (run * kHigh + V / (8 / kHigh)) * 64 + half * 32);
+    const __m256i moved = kUp > 0 ? _mm256_slli_epi16(packed, kUp) : _mm256_srli_epi16(packed, -kUp);
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << kHigh) - 1) << kBits));
-    for (int v = 0; v < kHigh; ++v) {
-      const __m256i packed =
-          load(step + kLayout.high_at() + (run * kHigh + static_cast<std::size_t>(v)) * 64 + half * 32);
-      for (int i = 0; i < 8 / kHigh; ++i) {
-        const int up = kBits - i * kHigh;  // to the bit after the lower ones
-        const __m256i moved = up > 0 ? _mm256_slli_epi16(packed, up) : _mm256_srli_epi16(packed, -up);
-        __m256i& code = codes[v * (8 / kHigh) + i];
-        code = _mm256_or_si256(code, _mm256_and_si256(moved, mask));
-      }
-    }
+    return _mm256_or_si256(codes, _mm256_and_si256(moved, mask));
   }
+  return codes;
 }
 
-/// For each row the sum of its codes from vector `first` to `last` of a run times the bytes, onto `sum`. Products of
-/// two bytes are added by 16 bits: so many vectors of them as cannot leave those.
+/// Products of two bytes are added by 16 bits: so many vectors of them as cannot leave those.
 template <WeightType Type>
-inline __m256i dot_codes(const __m256i (&codes)[8], std::size_t first, std::size_t last, const std::int8_t* bytes,
-                         __m256i sum) {
+constexpr std::size_t most_together() {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr std::size_t kLargest = is_signed(kLayout) ? 128 : (1U << (kLayout.code_bits + kLayout.high_bits)) - 1U;
   constexpr std::size_t kMost = 32767 / (std::size_t{2} * 127 * kLargest);
-  constexpr std::size_t kTogether = kMost < 8 ? kMost : 8;
+  return kMost < 8 ? kMost : 8;
+}
+
+/// For each row the sum of its codes from vector `first` to `last` of a run times the bytes, onto `sum`.
+template <WeightType Type>
+inline __m256i dot_codes(const __m256i (&codes)[8], std::size_t first, std::size_t last, const std::int8_t* bytes,
+                         __m256i sum) {
+  constexpr std::size_t kTogether = most_together<Type>();
   for (std::size_t v = first; v < last; v += kTogether) {
     __m256i pairs = {};
     for (std::size_t i = v; i < v + kTogether; ++i) {
-      const __m256i four = four_bytes(bytes + 4 * i);
-      // The first factor of this instruction is taken without a sign.
-      const __m256i products = is_signed(kLayout)
-                                   ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes[i]), _mm256_sign_epi8(four, codes[i]))
-                                   : _mm256_maddubs_epi16(codes[i], four);
+      const __m256i products = multiply_bytes<Type>(codes[i], four_bytes(bytes + 4 * i));
       pairs = i == v ? products : _mm256_add_epi16(pairs, products);
     }
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
   return sum;
+}
+
+/// The same of both halves for N columns whose bytes are `stride` apart: codes are read once for all, and a column's
+/// bytes once for both. Vectors `First` … `First` + `Count`.
+template <WeightType Type, std::size_t First, std::size_t Count, std::size_t N>
+inline void dot_together(const std::byte* step, std::size_t run, const std::int8_t* bytes, std::size_t stride,
+                         __m256i (&sums)[N][2]) {
+  constexpr std::size_t kTogether = most_together<Type>() < Count ? most_together<Type>() : Count;
+  const auto add_some = [&](auto number) {
+    __m256i pairs[N][2];
+    const auto add_vector = [&](auto i) {
+      constexpr std::size_t kVector = First + number * kTogether + i;
+      const __m256i low = codes_at<Type, kVector>(step, run, 0);
+      const __m256i high = codes_at<Type, kVector>(step, run, 1);
+      const auto add_column = [&](auto c) {
+        const __m256i four = four_bytes(bytes + c * stride + 4 * kVector);
+        const __m256i products[2] = {multiply_bytes<Type>(low, four), multiply_bytes<Type>(high, four)};
+        pairs[c][0] = made_now(i == 0 ? products[0] : _mm256_add_epi16(pairs[c][0], products[0]));
+        pairs[c][1] = made_now(i == 0 ? products[1] : _mm256_add_epi16(pairs[c][1], products[1]));
+      };
+      each(add_column, std::make_index_sequence<N>());
+    };
+    each(add_vector, std::make_index_sequence<kTogether>());
+    const auto widen = [&](auto c) {
+      const __m256i ones = _mm256_set1_epi16(1);
+      sums[c][0] = made_now(_mm256_add_epi32(sums[c][0], _mm256_madd_epi16(pairs[c][0], ones)));
+      sums[c][1] = made_now(_mm256_add_epi32(sums[c][1], _mm256_madd_epi16(pairs[c][1], ones)));
+    };
+    each(widen, std::make_index_sequence<N>());
+  };
+  each(add_some, std::make_index_sequence<Count / kTogether>());
 }
 
 /// 8 halves, and 8 bytes as numbers.
@@ -169,49 +218,92 @@ inline __m256 minima_of(const std::byte* step, std::size_t column, std::size_t h
   return of_column<Type, false>(step + kLayout.minima_at(), step + kLayout.run_minima_at(), column, half);
 }
 
-/// −zero times the sum of the bytes of a run, or of half of one.
+/// −zero times the sum of the bytes of a run, or of half of one; `zeros` is −128 times it.
 template <WeightType Type>
 inline __m256i taken_off(std::int32_t zeros) {
   constexpr WeightLayout kLayout = layout_of(Type);
   if constexpr (kLayout.zero_code == 0 || is_signed(kLayout)) return _mm256_setzero_si256();
-  return _mm256_set1_epi32(zeros / (128 / std::max(1, kLayout.zero_code)));
+  return _mm256_set1_epi32(zeros >> std::countr_zero(128U / static_cast<unsigned>(std::max(1, kLayout.zero_code))));
 }
 
-template <WeightType Type, std::size_t N>
-inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
+/// One column: half a panel after the other, whose codes wait in registers.
+template <WeightType Type>
+inline Sums<1> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
   constexpr std::size_t kPieces = kLayout.scale_columns < kByteRun ? kByteRun / kLayout.scale_columns : 1;
   const std::size_t padded = padded_columns(x.columns);
-  Sums<N> sums = {};
+  Sums<1> sums = {};
   for (std::size_t run = 0; run < padded / kByteRun; ++run) {
     const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
     const std::size_t at = run % kRuns * kByteRun;
+    const std::size_t place = column * padded / kByteRun + run;
+    const std::int8_t* const bytes = x.rounded.bytes + column * padded + run * kByteRun;
+    const std::int32_t* const zeros = kPieces == 1 ? x.rounded.zeros + place : x.rounded.half_zeros + 2 * place;
+    const __m256 number = _mm256_set1_ps(x.rounded.scales[place]);
     for (std::size_t half = 0; half < 2; ++half) {
       __m256i codes[8];
-      __m256 scales[kPieces];
-      __m256 minima = {};
-      read_codes<Type>(step, run % kRuns, half, codes);
+      each([&](auto v) { codes[v] = codes_at<Type, v>(step, run % kRuns, half); }, std::make_index_sequence<8>());
+      __m256& sum = sums.of[0][half];
       for (std::size_t i = 0; i < kPieces; ++i) {
-        scales[i] = scales_of<Type>(step, at + i * kLayout.scale_columns, half);
+        constexpr std::size_t kVectors = 8 / kPieces;
+        const __m256 scales = scales_of<Type>(step, at + i * kLayout.scale_columns, half);
+        const __m256i whole =
+            dot_codes<Type>(codes, i * kVectors, (i + 1) * kVectors, bytes, taken_off<Type>(zeros[i]));
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(scales, number), sum);
       }
-      if constexpr (kLayout.minima) minima = minima_of<Type>(step, at, half);
-      for (std::size_t c = 0; c < N; ++c) {
-        const std::size_t place = (column + c) * padded / kByteRun + run;
-        const std::int8_t* const bytes = x.rounded.bytes + (column + c) * padded + run * kByteRun;
-        const std::int32_t* const zeros = kPieces == 1 ? x.rounded.zeros + place : x.rounded.half_zeros + 2 * place;
-        const __m256 number = _mm256_set1_ps(x.rounded.scales[place]);
-        for (std::size_t i = 0; i < kPieces; ++i) {
-          constexpr std::size_t kVectors = 8 / kPieces;
-          const __m256i whole =
-              dot_codes<Type>(codes, i * kVectors, (i + 1) * kVectors, bytes, taken_off<Type>(zeros[i]));
-          sums.of[c][half] =
-              _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(scales[i], number), sums.of[c][half]);
-        }
-        if constexpr (kLayout.minima) {
-          sums.of[c][half] = _mm256_fmadd_ps(minima, _mm256_set1_ps(x.rounded.sums[place]), sums.of[c][half]);
-        }
+      if constexpr (kLayout.minima) {
+        sum = _mm256_fmadd_ps(minima_of<Type>(step, at, half), _mm256_set1_ps(x.rounded.sums[place]), sum);
       }
+    }
+  }
+  return sums;
+}
+
+/// N columns: both halves of the panel at once, a vector of codes after the other. A column gets what it gets alone.
+template <WeightType Type, std::size_t N>
+inline Sums<N> panel_coded_together(const std::byte* panel, const Activations& x, std::size_t column) {
+  constexpr WeightLayout kLayout = layout_of(Type);
+  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
+  constexpr std::size_t kPieces = kLayout.scale_columns < kByteRun ? kByteRun / kLayout.scale_columns : 1;
+  const std::size_t padded = padded_columns(x.columns);
+  const std::size_t runs = padded / kByteRun;
+  Sums<N> sums = {};
+  for (std::size_t run = 0; run < runs; ++run) {
+    const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
+    const std::size_t at = run % kRuns * kByteRun;
+    const std::size_t place = column * runs + run;
+    const std::int8_t* const bytes = x.rounded.bytes + column * padded + run * kByteRun;
+    const auto add_piece = [&](auto piece) {
+      constexpr std::size_t kVectors = 8 / kPieces;
+      __m256i whole[N][2];
+      const auto begin = [&](auto c) {
+        const std::size_t its = place + c * runs;
+        const std::int32_t zeros = kPieces == 1 ? x.rounded.zeros[its] : x.rounded.half_zeros[2 * its + piece];
+        whole[c][0] = whole[c][1] = taken_off<Type>(zeros);
+      };
+      each(begin, std::make_index_sequence<N>());
+      dot_together<Type, piece * kVectors, kVectors>(step, run % kRuns, bytes, padded, whole);
+      const __m256 low = scales_of<Type>(step, at + piece * kLayout.scale_columns, 0);
+      const __m256 high = scales_of<Type>(step, at + piece * kLayout.scale_columns, 1);
+      const auto end = [&](auto c) {
+        const __m256 number = _mm256_set1_ps(x.rounded.scales[place + c * runs]);
+        __m256(&of)[2] = sums.of[c];
+        of[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[c][0]), _mm256_mul_ps(low, number), of[0]);
+        of[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[c][1]), _mm256_mul_ps(high, number), of[1]);
+      };
+      each(end, std::make_index_sequence<N>());
+    };
+    each(add_piece, std::make_index_sequence<kPieces>());
+    if constexpr (kLayout.minima) {
+      const __m256 low = minima_of<Type>(step, at, 0);
+      const __m256 high = minima_of<Type>(step, at, 1);
+      const auto add_minima = [&](auto c) {
+        const __m256 total = _mm256_set1_ps(x.rounded.sums[place + c * runs]);
+        sums.of[c][0] = _mm256_fmadd_ps(low, total, sums.of[c][0]);
+        sums.of[c][1] = _mm256_fmadd_ps(high, total, sums.of[c][1]);
+      };
+      each(add_minima, std::make_index_sequence<N>());
     }
   }
   return sums;
@@ -235,7 +327,11 @@ template <WeightType Type, std::size_t N>
 inline void multiply_panel(const std::byte* panel, const Activations& x, std::size_t row, std::size_t rows,
                            std::size_t column, const ProductOut& out) {
   if constexpr (is_coded(Type)) {
-    put(panel_coded<Type, N>(panel, x, column), row, rows, column, out);
+    if constexpr (N == 1) {
+      put(panel_coded<Type>(panel, x, column), row, rows, column, out);
+    } else {
+      put(panel_coded_together<Type, N>(panel, x, column), row, rows, column, out);
+    }
   } else {
     for (std::size_t first = 0; first < x.columns; first += kSumColumns) {
       const std::size_t last = first + kSumColumns < x.columns ? first + kSumColumns : x.columns;

@@ -131,8 +131,10 @@ inline __m512i four_bytes(const std::int8_t* bytes) {
 /// times more: a sum of them is moved down once, instead of every vector.
 constexpr bool stays_in_place(const WeightLayout& layout) { return layout.high_bits == 0 && !layout.is_looked_up(); }
 
+// Codes and sums are to stay in registers, so none of these may become a function that is called: [[gnu::always_inline]].
+
 template <WeightType Type>
-inline void read_codes(const std::byte* step, std::size_t run, Codes& codes) {
+[[gnu::always_inline]] inline void read_codes(const std::byte* step, std::size_t run, Codes& codes) {
   if constexpr (!stays_in_place(layout_of(Type))) return read_whole_codes<Type>(step, run, codes);
   constexpr unsigned kBits = layout_of(Type).code_bits;
   constexpr std::size_t kFields = 8 / kBits;
@@ -153,19 +155,22 @@ constexpr std::size_t kPieces = layout_of(Type).scale_columns < kByteRun ? kByte
 
 /// Sums of codes of P panels less their zero, times the bytes of one column, over one run.
 template <WeightType Type, std::size_t P>
-inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
+[[gnu::always_inline]] inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
                          __m512 (&out)[P][1]) {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr unsigned kBits = stays_in_place(kLayout) ? kLayout.code_bits : 8;  // between codes of a byte
   constexpr std::size_t kSums = kBits == 2 ? 4 : 2;  // one a field; two, lest they wait for each other
   const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
-  __m512i sums[P][kSums] = {};
+  __m512i begin = {};
   if constexpr (kLayout.zero_code > 0) {
     // Where the field of the last sum lies the zero of a code counts 128, or 64 of ternary codes.
     constexpr int kCounts = kLayout.zero_code << (8 - kBits);
-    const __m512i zeros = _mm512_set1_epi32(x.zeros[x.place(column, run)]);
     constexpr int kShift = std::countr_zero(128U / static_cast<unsigned>(kCounts));
-    for (auto& panel : sums) panel[kSums - 1] = kShift == 0 ? zeros : _mm512_srai_epi32(zeros, kShift);
+    begin = _mm512_set1_epi32(x.zeros[x.place(column, run)] >> kShift);
+  }
+  __m512i sums[P][kSums];
+  for (std::size_t p = 0; p < P; ++p) {
+    for (std::size_t i = 0; i < kSums; ++i) sums[p][i] = i + 1 == kSums ? begin : _mm512_setzero_si512();
   }
   for (std::size_t v = 0; v < 8; v += kSums) {
     for (std::size_t i = 0; i < kSums; ++i) {
@@ -185,7 +190,7 @@ inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::siz
 
 /// Likewise, over each half of it.
 template <WeightType Type, std::size_t P>
-inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
+[[gnu::always_inline]] inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
                          __m512 (&out)[P][2]) {
   const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
   const std::int32_t* const zeros = x.half_zeros + 2 * x.place(column, run);
