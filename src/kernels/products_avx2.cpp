@@ -139,49 +139,33 @@ constexpr std::size_t most_together() {
   return kMost < 8 ? kMost : 8;
 }
 
-/// For each row the sum of its codes from vector `first` to `last` of a run times the bytes, onto `sum`.
-template <WeightType Type>
-inline __m256i dot_codes(const __m256i (&codes)[8], std::size_t first, std::size_t last, const std::int8_t* bytes,
-                         __m256i sum) {
-  constexpr std::size_t kTogether = most_together<Type>();
-  for (std::size_t v = first; v < last; v += kTogether) {
-    __m256i pairs = {};
-    for (std::size_t i = v; i < v + kTogether; ++i) {
-      const __m256i products = multiply_bytes<Type>(codes[i], four_bytes(bytes + 4 * i));
-      pairs = i == v ? products : _mm256_add_epi16(pairs, products);
-    }
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-  return sum;
-}
-
-/// The same of both halves for N columns whose bytes are `stride` apart: codes are read once for all, and a column's
-/// bytes once for both. Vectors `First` … `First` + `Count`.
+/// For each row and for N columns the sum of codes times bytes, onto `sums`: codes are read once for all columns, and a
+/// column's bytes, `stride` from those of the next, once for all rows. Vectors `First` … `First` + `Count` of a run.
 template <WeightType Type, std::size_t First, std::size_t Count, std::size_t N>
-inline void dot_together(const std::byte* step, std::size_t run, const std::int8_t* bytes, std::size_t stride,
-                         __m256i (&sums)[N][2]) {
+inline void dot_codes(const std::byte* step, std::size_t run, const std::int8_t* bytes, std::size_t stride,
+                      __m256i (&sums)[N][2]) {
   constexpr std::size_t kTogether = most_together<Type>() < Count ? most_together<Type>() : Count;
   const auto add_some = [&](auto number) {
     __m256i pairs[N][2];
     const auto add_vector = [&](auto i) {
       constexpr std::size_t kVector = First + number * kTogether + i;
-      const __m256i low = codes_at<Type, kVector>(step, run, 0);
-      const __m256i high = codes_at<Type, kVector>(step, run, 1);
+      const __m256i codes[2] = {codes_at<Type, kVector>(step, run, 0), codes_at<Type, kVector>(step, run, 1)};
       const auto add_column = [&](auto c) {
         const __m256i four = four_bytes(bytes + c * stride + 4 * kVector);
-        const __m256i products[2] = {multiply_bytes<Type>(low, four), multiply_bytes<Type>(high, four)};
-        pairs[c][0] = made_now(i == 0 ? products[0] : _mm256_add_epi16(pairs[c][0], products[0]));
-        pairs[c][1] = made_now(i == 0 ? products[1] : _mm256_add_epi16(pairs[c][1], products[1]));
+        const auto add = [&](auto half) {
+          const __m256i products = multiply_bytes<Type>(codes[half], four);
+          pairs[c][half] = made_now(i == 0 ? products : _mm256_add_epi16(pairs[c][half], products));
+        };
+        each(add, std::make_index_sequence<2>());
       };
       each(add_column, std::make_index_sequence<N>());
     };
     each(add_vector, std::make_index_sequence<kTogether>());
-    const auto widen = [&](auto c) {
-      const __m256i ones = _mm256_set1_epi16(1);
-      sums[c][0] = made_now(_mm256_add_epi32(sums[c][0], _mm256_madd_epi16(pairs[c][0], ones)));
-      sums[c][1] = made_now(_mm256_add_epi32(sums[c][1], _mm256_madd_epi16(pairs[c][1], ones)));
+    const auto widen = [&](auto i) {
+      __m256i& sum = sums[i / 2][i % 2];
+      sum = made_now(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs[i / 2][i % 2], _mm256_set1_epi16(1))));
     };
-    each(widen, std::make_index_sequence<N>());
+    each(widen, std::make_index_sequence<2 * N>());
   };
   each(add_some, std::make_index_sequence<Count / kTogether>());
 }
@@ -226,91 +210,64 @@ inline __m256i taken_off(std::int32_t zeros) {
   return _mm256_set1_epi32(zeros >> std::countr_zero(128U / static_cast<unsigned>(std::max(1, kLayout.zero_code))));
 }
 
-/// One column: half a panel after the other, whose codes wait in registers.
-template <WeightType Type>
-inline Sums<1> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr WeightLayout kLayout = layout_of(Type);
-  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
-  constexpr std::size_t kPieces = kLayout.scale_columns < kByteRun ? kByteRun / kLayout.scale_columns : 1;
-  const std::size_t padded = padded_columns(x.columns);
-  Sums<1> sums = {};
-  for (std::size_t run = 0; run < padded / kByteRun; ++run) {
-    const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
-    const std::size_t at = run % kRuns * kByteRun;
-    const std::size_t place = column * padded / kByteRun + run;
-    const std::int8_t* const bytes = x.rounded.bytes + column * padded + run * kByteRun;
-    const std::int32_t* const zeros = kPieces == 1 ? x.rounded.zeros + place : x.rounded.half_zeros + 2 * place;
-    const __m256 number = _mm256_set1_ps(x.rounded.scales[place]);
-    for (std::size_t half = 0; half < 2; ++half) {
-      __m256i codes[8];
-      each([&](auto v) { codes[v] = codes_at<Type, v>(step, run % kRuns, half); }, std::make_index_sequence<8>());
-      __m256& sum = sums.of[0][half];
-      for (std::size_t i = 0; i < kPieces; ++i) {
-        constexpr std::size_t kVectors = 8 / kPieces;
-        const __m256 scales = scales_of<Type>(step, at + i * kLayout.scale_columns, half);
-        const __m256i whole =
-            dot_codes<Type>(codes, i * kVectors, (i + 1) * kVectors, bytes, taken_off<Type>(zeros[i]));
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(scales, number), sum);
-      }
-      if constexpr (kLayout.minima) {
-        sum = _mm256_fmadd_ps(minima_of<Type>(step, at, half), _mm256_set1_ps(x.rounded.sums[place]), sum);
-      }
-    }
-  }
-  return sums;
-}
-
-/// N columns: both halves of the panel at once, a vector of codes after the other. A column gets what it gets alone.
+/// N columns, a vector of codes after the other. A column gets what it gets alone.
 template <WeightType Type, std::size_t N>
-inline Sums<N> panel_coded_together(const std::byte* panel, const Activations& x, std::size_t column) {
+inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
-  constexpr std::size_t kPieces = kLayout.scale_columns < kByteRun ? kByteRun / kLayout.scale_columns : 1;
+  constexpr std::size_t kScaleColumns = kLayout.scale_columns;
+  constexpr std::size_t kPieces = kScaleColumns < kByteRun ? kByteRun / kScaleColumns : 1;
+  const auto all = std::make_index_sequence<2 * N>();  // sums: two halves of each column
   const std::size_t padded = padded_columns(x.columns);
   const std::size_t runs = padded / kByteRun;
   Sums<N> sums = {};
   for (std::size_t run = 0; run < runs; ++run) {
     const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
     const std::size_t at = run % kRuns * kByteRun;
-    const std::size_t place = column * runs + run;
     const std::int8_t* const bytes = x.rounded.bytes + column * padded + run * kByteRun;
+    const auto place = [&](std::size_t c) { return (column + c) * runs + run; };
     const auto add_piece = [&](auto piece) {
       constexpr std::size_t kVectors = 8 / kPieces;
       __m256i whole[N][2];
-      const auto begin = [&](auto c) {
-        const std::size_t its = place + c * runs;
-        const std::int32_t zeros = kPieces == 1 ? x.rounded.zeros[its] : x.rounded.half_zeros[2 * its + piece];
-        whole[c][0] = whole[c][1] = taken_off<Type>(zeros);
+      const auto begin = [&](auto i) {
+        const std::size_t its = place(i / 2);
+        whole[i / 2][i % 2] =
+            taken_off<Type>(kPieces == 1 ? x.rounded.zeros[its] : x.rounded.half_zeros[2 * its + piece]);
       };
-      each(begin, std::make_index_sequence<N>());
-      dot_together<Type, piece * kVectors, kVectors>(step, run % kRuns, bytes, padded, whole);
-      const __m256 low = scales_of<Type>(step, at + piece * kLayout.scale_columns, 0);
-      const __m256 high = scales_of<Type>(step, at + piece * kLayout.scale_columns, 1);
-      const auto end = [&](auto c) {
-        const __m256 number = _mm256_set1_ps(x.rounded.scales[place + c * runs]);
-        __m256(&of)[2] = sums.of[c];
-        of[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[c][0]), _mm256_mul_ps(low, number), of[0]);
-        of[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[c][1]), _mm256_mul_ps(high, number), of[1]);
+      each(begin, all);
+      dot_codes<Type, piece * kVectors, kVectors>(step, run % kRuns, bytes, padded, whole);
+      const auto end = [&](auto i) {
+        const __m256 scales = scales_of<Type>(step, at + piece * kScaleColumns, i % 2);
+        const __m256 number = _mm256_set1_ps(x.rounded.scales[place(i / 2)]);
+        __m256& sum = sums.of[i / 2][i % 2];
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[i / 2][i % 2]), _mm256_mul_ps(scales, number), sum);
       };
-      each(end, std::make_index_sequence<N>());
+      each(end, all);
     };
     each(add_piece, std::make_index_sequence<kPieces>());
     if constexpr (kLayout.minima) {
-      const __m256 low = minima_of<Type>(step, at, 0);
-      const __m256 high = minima_of<Type>(step, at, 1);
-      const auto add_minima = [&](auto c) {
-        const __m256 total = _mm256_set1_ps(x.rounded.sums[place + c * runs]);
-        sums.of[c][0] = _mm256_fmadd_ps(low, total, sums.of[c][0]);
-        sums.of[c][1] = _mm256_fmadd_ps(high, total, sums.of[c][1]);
+      const auto add_minima = [&](auto i) {
+        const __m256 bytes_sum = _mm256_set1_ps(x.rounded.sums[place(i / 2)]);
+        sums.of[i / 2][i % 2] = _mm256_fmadd_ps(minima_of<Type>(step, at, i % 2), bytes_sum, sums.of[i / 2][i % 2]);
       };
-      each(add_minima, std::make_index_sequence<N>());
+      each(add_minima, all);
     }
   }
   return sums;
 }
 
+/// A matrix, the activations and where their products go.
+struct Work {
+  const PackedMatrix& weights;
+  const Activations& x;
+  const ProductOut& out;
+  std::size_t panel_size;
+};
+
 template <std::size_t N>
-inline void put(const Sums<N>& sums, std::size_t row, std::size_t rows, std::size_t column, const ProductOut& out) {
+inline void put(const Sums<N>& sums, const Work& work, std::size_t panel, std::size_t column, const ProductOut& out) {
+  const std::size_t row = panel * kPanelRows;
+  const std::size_t rows = work.weights.rows - row;
   for (std::size_t c = 0; c < N; ++c) {
     float values[kPanelRows];
     _mm256_storeu_ps(values, sums.of[c][0]);
@@ -323,38 +280,32 @@ inline void put(const Sums<N>& sums, std::size_t row, std::size_t rows, std::siz
   }
 }
 
+/// The columns from `column` on, N at a time; the first that is left.
 template <WeightType Type, std::size_t N>
-inline void multiply_panel(const std::byte* panel, const Activations& x, std::size_t row, std::size_t rows,
-                           std::size_t column, const ProductOut& out) {
-  if constexpr (is_coded(Type)) {
-    if constexpr (N == 1) {
-      put(panel_coded<Type>(panel, x, column), row, rows, column, out);
+std::size_t take_columns(const Work& work, std::size_t panel, std::size_t column) {
+  const std::byte* const weights = work.weights.data + panel * work.panel_size;
+  const Activations& x = work.x;
+  for (; column + N <= x.count; column += N) {
+    if constexpr (is_coded(Type)) {
+      put(panel_coded<Type, N>(weights, x, column), work, panel, column, work.out);
     } else {
-      put(panel_coded_together<Type, N>(panel, x, column), row, rows, column, out);
-    }
-  } else {
-    for (std::size_t first = 0; first < x.columns; first += kSumColumns) {
-      const std::size_t last = first + kSumColumns < x.columns ? first + kSumColumns : x.columns;
-      put(Type == WeightType::f32 ? panel_f32<N>(panel, x, column, first, last)
-                                  : panel_bf16<N>(panel, x, column, first, last),
-          row, rows, column, first == 0 ? out : ProductOut{out.y, out.stride, nullptr, true});
+      for (std::size_t first = 0; first < x.columns; first += kSumColumns) {
+        const std::size_t last = first + kSumColumns < x.columns ? first + kSumColumns : x.columns;
+        put(Type == WeightType::f32 ? panel_f32<N>(weights, x, column, first, last)
+                                    : panel_bf16<N>(weights, x, column, first, last),
+            work, panel, column, first == 0 ? work.out : ProductOut{work.out.y, work.out.stride, nullptr, true});
+      }
     }
   }
+  return column;
 }
 
 template <WeightType Type>
-void multiply_type(const PackedMatrix& weights, const Activations& x, std::size_t first, std::size_t last,
-                   const ProductOut& out) {
-  const std::size_t size = panel_bytes(Type, weights.columns);
-  for (std::size_t p = first; p < last; ++p) {
-    const std::byte* const panel = weights.data + p * size;
-    const std::size_t row = p * kPanelRows;
-    const std::size_t rows = weights.rows - row;
-    std::size_t c = 0;
-    for (; c + kMostColumns <= x.count; c += kMostColumns) {
-      multiply_panel<Type, kMostColumns>(panel, x, row, rows, c, out);
-    }
-    for (; c < x.count; ++c) multiply_panel<Type, 1>(panel, x, row, rows, c, out);
+void multiply_type(const Work& work, std::size_t first, std::size_t last) {
+  for (std::size_t panel = first; panel < last; ++panel) {
+    std::size_t column = take_columns<Type, kMostColumns>(work, panel, 0);
+    column = take_columns<Type, 2>(work, panel, column);
+    take_columns<Type, 1>(work, panel, column);
   }
 }
 
@@ -368,7 +319,8 @@ void multiply(const PackedMatrix& weights, const Activations& x, std::size_t fir
                             multiply(part, x, first, last, its);
                           });
   }
-  with_type(weights.type, [&]<WeightType Type> { multiply_type<Type>(weights, x, first_panel, last_panel, out); });
+  const Work work{weights, x, out, panel_bytes(weights.type, weights.columns)};
+  with_type(weights.type, [&]<WeightType Type> { multiply_type<Type>(work, first_panel, last_panel); });
 }
 
 namespace {
