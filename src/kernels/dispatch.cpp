@@ -17,6 +17,15 @@ namespace gyre {
 namespace {
 
 #if defined(__x86_64__)
+/// AVX-VNNI, which not every compiler has a name for.
+bool has_avx_vnni() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1U) != 0;
+}
+
 /// AVX512_BF16, AMX-BF16 and AMX-TILE, which not every compiler has names for.
 bool has_bf16_tiles() {
   unsigned a = 0;
@@ -70,6 +79,7 @@ std::vector<const Kernels*> available_kernels() {
 #if defined(__x86_64__)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2) tables.push_back(&kAvx2Kernels);
+  if (avx2 && has_avx_vnni()) tables.push_back(&kAvxVnniKernels);
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni");

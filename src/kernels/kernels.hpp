@@ -70,7 +70,8 @@ constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
   return (count + kMostPadding) * (head_size + kScores);
 }
 
-/// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avx512, amx).
+/// The table this program uses: the widest the processor has, or the one GYRE_ISA names (scalar, avx2, avxvnni, avx512,
+/// amx).
 /// Throws Error when GYRE_ISA names one that is unknown or that the processor lacks.
 const Kernels& kernels();
 

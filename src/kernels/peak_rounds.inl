@@ -7,13 +7,18 @@ inline void keep(Vector& value) {
   asm volatile("" : "+x"(value));
 }
 
-/// `rounds` rounds of kPeakSums independent steps sum ← step(sum).
+template <typename Vector, typename Step, std::size_t... I>
+inline void run_rounds(std::size_t rounds, Vector zero, Step step, std::index_sequence<I...> /*sums*/) {
+  Vector sums[] = {(static_cast<void>(I), zero)...};
+  for (std::size_t r = 0; r < rounds; ++r) {
+    ((sums[I] = step(sums[I])), ...);
+    (keep(sums[I]), ...);
+  }
+}
+
+/// `rounds` rounds of kPeakSums independent steps sum ← step(sum). Each sum has its number when this is compiled: else
+/// they would not stay in registers, and memory would be measured.
 template <typename Vector, typename Step>
 inline void run_rounds(std::size_t rounds, Vector zero, Step step) {
-  Vector sums[kPeakSums];
-  for (Vector& sum : sums) sum = zero;
-  for (std::size_t r = 0; r < rounds; ++r) {
-    for (Vector& sum : sums) sum = step(sum);
-    for (Vector& sum : sums) keep(sum);
-  }
+  run_rounds(rounds, zero, step, std::make_index_sequence<kPeakSums>());
 }

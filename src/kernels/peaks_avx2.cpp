@@ -3,6 +3,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <utility>
+
 namespace gyre::avx2 {
 namespace {
 
@@ -16,15 +18,14 @@ void run_floats(std::size_t rounds) {
   run_rounds(rounds, _mm256_setzero_ps(), [&](__m256 sum) { return _mm256_fmadd_ps(factor, factor, sum); });
 }
 
-/// As products take them: pairs to 16 bits, pairs of those to 32, and the sum.
+/// As products of four-bit codes take them: pairs to 16 bits, and sums of those.
 void run_bytes(std::size_t rounds) {
   __m256i factor = _mm256_set1_epi8(1);
-  const __m256i ones = _mm256_set1_epi16(1);
   keep(factor);
   run_rounds(rounds, _mm256_setzero_si256(), [&](__m256i sum) {
     __m256i pairs = _mm256_maddubs_epi16(factor, factor);
     keep(pairs);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+    return _mm256_add_epi16(sum, pairs);
   });
 }
 

@@ -40,6 +40,11 @@ namespace avx2 {
 GYRE_PRODUCTS
 GYRE_PEAKS
 }  // namespace avx2
+/// AVX2 with VNNI on its registers of 256 bits: AVX-VNNI. Rows are rounded as there.
+namespace avxvnni {
+void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
+              const ProductOut& out);
+}
 namespace avx512 {
 GYRE_PRODUCTS
 GYRE_PEAKS
@@ -55,6 +60,7 @@ void multiply_blocked(const PackedMatrix& weights, const Activations& x, std::si
 extern const Kernels kScalarKernels;
 #if defined(__x86_64__)
 extern const Kernels kAvx2Kernels;
+extern const Kernels kAvxVnniKernels;  // those of AVX2, with other products of bytes
 extern const Kernels kAvx512Kernels;
 extern const Kernels kAmxKernels;  // those of AVX-512, with tiles for many rows
 #endif
