@@ -70,7 +70,10 @@ TEST_F(Completions, WriteItAsDeepAsTheCommandLine) {
   EXPECT_EQ(answer["choices"][0]["text"], told["text"]);
   const Json& details = answer["choices"][0]["gyre"];
   ASSERT_EQ(details["loops"].size(), 30U);
-  for (std::size_t i = 0; i < 30; ++i) EXPECT_EQ(details["loops"][i], told["tokens"][i]["loops"]) << i;
+  for (std::size_t i = 0; i < 30; ++i) {
+    const std::vector<int> groups = details["loops"][i];
+    EXPECT_EQ(groups[1] + groups[2] + groups[3], told["tokens"][i]["loops"]) << i;
+  }
   EXPECT_EQ(answer["gyre"]["exit"], rule);
 }
 

@@ -106,7 +106,8 @@ inline std::string streamed_text(const Data& lines, std::size_t choice = 0) {
   std::string text;
   for (const std::string& line : lines) {
     if (line == "[DONE]") continue;
-    for (const auto& one : nlohmann::json::parse(line).at("choices")) {
+    const nlohmann::json chunk = nlohmann::json::parse(line);
+    for (const auto& one : chunk.at("choices")) {
       if (one.at("index") != choice) continue;
       if (one.contains("text")) text += one.at("text").get<std::string>();
       if (one.contains("delta")) text += one.at("delta").value("content", "");
