@@ -7,29 +7,13 @@ namespace {
 
 constexpr RequestLimits kMost;
 
-std::vector<std::int32_t> token_list(const Json& list, const ServedModel& model, const std::string& field) {
-  std::vector<std::int32_t> tokens;
-  tokens.reserve(list.size());
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const bool known =
-        list[i].is_number_integer() && (!list[i].is_number_unsigned() || list[i].get<std::uint64_t>() < (1U << 31U));
-    const std::int64_t token = known ? list[i].get<std::int64_t>() : -1;
-    if (token < 0 || token >= model.vocabulary()) {
-      throw bad_request(field, "{}[{}]: {} is no token of this model, which has 0 to {}", field, i,
-                        dump(list[i]).substr(0, 40), model.vocabulary() - 1);
-    }
-    tokens.push_back(static_cast<std::int32_t>(token));
-  }
-  return tokens;
-}
-
 void add_prompt(const Json& prompt, const ServedModel& model, const std::string& field, TextRequest& request) {
   const bool text = prompt.is_string();
   if (!text && !prompt.is_array()) {
     throw bad_request(field, "{}: expected a text or a list of tokens, found {}", field, kind_of(prompt));
   }
   std::vector<std::int32_t> tokens =
-      text ? model.encode_prompt(prompt.get_ref<const std::string&>(), field) : token_list(prompt, model, field);
+      text ? model.encode_prompt(prompt.get_ref<const std::string&>(), field) : read_tokens(prompt, model, field);
   require_fits(tokens, model, field);
   if (request.echo) request.prompt_texts.push_back(text ? prompt.get<std::string>() : std::string());
   request.prompt_from_text.push_back(text);
@@ -58,6 +42,22 @@ int read_logprobs(Fields& body) {
 }
 
 }  // namespace
+
+std::vector<std::int32_t> read_tokens(const Json& list, const ServedModel& model, const std::string& field) {
+  std::vector<std::int32_t> tokens;
+  tokens.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const bool known =
+        list[i].is_number_integer() && (!list[i].is_number_unsigned() || list[i].get<std::uint64_t>() < (1U << 31U));
+    const std::int64_t token = known ? list[i].get<std::int64_t>() : -1;
+    if (token < 0 || token >= model.vocabulary()) {
+      throw bad_request(field, "{}[{}]: {} is no token of this model, which has 0 to {}", field, i,
+                        dump(list[i]).substr(0, 40), model.vocabulary() - 1);
+    }
+    tokens.push_back(static_cast<std::int32_t>(token));
+  }
+  return tokens;
+}
 
 TextRequest read_completion_request(const Json& json, std::span<const ServedModel> models) {
   Fields body(json, "");

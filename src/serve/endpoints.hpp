@@ -45,10 +45,23 @@ void send_json(httplib::Response& response, const Json& json, int status = 200);
 // Texts.
 void complete(const Service& service, Exchange& exchange);
 void complete_chat(const Service& service, Exchange& exchange);
+void complete_natively(const Service& service, Exchange& exchange);
+
+// Vectors.
+void embed(const Service& service, Exchange& exchange);
+
+// Tokens.
+void tokenize(const Service& service, Exchange& exchange);
+void detokenize(const Service& service, Exchange& exchange);
+void show_tokenizer(const Service& service, Exchange& exchange);
+void apply_template(const Service& service, Exchange& exchange);
 
 // What the server is and does.
 void show_health(const Service& service, Exchange& exchange);
 void list_models(const Service& service, Exchange& exchange);
 void show_model(const Service& service, Exchange& exchange);
+void show_properties(const Service& service, Exchange& exchange);
+void show_places(const Service& service, Exchange& exchange);
+void show_metrics(const Service& service, Exchange& exchange);
 
 }  // namespace gyre::serve

@@ -6,12 +6,15 @@
 namespace gyre::serve {
 namespace {
 
+/// Texts whose vectors are made between two loops of others.
+constexpr std::size_t kEmbedTogether = 4;
+
 ApiError going_down() { return {503, "server_error", "the server is going down; ask another"}; }
 
 }  // namespace
 
 EngineThread::EngineThread(std::span<const ServedModel> models, const EngineOptions& options, Totals& totals)
-    : options_(options), totals_(totals) {
+    : options_(options), totals_(totals), models_(models), embedders_(models.size()) {
   for (const ServedModel& model : models) {
     lanes_.push_back(model.encoder() ? nullptr : std::make_unique<Lane>(model, options.lane, totals));
   }
@@ -65,6 +68,22 @@ void EngineThread::cancel(Ticket& ticket) {
   wake_.notify_one();
 }
 
+std::vector<Embedding> EngineThread::embed(std::size_t model, std::span<const std::string> texts,
+                                           const std::function<bool()>& wanted) {
+  std::vector<Embedding> vectors;
+  run([&] {
+    std::unique_ptr<Embedder>& embedder = embedders_[model];
+    if (!embedder) embedder = std::make_unique<Embedder>(models_[model].checkpoint, options_.lane.threads);
+    const std::size_t done = vectors.size();
+    for (Embedding& one : embedder->embed(texts.subspan(done, std::min(kEmbedTogether, texts.size() - done)))) {
+      vectors.push_back(std::move(one));
+    }
+    return vectors.size() < texts.size() && wanted();
+  });
+  return vectors;
+}
+
+/// Runs `task` on the engine's thread between two loops, again and again until it returns false.
 void EngineThread::run(const std::function<bool()>& task) {
   Task mine{&task};
   std::unique_lock lock(mutex_);

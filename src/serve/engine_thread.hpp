@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/embedder.hpp"
 #include "serve/lane.hpp"
 
 namespace gyre::serve {
@@ -44,8 +45,10 @@ class EngineThread {
   std::shared_ptr<Ticket> submit(Generation wanted);
   /// Nobody waits for it any longer: its places are free before the next loop.
   void cancel(Ticket& ticket);
-  /// Runs `task` on the engine's thread between two loops, again and again until it returns false. Throws as submit().
-  void run(const std::function<bool()>& task);
+  /// Vectors of texts, a few between two loops of others, as long as somebody wants them. Throws as submit(), and Error
+  /// as Embedder does.
+  std::vector<Embedding> embed(std::size_t model, std::span<const std::string> texts,
+                               const std::function<bool()>& wanted);
 
   /// From now on nothing new is taken.
   void drain();
@@ -60,6 +63,7 @@ class EngineThread {
     std::exception_ptr failure = {};
   };
 
+  void run(const std::function<bool()>& task);
   void loop();
   [[nodiscard]] bool nothing_to_do() const;
   void take_changes();
@@ -72,7 +76,9 @@ class EngineThread {
 
   const EngineOptions options_;
   Totals& totals_;
-  std::vector<std::unique_ptr<Lane>> lanes_;  ///< null for encoders
+  std::span<const ServedModel> models_;
+  std::vector<std::unique_ptr<Lane>> lanes_;          ///< null for encoders
+  std::vector<std::unique_ptr<Embedder>> embedders_;  ///< made when they are first wanted
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

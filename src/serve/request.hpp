@@ -51,6 +51,9 @@ TextRequest read_chat_request(const Json& body, std::span<const ServedModel> mod
 /// What a chat template is given: messages in any of the forms that clients send, and what else belongs to them.
 Conversation read_chat(Fields& body);
 
+/// A list of tokens of the model. Throws ApiError about `field`.
+std::vector<std::int32_t> read_tokens(const Json& list, const ServedModel& model, const std::string& field);
+
 /// Throws ApiError unless there is room for the prompt, and for one token behind it.
 void require_fits(std::span<const std::int32_t> prompt, const ServedModel& model, const std::string& field);
 

@@ -132,12 +132,16 @@ std::vector<Json> TextAnswer::chunks(const ChoiceEvent& event) {
   return chunks;
 }
 
-std::optional<Json> TextAnswer::usage_chunk() const {
-  if (!request_.stream_usage) return std::nullopt;
-  Json json = envelope(form_ == Form::chat ? "chat.completion.chunk" : "text_completion");
-  json["choices"] = Json::array();
-  json["usage"] = usage();
-  return json;
+std::vector<std::string> TextAnswer::closing() const {
+  std::vector<std::string> lines;
+  if (request_.stream_usage) {
+    Json json = envelope(form_ == Form::chat ? "chat.completion.chunk" : "text_completion");
+    json["choices"] = Json::array();
+    json["usage"] = usage();
+    lines.push_back(dump(json));
+  }
+  lines.emplace_back("[DONE]");
+  return lines;
 }
 
 void TextAnswer::collect(const ChoiceEvent& event) {

@@ -12,26 +12,39 @@
 namespace gyre::serve {
 
 /// The answer to a request for texts, as events bring it: whole, or in the chunks of a stream.
-class TextAnswer {
+class Answer {
+ public:
+  virtual ~Answer() = default;
+
+  /// What a stream begins with.
+  [[nodiscard]] virtual std::vector<Json> opening() = 0;
+  /// What a stream sends of an event; often nothing.
+  [[nodiscard]] virtual std::vector<Json> chunks(const ChoiceEvent& event) = 0;
+  /// What a stream ends with: lines of data.
+  [[nodiscard]] virtual std::vector<std::string> closing() const = 0;
+
+  /// Keeps an event for whole().
+  virtual void collect(const ChoiceEvent& event) = 0;
+  [[nodiscard]] virtual Json whole() const = 0;
+
+  /// Whether all texts have ended.
+  [[nodiscard]] virtual bool complete() const = 0;
+};
+
+/// In the forms of OpenAI's API.
+class TextAnswer : public Answer {
  public:
   enum class Form { completion, chat };
 
   /// Both outlive it. `id` and `created` (seconds since 1970) stand in all that is sent.
   TextAnswer(const TextRequest& request, const ServedModel& model, Form form, std::string id, std::int64_t created);
 
-  /// What a stream begins with.
-  [[nodiscard]] std::vector<Json> opening();
-  /// What a stream sends of an event; often nothing.
-  [[nodiscard]] std::vector<Json> chunks(const ChoiceEvent& event);
-  /// What a stream ends with, if the request asks for it.
-  [[nodiscard]] std::optional<Json> usage_chunk() const;
-
-  /// Keeps an event for whole().
-  void collect(const ChoiceEvent& event);
-  [[nodiscard]] Json whole() const;
-
-  /// Whether all texts have ended.
-  [[nodiscard]] bool complete() const { return ended_ == choices_.size(); }
+  [[nodiscard]] std::vector<Json> opening() override;
+  [[nodiscard]] std::vector<Json> chunks(const ChoiceEvent& event) override;
+  [[nodiscard]] std::vector<std::string> closing() const override;
+  void collect(const ChoiceEvent& event) override;
+  [[nodiscard]] Json whole() const override;
+  [[nodiscard]] bool complete() const override { return ended_ == choices_.size(); }
 
  private:
   /// What one event adds to a text.

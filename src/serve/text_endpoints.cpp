@@ -4,6 +4,7 @@
 
 #include "serve/endpoints.hpp"
 #include "serve/http_server.hpp"
+#include "serve/native_answer.hpp"
 #include "serve/text_answer.hpp"
 
 namespace gyre::serve {
@@ -31,20 +32,22 @@ std::int64_t seconds_since_1970() {
 /// A request whose texts are being written. When it goes before they are all there, they are cancelled.
 class Pending {
  public:
-  Pending(const Service& service, TextRequest request, TextAnswer::Form form, std::string_view prefix)
+  /// `make` makes the form of its answer.
+  template <typename Make>
+  Pending(const Service& service, TextRequest request, const Make& make)
       : service_(service),
         request_(std::move(request)),
-        answer_(request_, service.models[request_.generation.model], form, new_id(prefix), seconds_since_1970()),
+        answer_(make(request_, service.models[request_.generation.model])),
         end_(Clock::now() + service.timeout),
         ticket_(service.engine.submit(request_.generation)) {}
   ~Pending() {
-    if (!answer_.complete()) service_.engine.cancel(*ticket_);
+    if (!answer_->complete()) service_.engine.cancel(*ticket_);
   }
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
 
   [[nodiscard]] bool streams() const { return request_.stream; }
-  [[nodiscard]] TextAnswer& answer() { return answer_; }
+  [[nodiscard]] Answer& answer() { return *answer_; }
 
   /// The next event; nothing when there is none yet. Throws ApiError when the request failed or had its time.
   std::optional<ChoiceEvent> wait(milliseconds patience) {
@@ -58,7 +61,7 @@ class Pending {
  private:
   const Service& service_;
   TextRequest request_;
-  TextAnswer answer_;
+  std::unique_ptr<Answer> answer_;
   Clock::time_point end_;
   std::shared_ptr<Ticket> ticket_;
 };
@@ -90,8 +93,7 @@ bool send_stream(Pending& pending, const httplib::DataSink& sink, const std::fun
       if (!client_is_there()) return false;
       if (Clock::now() - last > kPing) text = ": ping\n\n";
     }
-    if (const std::optional<Json> usage = pending.answer().usage_chunk()) append_data(text, *usage);
-    text += "data: [DONE]\n\n";
+    for (const std::string& line : pending.answer().closing()) text += fmt::format("data: {}\n\n", line);
   } catch (const ApiError& error) {
     append_data(text, error.to_json());
   }
@@ -136,10 +138,10 @@ std::string client_of(const httplib::Request& request) {
   return key.empty() ? request.remote_addr : key;
 }
 
-void answer(const Service& service, Exchange& exchange, TextRequest request, TextAnswer::Form form,
-            std::string_view prefix) {
+template <typename Make>
+void answer(const Service& service, Exchange& exchange, TextRequest request, const Make& make) {
   request.generation.client = client_of(exchange.request);
-  const auto pending = std::make_shared<Pending>(service, std::move(request), form, prefix);
+  const auto pending = std::make_shared<Pending>(service, std::move(request), make);
   if (pending->streams()) {
     stream(pending, exchange);
   } else {
@@ -147,15 +149,29 @@ void answer(const Service& service, Exchange& exchange, TextRequest request, Tex
   }
 }
 
+auto form_of(TextAnswer::Form form, std::string_view prefix) {
+  return [form, prefix](const TextRequest& request, const ServedModel& model) {
+    return std::make_unique<TextAnswer>(request, model, form, new_id(prefix), seconds_since_1970());
+  };
+}
+
 }  // namespace
 
 void complete(const Service& service, Exchange& exchange) {
-  answer(service, exchange, read_completion_request(exchange.body, service.models), TextAnswer::Form::completion,
-         "cmpl-");
+  answer(service, exchange, read_completion_request(exchange.body, service.models),
+         form_of(TextAnswer::Form::completion, "cmpl-"));
 }
 
 void complete_chat(const Service& service, Exchange& exchange) {
-  answer(service, exchange, read_chat_request(exchange.body, service.models), TextAnswer::Form::chat, "chatcmpl-");
+  answer(service, exchange, read_chat_request(exchange.body, service.models),
+         form_of(TextAnswer::Form::chat, "chatcmpl-"));
+}
+
+void complete_natively(const Service& service, Exchange& exchange) {
+  answer(service, exchange, read_native_request(exchange.body, service.models),
+         [](const TextRequest& request, const ServedModel& model) {
+           return std::make_unique<NativeAnswer>(request, model);
+         });
 }
 
 }  // namespace gyre::serve

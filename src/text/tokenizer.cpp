@@ -51,16 +51,6 @@ std::string describe(std::string_view text) {
 /// Stands inside what is marked as text: a code point that is no character, and so in no text.
 constexpr std::string_view kMark = "\xEF\xB7\x90";
 
-std::string without_marks(std::string_view text) {
-  std::string bare;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t mark = std::min(text.find(kMark, at), text.size());
-    bare += text.substr(at, mark - at);
-    at = mark + kMark.size();
-  }
-  return bare;
-}
-
 [[noreturn]] void throw_spells_special(const AddedToken& token) {
   throw Error("the text spells the special token {}, which this vocabulary cannot tell from text", token.content);
 }
@@ -183,6 +173,16 @@ Tokenizer Tokenizer::with_surrounding(SurroundingTokens tokens) && {
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const { return encode(text, false); }
 
 std::vector<std::int32_t> Tokenizer::encode_marked(std::string_view text) const { return encode(text, true); }
+
+std::string Tokenizer::without_marks(std::string_view text) {
+  std::string bare;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t mark = std::min(text.find(kMark, at), text.size());
+    bare += text.substr(at, mark - at);
+    at = mark + kMark.size();
+  }
+  return bare;
+}
 
 std::string Tokenizer::mark_special(std::string_view text) const {
   std::string marked = without_marks(text);

@@ -45,6 +45,8 @@ class Tokenizer {
   /// A text of somebody who is to write no special tokens: those that it spells out are marked as text, for
   /// encode_marked().
   [[nodiscard]] std::string mark_special(std::string_view text) const;
+  /// The text as it was before.
+  [[nodiscard]] static std::string without_marks(std::string_view text);
   /// The tokens of a text parts of which went through mark_special(): what is marked there is text, all else as
   /// encode() takes it. Throws Error too when the vocabulary spells a special token that way all the same.
   [[nodiscard]] std::vector<std::int32_t> encode_marked(std::string_view text) const;
