@@ -36,11 +36,7 @@ Json message_of(const Json& json, const std::string& field) {
   return message;
 }
 
-void read_answer_form(Fields& body) {
-  if (std::optional<Fields> format = body.object("response_format")) {
-    format->only("type", {"text"});
-    format->done();
-  }
+void refuse_tools_and_media(Fields& body) {
   body.only("tools", {Json::array()});
   body.only("functions", {Json::array()});
   body.only("tool_choice", {"none", "auto"});
@@ -95,7 +91,7 @@ TextRequest read_chat_request(const Json& json, std::span<const ServedModel> mod
   generation.model = model_of(body, models);
   const ServedModel& model = models[generation.model];
   read_shared_fields(body, model, request);
-  read_answer_form(body);
+  refuse_tools_and_media(body);
   read_chat_logprobs(body, generation);
   generation.limits.tokens = read_most_tokens(body);
   const Conversation conversation = read_chat(body);

@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "engine/exits.hpp"
 #include "engine/sampler.hpp"
+#include "engine/token_mask.hpp"
 #include "serve/ticket.hpp"
 
 namespace gyre::serve {
@@ -27,6 +28,7 @@ struct Generation {
   std::vector<int> loops = {};
   std::optional<ExitChoice> exit = {};  ///< nothing: full depth
   std::uint64_t noise_seed = 1;
+  std::shared_ptr<TokenMask> format = {};  ///< what the texts have to be; the engine's thread alone asks it
 
   [[nodiscard]] std::size_t choices() const { return prompts.size() * static_cast<std::size_t>(n); }
   /// Texts of one prompt stand side by side.

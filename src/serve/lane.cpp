@@ -32,6 +32,7 @@ struct Lane::Text {
   std::vector<std::int32_t> tokens;  ///< the prompt, and what was drawn behind it
   std::vector<std::vector<TokenProbability>> scores = {};
   int cached = 0;
+  int format_state = 0;
 
   [[nodiscard]] const Generation& wanted() const { return work->wanted; }
   [[nodiscard]] const std::vector<std::int32_t>& prompt() const { return wanted().prompt_of(choice); }
@@ -144,10 +145,18 @@ void Lane::land(Text& text, const Landed& landed) {
   }
 }
 
+/// The tokens that the format of a text lets come next; empty: all.
+std::span<const std::uint8_t> Lane::allowed(const Text& text) {
+  TokenMask* const format = text.wanted().format.get();
+  if (format == nullptr) return {};
+  if (!token_bytes_) token_bytes_ = std::make_unique<TokenBytes>(model_.tokenizer(), model_.vocabulary());
+  return format->allowed(text.format_state, *token_bytes_);
+}
+
 void Lane::draw(Text& text, const Landed& landed) {
   const std::span<const float> logits = landed.logits.first(static_cast<std::size_t>(model_.vocabulary()));
   GeneratedToken token;
-  token.token = text.sampler.draw(logits, text.tokens);
+  token.token = text.sampler.draw(logits, text.tokens, allowed(text));
   token.depth = landed.depth;
   if (text.wanted().logprobs >= 0) {
     token.probabilities = probabilities_of(logits, token.token, text.wanted().logprobs);
@@ -155,8 +164,14 @@ void Lane::draw(Text& text, const Landed& landed) {
   ++totals_.tokens;
   totals_.count_depth(model_.name, token.depth, text.wanted().loops);
   const bool room = text.sequence.length < text.sequence.cache.context();
-  const std::optional<StopReason> reason = text.stream.take(token, room);
-  if (reason == StopReason::end_token && text.scored()) {
+  std::optional<StopReason> reason = text.stream.take(token, room);
+  if (TokenMask* const format = text.wanted().format.get(); format != nullptr && reason != StopReason::end_token) {
+    text.format_state = format->after(text.format_state, model_.tokenizer().piece(token.token));
+    // What is complete needs no end token, which some models have not got.
+    if (reason != StopReason::stop_text && format->complete(text.format_state)) reason = StopReason::end_token;
+  }
+  const std::vector<std::int32_t>& ends = text.wanted().limits.ends;
+  if (text.scored() && std::find(ends.begin(), ends.end(), token.token) != ends.end()) {
     // Whoever scores a prompt counts on one entry behind it, whatever it is.
     text.stream.finish();
     text.work->ticket->post({text.choice, {}, token});

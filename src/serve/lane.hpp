@@ -45,6 +45,7 @@ class Lane {
   void submit(Text& text);
   void land(Text& text, const Landed& landed);
   void draw(Text& text, const Landed& landed);
+  std::span<const std::uint8_t> allowed(const Text& text);
   void end(Text& text, StopReason reason);
   void fail(Text& text, const ApiError& error);
   void give_up(std::shared_ptr<Work> work, const ApiError& error);
@@ -57,6 +58,7 @@ class Lane {
   Engine engine_;
   Scheduler scheduler_;
   std::unique_ptr<PrefixCache> prefixes_;
+  std::unique_ptr<TokenBytes> token_bytes_;  ///< made when a format first asks for them
   std::unordered_map<const Sequence*, std::unique_ptr<Text>> texts_;
   PassCount passes_ = {};  ///< that are counted already
 };

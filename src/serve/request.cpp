@@ -145,7 +145,7 @@ void refuse_others(Fields& body) {
   for (const char* name : {"use_beam_search", "include_stop_str_in_output", "return_progress", "timings_per_token"}) {
     body.only(name, {false});
   }
-  for (const char* name : {"grammar", "suffix", "guided_json", "guided_regex", "guided_choice", "guided_grammar"}) {
+  for (const char* name : {"grammar", "suffix", "guided_grammar", "guided_decoding_backend"}) {
     body.only(name, {""});
   }
   body.only("stop_token_ids", {Json::array()});
@@ -186,6 +186,7 @@ void read_shared_fields(Fields& body, const ServedModel& model, TextRequest& req
   if (!body.boolean("ignore_eos").value_or(false)) generation.limits.ends = model.checkpoint.language.end_tokens;
   read_stream(body, request);
   read_own_fields(body, model, request);
+  read_format(body, request);
   refuse_others(body);
   body.ignore({"user", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention",
                "safety_identifier", "cache_prompt", "id_slot", "priority", "request_id"});

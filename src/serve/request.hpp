@@ -42,6 +42,10 @@ std::size_t model_of(Fields& body, std::span<const ServedModel> models);
 /// generation is known already.
 void read_shared_fields(Fields& body, const ServedModel& model, TextRequest& request);
 
+/// What the texts have to be, in any of the ways in which clients say it: response_format (json_object, json_schema),
+/// json_schema, guided_choice, guided_regex, guided_json, structured_outputs. Read behind the end tokens.
+void read_format(Fields& body, TextRequest& request);
+
 /// Of /v1/completions.
 TextRequest read_completion_request(const Json& body, std::span<const ServedModel> models);
 
