@@ -9,7 +9,7 @@ namespace gyre {
 namespace {
 
 /// Masks that are kept take up to so many bytes.
-constexpr std::size_t kMostBytes = 64 << 20;
+constexpr std::size_t kMostBytes = 16 << 20;
 
 }  // namespace
 

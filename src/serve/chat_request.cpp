@@ -84,13 +84,13 @@ Conversation read_chat(Fields& body) {
   return conversation;
 }
 
-TextRequest read_chat_request(const Json& json, std::span<const ServedModel> models) {
+TextRequest read_chat_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats) {
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
   generation.model = model_of(body, models);
   const ServedModel& model = models[generation.model];
-  read_shared_fields(body, model, request);
+  read_shared_fields(body, model, formats, request);
   refuse_tools_and_media(body);
   read_chat_logprobs(body, generation);
   generation.limits.tokens = read_most_tokens(body);

@@ -59,13 +59,13 @@ std::vector<std::int32_t> read_tokens(const Json& list, const ServedModel& model
   return tokens;
 }
 
-TextRequest read_completion_request(const Json& json, std::span<const ServedModel> models) {
+TextRequest read_completion_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats) {
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
   generation.model = model_of(body, models);
   const ServedModel& model = models[generation.model];
-  read_shared_fields(body, model, request);
+  read_shared_fields(body, model, formats, request);
   request.echo = body.boolean("echo").value_or(false);
   generation.logprobs = read_logprobs(body);
   if (request.echo) generation.prompt_logprobs = generation.logprobs;

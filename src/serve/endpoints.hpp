@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "serve/engine_thread.hpp"
+#include "serve/format_cache.hpp"
 #include "serve/served_model.hpp"
 #include "serve/totals.hpp"
 
@@ -19,6 +20,7 @@ struct Service {
   EngineThread& engine;
   const Totals& totals;
   const EngineOptions& options;
+  FormatCache& formats;
   std::chrono::seconds timeout;
 };
 

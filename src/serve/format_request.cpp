@@ -67,9 +67,7 @@ std::optional<ByteAutomaton> of_response_format(Fields& body) {
   return language;
 }
 
-}  // namespace
-
-void read_format(Fields& body, TextRequest& request) {
+std::optional<ByteAutomaton> language_asked(Fields& body) {
   std::optional<ByteAutomaton> language = of_response_format(body);
   const auto add = [&](Fields& fields, std::string_view name, auto make) {
     if (fields.find(name) == nullptr) return;
@@ -89,9 +87,25 @@ void read_format(Fields& body, TextRequest& request) {
     }
     outputs->done();
   }
-  if (!language) return;
+  return language;
+}
+
+}  // namespace
+
+void read_format(Fields& body, FormatCache& formats, TextRequest& request) {
   Generation& generation = request.generation;
-  generation.format = std::make_shared<TokenMask>(std::move(*language), generation.limits.ends);
+  // All that the language depends on, and the mask: tokens, and whether there are ends.
+  std::string key = fmt::format("{} {} ", generation.model, generation.limits.ends.size());
+  for (const char* name :
+       {"response_format", "json_schema", "guided_json", "guided_choice", "guided_regex", "structured_outputs"}) {
+    if (const Json* const value = body.find(name)) key += fmt::format("{}: {}, ", name, dump(*value));
+  }
+  if (!key.ends_with(", ")) return;
+  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
+    std::optional<ByteAutomaton> language = language_asked(body);
+    if (!language) return nullptr;
+    return std::make_shared<TokenMask>(std::move(*language), generation.limits.ends);
+  });
 }
 
 }  // namespace gyre::serve

@@ -18,7 +18,7 @@ const char* stop_type(StopReason reason) {
 
 }  // namespace
 
-TextRequest read_native_request(const Json& json, std::span<const ServedModel> models) {
+TextRequest read_native_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats) {
   const NativeDefaults usual;
   Json filled = json;
   const auto otherwise = [&](const char* name, const Json& value) {
@@ -45,7 +45,7 @@ TextRequest read_native_request(const Json& json, std::span<const ServedModel> m
   extra.only("return_tokens", {true, false});
   extra.ignore({"repeat_last_n"});
   for (const char* name : {"n_probs", "n_keep", "return_tokens", "repeat_last_n"}) filled.erase(name);
-  TextRequest request = read_completion_request(filled, models);
+  TextRequest request = read_completion_request(filled, models, formats);
   if (request.generation.prompts.size() != 1) {
     throw bad_request("prompt", "prompt: several are for /v1/completions; give one");
   }

@@ -175,7 +175,7 @@ void require_fits(std::span<const std::int32_t> prompt, const ServedModel& model
       .coded("context_length_exceeded");
 }
 
-void read_shared_fields(Fields& body, const ServedModel& model, TextRequest& request) {
+void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& formats, TextRequest& request) {
   Generation& generation = request.generation;
   if (model.encoder()) {
     throw bad_request("model", "model: {} is an encoder, which has no next token; ask /v1/embeddings", model.name);
@@ -186,7 +186,7 @@ void read_shared_fields(Fields& body, const ServedModel& model, TextRequest& req
   if (!body.boolean("ignore_eos").value_or(false)) generation.limits.ends = model.checkpoint.language.end_tokens;
   read_stream(body, request);
   read_own_fields(body, model, request);
-  read_format(body, request);
+  read_format(body, formats, request);
   refuse_others(body);
   body.ignore({"user", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention",
                "safety_identifier", "cache_prompt", "id_slot", "priority", "request_id"});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "serve/fields.hpp"
+#include "serve/format_cache.hpp"
 #include "serve/generation.hpp"
 #include "serve/served_model.hpp"
 
@@ -40,17 +41,17 @@ std::size_t model_of(Fields& body, std::span<const ServedModel> models);
 
 /// The fields that both APIs share: sampling, stop texts, seed, stream, and those under "gyre". The model of the
 /// generation is known already.
-void read_shared_fields(Fields& body, const ServedModel& model, TextRequest& request);
+void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& formats, TextRequest& request);
 
 /// What the texts have to be, in any of the ways in which clients say it: response_format (json_object, json_schema),
 /// json_schema, guided_choice, guided_regex, guided_json, structured_outputs. Read behind the end tokens.
-void read_format(Fields& body, TextRequest& request);
+void read_format(Fields& body, FormatCache& formats, TextRequest& request);
 
 /// Of /v1/completions.
-TextRequest read_completion_request(const Json& body, std::span<const ServedModel> models);
+TextRequest read_completion_request(const Json& body, std::span<const ServedModel> models, FormatCache& formats);
 
 /// Of /v1/chat/completions.
-TextRequest read_chat_request(const Json& body, std::span<const ServedModel> models);
+TextRequest read_chat_request(const Json& body, std::span<const ServedModel> models, FormatCache& formats);
 
 /// What a chat template is given: messages in any of the forms that clients send, and what else belongs to them.
 Conversation read_chat(Fields& body);

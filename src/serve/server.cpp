@@ -111,7 +111,7 @@ struct Server::State {
       : options(std::move(chosen)),
         models(std::move(served)),
         engine(models, options.engine, totals),
-        service{models, engine, totals, options.engine, options.timeout},
+        service{models, engine, totals, options.engine, formats, options.timeout},
         http(options.http) {
     http.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       return admits(request, response) ? httplib::Server::HandlerResponse::Unhandled
@@ -175,6 +175,7 @@ struct Server::State {
   ServerOptions options;
   std::vector<ServedModel> models;
   Totals totals;
+  FormatCache formats;
   EngineThread engine;
   Service service;
   HttpServer http;

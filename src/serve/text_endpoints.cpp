@@ -158,17 +158,17 @@ auto form_of(TextAnswer::Form form, std::string_view prefix) {
 }  // namespace
 
 void complete(const Service& service, Exchange& exchange) {
-  answer(service, exchange, read_completion_request(exchange.body, service.models),
+  answer(service, exchange, read_completion_request(exchange.body, service.models, service.formats),
          form_of(TextAnswer::Form::completion, "cmpl-"));
 }
 
 void complete_chat(const Service& service, Exchange& exchange) {
-  answer(service, exchange, read_chat_request(exchange.body, service.models),
+  answer(service, exchange, read_chat_request(exchange.body, service.models, service.formats),
          form_of(TextAnswer::Form::chat, "chatcmpl-"));
 }
 
 void complete_natively(const Service& service, Exchange& exchange) {
-  answer(service, exchange, read_native_request(exchange.body, service.models),
+  answer(service, exchange, read_native_request(exchange.body, service.models, service.formats),
          [](const TextRequest& request, const ServedModel& model) {
            return std::make_unique<NativeAnswer>(request, model);
          });
