@@ -30,6 +30,7 @@ ServedModel ServedModel::open(std::string name, Checkpoint checkpoint, int conte
   ServedModel served{.name = std::move(name),
                      .checkpoint = std::move(checkpoint),
                      .created = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+  served.digest = served.checkpoint.model.hash();
   served.context = context > 0 ? context : default_context(served.spec());
   if (served.encoder()) return served;
   try {

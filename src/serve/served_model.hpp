@@ -19,6 +19,7 @@ struct ServedModel {
   std::string name;
   Checkpoint checkpoint;
   std::int64_t created = 0;               ///< seconds since 1970
+  std::string digest = {};                ///< of the weights, which takes long to make
   int context = 0;                        ///< positions of a text
   std::optional<ChatTemplate> chat = {};  ///< nothing where it came without one
   std::string no_chat = {};               ///< why not
@@ -46,8 +47,8 @@ struct ServedModel {
 
   /// What a token stands for, of those that are none its number.
   [[nodiscard]] std::string piece(std::int32_t token) const;
-  /// What answers depend on, shortened: the digest of the weights.
-  [[nodiscard]] std::string fingerprint() const { return "gyre-" + checkpoint.model.hash().substr(0, 12); }
+  /// What answers depend on, shortened.
+  [[nodiscard]] std::string fingerprint() const { return "gyre-" + digest.substr(0, 12); }
 };
 
 }  // namespace gyre::serve

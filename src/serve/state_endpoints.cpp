@@ -14,7 +14,7 @@ Json model_json(const ServedModel& model) {
           {"created", model.created},
           {"owned_by", "gyre"},
           {"gyre",
-           {{"sha256", model.checkpoint.model.hash()},
+           {{"sha256", model.digest},
             {"family", model.checkpoint.model.family()},
             {"weights", model.checkpoint.model.weight_type()},
             {"context", model.context},

@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/random.hpp"
 #include "cli/program.hpp"
 #include "serve/served.hpp"
 
@@ -299,6 +300,72 @@ TEST_F(Completions, AModelThatIsNotThereIsNamed) {
   EXPECT_EQ(answer.status, 404);
   EXPECT_EQ(answer.json["error"]["code"], "model_not_found");
   EXPECT_THAT(answer.json["error"]["message"].get<std::string>(), HasSubstr("shakespeare, sums"));
+}
+
+/// Bodies that were whole, with fields of any kind in any place, or bytes that flipped: an answer or a named mistake.
+TEST_F(Completions, BrokenBodiesAreMistakesOfTheClient) {
+  const Json odd[] = {nullptr,
+                      true,
+                      0,
+                      -1,
+                      1e300,
+                      -0.5,
+                      "",
+                      "a",
+                      Json::array(),
+                      Json::object(),
+                      {1, 2},
+                      {{"a", 1}},
+                      {{1, {2}}},
+                      std::string(3000, 'x'),
+                      4294967296,
+                      {"", nullptr},
+                      {{"type", "json_object"}}};
+  const Json whole = {{"model", "sums"},
+                      {"prompt", "1+2="},
+                      {"max_tokens", 2},
+                      {"temperature", 1},
+                      {"top_p", 0.9},
+                      {"top_k", 3},
+                      {"min_p", 0.1},
+                      {"n", 1},
+                      {"stop", {"3"}},
+                      {"logprobs", 1},
+                      {"echo", false},
+                      {"seed", 3},
+                      {"logit_bias", {{"3", 1}}},
+                      {"gyre", {{"loops", 2}, {"exit", "fixed"}}},
+                      {"stream_options", nullptr},
+                      {"response_format", {{"type", "text"}}},
+                      {"guided_json", nullptr},
+                      {"structured_outputs", nullptr},
+                      {"best_of", 1},
+                      {"user", "me"},
+                      {"messages", nullptr}};
+  const std::vector<std::string> paths = {"/v1/completions", "/v1/chat/completions", "/completion",    "/v1/embeddings",
+                                          "/tokenize",       "/detokenize",          "/apply-template"};
+  httplib::Client client = server_->client();
+  client.set_keep_alive(true);
+  Random random(3);
+  int refused = 0;
+  for (int round = 0; round < 1000; ++round) {
+    Json body = whole;
+    for (std::uint64_t changes = random.below(3) + 1; changes > 0; --changes) {
+      auto field = body.begin();
+      std::advance(field, static_cast<std::ptrdiff_t>(random.below(body.size())));
+      field.value() = odd[random.below(std::size(odd))];
+    }
+    std::string text = body.dump();
+    if (random.below(4) == 0) text[random.below(text.size())] = static_cast<char>(random.below(256));
+    const auto answer =
+        client.Post(paths[random.below(10) < 7 ? 0 : random.below(paths.size())], text, "application/json");
+    ASSERT_TRUE(answer) << text;
+    ASSERT_LT(answer->status, 500) << text << answer->body;
+    if (answer->status < 400) continue;
+    ++refused;
+    EXPECT_GT(Json::parse(answer->body)["error"]["message"].get<std::string>().size(), 10U);
+  }
+  EXPECT_GT(refused, 500);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ class Served {
   [[nodiscard]] httplib::Client client() const {
     httplib::Client client("127.0.0.1", port_);
     client.set_read_timeout(120);
+    client.set_tcp_nodelay(true);
     return client;
   }
 
