@@ -21,6 +21,7 @@ void add_quantize(CLI::App& program);
 void add_pull(CLI::App& program);
 void add_tokenize(CLI::App& program);
 void add_embed(CLI::App& program);
+void add_serve(CLI::App& program);
 
 // And one command below `gyre study` each.
 void add_study_exits(CLI::App& study);

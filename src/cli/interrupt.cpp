@@ -25,6 +25,8 @@ void watch_for_interrupt() {
   std::signal(SIGTERM, request_stop);
 }
 
+void forget_interrupt() { stop_requested = false; }
+
 const std::atomic<bool>& interrupt_flag() { return stop_requested; }
 Stop interrupt() { return Stop(stop_requested); }
 

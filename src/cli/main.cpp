@@ -25,5 +25,6 @@ int main(int argc, char** argv) {
   gyre::cli::add_pull(program);
   gyre::cli::add_tokenize(program);
   gyre::cli::add_embed(program);
+  gyre::cli::add_serve(program);
   return gyre::cli::run_program(program, argc, argv, "a smaller context, batch or model");
 }

@@ -16,67 +16,6 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Holds tokens back while their text may be the beginning of a stop text.
-class StopWatch {
- public:
-  StopWatch(const std::vector<std::string>& stops, const std::function<void(const GeneratedToken&)>& each)
-      : stops_(stops), each_(each) {}
-
-  /// Takes a token; returns true when a stop text is complete.
-  bool take(GeneratedToken token) {
-    pending_text_ += token.text;
-    pending_.push_back(std::move(token));
-    std::size_t first = std::string::npos;
-    for (const std::string& stop : stops_) first = std::min(first, pending_text_.find(stop));
-    if (first == std::string::npos) {
-      release(pending_text_.size() - longest_possible_beginning());
-      return false;
-    }
-    const std::size_t left = first - release(first);
-    if (left > 0) {
-      pending_.front().text.resize(left);  // the token in which the stop text begins keeps what stands before it
-      release(left);
-    }
-    return true;
-  }
-
-  void finish() { release(pending_text_.size()); }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  [[nodiscard]] std::size_t longest_possible_beginning() const {
-    std::size_t longest = 0;
-    for (const std::string& stop : stops_) {
-      for (std::size_t length = std::min(stop.size(), pending_text_.size()); length > longest; --length) {
-        if (std::string_view(pending_text_).substr(pending_text_.size() - length) == stop.substr(0, length)) {
-          longest = length;
-        }
-      }
-    }
-    return longest;
-  }
-
-  /// Hands out the whole tokens within the first `bytes` of the pending text; returns their bytes.
-  std::size_t release(std::size_t bytes) {
-    std::size_t released = 0;
-    while (!pending_.empty() && released + pending_.front().text.size() <= bytes) {
-      const GeneratedToken& token = pending_.front();
-      released += token.text.size();
-      text_ += token.text;
-      pending_text_.erase(0, token.text.size());
-      each_(token);
-      pending_.pop_front();
-    }
-    return released;
-  }
-
-  const std::vector<std::string>& stops_;
-  const std::function<void(const GeneratedToken&)>& each_;
-  std::deque<GeneratedToken> pending_;
-  std::string pending_text_;
-  std::string text_;
-};
-
 TokenDepth full_depth(const Sequence& sequence) {
   TokenDepth depth{sequence.cache.loops(), {}};
   for (const int loops : depth.loops) depth.reasons.emplace_back(loops > 1 ? "end" : "");
@@ -201,26 +140,33 @@ class TokenSource {
   int passes_ = 0;
 };
 
+/// Draws tokens behind `text`, which grows by them, the first of them from `logits` if there are any, which a pass of
+/// depth `first` left. Returns why it ended.
+StopReason write(TokenSource& source, TextStream& stream, std::span<const float> logits,
+                 std::vector<std::int32_t>& text, const TokenDepth& first) {
+  if (logits.empty() && source.exhausted()) return StopReason::context;
+  for (;; logits = {}) {
+    const auto start = Clock::now();
+    GeneratedToken token;
+    if (!logits.empty()) {
+      source.draw(logits, text, token);
+      token.depth = first;
+    } else if (!source.next(text, token)) {
+      return StopReason::interrupted;
+    }
+    token.milliseconds = milliseconds_since(start);
+    const std::int32_t drawn = token.token;
+    const std::optional<StopReason> reason = stream.take(std::move(token), !source.exhausted());
+    if (reason == StopReason::end_token) return *reason;
+    text.push_back(drawn);
+    if (reason) return *reason;
+  }
+}
+
 }  // namespace
 
 PromptExit parse_prompt_exit(const std::string& text, const std::string& flag) {
   return parse_enum<PromptExit>(kPromptExits, text, flag, "way for prompts to exit");
-}
-
-std::string_view name_of(StopReason reason) {
-  switch (reason) {
-    case StopReason::length:
-      return "length";
-    case StopReason::context:
-      return "context";
-    case StopReason::stop_text:
-      return "stop_text";
-    case StopReason::end_token:
-      return "end_token";
-    case StopReason::interrupted:
-      return "interrupted";
-  }
-  return "?";
 }
 
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
@@ -235,46 +181,19 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   if (!source.takes_prompt(prompt)) logits = take_prompt(engine, sequence, prompt, options, exit, result.prompt_depths);
   result.prefill_milliseconds = milliseconds_since(start);
 
-  StreamDecoder decoder(tokenizer);
-  StopWatch watch(options.stops, each);
+  TextStream stream(tokenizer, {options.tokens, options.stops, options.end_tokens}, each);
   std::vector<std::int32_t> text(prompt.begin(), prompt.end());
   const auto decode_start = Clock::now();
-  for (; static_cast<int>(result.tokens.size()) < options.tokens; logits = {}) {
-    if (logits.empty() && source.exhausted()) {
-      result.reason = StopReason::context;
-      break;
-    }
-    const auto token_start = Clock::now();
-    GeneratedToken token;
-    if (!logits.empty()) {
-      source.draw(logits, text, token);
-      token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
-    } else if (!source.next(text, token)) {
-      result.reason = StopReason::interrupted;
-      break;
-    }
-    if (std::find(options.end_tokens.begin(), options.end_tokens.end(), token.token) != options.end_tokens.end()) {
-      result.reason = StopReason::end_token;
-      break;
-    }
-    token.text = decoder.push(token.token);
-    const bool last = static_cast<int>(result.tokens.size()) + 1 == options.tokens || source.exhausted();
-    if (last) token.text += decoder.flush();
-    token.milliseconds = milliseconds_since(token_start);
-    text.push_back(token.token);
-    result.tokens.push_back(token.token);
-    if (watch.take(std::move(token))) {
-      result.reason = StopReason::stop_text;
-      break;
-    }
-  }
+  result.reason = write(source, stream, logits, text,
+                        result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back());
   source.finish(text);
-  if (result.reason != StopReason::stop_text) watch.finish();
+  if (result.reason != StopReason::stop_text) stream.finish();
   result.decode_milliseconds = milliseconds_since(decode_start);
   result.decode_passes = source.passes();
   result.draft = source.drafts();
   result.diffusion = source.diffusion();
-  result.text = watch.text();
+  result.tokens = stream.tokens();
+  result.text = stream.text();
   return result;
 }
 

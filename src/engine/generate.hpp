@@ -10,6 +10,7 @@
 #include "engine/engine.hpp"
 #include "engine/sampler.hpp"
 #include "engine/speculate.hpp"
+#include "engine/text_stream.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre {
@@ -36,18 +37,6 @@ struct GenerateOptions {
   /// With PromptExit::each: one for every token of the prompt.
   std::span<BoundedExit> prompt_exits = {};
 };
-
-/// One generated token.
-struct GeneratedToken {
-  std::int32_t token = 0;
-  std::string text;  ///< whole characters that this token completed; may be empty
-  TokenDepth depth;  ///< of the pass that chose this token
-  double milliseconds = 0;
-  std::vector<TokenProbability> probabilities = {};  ///< if wanted, see probabilities_of()
-};
-
-enum class StopReason { length, context, stop_text, end_token, interrupted };
-std::string_view name_of(StopReason reason);
 
 struct Generation {
   std::vector<std::int32_t> tokens;

@@ -5,6 +5,12 @@
 #include "base/error.hpp"
 
 namespace gyre {
+namespace {
+
+/// Tokens whose logits are made at once for who hears of all of them: a vocabulary is large.
+constexpr std::size_t kHeard = 16;
+
+}  // namespace
 
 Scheduler::Scheduler(Engine& engine, Schedule schedule, int chunk)
     : engine_(engine), schedule_(schedule), chunk_(static_cast<std::size_t>(std::max(1, chunk))) {}
@@ -88,12 +94,24 @@ void Scheduler::run(std::size_t group) {
   engine_.stack().run(group, here_);
 }
 
+void Scheduler::tell(Running& running) {
+  std::vector<Flight*> some;
+  for (std::size_t first = 0; first < running.flights.size(); first += kHeard) {
+    some.clear();
+    for (std::size_t i = first; i < std::min(first + kHeard, running.flights.size()); ++i) {
+      some.push_back(&running.flights[i]);
+    }
+    running.job.hear(running.done + first, engine_.logits_of(some));
+  }
+}
+
 void Scheduler::land() {
   here_.clear();
   for (Running& running : jobs_) {
     std::vector<Flight>& flights = running.flights;
     const auto in_the_air = [&](const Flight& flight) { return !engine_.stack().landed(flight); };
     if (flights.empty() || std::any_of(flights.begin(), flights.end(), in_the_air)) continue;
+    if (running.job.hear) tell(running);
     running.done += flights.size();
     if (running.done < running.job.tokens.size()) {
       commit(flights);

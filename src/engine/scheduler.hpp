@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <span>
 #include <vector>
@@ -11,6 +12,9 @@
 
 namespace gyre {
 
+/// Hears of the logits [n, vocabulary] of tokens of a job, the first of which is number `first` of it.
+using LogitSink = std::function<void(std::size_t first, std::span<const float> logits)>;
+
 /// Tokens that a sequence is to be longer by: a prompt at full depth, or tokens with an exit, which leave as one.
 struct Job {
   Sequence* sequence = nullptr;
@@ -18,6 +22,7 @@ struct Job {
   BoundedExit* exit = nullptr;       ///< null: full depth
   const TraceSink* trace = nullptr;  ///< may be null
   bool wants_logits = true;          ///< of the last token
+  LogitSink hear = {};               ///< if there, hears of every token as it lands, some at a time, in their order
 };
 
 /// A job that is done.
@@ -61,6 +66,7 @@ class Scheduler {
   [[nodiscard]] std::size_t chunk_of(const Running& running) const;
   void run(std::size_t group);
   void land();
+  void tell(Running& running);
 
   Engine& engine_;
   Schedule schedule_;

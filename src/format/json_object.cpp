@@ -34,7 +34,7 @@ std::size_t nesting_of(std::string_view text) {
 
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
   if (nesting_of(text) > kDeepest) {
-    throw Error("{}: lists and objects are nested deeper than {}; the file is damaged", where, kDeepest);
+    throw Error("{}: lists and objects are nested deeper than {}", where, kDeepest);
   }
   // The library takes a zero byte for the end and leaves out what follows.
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {

@@ -129,7 +129,7 @@ ChatTemplate::Tokens two_tokens(const std::string& bos, const std::string& eos) 
 }  // namespace
 
 ChatTemplate::ChatTemplate(std::string_view source, Tokens tokens, const std::string& where)
-    : program_(source, where), tokens_(std::move(tokens)), where_(where) {}
+    : program_(source, where), tokens_(std::move(tokens)), source_(source), where_(where) {}
 
 ChatTemplate::ChatTemplate(std::string_view source, const std::string& bos, const std::string& eos,
                            const std::string& where)

@@ -48,6 +48,9 @@ class ChatTemplate {
   /// Another template for conversations that have tools.
   void set_tool_template(std::string_view source, const std::string& where);
 
+  /// The Jinja text, as it came.
+  [[nodiscard]] const std::string& source() const { return source_; }
+
   /// The text of a conversation; it holds the texts of special tokens. Throws Error with what the template says about
   /// a conversation that it refuses, or with the line of it that failed.
   [[nodiscard]] std::string render(const Conversation& conversation) const;
@@ -57,6 +60,7 @@ class ChatTemplate {
   jinja::Program program_;
   std::optional<jinja::Program> tool_program_;
   Tokens tokens_;
+  std::string source_;
   std::string where_;
 };
 

@@ -48,6 +48,13 @@ std::string describe(std::string_view text) {
               describe(word.substr(at)), place, tokens);
 }
 
+/// Stands inside what is marked as text: a code point that is no character, and so in no text.
+constexpr std::string_view kMark = "\xEF\xB7\x90";
+
+[[noreturn]] void throw_spells_special(const AddedToken& token) {
+  throw Error("the text spells the special token {}, which this vocabulary cannot tell from text", token.content);
+}
+
 void append_again(const EarlierWord& word, std::vector<std::int32_t>& tokens) {
   const std::size_t end = tokens.size();
   tokens.resize(end + word.count);
@@ -163,12 +170,43 @@ Tokenizer Tokenizer::with_surrounding(SurroundingTokens tokens) && {
   return std::move(*this);
 }
 
-std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const { return encode(text, false); }
+
+std::vector<std::int32_t> Tokenizer::encode_marked(std::string_view text) const { return encode(text, true); }
+
+std::string Tokenizer::without_marks(std::string_view text) {
+  std::string bare;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t mark = std::min(text.find(kMark, at), text.size());
+    bare += text.substr(at, mark - at);
+    at = mark + kMark.size();
+  }
+  return bare;
+}
+
+std::string Tokenizer::mark_special(std::string_view text) const {
+  std::string marked = without_marks(text);
+  for (const AddedToken& token : parts_.added) {
+    if (!token.special || token.content.empty()) continue;
+    const std::size_t middle = read_utf8(token.content).length;
+    for (std::size_t at = marked.find(token.content); at != std::string::npos; at = marked.find(token.content, at)) {
+      if (middle == token.content.size()) throw_spells_special(token);
+      marked.insert(at + middle, kMark);
+    }
+  }
+  for (const AddedToken& token : added_tokens_of(true)) {  // what only becomes one when it is normalized
+    if (!token.special || token.content.empty()) continue;
+    if (parts_.normalizer.apply(marked).find(token.content) != std::string::npos) throw_spells_special(token);
+  }
+  return marked;
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool marked) const {
   require_utf8(text, "text");
   std::vector<std::int32_t> tokens;
   for (const TextSection& section : added_.split(text)) {
     if (section.token == TextSection::kPlain) {
-      encode_plain(section.text, text, tokens);
+      encode_plain(section.text, text, marked, tokens);
     } else {
       tokens.push_back(section.token);
     }
@@ -176,13 +214,30 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   return tokens;
 }
 
-void Tokenizer::encode_plain(std::string_view section, std::string_view text, std::vector<std::int32_t>& tokens) const {
+void Tokenizer::encode_unmarked(std::string_view part, bool at_start, std::vector<std::int32_t>& tokens) const {
+  const std::string bare = without_marks(part);
+  const std::size_t before = tokens.size();
+  encode_words(bare, at_start, bare, tokens);
+  for (const AddedToken& token : parts_.added) {
+    if (!token.special ||
+        std::find(tokens.begin() + static_cast<std::ptrdiff_t>(before), tokens.end(), token.id) == tokens.end()) {
+      continue;
+    }
+    throw_spells_special(token);
+  }
+}
+
+void Tokenizer::encode_plain(std::string_view section, std::string_view text, bool marked,
+                             std::vector<std::int32_t>& tokens) const {
   const bool at_start = section.data() == text.data();
   const std::string normalized = parts_.normalizer.empty() ? std::string() : parts_.normalizer.apply(section);
   const std::string_view plain = parts_.normalizer.empty() ? section : std::string_view(normalized);
   for (const TextSection& part : added_normalized_.split(plain)) {
-    if (part.token == TextSection::kPlain) {
-      encode_words(part.text, at_start && part.text.data() == plain.data(), text, tokens);
+    const bool begins = at_start && part.text.data() == plain.data();
+    if (part.token == TextSection::kPlain && marked) {
+      encode_unmarked(part.text, begins, tokens);
+    } else if (part.token == TextSection::kPlain) {
+      encode_words(part.text, begins, text, tokens);
     } else {
       tokens.push_back(part.token);
     }

@@ -42,6 +42,14 @@ class Tokenizer {
   /// The tokens of `text` alone, without prefix_tokens and suffix_tokens. Throws Error when `text` is not UTF-8, or
   /// holds a character that the vocabulary cannot spell (with its offset).
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const;
+  /// A text of somebody who is to write no special tokens: those that it spells out are marked as text, for
+  /// encode_marked().
+  [[nodiscard]] std::string mark_special(std::string_view text) const;
+  /// The text as it was before.
+  [[nodiscard]] static std::string without_marks(std::string_view text);
+  /// The tokens of a text parts of which went through mark_special(): what is marked there is text, all else as
+  /// encode() takes it. Throws Error too when the vocabulary spells a special token that way all the same.
+  [[nodiscard]] std::vector<std::int32_t> encode_marked(std::string_view text) const;
   /// What the model wants before a text of its own: often the token that begins a text, or nothing.
   [[nodiscard]] const std::vector<std::int32_t>& prefix_tokens() const { return parts_.surrounding.prefix; }
   /// And what after it.
@@ -66,7 +74,10 @@ class Tokenizer {
  private:
   using Model = std::variant<BpeModel, WordPieceModel, UnigramModel>;
 
-  void encode_plain(std::string_view section, std::string_view text, std::vector<std::int32_t>& tokens) const;
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text, bool marked) const;
+  void encode_plain(std::string_view section, std::string_view text, bool marked,
+                    std::vector<std::int32_t>& tokens) const;
+  void encode_unmarked(std::string_view part, bool at_start, std::vector<std::int32_t>& tokens) const;
   void encode_words(std::string_view section, bool at_start, std::string_view text,
                     std::vector<std::int32_t>& tokens) const;
   void encode_word(std::string_view word, std::string_view text, std::vector<std::int32_t>& tokens) const;

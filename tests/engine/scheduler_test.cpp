@@ -196,6 +196,33 @@ TEST_F(ScheduledHuginn, RowsMakesFewerPassesOverTheWeightsThanLockstep) {
   EXPECT_LT(static_cast<double>(passes(Schedule::rows)), 0.9 * static_cast<double>(passes(Schedule::lockstep)));
 }
 
+TEST_F(Scheduled, WhoeverListensHearsOfEveryTokenWhateverTheChunk) {
+  Engine engine(model_, 2);
+  const std::vector<std::int32_t> tokens = texts(engine)[6].tokens;
+  ASSERT_GT(tokens.size(), 32U);
+  const auto start = [&] { return engine.start(model_.spec().default_loops(), kContext, {}, 1); };
+  Sequence alone = start();
+  const std::span<const float> all = engine.prefill(alone, tokens, Engine::Logits::all);
+  const std::vector<float> expected(all.begin(), all.end());
+  for (const int chunk : {1, 7, 256}) {
+    Scheduler scheduler(engine, Schedule::rows, chunk);
+    Sequence sequence = start();
+    std::vector<float> heard;
+    Job job{&sequence, tokens};
+    job.hear = [&](std::size_t first, std::span<const float> logits) {
+      EXPECT_EQ(first * static_cast<std::size_t>(model_.spec().vocab_size), heard.size());
+      heard.insert(heard.end(), logits.begin(), logits.end());
+    };
+    scheduler.submit(std::move(job));
+    std::vector<float> last;
+    while (!scheduler.idle()) {
+      for (const Landed& landed : scheduler.step()) last.assign(landed.logits.begin(), landed.logits.end());
+    }
+    EXPECT_EQ(heard, expected) << chunk;
+    EXPECT_TRUE(std::equal(last.begin(), last.end(), expected.end() - model_.spec().vocab_size)) << chunk;
+  }
+}
+
 TEST_F(Scheduled, ACancelledJobLeavesTheSequenceAfterTheLastChunkThatLanded) {
   Engine engine(model_, 1);
   Sequence sequence = engine.start(model_.spec().default_loops(), kContext, {}, 1);

@@ -346,5 +346,43 @@ TEST(TokenizerFile, ReadsThePublishedVocabularyOfGpt2) {
             (Tokens{1026, 338, 41492, 220, 10545, 251, 109, 12859, 105, 50169, 235, 48609, 628}));
 }
 
+/// A vocabulary that spells every character of its special tokens.
+Tokenizer spelling_tokenizer(const std::function<void(Json&)>& change = [](Json&) {}) {
+  Json file = small_file();
+  file["model"]["vocab"] = {{"a", 0}, {"b", 1},  {"<|end|>", 5}, {"<|end|>>", 6}, {"<", 7},  {">", 8},
+                            {"|", 9}, {"e", 10}, {"n", 11},      {"d", 12},       {"ab", 13}};
+  file["model"]["merges"] = {"a b"};
+  change(file);
+  return load_text(file.dump());
+}
+
+TEST(TokenizerFile, WhatIsMarkedSpellsNoSpecialToken) {
+  using Ids = std::vector<std::int32_t>;
+  const Tokenizer tokenizer = spelling_tokenizer();
+  const Ids end = {7, 9, 10, 11, 12, 9, 8};
+  EXPECT_EQ(tokenizer.encode("<|end|>"), (Ids{5}));
+  EXPECT_EQ(tokenizer.encode_marked(tokenizer.mark_special("<|end|>")), end);
+  const std::string mixed = "ab<|end|>" + tokenizer.mark_special("ab<|end|>>a");
+  EXPECT_EQ(tokenizer.encode_marked(mixed), (Ids{13, 5, 13, 7, 9, 10, 11, 12, 9, 8, 8, 0}));
+  EXPECT_EQ(tokenizer.encode_marked(tokenizer.mark_special("abab")), tokenizer.encode("abab"));
+  // Marks that somebody writes himself are no text, and hide nothing.
+  EXPECT_EQ(tokenizer.encode_marked(tokenizer.mark_special("<\uFDD0|end|>")), end);
+}
+
+TEST(TokenizerFile, ATokenThatCannotBeMarkedIsRefused) {
+  const auto single = [](Json& file) {
+    file["added_tokens"][0]["content"] = "|";
+    file["added_tokens"][0]["id"] = 9;
+  };
+  const Tokenizer tokenizer = spelling_tokenizer(single);
+  EXPECT_THROW(static_cast<void>(tokenizer.mark_special("a|b")), Error);
+  EXPECT_EQ(tokenizer.mark_special("ab"), "ab");
+  const Tokenizer lower = spelling_tokenizer([](Json& file) {
+    file["normalizer"] = {{"type", "Lowercase"}};
+    file["added_tokens"][0]["normalized"] = true;
+  });
+  EXPECT_THROW(static_cast<void>(lower.mark_special("<|END|>")), Error);
+}
+
 }  // namespace
 }  // namespace gyre::tokenizer_file_test

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gyre::serve {
+
+/// The keys that open the server. Without any everybody may come in, whatever key they bring.
+class ApiKeys {
+ public:
+  ApiKeys() = default;
+  /// One a line; empty lines and those that begin with # are none. Throws Error naming the file when there is none in
+  /// it, or one is not of visible ASCII characters.
+  static ApiKeys load(const std::filesystem::path& file);
+
+  void add(std::string_view key);
+  [[nodiscard]] bool empty() const { return digests_.empty(); }
+  /// Takes the same time whichever key is how far right.
+  [[nodiscard]] bool opens(std::string_view key) const;
+
+ private:
+  std::vector<std::string> digests_;  ///< SHA-256: of one length, and nothing of a key is told by how they differ
+};
+
+/// Which pages of other servers may ask this one, by the Origin that browsers send. Those of this machine may.
+struct Origins {
+  std::vector<std::string> also = {};  ///< "https://chat.example.org", or "*" for all
+
+  [[nodiscard]] bool allowed(std::string_view origin) const;
+};
+
+}  // namespace gyre::serve

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <httplib.h>
+
+#include <chrono>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "serve/engine_thread.hpp"
+#include "serve/format_cache.hpp"
+#include "serve/served_model.hpp"
+#include "serve/totals.hpp"
+
+namespace gyre::serve {
+
+/// What endpoints work with.
+struct Service {
+  std::span<const ServedModel> models;
+  EngineThread& engine;
+  const Totals& totals;
+  const EngineOptions& options;
+  FormatCache& formats;
+  std::chrono::seconds timeout;
+};
+
+/// A request and its answer. For GET the body is empty.
+struct Exchange {
+  const httplib::Request& request;
+  httplib::Response& response;
+  std::string_view path;  ///< without /v1 and a slash at its end
+  Json body = Json::object();
+};
+
+struct Endpoint {
+  const char* method;
+  const char* path;  ///< without /v1; with "/*" at its end what follows is the handler's to read
+  void (*handle)(const Service& service, Exchange& exchange);
+  bool open = false;  ///< without a key
+};
+
+/// All there are.
+std::span<const Endpoint> endpoints();
+
+void send_json(httplib::Response& response, const Json& json, int status = 200);
+
+// Texts.
+void complete(const Service& service, Exchange& exchange);
+void complete_chat(const Service& service, Exchange& exchange);
+void complete_natively(const Service& service, Exchange& exchange);
+
+// Vectors.
+void embed(const Service& service, Exchange& exchange);
+
+// Tokens.
+void tokenize(const Service& service, Exchange& exchange);
+void detokenize(const Service& service, Exchange& exchange);
+void show_tokenizer(const Service& service, Exchange& exchange);
+void apply_template(const Service& service, Exchange& exchange);
+
+// What the server is and does.
+void show_health(const Service& service, Exchange& exchange);
+void list_models(const Service& service, Exchange& exchange);
+void show_model(const Service& service, Exchange& exchange);
+void show_properties(const Service& service, Exchange& exchange);
+void show_places(const Service& service, Exchange& exchange);
+void show_metrics(const Service& service, Exchange& exchange);
+
+}  // namespace gyre::serve

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "serve/api_error.hpp"
+#include "text/byte_automaton.hpp"
+
+namespace gyre::serve {
+
+/// JSON texts that a schema of the supported subset describes; what it would have to check beyond is refused by its
+/// name (ApiError about `field`). An object has the properties that are named, in their order, and no others.
+ByteAutomaton language_of_schema(const Json& schema, const std::string& field);
+
+/// Any JSON object whose values are nested at most six deep.
+ByteAutomaton language_of_objects();
+
+}  // namespace gyre::serve

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "engine/prefix_cache.hpp"
+#include "engine/scheduler.hpp"
+#include "serve/generation.hpp"
+#include "serve/served_model.hpp"
+#include "serve/totals.hpp"
+
+namespace gyre::serve {
+
+struct LaneOptions {
+  int threads = 1;
+  int chunk = 256;  ///< tokens of a prompt that go in together beside other texts
+  Schedule schedule = Schedule::rows;
+  std::size_t prefix_bytes = 0;  ///< of beginnings that are kept; 0: none
+  KvType kv_type = {};
+};
+
+/// One model's engine and the texts that run on it. It belongs to the engine's thread.
+class Lane {
+ public:
+  Lane(const ServedModel& model, const LaneOptions& options, Totals& totals);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  /// Runs one more text of the request. What is wrong with it is told to its ticket.
+  void start(const std::shared_ptr<Work>& work);
+  /// All texts of the request end here, unheard of.
+  void drop(const Work& work);
+  [[nodiscard]] bool idle() const { return scheduler_.idle(); }
+  [[nodiscard]] std::size_t running() const { return texts_.size(); }
+  /// One loop of one group for all that wait before it.
+  void step();
+
+ private:
+  struct Text;
+
+  void submit(Text& text);
+  void land(Text& text, const Landed& landed);
+  void draw(Text& text, const Landed& landed);
+  std::span<const std::uint8_t> allowed(const Text& text);
+  void end(Text& text, StopReason reason);
+  void fail(Text& text, const ApiError& error);
+  void give_up(std::shared_ptr<Work> work, const ApiError& error);
+  void remove(const Text& text);
+  void fail_lost(const ApiError& error);
+
+  const ServedModel& model_;
+  LaneOptions options_;
+  Totals& totals_;
+  Engine engine_;
+  Scheduler scheduler_;
+  std::unique_ptr<PrefixCache> prefixes_;
+  std::unique_ptr<TokenBytes> token_bytes_;  ///< made when a format first asks for them
+  std::unordered_map<const Sequence*, std::unique_ptr<Text>> texts_;
+  PassCount passes_ = {};  ///< that are counted already
+};
+
+}  // namespace gyre::serve
