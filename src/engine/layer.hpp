@@ -95,8 +95,8 @@ class LayerRunner {
   void store(const Job& job, std::size_t row, Share kv_heads, const float* input, int thread);
   void store_heads(const Job& job, std::size_t row, Share heads, const float* input, int thread);
   void embed_values(const Job& job, const TokenRow& row, Share kv_heads, const float* input, float* values, int thread);
-  /// Rows of one sequence and loop, side by side, in one head; or the heads, side by side, of one row that read the same
-  /// keys.
+  /// Rows of one sequence and loop, side by side, in one head; or the heads, side by side, of one row that read the
+  /// same keys.
   struct HeadRows {
     std::size_t head = 0;
     std::size_t first = 0;

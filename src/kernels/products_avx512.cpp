@@ -131,7 +131,8 @@ inline __m512i four_bytes(const std::int8_t* bytes) {
 /// times more: a sum of them is moved down once, instead of every vector.
 constexpr bool stays_in_place(const WeightLayout& layout) { return layout.high_bits == 0 && !layout.is_looked_up(); }
 
-// Codes and sums are to stay in registers, so none of these may become a function that is called: [[gnu::always_inline]].
+// Codes and sums are to stay in registers, so none of these may become a function that is called:
+// [[gnu::always_inline]].
 
 template <WeightType Type>
 [[gnu::always_inline]] inline void read_codes(const std::byte* step, std::size_t run, Codes& codes) {
@@ -155,8 +156,8 @@ constexpr std::size_t kPieces = layout_of(Type).scale_columns < kByteRun ? kByte
 
 /// Sums of codes of P panels less their zero, times the bytes of one column, over one run.
 template <WeightType Type, std::size_t P>
-[[gnu::always_inline]] inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
-                         __m512 (&out)[P][1]) {
+[[gnu::always_inline]] inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column,
+                                                std::size_t run, __m512 (&out)[P][1]) {
   constexpr WeightLayout kLayout = layout_of(Type);
   constexpr unsigned kBits = stays_in_place(kLayout) ? kLayout.code_bits : 8;  // between codes of a byte
   constexpr std::size_t kSums = kBits == 2 ? 4 : 2;  // one a field; two, lest they wait for each other
@@ -190,8 +191,8 @@ template <WeightType Type, std::size_t P>
 
 /// Likewise, over each half of it.
 template <WeightType Type, std::size_t P>
-[[gnu::always_inline]] inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column, std::size_t run,
-                         __m512 (&out)[P][2]) {
+[[gnu::always_inline]] inline void run_of_codes(const Codes (&codes)[P], const ByteColumns& x, std::size_t column,
+                                                std::size_t run, __m512 (&out)[P][2]) {
   const std::int8_t* const bytes = x.bytes + column * x.stride + run * kByteRun;
   const std::int32_t* const zeros = x.half_zeros + 2 * x.place(column, run);
   constexpr int kShift = std::countr_zero(128U / static_cast<unsigned>(layout_of(Type).zero_code));
