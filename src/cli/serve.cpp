@@ -54,7 +54,7 @@ std::optional<ExitChoice> exit_of(const ServeOptions& options, const Model& mode
   KvPolicy kv;
   kv.type = parse_kv_type(options.kv_type, "--kv-type");
   ExitChoice choice = exit_for(options.exit, model, {.loops = loops, .kv = kv});
-  BoundedExit(choice, {model.spec(), loops, {}});  // for its messages
+  const BoundedExit rule(choice, {model.spec(), loops, {}});  // for its messages
   return choice;
 }
 
