@@ -43,8 +43,8 @@ class ApiError : public std::runtime_error {
 
 /// 400 about a field of the request.
 template <typename... Args>
-ApiError bad_request(std::string param, fmt::format_string<Args...> format, Args&&... args) {
-  return {400, "invalid_request_error", fmt::format(format, std::forward<Args>(args)...), {.param = std::move(param)}};
+ApiError bad_request(const std::string& param, fmt::format_string<Args...> format, Args&&... args) {
+  return {400, "invalid_request_error", fmt::format(format, std::forward<Args>(args)...), {.param = param}};
 }
 
 /// One line of JSON. Bytes that are no UTF-8 become U+FFFD.
