@@ -54,7 +54,7 @@ std::optional<ExitChoice> exit_of(const ServeOptions& options, const Model& mode
   KvPolicy kv;
   kv.type = parse_kv_type(options.kv_type, "--kv-type");
   ExitChoice choice = exit_for(options.exit, model, {.loops = loops, .kv = kv});
-  BoundedExit(choice, {model.spec(), loops, {}});  // for its messages
+  const BoundedExit rule(choice, {model.spec(), loops, {}});  // for its messages
   return choice;
 }
 
@@ -186,7 +186,8 @@ void add_serve(CLI::App& program) {
       ->capture_default_str();
   add_threads_option(*command, options->threads);
   command->footer(
-      "POST /v1/chat/completions, /v1/completions; GET /v1/models, /health (docs/server.md).\n"
+      "POST /v1/chat/completions, /v1/completions, /v1/embeddings, /completion, /tokenize, /detokenize;\n"
+      "GET /v1/models, /health, /metrics. What they take: docs/server.md.\n"
       "Ctrl-C or SIGTERM: what is under way is answered, then the server ends.\n"
       "Examples:\n"
       "  gyre serve -m models/shakespeare\n"

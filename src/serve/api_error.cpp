@@ -22,7 +22,10 @@ void require_few_keys(const nlohmann::json& json) {
 
 Json ApiError::to_json() const {
   return {{"error",
-           {{"message", what()}, {"type", type_}, {"param", text_or_null(param_)}, {"code", text_or_null(code_)}}}};
+           {{"message", what()},
+            {"type", type_},
+            {"param", text_or_null(details_->param)},
+            {"code", text_or_null(details_->code)}}}};
 }
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }

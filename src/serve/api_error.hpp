@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -12,48 +13,38 @@ namespace gyre::serve {
 /// JSON with the keys of its objects in the order in which they came, which chat templates show.
 using Json = nlohmann::ordered_json;
 
+/// What an error says besides.
+struct ErrorDetails {
+  std::string param = {};  ///< the field of the request that is wrong: "messages[0].content"
+  std::string code = {};   ///< a word for programs: "context_length_exceeded"
+  int retry_after = 0;     ///< seconds after which the request may be made again
+};
+
 /// A request that is answered by an error, in the form of OpenAI's API.
 class ApiError : public std::runtime_error {
  public:
-  ApiError(int status, std::string type, std::string message)
-      : std::runtime_error(std::move(message)), status_(status), type_(std::move(type)) {}
-
-  /// The field of the request that is wrong: "messages[0].content".
-  ApiError& about(std::string param) {
-    param_ = std::move(param);
-    return *this;
-  }
-  /// A word for programs: "context_length_exceeded".
-  ApiError& coded(std::string code) {
-    code_ = std::move(code);
-    return *this;
-  }
-  /// Seconds after which the request may be made again.
-  ApiError& retry_after(int seconds) {
-    retry_after_ = seconds;
-    return *this;
-  }
+  ApiError(int status, const char* type, const std::string& message, ErrorDetails details = {})
+      : std::runtime_error(message),
+        status_(status),
+        type_(type),
+        details_(std::make_shared<const ErrorDetails>(std::move(details))) {}
 
   [[nodiscard]] int status() const { return status_; }
-  [[nodiscard]] const std::string& param() const { return param_; }
-  [[nodiscard]] int retry_after() const { return retry_after_; }
+  [[nodiscard]] const std::string& param() const { return details_->param; }
+  [[nodiscard]] int retry_after() const { return details_->retry_after; }
   /// {"error": {"message", "type", "param", "code"}}
   [[nodiscard]] Json to_json() const;
 
  private:
   int status_;
-  std::string type_;
-  std::string param_;
-  std::string code_;
-  int retry_after_ = 0;
+  const char* type_;
+  std::shared_ptr<const ErrorDetails> details_;  // an error that is thrown is copied without throwing another
 };
 
 /// 400 about a field of the request.
 template <typename... Args>
-ApiError bad_request(std::string param, fmt::format_string<Args...> format, Args&&... args) {
-  ApiError error(400, "invalid_request_error", fmt::format(format, std::forward<Args>(args)...));
-  error.about(std::move(param));
-  return error;
+ApiError bad_request(const std::string& param, fmt::format_string<Args...> format, Args&&... args) {
+  return {400, "invalid_request_error", fmt::format(format, std::forward<Args>(args)...), {.param = param}};
 }
 
 /// One line of JSON. Bytes that are no UTF-8 become U+FFFD.

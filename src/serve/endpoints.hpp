@@ -33,9 +33,9 @@ struct Exchange {
 };
 
 struct Endpoint {
-  const char* method;
-  const char* path;  ///< without /v1; with "/*" at its end what follows is the handler's to read
-  void (*handle)(const Service& service, Exchange& exchange);
+  const char* method = nullptr;
+  const char* path = nullptr;  ///< without /v1; with "/*" at its end what follows is the handler's to read
+  void (*handle)(const Service& service, Exchange& exchange) = nullptr;
   bool open = false;  ///< without a key
 };
 

@@ -40,9 +40,9 @@ void EngineThread::require_room(std::size_t waiting) const {
   if (draining_) throw going_down();
   if (waiting < options_.queue) return;
   ++totals_.refused;
-  ApiError full(429, "rate_limit_error",
-                fmt::format("{} requests are waiting already, which is all there is room for", waiting));
-  throw full.coded("queue_full").retry_after(1);
+  throw ApiError(429, "rate_limit_error",
+                 fmt::format("{} requests are waiting already, which is all there is room for", waiting),
+                 {.code = "queue_full", .retry_after = 1});
 }
 
 std::shared_ptr<Ticket> EngineThread::submit(Generation wanted) {

@@ -93,8 +93,9 @@ void HttpServer::start() {
   errno = 0;
   port_ = any ? bind_to_any_port(options_.host) : bind_to_port(options_.host, options_.port) ? options_.port : -1;
   if (port_ < 0) {
+    const std::string why = errno == 0 ? "it is no address of this machine" : system_message(errno);
     throw Error("--host, --port: cannot listen on {}:{} ({}); is another server there?", options_.host, options_.port,
-                system_message(errno));
+                why);
   }
   ::listen(svr_sock_, SOMAXCONN);  // httplib lets five wait
   listener_ = std::thread([this] { listen_after_bind(); });

@@ -18,6 +18,8 @@ class HttpServer : public httplib::Server {
  public:
   explicit HttpServer(HttpOptions options);
   ~HttpServer() override;
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
 
   /// Throws Error naming --host or --port when it cannot listen. Afterwards clients are served.
   void start();

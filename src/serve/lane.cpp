@@ -192,7 +192,10 @@ void Lane::end(Text& text, StopReason reason) {
   remove(text);
 }
 
-void Lane::fail(Text& text, const ApiError& error) { give_up(text.work, error); }
+void Lane::fail(const Text& text, const ApiError& error) {
+  const std::shared_ptr<Work> work = text.work;  // which goes with its texts
+  give_up(work, error);
+}
 
 void Lane::remove(const Text& text) {
   --text.work->running;
@@ -224,7 +227,7 @@ void Lane::fail_lost(const ApiError& error) {
   }
 }
 
-void Lane::give_up(std::shared_ptr<Work> work, const ApiError& error) {
+void Lane::give_up(const std::shared_ptr<Work>& work, const ApiError& error) {
   ++totals_.failed;
   work->started = work->wanted.choices();  // no other of its texts gets a place
   work->ticket->fail(error);

@@ -47,8 +47,8 @@ class Lane {
   void draw(Text& text, const Landed& landed);
   std::span<const std::uint8_t> allowed(const Text& text);
   void end(Text& text, StopReason reason);
-  void fail(Text& text, const ApiError& error);
-  void give_up(std::shared_ptr<Work> work, const ApiError& error);
+  void fail(const Text& text, const ApiError& error);
+  void give_up(const std::shared_ptr<Work>& work, const ApiError& error);
   void remove(const Text& text);
   void fail_lost(const ApiError& error);
 

@@ -9,7 +9,7 @@ namespace {
 
 /// The text of a token as a key: bytes that are no text spelled out, so that different tokens stay so.
 std::string key_of(const ServedModel& model, std::int32_t token) {
-  const std::string piece = model.piece(token);
+  std::string piece = model.piece(token);
   if (first_invalid_utf8(piece) == std::string::npos) return piece;
   std::string spelled = "bytes:";
   for (const char byte : piece) spelled += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(byte));

@@ -8,7 +8,7 @@
 namespace gyre::serve {
 
 /// Of llama.cpp's own /completion: one prompt, a text of its own sampling defaults.
-TextRequest read_native_request(const Json& body, std::span<const ServedModel> models, FormatCache& formats);
+TextRequest read_native_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats);
 
 /// The answer in its form.
 class NativeAnswer : public Answer {

@@ -100,7 +100,7 @@ std::optional<ExitChoice> read_exit(Fields& gyre, const ServedModel& model, cons
   }
   try {
     ExitChoice choice = parse_exit(*text);
-    BoundedExit(choice, {model.spec(), loops, {}});  // for its messages
+    const BoundedExit rule(choice, {model.spec(), loops, {}});  // for its messages
     return choice;
   } catch (const Error& failure) {
     throw bad_request("gyre.exit", "gyre.exit: {}", failure.what());
@@ -162,17 +162,18 @@ std::size_t model_of(Fields& body, std::span<const ServedModel> models) {
   if (!name) throw body.wrong("model", "name one of {}", names);
   const auto found = std::find_if(models.begin(), models.end(), [&](const ServedModel& m) { return m.name == *name; });
   if (found != models.end()) return static_cast<std::size_t>(found - models.begin());
-  ApiError missing(404, "invalid_request_error",
-                   fmt::format("model: there is no \"{}\" here; the models are {}", name->substr(0, 200), names));
-  throw missing.about("model").coded("model_not_found");
+  throw ApiError(404, "invalid_request_error",
+                 fmt::format("model: there is no \"{}\" here; the models are {}", name->substr(0, 200), names),
+                 {.param = "model", .code = "model_not_found"});
 }
 
 void require_fits(std::span<const std::int32_t> prompt, const ServedModel& model, const std::string& field) {
   if (prompt.empty()) throw bad_request(field, "{}: there are no tokens; give at least one", field);
   if (static_cast<int>(prompt.size()) <= model.context) return;
-  throw bad_request(field, "{}: {} tokens are more than the context of {}; shorten the prompt", field, prompt.size(),
-                    model.context)
-      .coded("context_length_exceeded");
+  throw ApiError(400, "invalid_request_error",
+                 fmt::format("{}: {} tokens are more than the context of {}; shorten the prompt", field, prompt.size(),
+                             model.context),
+                 {.param = field, .code = "context_length_exceeded"});
 }
 
 void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& formats, TextRequest& request) {

@@ -48,10 +48,10 @@ void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& for
 void read_format(Fields& body, FormatCache& formats, TextRequest& request);
 
 /// Of /v1/completions.
-TextRequest read_completion_request(const Json& body, std::span<const ServedModel> models, FormatCache& formats);
+TextRequest read_completion_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats);
 
 /// Of /v1/chat/completions.
-TextRequest read_chat_request(const Json& body, std::span<const ServedModel> models, FormatCache& formats);
+TextRequest read_chat_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats);
 
 /// What a chat template is given: messages in any of the forms that clients send, and what else belongs to them.
 Conversation read_chat(Fields& body);

@@ -83,7 +83,7 @@ std::string read_body(const httplib::Request& request, const httplib::ContentRea
   const std::string encoding = request.get_header_value("Content-Encoding");
   if (!encoding.empty() && encoding != "identity") throw refuse(415, "the body is compressed; send it as it is");
   if (request.is_multipart_form_data()) throw refuse(415, "the body is a form; send JSON");
-  const ApiError too_long = refuse(413, fmt::format("the body is longer than {} bytes", most));
+  const auto too_long = [&] { return refuse(413, fmt::format("the body is longer than {} bytes", most)); };
   const std::string length = request.get_header_value("Content-Length");
   const bool chunked = request.has_header("Transfer-Encoding");
   if (length.empty() && !chunked) throw refuse(411, "say how long the body is (Content-Length)");
@@ -91,7 +91,7 @@ std::string read_body(const httplib::Request& request, const httplib::ContentRea
   if (!plain || (chunked && !length.empty()) || request.get_header_value_count("Content-Length") > 1) {
     throw refuse(400, "it is not clear how long the body is");
   }
-  if (length.size() > 18 || std::strtoull(length.c_str(), nullptr, 10) > most) throw too_long;
+  if (length.size() > 18 || std::strtoull(length.c_str(), nullptr, 10) > most) throw too_long();
   std::string body;
   bool fits = true;
   const bool read = reader([&](const char* bytes, std::size_t count) {
@@ -99,7 +99,7 @@ std::string read_body(const httplib::Request& request, const httplib::ContentRea
     if (fits) body.append(bytes, count);
     return fits;
   });
-  if (!fits) throw too_long;
+  if (!fits) throw too_long();
   if (!read) throw refuse(400, "the body ended early, or took too long");
   return body;
 }
@@ -144,8 +144,8 @@ struct Server::State {
       if (request.method == "OPTIONS") return;
       const Endpoint& endpoint = endpoint_of(request);
       if (endpoint.open || options.keys.opens(key_of(request))) return;
-      ApiError wrong(401, "authentication_error", "the API key is missing or wrong (Authorization: Bearer KEY)");
-      throw wrong.coded("invalid_api_key");
+      throw ApiError(401, "authentication_error", "the API key is missing or wrong (Authorization: Bearer KEY)",
+                     {.code = "invalid_api_key"});
     });
     if (admitted && request.method == "OPTIONS") {
       response.status = 200;
@@ -158,7 +158,8 @@ struct Server::State {
     return admitted;
   }
 
-  void handle(const httplib::Request& request, httplib::Response& response, const httplib::ContentReader* reader) {
+  void handle(const httplib::Request& request, httplib::Response& response,
+              const httplib::ContentReader* reader) const {
     bool read = reader == nullptr;
     answered(response, options.log, [&] {
       Exchange exchange{request, response, bare_path(request.path)};

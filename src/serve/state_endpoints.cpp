@@ -100,8 +100,8 @@ void show_model(const Service& service, Exchange& exchange) {
   for (const ServedModel& model : service.models) {
     if (model.name == name) return send_json(exchange.response, model_json(model));
   }
-  ApiError missing(404, "invalid_request_error", fmt::format("there is no model \"{}\" here", name));
-  throw missing.about("model").coded("model_not_found");
+  throw ApiError(404, "invalid_request_error", fmt::format("there is no model \"{}\" here", name),
+                 {.param = "model", .code = "model_not_found"});
 }
 
 void show_properties(const Service& service, Exchange& exchange) {

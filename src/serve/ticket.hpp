@@ -51,7 +51,7 @@ class Ticket {
   std::optional<ChoiceEvent> wait(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     arrived_.wait_for(lock, patience, [&] { return !events_.empty() || error_; });
-    if (events_.empty() && error_) throw *error_;
+    if (events_.empty() && error_) throw ApiError(*error_);
     if (events_.empty()) return std::nullopt;
     std::optional<ChoiceEvent> event = std::move(events_.front());
     events_.pop_front();

@@ -31,9 +31,9 @@ Ranges others(Ranges ranges) {
 }
 
 std::optional<Ranges> class_of(char32_t letter) {
-  const Ranges digits = {{'0', '9'}};
-  const Ranges words = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-  const Ranges spaces = {{'\t', '\r'}, {' ', ' '}};
+  Ranges digits = {{'0', '9'}};
+  Ranges words = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+  Ranges spaces = {{'\t', '\r'}, {' ', ' '}};
   switch (letter) {
     case 'd':
       return digits;

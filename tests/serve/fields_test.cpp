@@ -75,7 +75,7 @@ TEST(Body, IsAnObjectOfBoundedDepthAndWidth) {
 }
 
 TEST(ApiErrors, HaveOpenAisForm) {
-  const ApiError error = bad_request("n", "n: {} is too many", 9).coded("too_many");
+  const ApiError error(400, "invalid_request_error", "n: 9 is too many", {.param = "n", .code = "too_many"});
   EXPECT_EQ(error.to_json().dump(),
             R"({"error":{"message":"n: 9 is too many","type":"invalid_request_error","param":"n","code":"too_many"}})");
   EXPECT_EQ(ApiError(503, "server_error", "no").to_json().dump(),
