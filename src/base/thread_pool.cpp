@@ -50,8 +50,9 @@ Share share_of(std::size_t count, std::size_t grain, int part, int parts) {
 
 ThreadPool::ThreadPool(int threads)
     : crowded_(threads > 1 && threads > usable_processors()),
-      lanes_(std::make_unique<Lane[]>(static_cast<std::size_t>(std::max(1, threads)))),
-      lane_count_(std::max(1, threads)) {
+      lane_count_(std::max(1, threads)),
+      lanes_(std::make_unique<Lane[]>(static_cast<std::size_t>(lane_count_))),
+      shared_(std::make_unique<Shared>()) {
   workers_.reserve(static_cast<std::size_t>(lane_count_ - 1));
   try {
     for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { serve(thread); });
@@ -65,24 +66,24 @@ ThreadPool::ThreadPool(int threads)
 ThreadPool::~ThreadPool() { stop(); }
 
 void ThreadPool::stop() {
-  closing_ = true;
-  const std::uint32_t number = ++number_;
+  shared_->closing = true;
+  const std::uint32_t number = ++shared_->number;
   for (int lane = 0; lane < lane_count_; ++lane) {
     lanes_[static_cast<std::size_t>(lane)].left.store(std::uint64_t{number} << 32, std::memory_order_release);
   }
-  number_.notify_all();
+  shared_->number.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
 void ThreadPool::run(const Job& job) {
   publish(job);
   const int done = work_on(0);
-  if (undone_.fetch_sub(done, std::memory_order_acq_rel) != done) wait_for_others();
+  if (shared_->undone.fetch_sub(done, std::memory_order_acq_rel) != done) wait_for_others();
 }
 
 void ThreadPool::publish(const Job& job) {
-  undone_.store(job.pieces, std::memory_order_relaxed);
-  const std::uint32_t number = number_.load(std::memory_order_relaxed) + 1;
+  shared_->undone.store(job.pieces, std::memory_order_relaxed);
+  const std::uint32_t number = shared_->number.load(std::memory_order_relaxed) + 1;
   for (int thread = 0; thread < lane_count_; ++thread) {
     Lane& lane = lanes_[static_cast<std::size_t>(thread)];
     const Share own = share_of(static_cast<std::size_t>(job.pieces), 1, thread, lane_count_);
@@ -91,8 +92,8 @@ void ThreadPool::publish(const Job& job) {
     lane.left.store(std::uint64_t{number} << 32 | (own.end - own.begin), std::memory_order_release);
   }
   // Either a worker that goes to sleep sees the number, or it is seen here.
-  number_.store(number, std::memory_order_seq_cst);
-  if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(false)) number_.notify_all();
+  shared_->number.store(number, std::memory_order_seq_cst);
+  if (shared_->asleep.load(std::memory_order_seq_cst) && shared_->asleep.exchange(false)) shared_->number.notify_all();
 }
 
 bool ThreadPool::do_piece(Lane& lane, int thread) {
@@ -118,21 +119,21 @@ int ThreadPool::work_on(int thread) {
 }
 
 void ThreadPool::wait_for_others() {
-  const auto all_done = [this] { return undone_.load(std::memory_order_acquire) == 0; };
+  const auto all_done = [this] { return shared_->undone.load(std::memory_order_acquire) == 0; };
   if (!crowded_ && spin_until(all_done)) return;
-  for (int left = undone_.load(std::memory_order_acquire); left != 0;) {
-    undone_.wait(left, std::memory_order_acquire);
-    left = undone_.load(std::memory_order_acquire);
+  for (int left = shared_->undone.load(std::memory_order_acquire); left != 0;) {
+    shared_->undone.wait(left, std::memory_order_acquire);
+    left = shared_->undone.load(std::memory_order_acquire);
   }
 }
 
 void ThreadPool::wait_for_job(const Lane& own, std::uint32_t seen) {
   const auto number = [&] { return static_cast<std::uint32_t>(own.left.load(std::memory_order_acquire) >> 32); };
   if (!crowded_ && spin_until([&] { return number() != seen; })) return;
-  while (number_.load(std::memory_order_acquire) == seen) {
-    asleep_.store(true, std::memory_order_seq_cst);
-    if (number_.load(std::memory_order_seq_cst) != seen) return;
-    number_.wait(seen, std::memory_order_acquire);
+  while (shared_->number.load(std::memory_order_acquire) == seen) {
+    shared_->asleep.store(true, std::memory_order_seq_cst);
+    if (shared_->number.load(std::memory_order_seq_cst) != seen) return;
+    shared_->number.wait(seen, std::memory_order_acquire);
   }
 }
 
@@ -142,9 +143,9 @@ void ThreadPool::serve(int thread) {
     wait_for_job(own, seen);
     // In this order: whoever sees the number of the end sees that it is one.
     seen = static_cast<std::uint32_t>(own.left.load(std::memory_order_acquire) >> 32);
-    if (closing_) return;
+    if (shared_->closing) return;
     const int done = work_on(thread);
-    if (done > 0 && undone_.fetch_sub(done, std::memory_order_acq_rel) == done) undone_.notify_one();
+    if (done > 0 && shared_->undone.fetch_sub(done, std::memory_order_acq_rel) == done) shared_->undone.notify_one();
   }
 }
 

@@ -90,14 +90,19 @@ class ThreadPool {
   void wait_for_job(const Lane& own, std::uint32_t seen);
   void stop();
 
+  /// What all threads look at, in cache lines of its own.
+  struct Shared {
+    alignas(64) std::atomic<std::uint32_t> number{0};  ///< of jobs so far
+    std::atomic<bool> asleep{false};                   ///< a worker may be waiting for `number` to be notified
+    std::atomic<bool> closing{false};
+    alignas(64) std::atomic<int> undone{0};  ///< pieces of the job
+  };
+
   const bool crowded_;  ///< more threads than processors
-  std::vector<std::thread> workers_;
-  std::unique_ptr<Lane[]> lanes_;  ///< one a thread
   int lane_count_;
-  alignas(64) std::atomic<std::uint32_t> number_{0};  ///< of jobs so far
-  std::atomic<bool> asleep_{false};                   ///< a worker may be waiting for `number_` to be notified
-  std::atomic<bool> closing_{false};
-  alignas(64) std::atomic<int> undone_{0};  ///< pieces of the job
+  std::unique_ptr<Lane[]> lanes_;  ///< one a thread
+  std::unique_ptr<Shared> shared_;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace gyre

@@ -11,7 +11,7 @@ constexpr Peak kBytes = {avx2::run_bytes, peak_operations(32)};
 }  // namespace
 
 namespace {
-constexpr Kernels table(std::string_view name, decltype(Kernels::multiply) multiply) {
+constexpr Kernels table(std::string_view name, decltype(Kernels::multiply) multiply) noexcept {
   return {.name = name,
           .round_to_bytes = avx2::round_to_bytes,
           .takes_bf16 = takes_no_bf16,
@@ -30,7 +30,7 @@ constexpr Kernels table(std::string_view name, decltype(Kernels::multiply) multi
 }
 }  // namespace
 
-const Kernels kAvx2Kernels = table("avx2", avx2::multiply);
-const Kernels kAvxVnniKernels = table("avxvnni", avxvnni::multiply);
+constinit const Kernels kAvx2Kernels = table("avx2", avx2::multiply);
+constinit const Kernels kAvxVnniKernels = table("avxvnni", avxvnni::multiply);
 }  // namespace gyre
 #endif
