@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "base/half.hpp"
 #include "base/random.hpp"
@@ -41,11 +42,13 @@ const std::vector<WeightType> kTypes = all_types();
 /// A packed matrix of random weights and the numbers they stand for.
 class RandomMatrix {
  public:
-  RandomMatrix(WeightType type, std::size_t rows, std::size_t columns, Random& random)
+  /// With `codes` instead of random ones where they are given.
+  RandomMatrix(WeightType type, std::size_t rows, std::size_t columns, Random& random,
+               std::optional<std::byte> codes = {})
       : type_(type), rows_(rows), columns_(columns), numbers_(rows * columns) {
     const std::size_t row_bytes = stored_row_bytes(type, columns);
     stored_.resize(rows * row_bytes);
-    for (std::byte& byte : stored_) byte = static_cast<std::byte>(random.below(256));
+    for (std::byte& byte : stored_) byte = codes.value_or(static_cast<std::byte>(random.below(256)));
     for (std::size_t row = 0; row < rows; ++row) make_row(row, row_bytes, random);
     pack();
   }
@@ -119,14 +122,16 @@ class RandomMatrix {
 
 /// Rows of random floats and what they are rounded to.
 struct RandomRows {
-  RandomRows(const Kernels& table, std::size_t count, std::size_t columns, Random& random)
+  /// With `size` instead of random numbers where it is given.
+  RandomRows(const Kernels& table, std::size_t count, std::size_t columns, Random& random,
+             std::optional<float> size = {})
       : floats(count * columns),
         bytes(count * padded_columns(columns), 99),
         scales(bytes.size() / kByteRun),
         zeros(scales.size()),
         sums(scales.size()),
         half_zeros(2 * scales.size()) {
-    for (float& value : floats) value = static_cast<float>(random.normal());
+    for (float& value : floats) value = size ? *size : static_cast<float>(random.normal());
     rows = {count, columns, floats.data(), rounded(0)};
     table.round_to_bytes(floats.data(), count, columns, rows.rounded);
   }
@@ -166,9 +171,11 @@ class Products : public ::testing::TestWithParam<const Kernels*> {
 
   /// With activations as floats or rounded to bytes.
   void expect_sums_of_products(WeightType type, const Shape& shape) {
+    const RandomMatrix matrix(type, shape.rows, shape.columns, random_);
+    expect_sums_of_products(type, shape, matrix, RandomRows(table_, shape.n, shape.columns, random_));
+  }
+  void expect_sums_of_products(WeightType type, const Shape& shape, const RandomMatrix& matrix, const RandomRows& x) {
     const auto [rows, columns, n] = shape;
-    const RandomMatrix matrix(type, rows, columns, random_);
-    const RandomRows x(table_, n, columns, random_);
     std::vector<float> y(n * rows);
     table_.multiply(matrix.packed(), x.rows, 0, matrix.packed().panels(), {y.data(), rows});
     const std::size_t padded = padded_columns(columns);
@@ -240,6 +247,20 @@ TEST_P(Products, EqualTheSumOfProductsForEveryTypeAndShape) {
     for (std::size_t n = 1; n <= 30; ++n) {
       const std::size_t columns = columns_for(type, random_);
       expect_sums_of_products(type, {1 + random_.below(70), columns, n});
+    }
+  }
+}
+
+/// Sums of a few products of the largest codes and bytes fill 16 bits.
+TEST_P(Products, OfTheLargestCodesAndBytesEqualTheSumOfProducts) {
+  for (const CodedType& coded : kCoded) {
+    for (const std::byte codes : {std::byte{0xff}, std::byte{0x80}, std::byte{0x7f}, std::byte{0}}) {
+      for (const float size : {1.0F, -1.0F}) {
+        for (const std::size_t n : {1, 4}) {
+          const RandomMatrix matrix(coded.type, 16, 256, random_, codes);
+          expect_sums_of_products(coded.type, {16, 256, n}, matrix, RandomRows(table_, n, 256, random_, size));
+        }
+      }
     }
   }
 }
