@@ -1,6 +1,8 @@
 // Included by the products of each instruction set with registers of 256 bits, inside its namespace, so that no copy
 // for another set is linked in its place. kDotsBytes says whether it adds four products of bytes at once (VNNI).
 
+namespace {
+
 /// Columns of y that share one pass over a panel: 2 × 4 sums leave half of the 16 registers to weights and products.
 constexpr std::size_t kMostColumns = 4;
 
@@ -319,4 +321,18 @@ void multiply_type(const Work& work, std::size_t first, std::size_t last) {
     column = take_columns<Type, 2>(work, panel, column);
     take_columns<Type, 1>(work, panel, column);
   }
+}
+
+}  // namespace
+
+void multiply(const PackedMatrix& weights, const Activations& x, std::size_t first_panel, std::size_t last_panel,
+              const ProductOut& out) {
+  if (weights.parts != nullptr) {
+    return multiply_parts(weights, first_panel, last_panel, out,
+                          [&](const PackedMatrix& part, std::size_t first, std::size_t last, const ProductOut& its) {
+                            multiply(part, x, first, last, its);
+                          });
+  }
+  const Work work{weights, x, out, panel_bytes(weights.type, weights.columns)};
+  with_type(weights.type, [&]<WeightType Type> { multiply_type<Type>(work, first_panel, last_panel); });
 }
