@@ -35,10 +35,13 @@ void add_train(CLI::App& program) {
       "--resume", request->resume,
       "Go on from the latest checkpoint in --out, which must be of the same run: the same model, data and "
       "training settings, and the same --from. Free to change: training.steps (--steps), evaluate_*, checkpoint_*, "
-      "export_bf16, the model's name, and --threads");
+      "export_bf16, the model's name, --threads and --device");
   add_threads_option(*command, request->threads);
   command->add_option("--steps", request->steps, "Steps in place of the config's count; the schedule is fitted to them")
       ->check(whole_number(1));
+  command->add_option("--device", request->device,
+                      "cpu, cuda or cuda:N, where the LibTorch of this build and the machine have it (default: cpu). A "
+                      "run may go on elsewhere; its numbers are then those of another arithmetic");
   add_rank_timeout_option(*command, request->ranks);
   command->add_flag("--json", request->json,
                     "Print the rows of metrics.jsonl as they come, and the result last, as JSON lines");

@@ -13,17 +13,7 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 14;
 
-struct UpdateRule {
-  float rate;          ///< learning rate with both bias corrections folded in
-  float second_scale;  ///< 1 / sqrt(1 - beta2^step)
-  float decay;         ///< factor on the parameter
-  float gradient_scale;
-  float beta1;
-  float beta2;
-  float epsilon;
-};
-
-void update_range(const UpdateRule& rule, float* p, const float* g, float* m, float* v, std::int64_t count) {
+void update_range(const AdamRule& rule, float* p, const float* g, float* m, float* v, std::int64_t count) {
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
     const float gradient = g[i] * rule.gradient_scale;
@@ -41,13 +31,35 @@ double finite_norm(const torch::Tensor& gradient, const std::string& name, int s
   return norm;
 }
 
+void fused_adam_update(const AdamRule& rule, const torch::Tensor& parameter, const torch::Tensor& gradient,
+                       torch::Tensor& first, torch::Tensor& second) {
+  auto* p = parameter.data_ptr<float>();
+  const auto* g = gradient.data_ptr<float>();
+  auto* m = first.data_ptr<float>();
+  auto* v = second.data_ptr<float>();
+  at::parallel_for(0, parameter.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    update_range(rule, p + begin, g + begin, m + begin, v + begin, end - begin);
+  });
+}
+
 }  // namespace
+
+void plain_adam_update(const AdamRule& rule, const torch::Tensor& parameter, const torch::Tensor& gradient,
+                       torch::Tensor& first, torch::Tensor& second) {
+  const torch::NoGradGuard no_gradient;
+  const torch::Tensor scaled = gradient * rule.gradient_scale;
+  first.mul_(rule.beta1).add_(scaled, 1.0F - rule.beta1);
+  second.mul_(rule.beta2).addcmul_(scaled, scaled, 1.0F - rule.beta2);
+  torch::Tensor weights = parameter.detach();
+  weights.mul_(rule.decay).addcdiv_(first, second.sqrt().mul_(rule.second_scale).add_(rule.epsilon), -rule.rate);
+}
 
 AdamW::AdamW(const Parameters& model, const OptimiserConfig& config) : config_(config) {
   for (const std::string& name : model.names()) {
     const torch::Tensor& p = model.parameter(name);
     const bool by_muon = config.optimiser == OptimiserKind::muon && p.dim() == 2 && name.starts_with("groups.");
-    slots_.push_back({name, torch::zeros(p.sizes()), by_muon ? torch::Tensor() : torch::zeros(p.sizes())});
+    const torch::Tensor nothing = torch::zeros_like(p, torch::TensorOptions().requires_grad(false));
+    slots_.push_back({name, nothing, by_muon ? torch::Tensor() : torch::zeros_like(nothing)});
   }
 }
 
@@ -79,20 +91,15 @@ double AdamW::update(const Parameters& model, double learning_rate, int step) {
       continue;
     }
     const bool decays = parameter.dim() >= 2;
-    const UpdateRule rule{static_cast<float>(learning_rate / (1.0 - std::pow(config_.beta1, step))),
-                          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, step))),
-                          static_cast<float>(decays ? 1.0 - learning_rate * config_.weight_decay : 1.0),
-                          static_cast<float>(scale),
-                          config_.beta1,
-                          config_.beta2,
-                          config_.epsilon};
-    auto* p = parameter.data_ptr<float>();
-    const auto* g = gradient.data_ptr<float>();
-    auto* m = slot.first.data_ptr<float>();
-    auto* v = slot.second.data_ptr<float>();
-    at::parallel_for(0, parameter.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      update_range(rule, p + begin, g + begin, m + begin, v + begin, end - begin);
-    });
+    const AdamRule rule{static_cast<float>(learning_rate / (1.0 - std::pow(config_.beta1, step))),
+                        static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, step))),
+                        static_cast<float>(decays ? 1.0 - learning_rate * config_.weight_decay : 1.0),
+                        static_cast<float>(scale),
+                        config_.beta1,
+                        config_.beta2,
+                        config_.epsilon};
+    const auto update = parameter.is_cpu() ? fused_adam_update : plain_adam_update;
+    update(rule, parameter, gradient, slot.first, slot.second);
     parameter.mutable_grad() = torch::Tensor();
   }
   return norm;

@@ -10,9 +10,25 @@
 
 namespace gyre {
 
+/// The numbers of one update of a tensor by AdamW.
+struct AdamRule {
+  float rate;          ///< learning rate with both bias corrections folded in
+  float second_scale;  ///< 1 / sqrt(1 - beta2^step)
+  float decay;         ///< factor on the parameter
+  float gradient_scale;
+  float beta1;
+  float beta2;
+  float epsilon;
+};
+
+/// The update written with LibTorch's operations, for devices other than the CPU: AdamW's one pass has it as its twin.
+void plain_adam_update(const AdamRule& rule, const torch::Tensor& parameter, const torch::Tensor& gradient,
+                       torch::Tensor& first, torch::Tensor& second);
+
 /// AdamW with decoupled decay (Loshchilov and Hutter 2019) on matrices; vectors (norms, biases) do not decay.
-/// One pass over memory a parameter. Where the config asks for Muon, the matrices of groups are updated by it instead
-/// (train/muon.hpp), at the same rate and with the same decay.
+/// One pass over memory a parameter on the CPU. What it keeps stands on the parameters' device. Where the config asks
+/// for Muon, the matrices of groups are updated by it instead (train/muon.hpp), at the same rate and with the same
+/// decay.
 class AdamW {
  public:
   struct Slot {

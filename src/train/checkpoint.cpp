@@ -57,7 +57,9 @@ void restore(const Safetensors& file, const std::string& name, torch::Tensor& ta
                 describe_shape(stored.shape), describe_shape(target.sizes().vec()));
   }
   const torch::NoGradGuard no_gradient;
-  widen(stored, {target.data_ptr<float>(), stored.element_count()});
+  torch::Tensor values = target.is_cpu() ? target : torch::empty(target.sizes());
+  widen(stored, {values.data_ptr<float>(), stored.element_count()});
+  if (!target.is_cpu()) target.copy_(values);
 }
 
 /// Restores the optimiser. Returns the step.
@@ -78,7 +80,7 @@ void write_parameters(const fs::path& file, const Parameters& model, DType dtype
   std::vector<NamedTensor> views;
   const auto type = dtype == DType::bf16 ? torch::kBFloat16 : torch::kFloat;
   for (const std::string& name : model.names()) {
-    kept.push_back(model.parameter(name).detach().to(type).contiguous());
+    kept.push_back(model.parameter(name).detach().to(torch::kCPU, type).contiguous());
     require_finite(kept.back(), name, file);
     views.push_back(view_of(name, kept.back()));
   }
@@ -96,13 +98,17 @@ void read_parameters(const fs::path& file, const Parameters& model) {
 
 void write_optimiser(const fs::path& folder, AdamW& optimiser, int step, const nlohmann::json& settings) {
   const fs::path file = folder / "optimizer.safetensors";
+  std::vector<torch::Tensor> kept;
   std::vector<NamedTensor> views;
+  const auto write = [&](const std::string& name, const torch::Tensor& tensor) {
+    if (!tensor.defined()) return;
+    kept.push_back(tensor.to(torch::kCPU));
+    require_finite(kept.back(), name, file);
+    views.push_back(view_of(name, kept.back()));
+  };
   for (const AdamW::Slot& slot : optimiser.slots()) {
-    require_finite(slot.first, slot.name + ".first", file);
-    views.push_back(view_of(slot.name + ".first", slot.first));
-    if (!slot.second.defined()) continue;
-    require_finite(slot.second, slot.name + ".second", file);
-    views.push_back(view_of(slot.name + ".second", slot.second));
+    write(slot.name + ".first", slot.first);
+    write(slot.name + ".second", slot.second);
   }
   write_safetensors(file, views);
   nlohmann::json state = {{"step", step}};

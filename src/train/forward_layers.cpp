@@ -39,6 +39,12 @@ Tensor activated(MlpKind kind, const Tensor& up) {
   return up;
 }
 
+/// Each head of x [rows, heads, positions, head_size] `repeats` times in a row; a device is not waited for, as
+/// repeat_interleave does.
+Tensor repeated(const Tensor& x, int repeats) {
+  return repeats == 1 ? x : x.unsqueeze(2).expand({-1, -1, repeats, -1, -1}).flatten(1, 2);
+}
+
 /// [rows, heads, positions, head_size] as [rows, positions, heads · head_size].
 Tensor side_by_side(const Tensor& heads) { return heads.transpose(1, 2).flatten(-2); }
 
@@ -131,8 +137,8 @@ Tensor ForwardPass::embedded_values(const std::string& name, const Tensor& h) {
 /// What queries take from the values of the positions that they see.
 Tensor ForwardPass::attended(const Tensor& q, const Tensor& k, const Tensor& v, int window) {
   const int repeats = spec_.heads / spec_.kv_heads;
-  const Tensor keys = repeats == 1 ? k : k.repeat_interleave(repeats, 1);
-  const Tensor values = repeats == 1 ? v : v.repeat_interleave(repeats, 1);
+  const Tensor keys = repeated(k, repeats);
+  const Tensor values = repeated(v, repeats);
   const double scale =
       spec_.attention_scale > 0 ? spec_.attention_scale : 1.0 / std::sqrt(static_cast<double>(spec_.head_size));
   const Tensor p = visible_softmax(torch::matmul(q, keys.transpose(-2, -1)), scale, places_->sight(window));

@@ -32,6 +32,12 @@ class Parameters {
   void freeze() const {
     for (const torch::Tensor& tensor : tensors()) tensor.set_requires_grad(false);
   }
+  /// All of them become leaves on `device`: for whoever owns them, before anyone else has taken hold of one.
+  void move_to(const torch::Device& device) {
+    for (auto& [name, tensor] : tensors_) {
+      tensor = tensor.detach().to(device).set_requires_grad(tensor.requires_grad());
+    }
+  }
 
  protected:
   /// `value` becomes a leaf that takes a gradient.

@@ -11,6 +11,7 @@
 #include "model/language_files.hpp"
 #include "train/checkpoint.hpp"
 #include "train/chosen_parameters.hpp"
+#include "train/device.hpp"
 #include "train/prepared_data.hpp"
 #include "train/process_group.hpp"
 #include "train/rank_folder.hpp"
@@ -30,8 +31,8 @@ using torch::Tensor;
 constexpr std::uint64_t kNoiseStream = 0x6e6f697365ULL;
 constexpr std::uint64_t kDropoutStream = 0x64726f70ULL;
 
-Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch) {
-  return torch::tensor(ids, torch::kLong).view({batch.rows, batch.columns});
+Tensor tensor_of(const std::vector<std::int64_t>& ids, const Batch& batch, const torch::Device& device) {
+  return torch::tensor(ids, torch::kLong).view({batch.rows, batch.columns}).to(device);
 }
 
 /// A model and what of it, or beside it, learns.
@@ -55,8 +56,9 @@ std::vector<std::pair<std::string, std::vector<int>>> depths_of(const TrainingPl
 class Run : public TrainingTask {
  public:
   Run(const TrainRequest& request, const TrainingPlan& plan, FolderFiles language, TrainingData data,
-      nlohmann::json settings, Learner learner, const ProcessGroup& group)
+      nlohmann::json settings, Learner learner, const torch::Device& device, const ProcessGroup& group)
       : request_(request),
+        device_(device),
         group_(group),
         plan_(plan),
         config_(plan.training),
@@ -184,10 +186,11 @@ class Run : public TrainingTask {
     fmt::print(stderr,
                "{}: {} parameters, {} learn ({:.1f} MiB with gradients and optimiser, without activations), {} tokens "
                "of training "
-               "text, {} steps of {} tokens, {} threads, {}{}\n",
+               "text, {} steps of {} tokens, {}, {}{}\n",
                spec_.name, parameters, learns_all() ? "all" : std::to_string(learning),
                static_cast<double>(numbers) * sizeof(float) / 0x1p20, data_.training_tokens(), config_.steps,
-               group_.world() * config_.batch * config_.sequence, at::get_num_threads(),
+               group_.world() * config_.batch * config_.sequence,
+               device_.is_cpu() ? fmt::format("{} threads", at::get_num_threads()) : device_.str(),
                config_.precision == Precision::bf16 ? "bf16" : "f32",
                group_.alone() ? "" : fmt::format(", {} ranks", group_.world()));
   }
@@ -195,7 +198,7 @@ class Run : public TrainingTask {
   [[nodiscard]] ForwardOptions options_for(std::vector<int> loops, const Batch& batch, float dropout,
                                            const RowShare& share, int first_row = 0) const {
     ForwardOptions options{std::move(loops), config_.backprop_loops, config_.precision, dropout};
-    if (!batch.documents.empty()) options.documents = tensor_of(batch.documents, batch);
+    if (!batch.documents.empty()) options.documents = tensor_of(batch.documents, batch, device_);
     options.adapter = adapter_ ? &*adapter_ : nullptr;
     options.share = share;
     for (int own = 0; own < batch.rows; ++own) {
@@ -209,8 +212,8 @@ class Run : public TrainingTask {
   /// Mean cross-entropy (nats) of the targets that count; where ranks divide the batch, the part of it that these rows
   /// add.
   [[nodiscard]] Tensor loss(const Batch& batch, const ForwardOptions& options) const {
-    const Tensor states = model_.states(tensor_of(batch.inputs, batch), options);
-    const Tensor targets = torch::tensor(batch.targets, torch::kLong);
+    const Tensor states = model_.states(tensor_of(batch.inputs, batch, device_), options);
+    const Tensor targets = torch::tensor(batch.targets, torch::kLong).to(device_);
     // Only positions that carry loss are decoded: in the answers layout that is one in many.
     const Tensor counted = targets.ge(0).nonzero().squeeze(1);
     const Tensor flat = states.view({-1, spec_.hidden_size});
@@ -251,6 +254,7 @@ class Run : public TrainingTask {
   }
 
   const TrainRequest& request_;
+  torch::Device device_;
   const ProcessGroup& group_;
   const TrainingPlan& plan_;
   TrainConfig config_;
@@ -300,6 +304,13 @@ std::optional<ChosenParameters> chosen_of(const TrainingPlan& plan, const TorchM
 
 bool train(const TrainRequest& request) {
   at::set_num_threads(threads_of(request.threads, request.ranks));
+  const torch::Device device = training_device(request.device);
+  if (!device.is_cpu() && request.ranks.world > 1) {
+    throw Error(
+        "--device {}: several processes (WORLD_SIZE is {}) train together on CPUs alone; start one, or leave the "
+        "option out",
+        request.device, request.ranks.world);
+  }
   const ProcessGroup group(request.ranks);
   std::optional<Checkpoint> from;
   std::optional<ModelSpec> start;  // of what the run starts from
@@ -331,6 +342,8 @@ bool train(const TrainRequest& request) {
   if (plan.adapter) {
     learner.adapter = adapter_beside(learner.model, *plan.adapter, from->model.adaptable(), plan.training.seed);
   }
+  learner.model.move_to(device);
+  if (learner.adapter) learner.adapter->move_to(device);
   learner.chosen = chosen_of(plan, learner.model);
   from.reset();  // its memory is needed for what comes
   // A folder is made when there is something to write: behind whatever a user may have got wrong.
@@ -344,7 +357,7 @@ bool train(const TrainRequest& request) {
     for (const std::string& line : lines_of(data.report())) fmt::print(stderr, "{}\n", line);
     make_run_folder(request.out, request.resume);
   }
-  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(learner), group);
+  Run run(request, plan, std::move(language), std::move(data), std::move(settings), std::move(learner), device, group);
   if (checkpoint) run.resume(*checkpoint);
   return run.go();
 }

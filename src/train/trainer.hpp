@@ -18,6 +18,7 @@ struct TrainRequest {
   int steps = 0;      ///< in place of the config's count, schedule and all; 0: as the config says
   bool json = false;  ///< each line of metrics.jsonl, and a last one of the result, on standard output too
   std::filesystem::path from = {};  ///< a model that is trained on: a folder or GGUF file; empty: a new one
+  std::string device = "cpu";       ///< where the model is trained; see training_device()
   Stop stop = {};                   ///< ends the run behind the step it is at; what was trained is saved
   Ranks ranks = {};                 ///< processes that train this model together
 };

@@ -241,5 +241,11 @@ TEST_F(TrainCommand, RefusesTheFiledCaseOfOtherHeads) {
   expect_mistake(run("edited.json", {"--resume"}), "heads is 2 there and 4 here");
 }
 
+TEST_F(TrainCommand, RefusesADeviceByNameBeforeItWrites) {
+  expect_mistake(train(config(), {"--device", "gpu"}), "--device gpu: give cpu, cuda or cuda:N");
+  expect_mistake(train(config(), {"--device", "cuda:63"}), "--device cuda:63: this ");
+  EXPECT_FALSE(fs::exists(scratch_ / "out"));
+}
+
 }  // namespace
 }  // namespace gyre::train_test

@@ -167,5 +167,24 @@ TEST_F(AdamWUpdate, ChangesNothingWhenAGradientIsNotFinite) {
   }
 }
 
+TEST(AdamW, ThePlainUpdateIsThePaperOnes) {
+  // One number by hand: g = 2 · 0.5 = 1, m = 0.9 · 0.5 + 0.1 = 0.55, v = 0.75 · 4 + 0.25 = 3.25,
+  // p = 0.5 · 3 − 0.1 · 0.55 / (2 √3.25 + 0.01).
+  const AdamRule rule{.rate = 0.1F,
+                      .second_scale = 2.0F,
+                      .decay = 0.5F,
+                      .gradient_scale = 0.5F,
+                      .beta1 = 0.9F,
+                      .beta2 = 0.75F,
+                      .epsilon = 0.01F};
+  const Tensor parameter = torch::full({1}, 3.0F).set_requires_grad(true);
+  Tensor first = torch::full({1}, 0.5F);
+  Tensor second = torch::full({1}, 4.0F);
+  plain_adam_update(rule, parameter, torch::full({1}, 2.0F), first, second);
+  EXPECT_NEAR(first.item<double>(), 0.55, 1e-6);
+  EXPECT_NEAR(second.item<double>(), 3.25, 1e-6);
+  EXPECT_NEAR(parameter.item<double>(), 1.5 - 0.055 / (2 * std::sqrt(3.25) + 0.01), 1e-6);
+}
+
 }  // namespace
 }  // namespace gyre::adamw_test
