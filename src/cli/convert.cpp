@@ -38,7 +38,7 @@ void add_convert(CLI::App& program) {
   CLI::App* command = program.add_subcommand("convert", "Write a model of any family in gyre's own form");
   options->type = "bf16";
   add_write_options(*command, *options, "A name that ends in .gguf for one file, or a folder's name",
-                    "f32, f16, bf16; in GGUF also " + written_types(true));
+                    "f32, f16, bf16; in GGUF also " + written_types(true) + " and " + mix_names());
   command->footer(
       "Examples:\n"
       "  gyre convert -m Ouro-1.4B --out ouro.gguf --type q8_0\n"

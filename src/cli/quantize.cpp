@@ -66,13 +66,18 @@ void add_quantize(CLI::App& program) {
   auto options = std::make_shared<WriteOptions>();
   CLI::App* command = program.add_subcommand("quantize", "Write a model with its matrices rounded, part by part");
   options->type = "q8_0";
-  add_write_options(*command, *options, "GGUF file to write", written_types() + " (tq2_0: ternary)");
+  add_write_options(
+      *command, *options, "GGUF file to write",
+      written_types() + " (tq2_0: ternary); mixes by the use of a matrix, as llama.cpp's: " + mix_names());
   command->footer(
-      "Vectors stay F32, and so do matrices whose rows are no whole blocks (of 32 numbers; tq2_0 and K types: 256).\n"
+      "Vectors stay F32, and so do matrices whose rows are no whole blocks (of 32 numbers; tq2_0 and K types: 256). "
+      "In\n"
+      "place of a K type they take one of blocks of 32 where those fit: q4_k q5_0, q5_k q5_1, q6_k q8_0.\n"
       "What the rounding costs at every depth: gyre eval -m NEW --reference OLD --depths 1,2,4,8\n"
       "Examples:\n"
       "  gyre quantize -m models/shakespeare --type q8_0 --out shakespeare.gguf\n"
-      "  gyre quantize -m huginn --type q8_0 --part core=q4_0 --part embed=bf16 --out huginn.gguf");
+      "  gyre quantize -m huginn --type q8_0 --part core=q4_0 --part embed=bf16 --out huginn.gguf\n"
+      "  gyre quantize -m SmolLM2 --type q4_k_m --out smollm2.gguf");
   command->callback([options] { run(*options); });
 }
 

@@ -76,11 +76,12 @@ const StorageType* storage_type_of_gguf(std::uint32_t number) {
   return found == std::end(kTypes) ? nullptr : found;
 }
 
-DType parse_storage_type(const std::string& text, const std::string& flag) {
+DType parse_storage_type(const std::string& text, const std::string& flag, const std::string& also) {
   for (const StorageType& type : kTypes) {
     if (type.is_written() && lower(type.name) == lower(text)) return type.dtype;
   }
-  throw Error("{}: \"{}\" is no type; choose one of {}", flag, text, written_types());
+  throw Error("{}: \"{}\" is no type; choose one of {}{}{}", flag, text, written_types(), also.empty() ? "" : ", ",
+              also);
 }
 
 std::string written_types(bool blocks_alone) {

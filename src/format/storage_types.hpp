@@ -33,8 +33,8 @@ const StorageType& storage_type(DType dtype);
 /// Null where GGUF's number is of a type that is not read.
 const StorageType* storage_type_of_gguf(std::uint32_t number);
 /// "q4_0": the type of that name, in capitals or not, among those that are written. Throws Error naming `flag` and all
-/// of them.
-DType parse_storage_type(const std::string& text, const std::string& flag);
+/// of them, and what else the flag takes.
+DType parse_storage_type(const std::string& text, const std::string& flag, const std::string& also = {});
 /// "f32, f16, …": the names that parse_storage_type takes, for help; those of block formats alone where asked.
 std::string written_types(bool blocks_alone = false);
 

@@ -25,8 +25,11 @@ namespace fs = std::filesystem;
 DType type_of(const TensorInfo& info, const ModelSpec& spec, const Storage& storage) {
   if (info.shape.size() < 2) return DType::f32;
   const auto own = storage.parts.find(part_of(spec, info.name));
-  const DType type = own == storage.parts.end() ? storage.type : own->second;
-  return static_cast<std::size_t>(info.shape.back()) % block_size(type) == 0 ? type : DType::f32;
+  const auto type = [&] {
+    if (own != storage.parts.end()) return own->second;
+    return storage.mix == nullptr ? storage.type : type_in(*storage.mix, spec, info.name);
+  }();
+  return fitting(type, static_cast<std::size_t>(info.shape.back()));
 }
 
 void require_parts(const Storage& storage, const ModelSpec& spec) {
@@ -96,7 +99,8 @@ void write_folder(const Model& model, const Language& language, std::span<const 
 }  // namespace
 
 Storage parse_storage(const std::string& type, std::span<const std::string> parts) {
-  Storage storage{parse_storage_type(type, "type"), {}};
+  Storage storage{.mix = mix_named(type)};
+  storage.type = storage.mix == nullptr ? parse_storage_type(type, "type", mix_names()) : storage.mix->rest;
   for (const std::string& text : parts) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) {

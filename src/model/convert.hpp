@@ -6,17 +6,19 @@
 #include <string>
 
 #include "model/checkpoint.hpp"
+#include "model/mixes.hpp"
 
 namespace gyre {
 
-/// How the matrices of a written model are stored. Vectors (norms, biases) stay F32, as do matrices whose rows are no
-/// whole number of blocks.
+/// How the matrices of a written model are stored. Vectors (norms, biases) stay F32; what becomes of matrices whose
+/// rows are no whole number of blocks is said by fitting().
 struct Storage {
   DType type = DType::bf16;
+  const Mix* mix = nullptr;                 ///< chooses in place of `type`, where there is one
   std::map<std::string, DType> parts = {};  ///< parts of parts_of() that are stored otherwise
 };
 
-/// The type of `type`, and of every "PART=TYPE" of `parts`. Throws Error naming the type or the part.
+/// The type or mix of `type`, and the type of every "PART=TYPE" of `parts`. Throws Error naming the type or the part.
 Storage parse_storage(const std::string& type, std::span<const std::string> parts);
 
 /// Writes `model` in gyre's own terms: a GGUF file when `out` ends in .gguf, else a folder of config.json and

@@ -52,6 +52,17 @@ TEST(Golden, QuantizesToTheSameBytesAsThePackageGguf) {
   }
 }
 
+TEST(Golden, RoundsToTheSameBytesAsThePackageGguf) {
+  const Gguf file(GYRE_TEST_DIR "/format/golden/types.gguf");
+  for (const DType dtype : {DType::q4_1, DType::q5_0, DType::q5_1}) {
+    const std::string name(name_of(dtype));
+    const std::span<const std::byte> expected = file.at(name + ".rounded").bytes;
+    std::vector<std::byte> bytes(expected.size());
+    quantize(dtype, widened(file.at("F32")), bytes);
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), expected.begin())) << name;
+  }
+}
+
 /// One block with its parts apart, and the value of number i by the formula in the header.
 struct Parts {
   float scale = 0;
@@ -237,8 +248,8 @@ TEST(StorageTypes, HaveTheNumbersAndSizesOfGgml) {
 }
 
 TEST(StorageTypes, TheNamesThatCanBeWrittenAreTheNamesThatAreParsed) {
-  EXPECT_EQ(written_types(), "f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, tq2_0");
-  EXPECT_EQ(written_types(true), "q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, tq2_0");
+  EXPECT_EQ(written_types(), "f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, tq2_0");
+  EXPECT_EQ(written_types(true), "q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, tq2_0");
   EXPECT_EQ(parse_storage_type("q4_0", "--type"), DType::q4_0);
   EXPECT_EQ(parse_storage_type("Q4_0", "--type"), DType::q4_0);
   EXPECT_THAT([] { static_cast<void>(parse_storage_type("q3_k", "--type")); },
@@ -298,6 +309,8 @@ TEST(Quantize, FittedScalesErrLessThanThoseOfTheExtremes) {
   EXPECT_LT(relative_error(DType::q4_k), 0.075);
   EXPECT_LT(relative_error(DType::q4_k), relative_error(DType::q4_1));
   EXPECT_LT(relative_error(DType::q4_1), relative_error(DType::q4_0));
+  EXPECT_LT(relative_error(DType::q5_1), relative_error(DType::q5_0));
+  EXPECT_LT(relative_error(DType::q5_0), relative_error(DType::q4_1));
 }
 
 TEST(Quantize, KTypesKeepNumbersThatAreAllTheSame) {
@@ -315,7 +328,7 @@ TEST(Quantize, KTypesKeepNumbersThatAreAllTheSame) {
 TEST(Quantize, WhatWasQuantizedOnceStaysAsItIs) {
   std::vector<float> values(32);
   for (std::size_t i = 0; i < 32; ++i) values[i] = static_cast<float>(i) - 16;
-  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+  for (const DType dtype : {DType::q8_0, DType::q4_0, DType::q5_0}) {
     Bytes once(bytes_of(dtype));
     Bytes twice(bytes_of(dtype));
     std::vector<float> out(32);
@@ -327,7 +340,7 @@ TEST(Quantize, WhatWasQuantizedOnceStaysAsItIs) {
 }
 
 TEST(Quantize, ZerosAndNumbersTooSmallForAScaleBecomeZeros) {
-  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+  for (const DType dtype : {DType::q8_0, DType::q4_0, DType::q5_0}) {
     for (const float value : {0.0F, -0.0F, 1e-39F, -std::numeric_limits<float>::denorm_min(), 1e-12F}) {
       const std::vector<float> values(32, value);
       Bytes bytes(bytes_of(dtype));
@@ -344,7 +357,7 @@ TEST(Quantize, RefusesWhatDoesNotFit) {
   std::vector<float> values(32, 1.0F);
   EXPECT_THAT([&] { quantize(DType::q3_k, values, bytes); }, ThrowsMessage<Error>(HasSubstr("Q3_K")));
   EXPECT_THAT([&] { quantize(DType::bf16, values, bytes); },
-              ThrowsMessage<Error>(HasSubstr("choose one of q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, tq2_0")));
+              ThrowsMessage<Error>(HasSubstr("choose one of q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, tq2_0")));
   EXPECT_THAT([&] { quantize(DType::q8_0, std::span(values).first(31), bytes); },
               ThrowsMessage<Error>(AllOf(HasSubstr("31"), HasSubstr("32"))));
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e9F}) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include "format/blocks/bytes.hpp"
 
 namespace gyre::blocks {
@@ -8,6 +11,12 @@ namespace gyre::blocks {
 inline float five_bits(const std::uint8_t* block, std::size_t i) {
   const int upper = (block[i / 8] >> (i % 8)) & 1;
   return static_cast<float>(((block[4 + i % 16] >> (i / 16 * 4)) & 15) | (upper << 4));
+}
+
+inline void put_five_bits(std::uint8_t* block, std::size_t i, int quant) {
+  block[i / 8] = static_cast<std::uint8_t>(block[i / 8] | (quant >> 4 << (i % 8)));
+  std::uint8_t& lower = block[4 + i % 16];
+  lower = static_cast<std::uint8_t>(lower | ((quant & 15) << (i / 16 * 4)));
 }
 
 /// d, 4 bytes of fifth bits, 16 bytes: d (q - 16).
@@ -19,6 +28,22 @@ struct Q5_0 {
   static void read(const std::uint8_t* block, float* out) {
     const float scale = half_at(block);
     for (std::size_t i = 0; i < kNumbers; ++i) out[i] = scale * (five_bits(block + 2, i) - 16.0F);
+  }
+
+  /// The number of largest magnitude becomes -16 exactly, so that the scale has the opposite sign of it.
+  static void write(const float* values, std::uint8_t* block) {
+    float extreme = 0;
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      if (std::fabs(values[i]) > std::fabs(extreme)) extreme = values[i];
+    }
+    const float scale = extreme / -16.0F;
+    float inverse = scale != 0 ? 1.0F / scale : 0.0F;
+    if (!std::isfinite(inverse)) inverse = 0;
+    std::fill_n(block, kBytes, std::uint8_t{0});
+    put_half(scale, block);
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      put_five_bits(block + 2, i, std::min(31, static_cast<int>(std::floor(values[i] * inverse + 16.5F))));
+    }
   }
 };
 
@@ -32,6 +57,21 @@ struct Q5_1 {
     const float scale = half_at(block);
     const float least = half_at(block + 2);
     for (std::size_t i = 0; i < kNumbers; ++i) out[i] = scale * five_bits(block + 4, i) + least;
+  }
+
+  /// The smallest number becomes 0, the largest 31.
+  static void write(const float* values, std::uint8_t* block) {
+    const auto ends = std::minmax_element(values, values + kNumbers);
+    const float least = *ends.first;
+    const float scale = (*ends.second - least) / 31.0F;
+    float inverse = scale != 0 ? 1.0F / scale : 0.0F;
+    if (!std::isfinite(inverse)) inverse = 0;
+    std::fill_n(block, kBytes, std::uint8_t{0});
+    put_half(scale, block);
+    put_half(least, block + 2);
+    for (std::size_t i = 0; i < kNumbers; ++i) {
+      put_five_bits(block + 4, i, std::min(31, static_cast<int>(std::floor((values[i] - least) * inverse + 0.5F))));
+    }
   }
 };
 
