@@ -38,7 +38,7 @@ namespace gyre::api {
 enum class OptionNames { fields, flags };
 
 struct OpenOptions {
-  std::string weights = {};  ///< f32, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k or ternary; empty: as they are stored
+  std::string weights = {};  ///< q8_0, q4_k, …, as `gyre generate --help` lists them; empty: as they are stored
   std::string adapter = {};  ///< folder of a LoRA adapter in PEFT's layout, run beside the weights; empty: none
   std::string loop = {};     ///< layers of a plain model that loop, as in 10-13x4 or 4x2,10-13x4 (from 0)
   float damping = 1;         ///< of those: x + damping (loop(x) - x) from the second loop on

@@ -14,6 +14,7 @@
 #include "engine/embedder.hpp"
 #include "format/npy.hpp"
 #include "kernels/kernels.hpp"
+#include "model/weights.hpp"
 
 namespace gyre::cli {
 namespace {
@@ -159,8 +160,7 @@ void add_embed(CLI::App& program) {
       ->check(whole_number(1));
   add_loop_flags(*command, options->layer_loops);
   command->add_option("--weights", options->weights,
-                      "Round matrices to f32, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k or ternary at load (default: as "
-                      "they are stored)");
+                      "Round matrices at load to one of " + weight_type_names() + " (default: as they are stored)");
   add_threads_option(*command, options->threads);
   command->add_flag("--json", options->json, "Print the report as JSON; needs --out");
   command->footer(

@@ -7,6 +7,7 @@
 #include "base/processors.hpp"
 #include "cli/checks.hpp"
 #include "kernels/kernels.hpp"
+#include "model/weights.hpp"
 #include "study/measured_text.hpp"
 
 namespace gyre::cli {
@@ -74,8 +75,7 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   add_loop_flags(command, options.layer_loops);
   command.add_option("--loops", options.loops, "Most loops: one count for every looped group, or one each as in 4/8/4");
   command.add_option("--weights", options.weights,
-                     "Round matrices to f32, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k or ternary at load (default: as "
-                     "they are stored)");
+                     "Round matrices at load to one of " + weight_type_names() + " (default: as they are stored)");
   command.add_option("--adapter", options.adapter,
                      "Folder of a LoRA adapter (PEFT's layout) that is run beside the weights");
   command

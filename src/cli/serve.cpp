@@ -11,6 +11,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "kernels/kernels.hpp"
+#include "model/weights.hpp"
 #include "serve/server.hpp"
 
 namespace gyre::cli {
@@ -163,8 +164,7 @@ void add_serve(CLI::App& program) {
   command->add_option("--exit", options->exit,
                       "Exit rule of requests that choose none (default: full depth); gyre generate --help lists them");
   command->add_option("--weights", options->weights,
-                      "Round matrices to f32, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k or ternary at load (default: as "
-                      "they are stored)");
+                      "Round matrices at load to one of " + weight_type_names() + " (default: as they are stored)");
   command->add_option("--kv-type", options->kv_type, "How keys and values are kept: f32, bf16, q8_0")
       ->check(known_to(parse_kv_type, "--kv-type"))
       ->capture_default_str();

@@ -127,6 +127,14 @@ WeightType parse_weight_type(const std::string& text, const std::string& flag) {
   return parse_enum<WeightType>(names, text, flag, "type of weights");
 }
 
+std::string weight_type_names() {
+  std::string names;
+  for (const HeldType& row : kHeld) {
+    if (storage_type(row.stored).is_written()) names += (names.empty() ? "" : ", ") + std::string(row.name);
+  }
+  return names;
+}
+
 std::string_view name_of(WeightType type) { return held(type).name; }
 
 void WeightMemory::Unmap::operator()(std::byte* memory) const { munmap(memory, size); }

@@ -17,6 +17,8 @@ namespace gyre {
 /// "f32", "bf16", "q8_0", "q4_k", "ternary", …: how matrices are held in memory, of those that numbers can be rounded
 /// to. Throws Error naming `flag`.
 WeightType parse_weight_type(const std::string& text, const std::string& flag);
+/// "f32, bf16, …": what parse_weight_type takes, for help.
+std::string weight_type_names();
 std::string_view name_of(WeightType type);
 
 /// Memory for weights that stay: large pieces, on huge pages where the system grants them, so that walking through a
