@@ -193,7 +193,6 @@ void Server::start() { state_->http.start(); }
 int Server::port() const { return state_->http.port(); }
 
 void Server::finish() {
-  state_->engine.drain();
   std::mutex mutex;
   std::condition_variable done;
   bool finished = false;
