@@ -206,6 +206,7 @@ TEST(Server, AnswersWhoConnectedBeforeItWasStopped) {
   };
   while (takes_others()) {
   }
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // connections look around every 50
   early.post("/v1/completions", brief());
   EXPECT_THAT(early.read_all(), HasSubstr("200 OK"));
   EXPECT_EQ(server.wait(), 0) << server.log();
