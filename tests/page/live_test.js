@@ -7,7 +7,7 @@ const files = ['data.js', ...['stream', 'rules', 'answer', 'request', 'tokens', 
   name => `../../serve/page/${name}.js`)];
 const page = load(files, [
   'takeEvents', 'errorText', 'ask', 'RULES', 'ruleNamed', 'rulesFor', 'thresholdAt', 'exitText', 'thresholdText',
-  'newAnswer', 'takeChunk', 'textOf', 'statistics', 'depthShare', 'depthCounts', 'loopRange', 'partAt', 'endText',
+  'newAnswer', 'takeChunk', 'textOf', 'statistics', 'depthShare', 'depthCounts', 'loopRange', 'loopsOfToken', 'partAt', 'endText',
   'reasonText', 'messagesOf', 'requestFor', 'modelFacts', 'tokenLabel', 'placeAfterKey', 'pathPoints', 'loopsBefore',
   'wordText',
 ], {fetch: (...request) => answering(...request), SYMBOLS: [], seriesColour: null});
@@ -88,6 +88,8 @@ test('a slider goes from many loops to few', () => {
 
 test('a gate is offered where there is one', () => {
   assert.ok(page.rulesFor(model).includes(page.ruleNamed('gate')));
+  const straight = {gyre: {groups: [{name: 'layers', loops: 1}]}};
+  assert.deepStrictEqual(page.rulesFor(straight), [page.ruleNamed('fixed')]);
   const without = {gyre: {groups: [{name: 'a', loops: 4}]}};
   assert.ok(!page.rulesFor(without).includes(page.ruleNamed('gate')));
   assert.strictEqual(page.rulesFor(without).length, page.RULES.length - 1);
@@ -125,6 +127,8 @@ test('chunks of a chat, ends and errors', () => {
 });
 
 test('depth goes from one loop a group to all', () => {
+  assert.strictEqual(page.loopsOfToken({loops: [1, 3]}, [1]), 3);
+  assert.strictEqual(page.loopsOfToken({loops: [1]}, []), null);
   assert.deepStrictEqual(page.loopRange(model), [2, 7]);
   assert.deepStrictEqual([2, 7, 9, null].map(loops => page.depthShare(loops, [2, 7])), [0, 1, 1, null]);
   assert.strictEqual(page.depthShare(1, [1, 1]), 1);

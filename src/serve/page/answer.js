@@ -27,8 +27,9 @@ const textOf = answer => answer.tokens.map(token => token.text).join('');
 /** Places of groups that loop in a token's list of loops. */
 const loopedPlaces = model => d3.range(model.gyre.groups.length).filter(place => model.gyre.groups[place].loops > 1);
 
-/** Loops that a token ran in the groups that loop; null where that was not told. */
-const loopsOfToken = (token, places) => (token.loops ? d3.sum(places, place => token.loops[place]) : null);
+/** Loops that a token ran in the groups that loop; null where that was not told, or none loops. */
+const loopsOfToken = (token, places) =>
+  (token.loops && places.length ? d3.sum(places, place => token.loops[place]) : null);
 
 /** The fewest and the most loops a token can run. */
 function loopRange(model) {

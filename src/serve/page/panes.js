@@ -52,13 +52,13 @@ function appendTurn(pane, prompt, mode, choose) {
 
 /** The lines of statistics: what, value, unit or remark. */
 function statisticsRows(numbers) {
-  return [
-    ['Tokens', integer(numbers.tokens), ''],
-    ['Speed', isNumber(numbers.perSecond) ? number(numbers.perSecond) : NONE, 'tokens/s'],
-    ['First token', isNumber(numbers.firstToken) ? number(numbers.firstToken) : NONE, 'ms'],
-    ['Loops run', integer(numbers.run), `of ${integer(numbers.most)}`],
-    ['Loops saved', percent(numbers.saved), ''],
+  const rows = [
+    ['Tokens', integer(numbers.tokens), ''], ['Speed', number(numbers.perSecond), 'tokens/s'],
+    ['First token', number(numbers.firstToken), 'ms'],
   ];
+  if (!numbers.most) return rows;
+  return [...rows, ['Loops run', integer(numbers.run), `of ${integer(numbers.most)}`],
+          ['Loops saved', percent(numbers.saved), '']];
 }
 
 function showStatistics(pane, numbers) {

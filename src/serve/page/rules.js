@@ -24,10 +24,13 @@ const RULES = [
 
 const ruleNamed = name => RULES.find(rule => rule.name === name) || RULES[0];
 
-/** Those that a model can run. */
-const rulesFor = model => RULES.filter(rule => !rule.needsGate || model.gyre.groups.some(group => group.gate));
-
 const loopedGroupsOf = model => model.gyre.groups.filter(group => group.loops > 1);
+
+/** Those that a model can run. */
+function rulesFor(model) {
+  if (!loopedGroupsOf(model).length) return RULES.slice(0, 1);
+  return RULES.filter(rule => !rule.needsGate || model.gyre.groups.some(group => group.gate));
+}
 
 /** The threshold at a place of the slider, with as many digits as are worth it. */
 function thresholdAt(rule, place, model) {
