@@ -18,7 +18,7 @@ const LOADED = 'document.querySelector("#model option")';
 const name = installedBrowser();
 const skip = name ? false : 'there is no Chromium here';
 
-let browser = null;
+const browser = name ? new Browser(name) : null;
 const servers = [];
 
 async function serve(...words) {
@@ -31,14 +31,6 @@ async function serve(...words) {
   });
   return line.trim().split(' ').pop();
 }
-
-test.before(() => {
-  if (name) browser = new Browser(name);
-});
-test.after(async () => {
-  if (browser) await browser.close();
-  for (const server of servers) server.kill();
-});
 
 /** A model that can chat: a shipped one, and a template. */
 function chatModel() {
@@ -143,7 +135,9 @@ test('the slider makes answers shallower, and rules are compared on the same see
   await page.choose('#rule-1', 'loops');
   await page.click('#threshold-1', 0.98);
   assert.strictEqual(await page.text('[data-side="1"] output'), '1 loop');
-  await page.key('Tab');
+  await page.key('Home');  // the slider listens to keys
+  assert.strictEqual(await page.text('[data-side="1"] output'), '4 loops');
+  await page.key('End');
   await page.click('#prompt');
   await page.evaluate('document.querySelector("#status").innerText = ""');
   await page.key('Enter', {ctrl: true});
@@ -266,4 +260,9 @@ test('a narrow screen needs no scrolling sideways', {skip}, async () => {
   assert.ok(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'));
   const below = await page.evaluate('[...document.querySelectorAll(".pane")].map(pane => pane.getBoundingClientRect().left)');
   assert.strictEqual(below[0], below[1]);
+});
+
+test('what was started is ended', {skip}, async () => {
+  for (const server of servers) server.kill();
+  await browser.close();
 });
