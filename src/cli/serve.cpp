@@ -187,7 +187,7 @@ void add_serve(CLI::App& program) {
   add_threads_option(*command, options->threads);
   command->footer(
       "POST /v1/chat/completions, /v1/completions, /v1/embeddings, /completion, /tokenize, /detokenize;\n"
-      "GET /v1/models, /health, /metrics. What they take: docs/server.md.\n"
+      "GET /v1/models, /health, /metrics; a browser gets a page at /. What they take: docs/server.md.\n"
       "Ctrl-C or SIGTERM: what is under way is answered, then the server ends.\n"
       "Examples:\n"
       "  gyre serve -m models/shakespeare\n"

@@ -11,6 +11,7 @@
 
 #include "engine/flight.hpp"
 #include "engine/sampler.hpp"
+#include "engine/token_lens.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre {
@@ -22,6 +23,7 @@ struct GeneratedToken {
   TokenDepth depth;  ///< of the pass that chose this token
   double milliseconds = 0;
   std::vector<TokenProbability> probabilities = {};  ///< if wanted, see probabilities_of()
+  TokenLens lens = {};                               ///< if wanted
 };
 
 enum class StopReason { length, context, stop_text, end_token, interrupted };

@@ -1,5 +1,7 @@
 #include "serve/access.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <span>
 #include <sstream>
@@ -56,6 +58,15 @@ bool Origins::allowed(std::string_view origin) const {
     }
   }
   return false;
+}
+
+bool is_own_page(std::string_view origin, std::string_view host) {
+  constexpr std::string_view kScheme = "http://";
+  if (!origin.starts_with(kScheme) || origin.substr(kScheme.size()) != host) return false;
+  if (host.starts_with('[')) return host.find(']') != std::string_view::npos;
+  const std::string address(host.substr(0, host.find(':')));
+  in_addr parsed{};
+  return ::inet_pton(AF_INET, address.c_str(), &parsed) == 1;
 }
 
 }  // namespace gyre::serve

@@ -31,4 +31,8 @@ struct Origins {
   [[nodiscard]] bool allowed(std::string_view origin) const;
 };
 
+/// Whether a page of `origin` came from the very address, of numbers, that `host` asks: it is this server's own. Names
+/// are not believed: whoever owns one may point it at this machine.
+bool is_own_page(std::string_view origin, std::string_view host);
+
 }  // namespace gyre::serve

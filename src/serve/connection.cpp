@@ -18,6 +18,8 @@ using std::chrono::milliseconds;
 
 /// How often somebody who waits looks whether the server closes.
 constexpr milliseconds kLook{50};
+/// What a client who connected before the server went down has to send its request.
+constexpr milliseconds kLastCall{1000};
 
 using Name = int (*)(int, sockaddr*, socklen_t*);
 
@@ -60,17 +62,19 @@ bool Connection::wait(short events, Clock::time_point end) const {
 }
 
 bool Connection::wait_for_request() {
-  const Clock::time_point end = Clock::now() + patience_.idle;
-  while (begin_ == end_ && !closing_) {
+  const Clock::time_point begin = Clock::now();
+  while (begin_ == end_) {
     const Clock::time_point now = Clock::now();
-    if (now >= end) return false;
+    const Clock::time_point end = begin + (closing_ ? kLastCall : milliseconds(patience_.idle));
+    if (now >= end || (closing_ && served_)) return false;
     if (!wait(POLLIN, std::min(end, now + kLook))) continue;
     if (!peer_is_there()) return false;
     break;
   }
+  served_ = true;
   left_ = most_bytes_;
   request_end_ = Clock::now() + patience_.request;
-  return begin_ < end_ || !closing_;
+  return true;
 }
 
 bool Connection::peer_is_there() const {

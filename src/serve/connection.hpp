@@ -22,7 +22,8 @@ class Connection : public httplib::Stream {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Waits for the first byte of a request; false when none comes in time, the client left, or the server closes.
+  /// Waits for the first byte of a request; false when none comes in time, the client left, or the server closes and
+  /// the client has had an answer.
   bool wait_for_request();
   /// Whether the client has neither closed the connection nor its half of it.
   [[nodiscard]] bool peer_is_there() const;
@@ -50,6 +51,7 @@ class Connection : public httplib::Stream {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::size_t left_ = 0;  ///< bytes that the request may still have
+  bool served_ = false;   ///< this client has asked something already
   Clock::time_point request_end_ = {};
 };
 

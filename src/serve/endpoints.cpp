@@ -4,6 +4,7 @@ namespace gyre::serve {
 namespace {
 
 constexpr Endpoint kEndpoints[] = {
+    {"GET", "/", show_page, true},
     {"POST", "/chat/completions", complete_chat},
     {"POST", "/completions", complete},
     {"GET", "/models", list_models, true},

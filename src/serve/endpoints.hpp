@@ -58,6 +58,9 @@ void detokenize(const Service& service, Exchange& exchange);
 void show_tokenizer(const Service& service, Exchange& exchange);
 void apply_template(const Service& service, Exchange& exchange);
 
+// The page at /.
+void show_page(const Service& service, Exchange& exchange);
+
 // What the server is and does.
 void show_health(const Service& service, Exchange& exchange);
 void list_models(const Service& service, Exchange& exchange);

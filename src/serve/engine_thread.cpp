@@ -29,7 +29,6 @@ EngineThread::~EngineThread() {
 void EngineThread::stop() {
   {
     const std::lock_guard lock(mutex_);
-    draining_ = true;
     stopping_ = true;
     changed_ = true;
   }
@@ -37,7 +36,7 @@ void EngineThread::stop() {
 }
 
 void EngineThread::require_room(std::size_t waiting) const {
-  if (draining_) throw going_down();
+  if (stopping_) throw going_down();
   if (waiting < options_.queue) return;
   ++totals_.refused;
   throw ApiError(429, "rate_limit_error",
@@ -93,11 +92,6 @@ void EngineThread::run(const std::function<bool()>& task) {
   wake_.notify_one();
   task_done_.wait(lock, [&] { return mine.done; });
   if (mine.failure) std::rethrow_exception(mine.failure);
-}
-
-void EngineThread::drain() {
-  const std::lock_guard lock(mutex_);
-  draining_ = true;
 }
 
 Load EngineThread::load() const {

@@ -50,9 +50,7 @@ class EngineThread {
   std::vector<Embedding> embed(std::size_t model, std::span<const std::string> texts,
                                const std::function<bool()>& wanted);
 
-  /// From now on nothing new is taken.
-  void drain();
-  /// And what is under way ends with an error.
+  /// From now on nothing new is taken, and what is under way ends with an error.
   void stop();
   [[nodiscard]] Load load() const;
 
@@ -85,7 +83,6 @@ class EngineThread {
   std::condition_variable task_done_;
   std::list<std::shared_ptr<Work>> works_;  ///< in the order in which they came
   std::list<Task*> tasks_;
-  bool draining_ = false;
   bool stopping_ = false;
   std::atomic<bool> changed_ = false;  ///< something came, or is no longer wanted
 

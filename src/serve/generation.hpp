@@ -25,6 +25,7 @@ struct Generation {
   TextLimits limits = {};
   int logprobs = -1;         ///< 0 or more: of every generated token, and of so many of the likeliest
   int prompt_logprobs = -1;  ///< the same of the tokens of the prompt
+  int lens = 0;              ///< so many words that the head would say after every loop of a token
   std::vector<int> loops = {};
   std::optional<ExitChoice> exit = {};  ///< nothing: full depth
   std::uint64_t noise_seed = 1;

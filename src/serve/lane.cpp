@@ -33,6 +33,8 @@ struct Lane::Text {
   std::vector<std::vector<TokenProbability>> scores = {};
   int cached = 0;
   int format_state = 0;
+  std::optional<LensTrace> lens = {};
+  TraceSink trace = {};
 
   [[nodiscard]] const Generation& wanted() const { return work->wanted; }
   [[nodiscard]] const std::vector<std::int32_t>& prompt() const { return wanted().prompt_of(choice); }
@@ -71,6 +73,10 @@ void Lane::start(const std::shared_ptr<Work>& work) {
       if (std::optional<Sequence> known = prefixes_->find(text.sequence, prompt)) text.sequence = std::move(*known);
     }
     text.cached = text.sequence.length;
+    if (wanted.lens > 0) {
+      text.lens.emplace(wanted.loops, model_.spec().hidden_size);
+      text.trace = [&text](const TracePoint& point) { text.lens->hear(point); };
+    }
     if (text.scored()) text.scores.resize(1);
     submit(text);
   } catch (const Error& failure) {
@@ -90,6 +96,10 @@ void Lane::submit(Text& text) {
   } else if (text.exit) {
     job.exit = &*text.exit;
   }
+  if (text.lens && job.wants_logits) {
+    text.lens->follow(static_cast<int>(text.tokens.size()) - 1);
+    job.trace = &text.trace;
+  }
   if (text.scored() && text.in_prompt()) {
     job.hear = [this, &text, done](std::size_t first, std::span<const float> logits) {
       const auto row = static_cast<std::size_t>(model_.spec().vocab_size);
@@ -105,7 +115,7 @@ void Lane::submit(Text& text) {
 
 void Lane::step() {
   try {
-    const std::span<const Landed> landed = scheduler_.step();
+    const std::span<const Landed> landed = kept(scheduler_.step());
     for (const Landed& one : landed) {
       const auto text = texts_.find(one.sequence);
       if (text != texts_.end()) land(*text->second, one);  // else another of its request failed just now
@@ -118,6 +128,24 @@ void Lane::step() {
   ++totals_.steps;
   totals_.layer_passes += engine_.count().passes - std::exchange(passes_.passes, engine_.count().passes);
   totals_.layer_rows += engine_.count().rows - std::exchange(passes_.rows, engine_.count().rows);
+}
+
+/// What landed, where one of the texts asks the engine for a lens before another has drawn.
+std::span<const Landed> Lane::kept(std::span<const Landed> landed) {
+  const auto looks = [&](const Landed& one) {
+    const auto text = texts_.find(one.sequence);
+    return text != texts_.end() && text->second->lens;
+  };
+  if (std::none_of(landed.begin(), landed.end(), looks)) return landed;
+  landed_.assign(landed.begin(), landed.end());
+  logits_.clear();
+  for (const Landed& one : landed) logits_.insert(logits_.end(), one.logits.begin(), one.logits.end());
+  std::size_t done = 0;
+  for (Landed& one : landed_) {
+    one.logits = std::span(logits_).subspan(done, one.logits.size());
+    done += one.logits.size();
+  }
+  return landed_;
 }
 
 void Lane::land(Text& text, const Landed& landed) {
@@ -161,6 +189,7 @@ void Lane::draw(Text& text, const Landed& landed) {
   if (text.wanted().logprobs >= 0) {
     token.probabilities = probabilities_of(logits, token.token, text.wanted().logprobs);
   }
+  if (text.lens) token.lens = text.lens->read(engine_, model_.vocabulary(), token.token, text.wanted().lens);
   ++totals_.tokens;
   totals_.count_depth(model_.name, token.depth, text.wanted().loops);
   const bool room = text.sequence.length < text.sequence.cache.context();

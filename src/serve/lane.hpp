@@ -45,6 +45,7 @@ class Lane {
   void submit(Text& text);
   void land(Text& text, const Landed& landed);
   void draw(Text& text, const Landed& landed);
+  std::span<const Landed> kept(std::span<const Landed> landed);
   std::span<const std::uint8_t> allowed(const Text& text);
   void end(Text& text, StopReason reason);
   void fail(const Text& text, const ApiError& error);
@@ -60,7 +61,9 @@ class Lane {
   std::unique_ptr<PrefixCache> prefixes_;
   std::unique_ptr<TokenBytes> token_bytes_;  ///< made when a format first asks for them
   std::unordered_map<const Sequence*, std::unique_ptr<Text>> texts_;
-  PassCount passes_ = {};  ///< that are counted already
+  PassCount passes_ = {};       ///< that are counted already
+  std::vector<Landed> landed_;  ///< with logits that outlast what a lens asks of the engine
+  std::vector<float> logits_;
 };
 
 }  // namespace gyre::serve

@@ -46,6 +46,9 @@ TextRequest read_native_request(const Json& json, std::span<const ServedModel> m
   extra.ignore({"repeat_last_n"});
   for (const char* name : {"n_probs", "n_keep", "return_tokens", "repeat_last_n"}) filled.erase(name);
   TextRequest request = read_completion_request(filled, models, formats);
+  if (request.token_details) {
+    throw bad_request("gyre", "gyre.tokens, gyre.lens: there is no room for them in this form; ask /v1/completions");
+  }
   if (request.generation.prompts.size() != 1) {
     throw bad_request("prompt", "prompt: several are for /v1/completions; give one");
   }

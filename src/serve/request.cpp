@@ -121,7 +121,8 @@ void read_own_fields(Fields& body, const ServedModel& model, TextRequest& reques
   request.own_exit = gyre->find("exit") != nullptr;
   generation.noise_seed =
       static_cast<std::uint64_t>(gyre->integer("noise_seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(1));
-  request.token_details = gyre->boolean("tokens").value_or(false);
+  generation.lens = static_cast<int>(gyre->integer("lens", 0, kMost.lens).value_or(0));
+  request.token_details = gyre->boolean("tokens").value_or(false) || generation.lens > 0;
   gyre->done();
 }
 

@@ -18,6 +18,7 @@ struct RequestLimits {
   std::size_t stops = 64;
   std::size_t stop_bytes = 1024;
   int logprobs = 100;
+  int lens = 20;
   std::int64_t tokens = 1 << 24;
   int loops = 64;       ///< of a group, or
   int loops_times = 4;  ///< so many times its own, whichever is more
@@ -29,7 +30,7 @@ struct TextRequest {
   bool stream = false;
   bool stream_usage = false;                   ///< a last chunk tells how many tokens there were
   bool echo = false;                           ///< the answer begins with the prompt
-  bool token_details = false;                  ///< gyre.tokens: loops and reasons of every token
+  bool token_details = false;                  ///< gyre.tokens: loops and reasons of every token; with gyre.lens too
   bool own_exit = false;                       ///< the request chose the exit rule
   std::vector<std::string> prompt_texts = {};  ///< of an echo, where they came as texts
   std::vector<bool> prompt_from_text = {};     ///< of each, whether it came as text, so that what begins every text of

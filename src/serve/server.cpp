@@ -134,7 +134,8 @@ struct Server::State {
   bool admits(const httplib::Request& request, httplib::Response& response) const {
     const std::string origin = request.get_header_value("Origin");
     const bool cross = !origin.empty();
-    const bool welcome = !cross || options.origins.allowed(origin);
+    const bool welcome =
+        !cross || options.origins.allowed(origin) || is_own_page(origin, request.get_header_value("Host"));
     if (cross && welcome) {
       response.set_header("Access-Control-Allow-Origin", origin);
       response.set_header("Vary", "Origin");
@@ -192,7 +193,6 @@ void Server::start() { state_->http.start(); }
 int Server::port() const { return state_->http.port(); }
 
 void Server::finish() {
-  state_->engine.drain();
   std::mutex mutex;
   std::condition_variable done;
   bool finished = false;

@@ -7,7 +7,8 @@ Json model_json(const ServedModel& model) {
   const ModelSpec& spec = model.spec();
   Json groups = Json::array();
   for (const Group& group : spec.groups) {
-    groups.push_back({{"name", group.name}, {"layers", group.layers}, {"loops", group.loops}});
+    groups.push_back(
+        {{"name", group.name}, {"layers", group.layers}, {"loops", group.loops}, {"gate", group.exit_gate}});
   }
   return {{"id", model.name},
           {"object", "model"},

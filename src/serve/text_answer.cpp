@@ -1,5 +1,6 @@
 #include "serve/text_answer.hpp"
 
+#include "serve/lens_json.hpp"
 #include "serve/logprobs.hpp"
 
 namespace gyre::serve {
@@ -73,6 +74,7 @@ void TextAnswer::add_token(std::size_t number, const GeneratedToken& token, Piec
   }
   choice.offset += count_characters(token.text);
   if (request_.token_details) piece.details = details_of(token.depth);
+  if (request_.generation.lens > 0) piece.details["lens"] = Json::array({lens_json(model_, token.lens)});
 }
 
 TextAnswer::Piece TextAnswer::piece_of(const ChoiceEvent& event) {

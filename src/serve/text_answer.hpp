@@ -51,7 +51,7 @@ class TextAnswer : public Answer {
   struct Piece {
     std::string text = {};
     Json logprobs = nullptr;
-    Json details = nullptr;  ///< {"loops": [[per group]], "reasons": [[...]]}
+    Json details = nullptr;  ///< {"loops": [[per group]], "reasons": [[...]], "lens": [[...]]}
     std::optional<ChoiceEnd> end = {};
   };
   struct Choice {

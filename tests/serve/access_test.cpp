@@ -58,5 +58,15 @@ TEST(Origins, PagesOfThisMachineMayAskAndThoseThatWereNamed) {
   EXPECT_TRUE(origins.allowed("http://evil.org"));
 }
 
+TEST(Origins, AServersOwnPageIsKnownByItsAddressNotByAName) {
+  EXPECT_TRUE(is_own_page("http://192.168.1.5:8080", "192.168.1.5:8080"));
+  EXPECT_TRUE(is_own_page("http://10.0.0.1", "10.0.0.1"));
+  EXPECT_TRUE(is_own_page("http://[fe80::1]:8080", "[fe80::1]:8080"));
+  EXPECT_FALSE(is_own_page("http://192.168.1.5:8080", "192.168.1.5:8081"));
+  EXPECT_FALSE(is_own_page("http://evil.org:8080", "evil.org:8080"));  // a name that points here
+  EXPECT_FALSE(is_own_page("http://1.2.3.4.evil.org", "1.2.3.4.evil.org"));
+  EXPECT_FALSE(is_own_page("", ""));
+}
+
 }  // namespace
 }  // namespace gyre::serve::access_test

@@ -1,5 +1,6 @@
-"""Two `gyre serve` behind deploy/haproxy.cfg, of which one is killed and then one is stopped while clients ask:
-replicas_test.py [--check], with GYRE_BINARY and GYRE_MODELS. Status 77 where there is no haproxy."""
+"""Two `gyre serve` behind deploy/haproxy.cfg or, with GYRE_PROXY=nginx, deploy/nginx.conf, of which one is killed and then
+one is stopped while clients ask: replicas_test.py [--check], with GYRE_BINARY and GYRE_MODELS. Status 77 where there is
+no such proxy."""
 
 import http.client
 import json
@@ -16,7 +17,9 @@ import threading
 import time
 
 MODELS = os.environ["GYRE_MODELS"]
-CONFIG = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "haproxy.cfg"
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
+PROXY = os.environ.get("GYRE_PROXY", "haproxy")
+FILES = {"haproxy": ["haproxy.cfg"], "nginx": ["nginx.conf", "replicas.conf"]}[PROXY]
 PLACES = 4  # texts that a server runs at once
 
 
@@ -36,21 +39,46 @@ def serve(port):
 
 
 def balance(folder, front, ports):
-    """The file as it is, but for the ports."""
-    text = CONFIG.read_text()
-    for old, new in zip(("8000", "8081", "8082"), (front, *ports)):
-        text, times = re.subn(rf"127\.0\.0\.1:{old}\b", f"127.0.0.1:{new}", text)
-        assert times == 1, old
-    file = folder / "haproxy.cfg"
-    file.write_text(text)
-    return subprocess.Popen(["haproxy", "-f", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """The files as they are, but for the ports."""
+    found = []
+    for name in FILES:
+        text = (DEPLOY / name).read_text()
+        for old, new in zip(("8000", "8081", "8082"), (front, *ports)):
+            text, times = re.subn(rf"127\.0\.0\.1:{old}\b", f"127.0.0.1:{new}", text)
+            found += [old] * times
+        (folder / name).write_text(text)
+    assert sorted(found) == ["8000", "8081", "8082"], found
+    file = str(folder / FILES[0])
+    command = ["haproxy", "-f", file] if PROXY == "haproxy" else ["nginx", "-p", folder, "-c", file, "-g", "daemon off;"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def ask(port, prompt):
-    """The text, or nothing when the answer broke off or was a mistake."""
+def requests_of(port):
+    """How many requests for texts a server has taken."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    return int(re.search(r"^gyre:requests_total (\d+)", text, re.MULTILINE)[1])
+
+
+def check_beginnings(front, ports):
+    """Texts that begin alike go to one server, others to both."""
+    start = [requests_of(port) for port in ports]
+    for end in "ABCDEFGH":
+        assert ask(front, end, 1024 * "x") is not None
+    first = [requests_of(port) - before for port, before in zip(ports, start)]
+    for number in range(24):
+        assert ask(front, f"{number % 3 * 'A'}{'BCDEFGHI'[number // 3]}:") is not None
+    both = [requests_of(port) - before for port, before in zip(ports, start)]
+    print(f"alike: {first}, others: {both}")
+    assert 0 in first and min(both) > 0, (first, both)
+
+
+def ask(port, prompt, before=""):
+    """The text, or nothing when the answer broke off or was a mistake. `before` is the beginning of the body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        body = json.dumps({"prompt": prompt, "max_tokens": 20, "seed": 3, "temperature": 1})
+        body = json.dumps({"user": before, "prompt": prompt, "max_tokens": 20, "seed": 3, "temperature": 1})
         connection.request("POST", "/v1/completions", body)
         answer = connection.getresponse()
         whole = json.loads(answer.read())
@@ -89,8 +117,8 @@ def under_load(port, wanted, disturb):
 
 
 def main():
-    if shutil.which("haproxy") is None:
-        print("skipped: there is no haproxy here")
+    if shutil.which(PROXY) is None:
+        print(f"skipped: there is no {PROXY} here")
         sys.exit(77)
     ports = [free_port(), free_port()]
     front = free_port()
@@ -102,6 +130,7 @@ def main():
             prompts = [prompt_of(n, t) for n in range(8) for t in range(3)]
             wanted = {prompt: ask(ports[0], prompt) for prompt in prompts}
             assert None not in wanted.values()
+            check_beginnings(front, ports)
             missing, wrong = under_load(front, wanted, servers[1].kill)
             print(f"killed: {missing} of 96 answers missing, {wrong} wrong")
             assert wrong == 0 and missing <= 8, (missing, wrong)  # what it was at work on: one of each client at most
@@ -114,8 +143,9 @@ def main():
             assert wrong == 0 and missing == 0, (missing, wrong)
             assert servers[0].wait(timeout=60) == 0
         finally:
-            for process in (balancer, *servers):
-                process.kill()
+            balancer.terminate()  # it ends its workers too
+            for server in servers:
+                server.kill()
 
 
 if __name__ == "__main__":

@@ -190,6 +190,28 @@ TEST(Server, AnswersWhatIsUnderWayBeforeItEnds) {
   EXPECT_EQ(server.wait(), 0) << server.log();
 }
 
+TEST(Server, AnswersWhoConnectedBeforeItWasStopped) {
+  const ModelFolder model(roomy_spec());
+  const Served server(words(model));
+  const RawClient early(server.port());
+  ASSERT_EQ(server.get("/health").status, 200);  // whoever connected before has been let in
+  server.signal(SIGTERM);
+  const auto takes_others = [&] {
+    try {
+      const RawClient other(server.port());
+      return true;
+    } catch (const std::runtime_error&) {
+      return false;
+    }
+  };
+  while (takes_others()) {
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // connections look around every 50
+  early.post("/v1/completions", brief());
+  EXPECT_THAT(early.read_all(), HasSubstr("200 OK"));
+  EXPECT_EQ(server.wait(), 0) << server.log();
+}
+
 TEST(Server, AsksForAKeyWhereItHasOne) {
   const ModelFolder model;
   const std::string file = model.beside("keys").string();
@@ -245,10 +267,29 @@ TEST_F(SmallServer, ListsItsModels) {
 
 TEST_F(SmallServer, WhatIsNotThereIsSaid) {
   EXPECT_EQ(server_->get("/v1/nothing").status, 404);
-  EXPECT_EQ(server_->get("/").json["error"]["type"], "invalid_request_error");
+  EXPECT_EQ(server_->get("/nothing").json["error"]["type"], "invalid_request_error");
+  EXPECT_EQ(server_->post("/", {}).status, 405);
   EXPECT_EQ(server_->get("/v1/completions").status, 405);
   EXPECT_EQ(server_->post("/v1/models", {}).status, 405);
   EXPECT_EQ(server_->post_text("/v1/" + std::string(4000, 'a'), "{}").status, 404);
+}
+
+TEST_F(SmallServer, ItsPageMayRunItsOwnScriptAndAskThisServerAlone) {
+  const auto page = server_->client().Get("/");
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->status, 200);
+  EXPECT_EQ(page->get_header_value("Content-Type"), "text/html; charset=utf-8");
+  const std::string policy = page->get_header_value("Content-Security-Policy");
+  EXPECT_THAT(policy, testing::StartsWith("default-src 'none'; script-src 'nonce-"));
+  EXPECT_THAT(policy, HasSubstr("connect-src 'self'"));
+  EXPECT_THAT(policy, testing::Not(HasSubstr("unsafe")));
+  const std::size_t at = policy.find("nonce-") + 6;
+  const std::string nonce = policy.substr(at, policy.find('\'', at) - at);
+  EXPECT_EQ(nonce.size(), 32U);
+  EXPECT_THAT(page->body, HasSubstr("<script nonce=\"" + nonce + "\">"));
+  EXPECT_THAT(page->body, HasSubstr("<style nonce=\"" + nonce + "\">"));
+  EXPECT_THAT(page->body, testing::Not(testing::ContainsRegex("GYRE_[A-Z0-9_]+|src=\"http|href=\"http")));
+  EXPECT_NE(server_->client().Get("/")->get_header_value("Content-Security-Policy"), policy);
 }
 
 TEST_F(SmallServer, BodiesThatAreNoneAreRefused) {
