@@ -30,14 +30,14 @@ Json call_message(const Json& arguments) {
 }
 
 /// What the template makes of it, or nothing when it refuses.
-std::string rendered(const ChatTemplate& chat, Json messages, Json tools) {
+std::optional<std::string> rendered(const ChatTemplate& chat, Json messages, Json tools) {
   Conversation conversation;
   conversation.messages = std::move(messages);
   conversation.tools = std::move(tools);
   try {
     return chat.render(conversation);
   } catch (const Error&) {
-    return {};
+    return std::nullopt;
   }
 }
 
@@ -114,18 +114,21 @@ void write_arguments(Json& message) {
 }  // namespace
 
 std::optional<ToolForm> tool_form_of(const ChatTemplate& chat) {
-  const std::string with_tools = rendered(chat, Json::array({user_message()}), probe_tools());
-  if (with_tools.find(kFunction) == std::string::npos) {
+  const std::optional<std::string> with_tools = rendered(chat, Json::array({user_message()}), probe_tools());
+  if (!with_tools) return std::nullopt;
+  if (with_tools->find(kFunction) == std::string::npos) {
     const Json system = {{"role", "system"}, {"content", kSystem}};
+    const std::optional<std::string> shown = rendered(chat, Json::array({system, user_message()}), nullptr);
     ToolForm form;
     form.in_template = false;
-    form.takes_system =
-        rendered(chat, Json::array({system, user_message()}), nullptr).find(kSystem) != std::string::npos;
+    form.takes_system = shown && shown->find(kSystem) != std::string::npos;
     return form;
   }
   for (const Json& arguments : {Json{{"key", 7}}, Json(R"({"key": 7})")}) {
-    const std::string history = rendered(chat, Json::array({user_message(), call_message(arguments)}), probe_tools());
-    if (std::optional<ToolForm> form = form_in(history)) {
+    const std::optional<std::string> history =
+        rendered(chat, Json::array({user_message(), call_message(arguments)}), probe_tools());
+    std::optional<ToolForm> form = history ? form_in(*history) : std::nullopt;
+    if (form) {
       form->text_arguments = arguments.is_string();
       return form;
     }

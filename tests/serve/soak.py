@@ -3,7 +3,8 @@
 
 A tenth leaves in the middle of its stream, a tenth is broken, a twentieth reads slowly; all others have to get what a
 server that serves nobody else answers, to the byte. Prints the resident memory of the server at every thousand, when it
-has no work, and fails when it grows by more than --growth of what it was after the first thousand requests."""
+has no work, and what of it are beginnings of texts that it keeps; fails when it grows by more than --growth of what it
+was after the first thousand requests."""
 import argparse
 import http.client
 import json
@@ -92,6 +93,15 @@ def resident(server):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
+def kept(port):
+    """Megabytes of beginnings of texts that the server keeps."""
+    client = http.client.HTTPConnection("127.0.0.1", port)
+    client.request("GET", "/metrics")
+    lines = client.getresponse().read().decode().splitlines()
+    client.close()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("gyre:prefix_bytes{")) / 2**20
+
+
 def serve_all(numbers, clients, mistakes, ask):
     work = queue.Queue()
     for number in numbers:
@@ -144,7 +154,8 @@ def main():
         time.sleep(1.5)  # a server without work gives memory back
         last = resident(server)
         first = first or last
-        print(f"{min(begin + 1000, options.requests)} requests: {last:.2f} MB", flush=True)
+        print(f"{min(begin + 1000, options.requests)} requests: {last:.2f} MB, of these {kept(port):.2f} MB of beginnings",
+              flush=True)
     for process in (server, reference):
         process.terminate()
     ended = [process.wait() for process in (server, reference)]

@@ -48,6 +48,7 @@ TEST(ToolForm, IsHowTheTemplateWritesACall) {
   as_text.replace(as_text.find(" | tojson"), 9, " + ''");
   EXPECT_TRUE(form(as_text)->text_arguments);
   EXPECT_FALSE(form("{% for t in tools or [] %}{{ t.function.name }}{% endfor %}"));
+  EXPECT_FALSE(form("{% if tools %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}"));
   const auto no_system = form(
       "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
       "{{ m.content }}{% endfor %}");
