@@ -10,8 +10,10 @@
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
+#include "engine/kv_cache.hpp"
 #include "kernels/kernels.hpp"
 #include "model/weights.hpp"
+#include "serve/heap.hpp"
 #include "serve/server.hpp"
 
 namespace gyre::cli {
@@ -21,6 +23,7 @@ struct ServeOptions {
   std::vector<std::string> models;
   std::string weights;
   std::string exit;
+  std::string kv_policy = "latest";
   std::string kv_type = "f32";
   std::string schedule = "rows";
   std::string arithmetic = "exact";
@@ -48,15 +51,26 @@ std::pair<std::string, std::string> name_and_path(const std::string& text) {
   return {(file ? path.stem() : path.filename()).string(), text};
 }
 
+KvPolicy kv_policy_of(const ServeOptions& options) {
+  KvPolicy policy = parse_kv_policy(options.kv_policy, "--kv");
+  policy.type = parse_kv_type(options.kv_type, "--kv-type");
+  return policy;
+}
+
 /// --exit for a model, as the requests run that choose none.
 std::optional<ExitChoice> exit_of(const ServeOptions& options, const Model& model) {
   if (options.exit.empty() || options.exit == "fixed") return std::nullopt;
   const std::vector<int> loops = model.spec().default_loops();
-  KvPolicy kv;
-  kv.type = parse_kv_type(options.kv_type, "--kv-type");
-  ExitChoice choice = exit_for(options.exit, model, {.loops = loops, .kv = kv});
+  ExitChoice choice = exit_for(options.exit, model, {.loops = loops, .kv = kv_policy_of(options)});
   const BoundedExit rule(choice, {model.spec(), loops, {}});  // for its messages
   return choice;
+}
+
+/// What holds for requests that choose nothing else.
+void set_run(const ServeOptions& options, serve::ServedModel& model) {
+  model.kv = kv_policy_of(options);
+  const KvCache cache(model.spec(), model.spec().default_loops(), model.context, model.kv);  // for its messages
+  model.exit = exit_of(options, model.checkpoint.model);
 }
 
 std::vector<serve::ServedModel> open_models(const ServeOptions& options) {
@@ -73,7 +87,8 @@ std::vector<serve::ServedModel> open_models(const ServeOptions& options) {
     }
     models.push_back(serve::ServedModel::open(name, std::move(checkpoint), options.context));
     models.back().special_tokens = options.special_tokens;
-    if (!models.back().encoder()) models.back().exit = exit_of(options, models.back().checkpoint.model);
+    if (models.back().encoder()) continue;
+    set_run(options, models.back());
   }
   return models;
 }
@@ -90,8 +105,7 @@ serve::ServerOptions server_options(const ServeOptions& options) {
   server.engine.lane = {.threads = options.threads > 0 ? options.threads : usable_processors(),
                         .chunk = options.chunk,
                         .schedule = parse_schedule(options.schedule, "--schedule"),
-                        .prefix_bytes = static_cast<std::size_t>(options.prefix_megabytes) << 20U,
-                        .kv_type = parse_kv_type(options.kv_type, "--kv-type")};
+                        .prefix_bytes = static_cast<std::size_t>(options.prefix_megabytes) << 20U};
   return server;
 }
 
@@ -99,6 +113,7 @@ void run(const ServeOptions& options) {
   if (!options.exit.empty()) check_exit(options.exit);
   serve::ServerOptions chosen = server_options(options);
   if (options.arithmetic == "exact") require_exact_kernels();
+  serve::share_heaps();
   std::vector<serve::ServedModel> models = open_models(options);
   const std::string host = chosen.http.host;
   const bool open_to_all = host != "127.0.0.1" && host != "localhost" && host != "::1" && chosen.keys.empty();
@@ -165,6 +180,12 @@ void add_serve(CLI::App& program) {
                       "Exit rule of requests that choose none (default: full depth); gyre generate --help lists them");
   command->add_option("--weights", options->weights,
                       "Round matrices at load to one of " + weight_type_names() + " (default: as they are stored)");
+  command
+      ->add_option("--kv", options->kv_policy,
+                   "Keys and values of loops, of requests that choose none: latest, latest:ring=K, latest:run=K, "
+                   "latest:anchor=K, last, all_or_last, full")
+      ->check(known_to(parse_kv_policy, "--kv"))
+      ->capture_default_str();
   command->add_option("--kv-type", options->kv_type, "How keys and values are kept: f32, bf16, q8_0")
       ->check(known_to(parse_kv_type, "--kv-type"))
       ->capture_default_str();

@@ -69,6 +69,8 @@ class KvCache {
   [[nodiscard]] const std::vector<int>& loops() const { return loops_; }
   /// Bytes of the pages there are, those that it shares with forks included.
   [[nodiscard]] std::size_t bytes() const;
+  /// Those pages.
+  [[nodiscard]] std::size_t pages() const { return bytes() / page_bytes(); }
   /// What a token takes that runs all loops.
   [[nodiscard]] std::size_t bytes_per_token() const { return slots_.size() * page_bytes() / kKvPage; }
 

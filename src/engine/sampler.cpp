@@ -99,7 +99,8 @@ void Sampler::filter(std::span<const float> logits, std::span<const std::int32_t
   candidates_.clear();
   shares_.clear();
   add_bias();
-  penalise(text);
+  penalise_repetition(text);
+  penalise_drawn(text.subspan(std::min(options_.drawn_from, text.size())));
   keep_allowed(allowed);
   const float largest = kernels().largest(values_.data(), values_.size());
   if (options_.temperature <= 0) {
@@ -119,7 +120,7 @@ void Sampler::add_bias() {
   }
 }
 
-void Sampler::penalise(std::span<const std::int32_t> text) {
+void Sampler::penalise_repetition(std::span<const std::int32_t> text) {
   if (options_.repetition_penalty == 1.0F) return;
   std::vector<std::int32_t> seen(text.begin(), text.end());
   std::sort(seen.begin(), seen.end());
@@ -128,6 +129,20 @@ void Sampler::penalise(std::span<const std::int32_t> text) {
     if (token < 0 || static_cast<std::size_t>(token) >= values_.size()) continue;
     float& logit = values_[static_cast<std::size_t>(token)];
     logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+  }
+}
+
+void Sampler::penalise_drawn(std::span<const std::int32_t> drawn) {
+  if (options_.presence_penalty == 0 && options_.frequency_penalty == 0) return;
+  std::vector<std::int32_t> sorted(drawn.begin(), drawn.end());
+  std::sort(sorted.begin(), sorted.end());
+  for (auto first = sorted.begin(); first != sorted.end();) {
+    const auto end = std::upper_bound(first, sorted.end(), *first);
+    if (*first >= 0 && static_cast<std::size_t>(*first) < values_.size()) {
+      const auto times = static_cast<float>(end - first);
+      values_[static_cast<std::size_t>(*first)] -= options_.presence_penalty + times * options_.frequency_penalty;
+    }
+    first = end;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -9,8 +10,8 @@
 
 namespace gyre {
 
-/// How the next token is drawn. Filters apply in this order: bias, mask, repetition penalty, temperature, top-k, top-p
-/// (of the probability that top-k left), min-p.
+/// How the next token is drawn. Filters apply in this order: bias, penalties, mask, temperature, top-k, top-p (of the
+/// probability that top-k left), min-p.
 struct SamplingOptions {
   float temperature = 0.8F;  ///< 0: greedy
   int top_k = 0;             ///< keep the k likeliest; 0: all
@@ -18,6 +19,9 @@ struct SamplingOptions {
   float min_p = 0.0F;        ///< drop tokens below this share of the likeliest one's probability
   /// Above 1: logits of tokens in the text so far are divided (or, below 0, multiplied).
   float repetition_penalty = 1.0F;
+  float presence_penalty = 0.0F;   ///< taken from the logits of tokens that were drawn before
+  float frequency_penalty = 0.0F;  ///< and this for every time that they were
+  std::size_t drawn_from = 0;      ///< tokens of the text before this place (its prompt) were not drawn
   std::vector<std::pair<std::int32_t, float>> bias = {};  ///< added to the logits of these tokens
   std::uint64_t seed = 1;
 };
@@ -28,7 +32,7 @@ class Sampler {
  public:
   explicit Sampler(SamplingOptions options) : options_(std::move(options)), random_(options_.seed) {}
 
-  /// `text` holds the tokens so far, for the repetition penalty. `allowed` says of every token whether it may be drawn
+  /// `text` holds the tokens so far, for the penalties. `allowed` says of every token whether it may be drawn
   /// (a grammar, say); empty: all may. Throws Error when a logit is not finite, or no token is allowed.
   std::int32_t draw(std::span<const float> logits, std::span<const std::int32_t> text,
                     std::span<const std::uint8_t> allowed = {});
@@ -50,7 +54,8 @@ class Sampler {
   /// Leaves either shares_ or, sorted, candidates_.
   void filter(std::span<const float> logits, std::span<const std::int32_t> text, std::span<const std::uint8_t> allowed);
   void add_bias();
-  void penalise(std::span<const std::int32_t> text);
+  void penalise_repetition(std::span<const std::int32_t> text);
+  void penalise_drawn(std::span<const std::int32_t> drawn);
   void keep_allowed(std::span<const std::uint8_t> allowed);
   [[nodiscard]] std::int32_t token_at(std::size_t place) const;
   void share_among_all(float largest);

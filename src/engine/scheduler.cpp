@@ -33,6 +33,13 @@ bool Scheduler::runs(const Sequence& sequence) const {
                      [&](const Running& running) { return running.job.sequence == &sequence; });
 }
 
+std::span<const Flight> Scheduler::flights(const Sequence& sequence) const {
+  for (const Running& running : jobs_) {
+    if (running.job.sequence == &sequence) return running.flights;
+  }
+  return {};
+}
+
 void Scheduler::cancel(const Sequence& sequence) {
   jobs_.remove_if([&](const Running& running) { return running.job.sequence == &sequence; });
 }

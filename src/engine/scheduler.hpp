@@ -46,6 +46,8 @@ class Scheduler {
   void cancel(const Sequence& sequence);
   /// Whether the sequence has a job.
   [[nodiscard]] bool runs(const Sequence& sequence) const;
+  /// The tokens of a sequence that are on their way, in their order; valid until the next step.
+  [[nodiscard]] std::span<const Flight> flights(const Sequence& sequence) const;
   [[nodiscard]] bool idle() const { return jobs_.empty(); }
   /// Runs one loop of one group; what landed with it is valid until the next step. When an exit rule or a trace throws,
   /// the jobs that took part in the run are cancelled.

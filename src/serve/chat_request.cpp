@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "base/error.hpp"
 #include "serve/request.hpp"
 
 namespace gyre::serve {
@@ -5,23 +8,27 @@ namespace {
 
 constexpr RequestLimits kMost;
 constexpr std::size_t kMostMessages = 4096;
+constexpr std::size_t kMostCalls = 128;  ///< of a message
 
-/// What a message says, as a text: a text itself, or the parts of a list.
-Json content_of(const Json& content, const std::string& field) {
-  if (content.is_null() || content.is_string()) return content.is_null() ? Json("") : content;
-  if (!content.is_array()) {
-    throw bad_request(field, "{}: expected a text or a list of parts, found {}", field, kind_of(content));
+/// The calls of a message, whose arguments templates want as objects.
+Json calls_of(Fields& message, const Json& list) {
+  Json calls = list;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    Fields call(calls[i], fmt::format("{}[{}]", message.path_of("tool_calls"), i));
+    if (call.text("type").value_or("function") != "function") throw call.wrong("type", "choose a \"function\"");
+    std::optional<Fields> function = call.object("function");
+    if (!function) throw call.wrong("function", "it is missing");
+    if (function->text("name").value_or("").empty()) throw function->wrong("name", "it is missing");
+    const Json* const given = function->find("arguments");
+    Json arguments = given == nullptr ? Json::object() : *given;
+    if (arguments.is_string()) {
+      const auto& text = given->get_ref<const std::string&>();
+      arguments = text.empty() ? Json::object() : Json::parse(text, nullptr, false);
+    }
+    if (!arguments.is_object()) throw function->wrong("arguments", "expected an object, or the JSON text of one");
+    calls[i]["function"]["arguments"] = std::move(arguments);
   }
-  std::string text;
-  for (std::size_t i = 0; i < content.size(); ++i) {
-    Fields part(content[i], fmt::format("{}[{}]", field, i));
-    const std::string type = part.text("type").value_or("");
-    if (type != "text") throw part.wrong("type", "\"{}\" is not offered; this model reads text", type.substr(0, 40));
-    const std::optional<std::string> words = part.text("text");
-    if (!words) throw part.wrong("text", "it is missing");
-    text += *words;
-  }
-  return text;
+  return calls;
 }
 
 Json message_of(const Json& json, const std::string& field) {
@@ -32,18 +39,23 @@ Json message_of(const Json& json, const std::string& field) {
   fields.only("audio", {});
   Json message = json;
   if (*role == "developer") message["role"] = "system";
-  message["content"] = content_of(json.contains("content") ? json.at("content") : Json(nullptr), field + ".content");
+  if (const Json* const calls = fields.list("tool_calls", kMostCalls); calls != nullptr && !calls->empty()) {
+    if (*role != "assistant") throw fields.wrong("tool_calls", "only an assistant calls functions");
+    message["tool_calls"] = calls_of(fields, *calls);
+  } else {
+    message.erase("tool_calls");
+  }
+  message["content"] =
+      read_content(json.contains("content") ? json.at("content") : Json(nullptr), field + ".content", {"text"});
   return message;
 }
 
-void refuse_tools_and_media(Fields& body) {
-  body.only("tools", {Json::array()});
+void refuse_media(Fields& body) {
   body.only("functions", {Json::array()});
-  body.only("tool_choice", {"none", "auto"});
   body.only("function_call", {"none", "auto"});
   body.only("modalities", {Json::array({"text"})});
   body.only("continue_final_message", {false});
-  body.ignore({"parallel_tool_calls", "verbosity"});
+  body.ignore({"verbosity"});
 }
 
 void read_chat_logprobs(Fields& body, Generation& generation) {
@@ -66,6 +78,26 @@ int read_most_tokens(Fields& body) {
 
 }  // namespace
 
+std::string read_content(const Json& content, const std::string& field, std::initializer_list<std::string_view> kinds) {
+  if (content.is_null()) return {};
+  if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array()) {
+    throw bad_request(field, "{}: expected a text or a list of parts, found {}", field, kind_of(content));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    Fields part(content[i], fmt::format("{}[{}]", field, i));
+    const std::string type = part.text("type").value_or("");
+    if (std::find(kinds.begin(), kinds.end(), type) == kinds.end()) {
+      throw part.wrong("type", "\"{}\" is not offered; this model reads text", type.substr(0, 40));
+    }
+    const std::optional<std::string> words = part.text("text");
+    if (!words) throw part.wrong("text", "it is missing");
+    text += *words;
+  }
+  return text;
+}
+
 Conversation read_chat(Fields& body) {
   const Json* const messages = body.list("messages", kMostMessages);
   if (messages == nullptr || messages->empty()) throw body.wrong("messages", "give at least one message");
@@ -84,6 +116,35 @@ Conversation read_chat(Fields& body) {
   return conversation;
 }
 
+void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation& conversation) {
+  const std::optional<Tools> tools = read_tools(body, style);
+  if (!tools || tools->choice == Tools::Choice::none) return;
+  if (!model.tools) {
+    throw body.wrong("tools", "{} writes calls of functions in a form that is not read here; leave them out",
+                     model.name);
+  }
+  Generation& generation = request.generation;
+  if (generation.format != nullptr) {
+    throw body.wrong("tools", "another field says already what the text has to be; leave one out");
+  }
+  conversation.tools = tools->shown;
+  request.reader.emplace(*model.tools, tools->names());
+  std::string key = fmt::format("{} {} calls ", generation.model, generation.limits.ends.size());
+  for (const char* name : {"tools", "tool_choice", "parallel_tool_calls"}) {
+    const Json* const value = body.find(name);
+    key += fmt::format("{}: {}, ", name, value == nullptr ? "" : dump(*value));
+  }
+  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
+    try {
+      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools);
+      return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
+    } catch (const Error& failure) {
+      throw body.wrong("tools", "{}", failure.what());
+    }
+  });
+}
+
 TextRequest read_chat_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats) {
   Fields body(json, "");
   TextRequest request;
@@ -91,10 +152,11 @@ TextRequest read_chat_request(const Json& json, std::span<const ServedModel> mod
   generation.model = model_of(body, models);
   const ServedModel& model = models[generation.model];
   read_shared_fields(body, model, formats, request);
-  refuse_tools_and_media(body);
+  refuse_media(body);
   read_chat_logprobs(body, generation);
   generation.limits.tokens = read_most_tokens(body);
-  const Conversation conversation = read_chat(body);
+  Conversation conversation = read_chat(body);
+  offer_tools(body, ToolStyle::nested, model, formats, request, conversation);
   body.done();
   generation.prompts = {model.encode_rendered(model.render(conversation))};
   request.prompt_from_text = {true};

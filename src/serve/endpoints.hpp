@@ -32,10 +32,20 @@ struct Exchange {
   Json body = Json::object();
 };
 
+/// What the document says of an endpoint (openapi.hpp); schemas are known by their names.
+struct EndpointForm {
+  const char* summary = nullptr;
+  const char* takes = nullptr;    ///< the schema of its body
+  const char* gives = nullptr;    ///< that of its answer; null: a text
+  const char* streams = nullptr;  ///< that of the lines of its stream
+  bool outside_v1 = false;        ///< clients know it without /v1
+};
+
 struct Endpoint {
   const char* method = nullptr;
   const char* path = nullptr;  ///< without /v1; with "/*" at its end what follows is the handler's to read
   void (*handle)(const Service& service, Exchange& exchange) = nullptr;
+  EndpointForm form = {};
   bool open = false;  ///< without a key
 };
 
@@ -47,6 +57,7 @@ void send_json(httplib::Response& response, const Json& json, int status = 200);
 // Texts.
 void complete(const Service& service, Exchange& exchange);
 void complete_chat(const Service& service, Exchange& exchange);
+void respond(const Service& service, Exchange& exchange);
 void complete_natively(const Service& service, Exchange& exchange);
 
 // Vectors.
@@ -68,5 +79,6 @@ void show_model(const Service& service, Exchange& exchange);
 void show_properties(const Service& service, Exchange& exchange);
 void show_places(const Service& service, Exchange& exchange);
 void show_metrics(const Service& service, Exchange& exchange);
+void show_document(const Service& service, Exchange& exchange);
 
 }  // namespace gyre::serve

@@ -1,13 +1,19 @@
 #include "serve/engine_thread.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+
+#include "serve/heap.hpp"
 
 namespace gyre::serve {
 namespace {
 
 /// Texts whose vectors are made between two loops of others.
 constexpr std::size_t kEmbedTogether = 4;
+
+/// After so long without work it is no pause between two requests.
+constexpr std::chrono::milliseconds kIdle{500};
 
 ApiError going_down() { return {503, "server_error", "the server is going down; ask another"}; }
 
@@ -70,23 +76,39 @@ void EngineThread::cancel(Ticket& ticket) {
 std::vector<Embedding> EngineThread::embed(std::size_t model, std::span<const std::string> texts,
                                            const std::function<bool()>& wanted) {
   std::vector<Embedding> vectors;
-  run([&] {
-    std::unique_ptr<Embedder>& embedder = embedders_[model];
-    if (!embedder) embedder = std::make_unique<Embedder>(models_[model].checkpoint, options_.lane.threads);
-    const std::size_t done = vectors.size();
-    for (Embedding& one : embedder->embed(texts.subspan(done, std::min(kEmbedTogether, texts.size() - done)))) {
-      vectors.push_back(std::move(one));
-    }
-    return vectors.size() < texts.size() && wanted();
-  });
+  run(
+      [&] {
+        std::unique_ptr<Embedder>& embedder = embedders_[model];
+        if (!embedder) embedder = std::make_unique<Embedder>(models_[model].checkpoint, options_.lane.threads);
+        const std::size_t done = vectors.size();
+        for (Embedding& one : embedder->embed(texts.subspan(done, std::min(kEmbedTogether, texts.size() - done)))) {
+          vectors.push_back(std::move(one));
+        }
+        return vectors.size() < texts.size() && wanted();
+      },
+      false);
   return vectors;
 }
 
-/// Runs `task` on the engine's thread between two loops, again and again until it returns false.
-void EngineThread::run(const std::function<bool()>& task) {
+std::vector<LaneState> EngineThread::look() {
+  std::vector<LaneState> states;
+  run(
+      [&] {
+        for (const std::unique_ptr<Lane>& lane : lanes_)
+          states.push_back(lane == nullptr ? LaneState() : lane->state());
+        return false;
+      },
+      true);
+  return states;
+}
+
+/// Runs `task` on the engine's thread between two loops, again and again until it returns false. One that only looks is
+/// taken at any time.
+void EngineThread::run(const std::function<bool()>& task, bool look) {
   Task mine{&task};
   std::unique_lock lock(mutex_);
-  require_room(tasks_.size());
+  if (stopping_) throw going_down();
+  if (!look) require_room(tasks_.size());
   tasks_.push_back(&mine);
   changed_ = true;
   wake_.notify_one();
@@ -112,11 +134,21 @@ bool EngineThread::nothing_to_do() const {
          });
 }
 
+/// What texts took goes back to the system when for a while nothing comes.
+void EngineThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  const auto something = [&] { return changed_.load(); };
+  if (wake_.wait_for(lock, kIdle, something)) return;
+  lock.unlock();
+  trim_heap();
+  lock.lock();
+  wake_.wait(lock, something);
+}
+
 void EngineThread::loop() {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      if (nothing_to_do()) wake_.wait(lock, [&] { return changed_.load(); });
+      if (nothing_to_do()) wait_for_work(lock);
       if (stopping_) {
         fail_all();
         return;

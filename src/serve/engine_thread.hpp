@@ -50,6 +50,10 @@ class EngineThread {
   std::vector<Embedding> embed(std::size_t model, std::span<const std::string> texts,
                                const std::function<bool()>& wanted);
 
+  /// What the lanes of all models hold, between two loops; of encoders nothing. Throws ApiError when the server is
+  /// going down.
+  std::vector<LaneState> look();
+
   /// From now on nothing new is taken, and what is under way ends with an error.
   void stop();
   [[nodiscard]] Load load() const;
@@ -61,7 +65,8 @@ class EngineThread {
     std::exception_ptr failure = {};
   };
 
-  void run(const std::function<bool()>& task);
+  void run(const std::function<bool()>& task, bool look);
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
   void loop();
   [[nodiscard]] bool nothing_to_do() const;
   void take_changes();

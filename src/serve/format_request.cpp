@@ -42,8 +42,8 @@ ByteAutomaton of_schema(Fields& fields, std::string_view name) {
   return language_of_schema(value.is_string() ? parse_body(value.get<std::string>()) : value, fields.path_of(name));
 }
 
-std::optional<ByteAutomaton> of_response_format(Fields& body) {
-  std::optional<Fields> format = body.object("response_format");
+std::optional<ByteAutomaton> of_format(Fields& around, std::string_view name) {
+  std::optional<Fields> format = around.object(name);
   if (!format) return std::nullopt;
   const std::string type = format->text("type").value_or("");
   std::optional<ByteAutomaton> language;
@@ -56,6 +56,7 @@ std::optional<ByteAutomaton> of_response_format(Fields& body) {
       language = of_schema(*wrapped, "schema");
       wrapped->done();
     } else if (format->find("schema") != nullptr) {
+      format->ignore({"name", "description", "strict"});  // as Responses have them
       language = of_schema(*format, "schema");
     } else {
       throw format->wrong("json_schema", "it is missing");
@@ -68,7 +69,7 @@ std::optional<ByteAutomaton> of_response_format(Fields& body) {
 }
 
 std::optional<ByteAutomaton> language_asked(Fields& body) {
-  std::optional<ByteAutomaton> language = of_response_format(body);
+  std::optional<ByteAutomaton> language = of_format(body, "response_format");
   const auto add = [&](Fields& fields, std::string_view name, auto make) {
     if (fields.find(name) == nullptr) return;
     if (language) throw fields.wrong(name, "another field says already what the text has to be; leave one out");
@@ -105,6 +106,18 @@ void read_format(Fields& body, FormatCache& formats, TextRequest& request) {
     std::optional<ByteAutomaton> language = language_asked(body);
     if (!language) return nullptr;
     return std::make_shared<TokenMask>(std::move(*language), generation.limits.ends);
+  });
+}
+
+void read_text_format(Fields& text, FormatCache& formats, TextRequest& request) {
+  Generation& generation = request.generation;
+  const Json* const value = text.find("format");
+  if (value == nullptr) return;
+  if (generation.format != nullptr) throw text.wrong("format", "another field says already what the text has to be");
+  const std::string key = fmt::format("{} {} {}", generation.model, generation.limits.ends.size(), dump(*value));
+  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
+    std::optional<ByteAutomaton> language = of_format(text, "format");
+    return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
   });
 }
 

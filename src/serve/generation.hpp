@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "base/random.hpp"
 #include "engine/exits.hpp"
+#include "engine/kv_policy.hpp"
 #include "engine/sampler.hpp"
 #include "engine/token_mask.hpp"
 #include "serve/ticket.hpp"
@@ -28,6 +30,7 @@ struct Generation {
   int lens = 0;              ///< so many words that the head would say after every loop of a token
   std::vector<int> loops = {};
   std::optional<ExitChoice> exit = {};  ///< nothing: full depth
+  KvPolicy kv = {};
   std::uint64_t noise_seed = 1;
   std::shared_ptr<TokenMask> format = {};  ///< what the texts have to be; the engine's thread alone asks it
 
@@ -39,6 +42,7 @@ struct Generation {
   /// The first text of every prompt is what the seed alone gives.
   [[nodiscard]] SamplingOptions sampling_of(std::size_t choice) const {
     SamplingOptions options = sampling;
+    options.drawn_from = prompt_of(choice).size();
     const std::size_t number = choice % static_cast<std::size_t>(n);
     if (number > 0) options.seed = combine_seeds(options.seed, number);
     return options;
@@ -51,6 +55,7 @@ struct Work {
   std::shared_ptr<Ticket> ticket = std::make_shared<Ticket>();
   std::size_t started = 0;  ///< choices that have got a place
   std::size_t running = 0;  ///< those that have not ended
+  std::chrono::steady_clock::time_point came = std::chrono::steady_clock::now();
 };
 
 }  // namespace gyre::serve

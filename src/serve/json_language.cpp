@@ -257,7 +257,7 @@ class SchemaReader {
 ByteAutomaton language_of_schema(const Json& schema, const std::string& field) {
   AutomatonBuilder builder;
   try {
-    return builder.build(SchemaReader(builder, schema, field).value(schema, field, 0));
+    return builder.build(add_schema(builder, schema, field));
   } catch (const Error& failure) {
     throw bad_request(field, "{}: {}", field, failure.what());
   }
@@ -265,8 +265,16 @@ ByteAutomaton language_of_schema(const Json& schema, const std::string& field) {
 
 ByteAutomaton language_of_objects() {
   AutomatonBuilder builder;
+  return builder.build(add_objects(builder));
+}
+
+AutomatonBuilder::Part add_schema(AutomatonBuilder& builder, const Json& schema, const std::string& field) {
+  return SchemaReader(builder, schema, field).value(schema, field, 0);
+}
+
+AutomatonBuilder::Part add_objects(AutomatonBuilder& builder) {
   const Json none = Json::object();
-  return builder.build(SchemaReader(builder, none, "").any_object(kDeepest - 1));
+  return SchemaReader(builder, none, "").any_object(kDeepest - 1);
 }
 
 }  // namespace gyre::serve

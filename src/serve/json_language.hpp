@@ -14,4 +14,8 @@ ByteAutomaton language_of_schema(const Json& schema, const std::string& field);
 /// Any JSON object whose values are nested at most six deep.
 ByteAutomaton language_of_objects();
 
+/// The same as parts of a larger language.
+AutomatonBuilder::Part add_schema(AutomatonBuilder& builder, const Json& schema, const std::string& field);
+AutomatonBuilder::Part add_objects(AutomatonBuilder& builder);
+
 }  // namespace gyre::serve

@@ -1,17 +1,16 @@
 #include "serve/lane.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <utility>
 
 namespace gyre::serve {
 namespace {
 
-KvPolicy policy_of(const LaneOptions& options) {
-  KvPolicy policy;
-  policy.type = options.kv_type;
-  return policy;
-}
+using Clock = std::chrono::steady_clock;
+
+double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 ApiError engine_failure(const std::string& what) { return {500, "server_error", what}; }
 
@@ -35,6 +34,9 @@ struct Lane::Text {
   int format_state = 0;
   std::optional<LensTrace> lens = {};
   TraceSink trace = {};
+  Clock::time_point started = Clock::now();
+  Clock::time_point first = {};  ///< when its first token was drawn
+  Clock::time_point last = {};   ///< and its last
 
   [[nodiscard]] const Generation& wanted() const { return work->wanted; }
   [[nodiscard]] const std::vector<std::int32_t>& prompt() const { return wanted().prompt_of(choice); }
@@ -53,10 +55,19 @@ Lane::Lane(const ServedModel& model, const LaneOptions& options, Totals& totals)
 Lane::~Lane() = default;
 
 void Lane::start(const std::shared_ptr<Work>& work) {
-  const Generation& wanted = work->wanted;
   const std::size_t choice = work->started++;
-  ++work->running;
-  Sequence sequence = engine_.start(wanted.loops, model_.context, policy_of(options_), wanted.noise_seed);
+  try {
+    begin(work, choice);
+  } catch (const Error& failure) {
+    give_up(work, engine_failure(failure.what()));
+  } catch (const std::bad_alloc&) {
+    give_up(work, out_of_memory());
+  }
+}
+
+void Lane::begin(const std::shared_ptr<Work>& work, std::size_t choice) {
+  const Generation& wanted = work->wanted;
+  Sequence sequence = engine_.start(wanted.loops, model_.context, wanted.kv, wanted.noise_seed);
   std::optional<BoundedExit> exit;
   if (wanted.exit) exit.emplace(*wanted.exit, ExitContext{model_.spec(), wanted.loops, {}});
   const std::vector<std::int32_t>& prompt = wanted.prompt_of(choice);
@@ -67,23 +78,18 @@ void Lane::start(const std::shared_ptr<Work>& work) {
                                           Sampler(wanted.sampling_of(choice)),
                                           TextStream(model_.tokenizer(), wanted.limits, tell), prompt});
   Text& text = *texts_.emplace(&made->sequence, std::move(made)).first->second;
-  try {
-    // What is scored has to run: what is kept of a text are its keys and values alone.
-    if (prefixes_ && !text.scored()) {
-      if (std::optional<Sequence> known = prefixes_->find(text.sequence, prompt)) text.sequence = std::move(*known);
-    }
-    text.cached = text.sequence.length;
-    if (wanted.lens > 0) {
-      text.lens.emplace(wanted.loops, model_.spec().hidden_size);
-      text.trace = [&text](const TracePoint& point) { text.lens->hear(point); };
-    }
-    if (text.scored()) text.scores.resize(1);
-    submit(text);
-  } catch (const Error& failure) {
-    fail(text, engine_failure(failure.what()));
-  } catch (const std::bad_alloc&) {
-    fail(text, out_of_memory());
+  ++work->running;
+  // What is scored has to run: what is kept of a text are its keys and values alone.
+  if (prefixes_ && !text.scored()) {
+    if (std::optional<Sequence> known = prefixes_->find(text.sequence, prompt)) text.sequence = std::move(*known);
   }
+  text.cached = text.sequence.length;
+  if (wanted.lens > 0) {
+    text.lens.emplace(wanted.loops, model_.spec().hidden_size);
+    text.trace = [&text](const TracePoint& point) { text.lens->hear(point); };
+  }
+  if (text.scored()) text.scores.resize(1);
+  submit(text);
 }
 
 /// What comes next: the rest of the prompt, the last token of which obeys the exit by itself, or the token drawn last.
@@ -126,8 +132,11 @@ void Lane::step() {
     fail_lost(out_of_memory());
   }
   ++totals_.steps;
-  totals_.layer_passes += engine_.count().passes - std::exchange(passes_.passes, engine_.count().passes);
-  totals_.layer_rows += engine_.count().rows - std::exchange(passes_.rows, engine_.count().rows);
+  const auto passes = engine_.count().passes - std::exchange(passes_.passes, engine_.count().passes);
+  const auto rows = engine_.count().rows - std::exchange(passes_.rows, engine_.count().rows);
+  totals_.layer_passes += passes;
+  totals_.layer_rows += rows;
+  if (passes > 0) totals_.loop_width.add(static_cast<double>(rows) / static_cast<double>(passes));
 }
 
 /// What landed, where one of the texts asks the engine for a lens before another has drawn.
@@ -190,7 +199,7 @@ void Lane::draw(Text& text, const Landed& landed) {
     token.probabilities = probabilities_of(logits, token.token, text.wanted().logprobs);
   }
   if (text.lens) token.lens = text.lens->read(engine_, model_.vocabulary(), token.token, text.wanted().lens);
-  ++totals_.tokens;
+  count_token(text);
   totals_.count_depth(model_.name, token.depth, text.wanted().loops);
   const bool room = text.sequence.length < text.sequence.cache.context();
   std::optional<StopReason> reason = text.stream.take(token, room);
@@ -216,9 +225,53 @@ void Lane::draw(Text& text, const Landed& landed) {
 void Lane::end(Text& text, StopReason reason) {
   if (reason != StopReason::stop_text) text.stream.finish();
   if (prefixes_) prefixes_->keep(text.sequence, text.tokens);
+  count_end(text, reason);
   const ChoiceEnd said{reason, static_cast<int>(text.stream.tokens().size()), text.cached};
   text.work->ticket->post({text.choice, {}, {}, said});
   remove(text);
+}
+
+void Lane::count_token(Text& text) {
+  ++totals_.tokens;
+  const Clock::time_point now = Clock::now();
+  if (text.first == Clock::time_point()) {
+    text.first = now;
+    totals_.first_token.add(seconds(now - text.work->came));
+    totals_.prompt_time.add(seconds(now - text.started));
+  } else {
+    totals_.token_time.add(seconds(now - text.last));
+  }
+  text.last = now;
+}
+
+void Lane::count_end(const Text& text, StopReason reason) {
+  const bool stopped = reason == StopReason::stop_text || reason == StopReason::end_token;
+  ++(stopped ? totals_.stopped : totals_.cut);
+  const Clock::time_point now = Clock::now();
+  totals_.text_time.add(seconds(now - text.work->came));
+  if (text.first != Clock::time_point()) totals_.decode_time.add(seconds(now - text.first));
+  totals_.prompt_length.add(static_cast<double>(text.prompt().size()));
+  totals_.text_length.add(static_cast<double>(text.stream.tokens().size()));
+}
+
+LaneState Lane::state() const {
+  LaneState state;
+  for (const auto& [sequence, text] : texts_) {
+    const std::span<const Flight> flights = scheduler_.flights(*sequence);
+    state.texts.push_back({.choice = text->choice,
+                           .prompt = static_cast<int>(text->prompt().size()),
+                           .cached = text->cached,
+                           .length = sequence->length,
+                           .generated = static_cast<int>(text->stream.tokens().size()),
+                           .kv_bytes = sequence->cache.bytes(),
+                           .kv_pages = sequence->cache.pages(),
+                           .flights = static_cast<int>(flights.size()),
+                           .group = flights.empty() ? 0 : flights.front().group,
+                           .loop = flights.empty() ? 0 : flights.front().loop});
+  }
+  if (prefixes_) state.kept = prefixes_->size();
+  if (prefixes_) state.kept_bytes = prefixes_->bytes();
+  return state;
 }
 
 void Lane::fail(const Text& text, const ApiError& error) {

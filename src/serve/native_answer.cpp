@@ -28,7 +28,9 @@ TextRequest read_native_request(const Json& json, std::span<const ServedModel> m
   otherwise("top_p", usual.top_p);
   otherwise("min_p", usual.min_p);
   otherwise("top_k", usual.top_k);
+  constexpr int kMostTokens = 1 << 24;
   if (filled.contains("n_predict")) {
+    Fields(filled, "").integer("n_predict", -1, kMostTokens);
     if (filled.contains("max_tokens")) throw bad_request("max_tokens", "max_tokens: n_predict says it already");
     filled["max_tokens"] = filled["n_predict"];
     filled.erase("n_predict");

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/error.hpp"
+#include "engine/kv_cache.hpp"
 
 namespace gyre::serve {
 namespace {
@@ -25,6 +26,8 @@ void read_sampling(Fields& body, const ServedModel& model, SamplingOptions& samp
   const auto other = body.number("repeat_penalty", 0.01, 100);
   if (penalty && other) throw body.wrong("repeat_penalty", "repetition_penalty says it already; leave one out");
   sampling.repetition_penalty = static_cast<float>(penalty ? *penalty : other.value_or(1));
+  sampling.presence_penalty = static_cast<float>(body.number("presence_penalty", -2, 2).value_or(0));
+  sampling.frequency_penalty = static_cast<float>(body.number("frequency_penalty", -2, 2).value_or(0));
   const std::int64_t seed =
       body.integer("seed", std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max())
           .value_or(-1);
@@ -107,10 +110,25 @@ std::optional<ExitChoice> read_exit(Fields& gyre, const ServedModel& model, cons
   }
 }
 
+/// A policy of a request, the keys and values kept as the server keeps them.
+KvPolicy read_kv_policy(Fields& gyre, const ServedModel& model, const std::vector<int>& loops) {
+  const std::optional<std::string> text = gyre.text("kv");
+  if (!text) return model.kv;
+  try {
+    KvPolicy policy = parse_kv_policy(*text, "gyre.kv");
+    policy.type = model.kv.type;
+    const KvCache cache(model.spec(), loops, model.context, policy);  // for its messages
+    return policy;
+  } catch (const Error& failure) {
+    throw bad_request("gyre.kv", "gyre.kv: {}", failure.what());
+  }
+}
+
 void read_own_fields(Fields& body, const ServedModel& model, TextRequest& request) {
   Generation& generation = request.generation;
   generation.loops = model.spec().default_loops();
   generation.exit = model.exit;
+  generation.kv = model.kv;
   std::optional<Fields> gyre = body.object("gyre");
   if (!gyre) return;
   generation.loops = read_loops(*gyre, model);
@@ -118,6 +136,7 @@ void read_own_fields(Fields& body, const ServedModel& model, TextRequest& reques
     throw gyre->wrong("loops", "the server's own exit rule is for its own loops; give gyre.exit too");
   }
   generation.exit = read_exit(*gyre, model, generation.loops);
+  generation.kv = read_kv_policy(*gyre, model, generation.loops);
   request.own_exit = gyre->find("exit") != nullptr;
   generation.noise_seed =
       static_cast<std::uint64_t>(gyre->integer("noise_seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(1));
@@ -138,8 +157,7 @@ void read_stream(Fields& body, TextRequest& request) {
 
 /// What would change the text and is not offered.
 void refuse_others(Fields& body) {
-  for (const char* name : {"presence_penalty", "frequency_penalty", "min_tokens", "mirostat", "xtc_probability",
-                           "dry_multiplier", "dynatemp_range"}) {
+  for (const char* name : {"min_tokens", "mirostat", "xtc_probability", "dry_multiplier", "dynatemp_range"}) {
     body.only(name, {0, 0.0});
   }
   for (const char* name : {"typical_p", "typical", "tfs_z", "length_penalty"}) body.only(name, {1, 1.0});

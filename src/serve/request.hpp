@@ -8,7 +8,9 @@
 #include "serve/fields.hpp"
 #include "serve/format_cache.hpp"
 #include "serve/generation.hpp"
+#include "serve/reply_reader.hpp"
 #include "serve/served_model.hpp"
+#include "serve/tools.hpp"
 
 namespace gyre::serve {
 
@@ -35,6 +37,7 @@ struct TextRequest {
   std::vector<std::string> prompt_texts = {};  ///< of an echo, where they came as texts
   std::vector<bool> prompt_from_text = {};     ///< of each, whether it came as text, so that what begins every text of
                                                ///< the model was put before it
+  std::optional<ReplyReader> reader = {};      ///< where functions may be called: a copy for each text
 };
 
 /// The served model that "model" names; without one, the only one there is. Throws ApiError.
@@ -48,6 +51,12 @@ void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& for
 /// json_schema, guided_choice, guided_regex, guided_json, structured_outputs. Read behind the end tokens.
 void read_format(Fields& body, FormatCache& formats, TextRequest& request);
 
+/// The same, as "format" of Responses' "text" says it.
+void read_text_format(Fields& text, FormatCache& formats, TextRequest& request);
+
+/// What a message says: a text itself, or the texts of a list of parts of these kinds. Throws ApiError about `field`.
+std::string read_content(const Json& content, const std::string& field, std::initializer_list<std::string_view> kinds);
+
 /// Of /v1/completions.
 TextRequest read_completion_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats);
 
@@ -56,6 +65,11 @@ TextRequest read_chat_request(const Json& json, std::span<const ServedModel> mod
 
 /// What a chat template is given: messages in any of the forms that clients send, and what else belongs to them.
 Conversation read_chat(Fields& body);
+
+/// The functions that a request offers: what its template is given of them, what the model may write, and how that is
+/// read.
+void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation& conversation);
 
 /// A list of tokens of the model. Throws ApiError about `field`.
 std::vector<std::int32_t> read_tokens(const Json& list, const ServedModel& model, const std::string& field);

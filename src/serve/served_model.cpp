@@ -35,6 +35,7 @@ ServedModel ServedModel::open(std::string name, Checkpoint checkpoint, int conte
   if (served.encoder()) return served;
   try {
     served.chat = served.checkpoint.chat_template();
+    served.tools = tool_form_of(*served.chat);
   } catch (const Error&) {
     served.no_chat = "this model came without a chat template that can be read; use /v1/completions";
   }
@@ -60,6 +61,7 @@ std::vector<std::int32_t> ServedModel::encode_prompt(std::string_view text, cons
 std::string ServedModel::render(Conversation conversation) const {
   if (!chat) throw bad_request("messages", "messages: {}", no_chat);
   try {
+    if (tools) write_tools(conversation, *tools);
     if (!special_tokens) {
       mark_texts(conversation.messages, tokenizer());
       mark_texts(conversation.tools, tokenizer());

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "engine/exits.hpp"
+#include "engine/kv_policy.hpp"
 #include "model/checkpoint.hpp"
 #include "serve/api_error.hpp"
+#include "serve/tool_form.hpp"
 
 namespace gyre::serve {
 
@@ -23,7 +25,9 @@ struct ServedModel {
   int context = 0;                        ///< positions of a text
   std::optional<ChatTemplate> chat = {};  ///< nothing where it came without one
   std::string no_chat = {};               ///< why not
+  std::optional<ToolForm> tools = {};     ///< how it calls functions; nothing where that is not known
   std::optional<ExitChoice> exit = {};    ///< of requests that choose none; nothing: full depth
+  KvPolicy kv = {};                       ///< of requests that choose none, and how keys and values are kept
   bool special_tokens = false;            ///< special tokens that a prompt spells out are taken for those
 
   /// Throws Error as Checkpoint::open does. `context` 0: the model's, at most 4096.

@@ -1,23 +1,42 @@
 #include "serve/text_answer.hpp"
 
+#include "serve/ids.hpp"
 #include "serve/lens_json.hpp"
 #include "serve/logprobs.hpp"
 
 namespace gyre::serve {
 namespace {
 
-const char* finish_reason(const ChoiceEnd& end) {
-  const bool stopped = end.reason == StopReason::stop_text || end.reason == StopReason::end_token;
-  return stopped ? "stop" : "length";
+/// Adds what a stream sends of calls to the calls themselves.
+void append_calls(Json& calls, const Json& more) {
+  for (const Json& one : more) {
+    if (one.contains("id")) {
+      calls.push_back(one);
+      calls.back().erase("index");
+    } else {
+      Json& arguments = calls.at(one.at("index").get<std::size_t>()).at("function").at("arguments");
+      arguments = arguments.get<std::string>() + one.at("function").at("arguments").get<std::string>();
+    }
+  }
 }
 
-Json details_of(const TokenDepth& depth) {
+}  // namespace
+
+Json depth_details(const TokenDepth& depth) {
   Json reasons = Json::array();
   for (const std::string_view reason : depth.reasons) reasons.push_back(reason);
   return {{"loops", Json::array({depth.loops})}, {"reasons", Json::array({std::move(reasons)})}};
 }
 
-}  // namespace
+Json run_details(const TextRequest& request) {
+  const Generation& wanted = request.generation;
+  Json json = {
+      {"seed", wanted.sampling.seed}, {"noise_seed", wanted.noise_seed}, {"loops", wanted.loops}, {"exit", "fixed"}};
+  json["kv"] = name_of(wanted.kv);
+  // The server's own rule may name a file.
+  if (wanted.exit) json["exit"] = request.own_exit ? wanted.exit->text : "the server's";
+  return json;
+}
 
 TextAnswer::TextAnswer(const TextRequest& request, const ServedModel& model, Form form, std::string id,
                        std::int64_t created)
@@ -26,7 +45,9 @@ TextAnswer::TextAnswer(const TextRequest& request, const ServedModel& model, For
       form_(form),
       id_(std::move(id)),
       created_(created),
-      choices_(request.generation.choices()) {}
+      choices_(request.generation.choices()) {
+  for (Choice& choice : choices_) choice.reader = request.reader;
+}
 
 Json TextAnswer::envelope(const char* object) const {
   return {{"id", id_},
@@ -66,15 +87,42 @@ void TextAnswer::add_prompt(std::size_t number, const std::vector<std::vector<To
 
 void TextAnswer::add_token(std::size_t number, const GeneratedToken& token, Piece& piece) {
   Choice& choice = choices_[number];
-  piece.text += token.text;
+  if (choice.reader) {
+    add_parts(number, choice.reader->read(token.text), piece);
+  } else {
+    piece.text += token.text;
+  }
   if (!token.probabilities.empty()) {
     append_logprobs(piece.logprobs, form_ == Form::chat
                                         ? chat_logprobs(model_, token.probabilities)
                                         : completion_logprobs(model_, token.token, choice.offset, token.probabilities));
   }
   choice.offset += count_characters(token.text);
-  if (request_.token_details) piece.details = details_of(token.depth);
+  if (request_.token_details) piece.details = depth_details(token.depth);
   if (request_.generation.lens > 0) piece.details["lens"] = Json::array({lens_json(model_, token.lens)});
+}
+
+void TextAnswer::add_parts(std::size_t number, const std::vector<ReplyPart>& parts, Piece& piece) const {
+  std::size_t calls = choices_[number].reader->calls();
+  for (const ReplyPart& part : parts) calls -= part.kind == ReplyPart::Kind::call ? 1 : 0;
+  for (const ReplyPart& part : parts) {
+    if (part.kind == ReplyPart::Kind::text) {
+      piece.text += part.text;
+    } else if (part.kind == ReplyPart::Kind::call) {
+      piece.calls.push_back({{"index", calls++},
+                             {"id", new_id("call_")},
+                             {"type", "function"},
+                             {"function", {{"name", part.text}, {"arguments", ""}}}});
+    } else if (part.kind == ReplyPart::Kind::arguments) {
+      piece.calls.push_back({{"index", calls - 1}, {"function", {{"arguments", part.text}}}});
+    }
+  }
+}
+
+const char* TextAnswer::finish_reason(std::size_t number, const ChoiceEnd& end) const {
+  if (end.reason != StopReason::stop_text && end.reason != StopReason::end_token) return "length";
+  const std::optional<ReplyReader>& reader = choices_[number].reader;
+  return reader && reader->calls() > 0 ? "tool_calls" : "stop";
 }
 
 TextAnswer::Piece TextAnswer::piece_of(const ChoiceEvent& event) {
@@ -84,6 +132,9 @@ TextAnswer::Piece TextAnswer::piece_of(const ChoiceEvent& event) {
   }
   if (event.token) add_token(event.choice, *event.token, piece);
   if (event.end) {
+    if (std::optional<ReplyReader>& reader = choices_[event.choice].reader) {
+      add_parts(event.choice, reader->finish(), piece);
+    }
     piece.end = event.end;
     ++ended_;
     tokens_ += event.end->tokens;
@@ -100,12 +151,12 @@ Json TextAnswer::chunk(std::size_t number, Json delta, const Piece& piece) const
     choice["text"] = std::move(delta);
   }
   choice["logprobs"] = piece.logprobs;
-  choice["finish_reason"] = piece.end ? Json(finish_reason(*piece.end)) : Json(nullptr);
+  choice["finish_reason"] = piece.end ? Json(finish_reason(number, *piece.end)) : Json(nullptr);
   if (!piece.details.is_null()) choice["gyre"] = piece.details;
   Json json = envelope(form_ == Form::chat ? "chat.completion.chunk" : "text_completion");
   json["choices"] = Json::array({std::move(choice)});
   if (request_.stream_usage) json["usage"] = nullptr;
-  if (piece.end) json["gyre"] = run_details();
+  if (piece.end) json["gyre"] = run_details(request_);
   return json;
 }
 
@@ -125,6 +176,9 @@ std::vector<Json> TextAnswer::chunks(const ChoiceEvent& event) {
   if (says_something) {
     Json delta = form_ == Form::chat ? Json{{"content", piece.text}} : Json(piece.text);
     chunks.push_back(chunk(event.choice, std::move(delta), piece));
+  }
+  for (Json& call : piece.calls) {
+    chunks.push_back(chunk(event.choice, {{"tool_calls", Json::array({std::move(call)})}}, {}));
   }
   if (end) {
     Piece last;
@@ -150,6 +204,7 @@ void TextAnswer::collect(const ChoiceEvent& event) {
   const Piece piece = piece_of(event);
   Piece& all = choices_[event.choice].all;
   all.text += piece.text;
+  append_calls(all.calls, piece.calls);
   if (!piece.logprobs.is_null()) append_logprobs(all.logprobs, piece.logprobs);
   if (!piece.details.is_null()) append_logprobs(all.details, piece.details);
   if (piece.end) all.end = piece.end;
@@ -164,14 +219,12 @@ Json TextAnswer::usage() const {
           {"prompt_tokens_details", {{"cached_tokens", cached_}}}};
 }
 
-/// How the texts were run, with which they can be had again.
-Json TextAnswer::run_details() const {
-  const Generation& wanted = request_.generation;
-  Json json = {
-      {"seed", wanted.sampling.seed}, {"noise_seed", wanted.noise_seed}, {"loops", wanted.loops}, {"exit", "fixed"}};
-  // The server's own rule may name a file.
-  if (wanted.exit) json["exit"] = request_.own_exit ? wanted.exit->text : "the server's";
-  return json;
+Json TextAnswer::message_of(const Piece& all) const {
+  const bool calls_alone = all.text.empty() && !all.calls.empty();
+  Json message = {
+      {"role", "assistant"}, {"content", calls_alone ? Json(nullptr) : Json(all.text)}, {"refusal", nullptr}};
+  if (!all.calls.empty()) message["tool_calls"] = all.calls;
+  return message;
 }
 
 Json TextAnswer::whole() const {
@@ -181,17 +234,17 @@ Json TextAnswer::whole() const {
     const Piece& all = choices_[number].all;
     Json choice = {{"index", number}};
     if (form_ == Form::chat) {
-      choice["message"] = {{"role", "assistant"}, {"content", all.text}, {"refusal", nullptr}};
+      choice["message"] = message_of(all);
     } else {
       choice["text"] = all.text;
     }
     choice["logprobs"] = all.logprobs;
-    choice["finish_reason"] = all.end ? Json(finish_reason(*all.end)) : Json(nullptr);
+    choice["finish_reason"] = all.end ? Json(finish_reason(number, *all.end)) : Json(nullptr);
     if (!all.details.is_null()) choice["gyre"] = all.details;
     json["choices"].push_back(std::move(choice));
   }
   json["usage"] = usage();
-  json["gyre"] = run_details();
+  json["gyre"] = run_details(request_);
   return json;
 }
 

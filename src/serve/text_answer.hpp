@@ -22,6 +22,10 @@ class Answer {
   [[nodiscard]] virtual std::vector<Json> chunks(const ChoiceEvent& event) = 0;
   /// What a stream ends with: lines of data.
   [[nodiscard]] virtual std::vector<std::string> closing() const = 0;
+  /// Whether what a stream sends is told apart by the names of events, which are its types.
+  [[nodiscard]] virtual bool names_events() const { return false; }
+  /// What a stream ends with when it fails.
+  [[nodiscard]] virtual Json failure(const ApiError& error) { return error.to_json(); }
 
   /// Keeps an event for whole().
   virtual void collect(const ChoiceEvent& event) = 0;
@@ -30,6 +34,12 @@ class Answer {
   /// Whether all texts have ended.
   [[nodiscard]] virtual bool complete() const = 0;
 };
+
+/// How the texts of a request are run, with which they can be had again: seeds, loops, exit rule.
+Json run_details(const TextRequest& request);
+
+/// How deep a token went: {"loops": [[per group]], "reasons": [[...]]}.
+Json depth_details(const TokenDepth& depth);
 
 /// In the forms of OpenAI's API.
 class TextAnswer : public Answer {
@@ -50,6 +60,7 @@ class TextAnswer : public Answer {
   /// What one event adds to a text.
   struct Piece {
     std::string text = {};
+    Json calls = Json::array();  ///< what it adds to calls of functions, each as a stream sends it
     Json logprobs = nullptr;
     Json details = nullptr;  ///< {"loops": [[per group]], "reasons": [[...]], "lens": [[...]]}
     std::optional<ChoiceEnd> end = {};
@@ -57,16 +68,19 @@ class TextAnswer : public Answer {
   struct Choice {
     std::size_t offset = 0;  ///< characters so far
     bool echoed = false;
+    std::optional<ReplyReader> reader = {};
     Piece all = {};
   };
 
   Piece piece_of(const ChoiceEvent& event);
   void add_prompt(std::size_t number, const std::vector<std::vector<TokenProbability>>* scores, Piece& piece);
   void add_token(std::size_t number, const GeneratedToken& token, Piece& piece);
+  void add_parts(std::size_t number, const std::vector<ReplyPart>& parts, Piece& piece) const;
+  [[nodiscard]] const char* finish_reason(std::size_t number, const ChoiceEnd& end) const;
+  [[nodiscard]] Json message_of(const Piece& all) const;
   [[nodiscard]] Json envelope(const char* object) const;
   [[nodiscard]] Json chunk(std::size_t number, Json delta, const Piece& piece) const;
   [[nodiscard]] Json usage() const;
-  [[nodiscard]] Json run_details() const;
 
   const TextRequest& request_;
   const ServedModel& model_;

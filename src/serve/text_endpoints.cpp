@@ -1,10 +1,11 @@
 #include <algorithm>
 #include <memory>
-#include <random>
 
 #include "serve/endpoints.hpp"
 #include "serve/http_server.hpp"
+#include "serve/ids.hpp"
 #include "serve/native_answer.hpp"
+#include "serve/responses_answer.hpp"
 #include "serve/text_answer.hpp"
 
 namespace gyre::serve {
@@ -17,17 +18,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLook{25};
 /// A stream without news says so much, or somebody on the way closes it.
 constexpr std::chrono::seconds kPing{15};
-
-std::string new_id(std::string_view prefix) {
-  std::random_device device;
-  std::string id(prefix);
-  for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", static_cast<std::uint32_t>(device()));
-  return id;
-}
-
-std::int64_t seconds_since_1970() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 /// A request whose texts are being written. When it goes before they are all there, they are cancelled.
 class Pending {
@@ -66,13 +56,16 @@ class Pending {
   std::shared_ptr<Ticket> ticket_;
 };
 
-void append_data(std::string& text, const Json& json) { text += fmt::format("data: {}\n\n", dump(json)); }
+void append_data(std::string& text, const Json& json, const Answer& answer) {
+  if (answer.names_events()) text += fmt::format("event: {}\n", json.at("type").get<std::string>());
+  text += fmt::format("data: {}\n\n", dump(json));
+}
 
 /// Everything that is there, once there is something; empty when nothing came within `patience`.
 std::string news(Pending& pending, milliseconds patience) {
   std::string text;
   for (auto event = pending.wait(patience); event; event = pending.wait(milliseconds(0))) {
-    for (const Json& chunk : pending.answer().chunks(*event)) append_data(text, chunk);
+    for (const Json& chunk : pending.answer().chunks(*event)) append_data(text, chunk, pending.answer());
     if (pending.answer().complete()) break;
   }
   return text;
@@ -82,7 +75,7 @@ std::string news(Pending& pending, milliseconds patience) {
 bool send_stream(Pending& pending, const httplib::DataSink& sink, const std::function<bool()>& client_is_there) {
   const auto send = [&](const std::string& text) { return text.empty() || sink.write(text.data(), text.size()); };
   std::string text;
-  for (const Json& chunk : pending.answer().opening()) append_data(text, chunk);
+  for (const Json& chunk : pending.answer().opening()) append_data(text, chunk, pending.answer());
   Clock::time_point last = Clock::now();
   try {
     while (!pending.answer().complete()) {
@@ -95,7 +88,7 @@ bool send_stream(Pending& pending, const httplib::DataSink& sink, const std::fun
     }
     for (const std::string& line : pending.answer().closing()) text += fmt::format("data: {}\n\n", line);
   } catch (const ApiError& error) {
-    append_data(text, error.to_json());
+    append_data(text, pending.answer().failure(error), pending.answer());
   }
   return send(text);
 }
@@ -165,6 +158,14 @@ void complete(const Service& service, Exchange& exchange) {
 void complete_chat(const Service& service, Exchange& exchange) {
   answer(service, exchange, read_chat_request(exchange.body, service.models, service.formats),
          form_of(TextAnswer::Form::chat, "chatcmpl-"));
+}
+
+void respond(const Service& service, Exchange& exchange) {
+  answer(service, exchange, read_responses_request(exchange.body, service.models, service.formats),
+         [&](const TextRequest& request, const ServedModel& model) {
+           return std::make_unique<ResponsesAnswer>(request, model, exchange.body, new_id("resp_"),
+                                                    seconds_since_1970());
+         });
 }
 
 void complete_natively(const Service& service, Exchange& exchange) {

@@ -75,7 +75,8 @@ void show_tokenizer(const Service& service, Exchange& exchange) {
 void apply_template(const Service& service, Exchange& exchange) {
   Fields body(exchange.body, "");
   const ServedModel& model = model_asked(body, service);
-  const Conversation conversation = read_chat(body);
+  Conversation conversation = read_chat(body);
+  if (const auto tools = read_tools(body, ToolStyle::nested)) conversation.tools = tools->shown;
   body.done();
   send_json(exchange.response, {{"prompt", Tokenizer::without_marks(model.render(conversation))}});
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -148,6 +149,20 @@ TEST(Sampler, TheRepetitionPenaltyDividesOrMultipliesOnceAToken) {
   EXPECT_EQ(Sampler(options).draw(std::vector<float>{3, 1}, std::vector<std::int32_t>{0, 0, 0}), 0);
   // Below zero the penalty must lower too: -1 becomes -2.
   EXPECT_EQ(Sampler(options).draw(std::vector<float>{-1, -1.5F}, std::vector<std::int32_t>{0}), 1);
+}
+
+TEST(Sampler, PenaltiesOfWhatWasDrawnLeaveThePromptAlone) {
+  SamplingOptions options{.temperature = 1, .presence_penalty = 0.5F, .frequency_penalty = 0.25F, .drawn_from = 2};
+  const std::vector<float> logits = {1, 2, 3, 4};
+  // Token 3 is in the prompt alone, token 1 was drawn twice, token 2 once.
+  const std::vector<double> shares = Sampler(options).probabilities(logits, std::vector<std::int32_t>{3, 1, 1, 2, 1});
+  std::vector<double> expected = {std::exp(1.0), std::exp(2 - 0.5 - 2 * 0.25), std::exp(3 - 0.5 - 0.25), std::exp(4.0)};
+  const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(shares[i], expected[i] / total, 1e-6) << i;
+  options.temperature = 0;
+  options.frequency_penalty = -2;  // what was drawn is wanted more
+  EXPECT_EQ(Sampler(options).draw(logits, std::vector<std::int32_t>{3, 3, 1, 1}), 1);
+  EXPECT_EQ(Sampler(options).draw(logits, std::vector<std::int32_t>{1, 1}), 3);
 }
 
 TEST(Sampler, ABiasIsAddedToItsTokens) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -95,6 +96,47 @@ TEST_F(Completions, AreTheSameAloneAmongOthersCachedOrStreamed) {
   for (std::thread& client : clients) client.join();
   for (std::size_t i = 0; i < texts.size(); i += 2) EXPECT_EQ(texts[i], alone) << i;
   EXPECT_GT(complete(body)["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
+}
+
+TEST_F(Completions, KeepKeysAndValuesAsTheCommandLineDoes) {
+  const std::string latest = text_of(request("ROMEO:", 30));
+  for (const char* policy : {"latest:ring=2", "last", "full"}) {
+    const ProgramRun run = run_gyre({"generate", "-m", kModels + "shakespeare", "-p", "ROMEO:", "-n", "30", "--seed",
+                                     "7", "--temperature", "1", "--json", "--arithmetic", "exact", "--kv", policy});
+    ASSERT_EQ(run.status, 0) << run.err;
+    const std::string told = Json::parse(run.out)["text"];
+    Json body = request("ROMEO:", 30);
+    body["gyre"] = {{"kv", policy}};
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(text_of(body), told) << policy;  // the second from the cache
+    EXPECT_EQ(complete(body)["gyre"]["kv"], policy);
+    const Served server({"-m", kModels + "shakespeare", "--kv", policy});
+    EXPECT_EQ(server.post("/v1/completions", request("ROMEO:", 30)).json["choices"][0]["text"], told) << policy;
+  }
+  EXPECT_EQ(text_of(request("ROMEO:", 30)), latest);
+}
+
+/// Greedily, from the logits that the answer shows: penalties are of what was generated, not of the prompt.
+TEST_F(Completions, PenaltiesAreTakenFromWhatWasGenerated) {
+  Json body = {{"model", "sums"},    {"prompt", "2+2="}, {"max_tokens", 16},        {"temperature", 0},
+               {"ignore_eos", true}, {"logprobs", 9},    {"presence_penalty", 1.5}, {"frequency_penalty", 0.75}};
+  const Json logprobs = complete(body)["choices"][0]["logprobs"];
+  std::map<std::string, int> drawn;
+  for (std::size_t i = 0; i < 16; ++i) {
+    std::string best;
+    double most = -1e9;
+    for (const auto& [token, value] : logprobs["top_logprobs"][i].items()) {
+      const int times = drawn[token];
+      const double logit = value.get<double>() - (times > 0 ? 1.5 : 0) - 0.75 * times;
+      if (logit > most) best = token;
+      most = std::max(most, logit);
+    }
+    EXPECT_EQ(logprobs["tokens"][i], best) << i;
+    ++drawn[best];
+  }
+  EXPECT_GT(drawn.size(), 3U);
+  body.erase("presence_penalty");
+  body.erase("frequency_penalty");
+  EXPECT_NE(complete(body)["choices"][0]["logprobs"]["tokens"], logprobs["tokens"]);
 }
 
 TEST_F(Completions, AStreamBringsChunksThenUsageIfAskedThenDone) {
@@ -241,7 +283,9 @@ TEST_F(Completions, WhatCannotBeIsRefusedByTheNameOfItsField) {
   EXPECT_EQ(refusal(with("stop", "")), "stop[0]");
   EXPECT_EQ(refusal(with("logprobs", 101)), "logprobs");
   EXPECT_EQ(refusal(with("suffix", "end")), "suffix");
-  EXPECT_EQ(refusal(with("presence_penalty", 0.5)), "presence_penalty");
+  EXPECT_EQ(refusal(with("presence_penalty", 2.5)), "presence_penalty");
+  EXPECT_EQ(refusal(with("min_tokens", 1)), "min_tokens");
+  EXPECT_EQ(refusal(with("gyre", {{"kv", "oldest"}})), "gyre.kv");
   EXPECT_EQ(refusal(with("tempreature", 1)), "tempreature");
   EXPECT_EQ(refusal(with("stream_options", {{"include_usage", true}})), "stream_options");
   EXPECT_EQ(refusal(with("logit_bias", {{"99", 1}})), "logit_bias");

@@ -148,8 +148,75 @@ TEST_F(Endpoints, TheServerTellsWhatItDoes) {
         "\ngyre:loops_saved_total{model=\"m\",group=\"loop a\"} ", "\nvllm:num_requests_running 0\n"}) {
     EXPECT_THAT(metrics->body, HasSubstr(line));
   }
+  for (const char* name : {"vllm:time_to_first_token_seconds", "vllm:time_per_output_token_seconds",
+                           "vllm:e2e_request_latency_seconds", "vllm:request_generation_tokens"}) {
+    EXPECT_THAT(metrics->body, HasSubstr(fmt::format("# TYPE {} histogram\n", name)));
+    EXPECT_THAT(metrics->body, HasSubstr(fmt::format("\n{}_bucket{{le=\"+Inf\"}} ", name)));
+  }
   EXPECT_EQ(server_->get("/slots").json.size(), 16U);
   EXPECT_EQ(server_->get("/props").json["total_slots"], 16);
+}
+
+/// By value, of a server that has served one request.
+TEST_F(Endpoints, HistogramsCountWhatWasServed) {
+  const Served server({"-m", "m=" + model_->path().string()});
+  const auto value = [&](const std::string& name) {
+    const std::string text = server.client().Get("/metrics")->body;
+    const std::size_t at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1.0 : std::stod(text.substr(at + name.size() + 2));
+  };
+  EXPECT_EQ(value("vllm:request_generation_tokens_count"), 0);
+  const Json body = {{"prompt", "abcd"}, {"max_tokens", 5}, {"ignore_eos", true}};
+  EXPECT_EQ(server.post("/v1/completions", body).status, 200);
+  EXPECT_EQ(value("vllm:request_prompt_tokens_sum"), 4);
+  EXPECT_EQ(value("vllm:request_prompt_tokens_bucket{le=\"2\"}"), 0);
+  EXPECT_EQ(value("vllm:request_prompt_tokens_bucket{le=\"5\"}"), 1);
+  EXPECT_EQ(value("vllm:request_generation_tokens_sum"), 5);
+  EXPECT_EQ(value("vllm:time_to_first_token_seconds_count"), 1);
+  EXPECT_EQ(value("vllm:time_per_output_token_seconds_count"), 4);
+  EXPECT_EQ(value("vllm:request_success_total{finished_reason=\"length\"}"), 1);
+  EXPECT_EQ(value("llamacpp:tokens_predicted_total"), 5);
+  EXPECT_EQ(value("gyre:kv_pages{model=\"m\"}"), 0);
+  // Four tokens of a prompt go through each loop together, four that were drawn alone.
+  EXPECT_EQ(value("gyre:loop_batch_width_bucket{le=\"1\"}"), 36);
+  EXPECT_EQ(value("gyre:loop_batch_width_count"), 45);
+  EXPECT_EQ(value("gyre:loop_batch_width_sum"), 72);
+}
+
+/// A text that goes on and on stands in /slots with its flight.
+TEST_F(Endpoints, SlotsShowTheTextsThatRun) {
+  ModelSpec spec = small_spec();
+  spec.context = 1 << 20;
+  const ModelFolder model(spec);
+  const Served server({"-m", "m=" + model.path().string(), "--context", "1000000", "--parallel", "3"});
+  httplib::Client client = server.client();
+  bool seen = false;
+  const Json body = {{"prompt", "abcde"}, {"max_tokens", 900'000}, {"ignore_eos", true}, {"stream", true}};
+  const auto look = [&](const char* /*bytes*/, std::size_t /*count*/) {
+    Json places = server.get("/slots").json;
+    while (places[0].value("flight", Json()).is_null()) places = server.get("/slots").json;  // between two tokens
+    EXPECT_EQ(places.size(), 3U);
+    const Json& first = places[0];
+    EXPECT_TRUE(first["is_processing"]);
+    EXPECT_EQ(first["model"], "m");
+    EXPECT_EQ(first["n_prompt_tokens"], 5);
+    EXPECT_EQ(first["n_past"].get<int>(), 5 + first["n_decoded"].get<int>() - 1);
+    EXPECT_GT(first["kv_pages"], 0);
+    EXPECT_EQ(first["flight"]["position"], first["n_past"]);
+    EXPECT_EQ(first["flight"]["tokens"], 1);
+    EXPECT_EQ(places[1].dump(), R"({"id":1,"is_processing":false})");
+    seen = true;
+    return false;  // goes away
+  };
+  httplib::Request request;
+  request.method = "POST";
+  request.path = "/v1/completions";
+  request.body = body.dump();
+  request.content_receiver = [&](const char* bytes, std::size_t count, std::uint64_t, std::uint64_t) {
+    return look(bytes, count);
+  };
+  client.send(request);
+  EXPECT_TRUE(seen);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include "base/file.hpp"
 #include "cli/child_process.hpp"
 #include "scratch_folder.hpp"
+#include "serve/openapi.hpp"
+#include "serve/schema_check.hpp"
 
 namespace gyre {
 
@@ -25,6 +27,24 @@ struct Answer {
 
 /// One line of a stream: what stands behind "data: ".
 using Data = std::vector<std::string>;
+
+/// What is wrong with an answer by the server's own document, or nothing: of JSON, whole or as a line of a stream.
+inline std::string mistake_in(const std::string& method, std::string path, const std::string& type, int status,
+                              const nlohmann::ordered_json& json) {
+  static const nlohmann::ordered_json document = serve::openapi_document();
+  if (const std::size_t query = path.find('?'); query != std::string::npos) path.resize(query);
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const nlohmann::ordered_json& paths = document.at("paths");
+  std::string known = path;
+  if (!paths.contains(known)) known = path.rfind("/v1/", 0) == 0 ? path.substr(3) : "/v1" + path;
+  if (!paths.contains(known) && path.find("/models/") != std::string::npos) known = "/v1/models/{name}";
+  const SchemaCheck check(document);
+  if (status != 200) return check.mistake(json, check.referred("#/components/schemas/Error"));
+  if (!paths.contains(known) || !paths.at(known).contains(method)) return method + " " + path + " is not described";
+  const nlohmann::ordered_json& content = paths.at(known).at(method).at("responses").at("200").at("content");
+  if (!content.contains(type)) return type + " is not described for " + path;
+  return check.mistake(json, content.at(type).at("schema"));
+}
 
 /// The program serving on a free port of loopback.
 class Served {
@@ -58,7 +78,7 @@ class Served {
   }
 
   [[nodiscard]] Answer get(const std::string& path, const httplib::Headers& headers = {}) const {
-    return answer_of(client().Get(path, headers));
+    return answer_of("get", path, client().Get(path, headers));
   }
   [[nodiscard]] Answer post(const std::string& path, const nlohmann::ordered_json& body,
                             const httplib::Headers& headers = {}) const {
@@ -66,7 +86,7 @@ class Served {
   }
   [[nodiscard]] Answer post_text(const std::string& path, const std::string& body,
                                  const httplib::Headers& headers = {}) const {
-    return answer_of(client().Post(path, headers, body, "application/json"));
+    return answer_of("post", path, client().Post(path, headers, body, "application/json"));
   }
   /// The whole of a stream, by its lines of data.
   [[nodiscard]] Data stream(const std::string& path, nlohmann::ordered_json body) const {
@@ -78,7 +98,11 @@ class Served {
     while (at < got->body.size()) {
       const std::size_t end = got->body.find("\n\n", at);
       const std::string line = got->body.substr(at, end - at);
-      if (line.rfind("data: ", 0) == 0) lines.push_back(line.substr(6));
+      const std::size_t data = line.find("data: ");  // behind "event: " where there is one
+      if (data != std::string::npos && line.rfind(": ", 0) != 0) {
+        lines.push_back(line.substr(data + 6));
+        check_line(path, lines.back());
+      }
       at = end == std::string::npos ? got->body.size() : end + 2;
     }
     return lines;
@@ -92,9 +116,21 @@ class Served {
   }
 
  private:
-  static Answer answer_of(const httplib::Result& result) {
+  static Answer answer_of(const char* method, const std::string& path, const httplib::Result& result) {
     if (!result) throw std::runtime_error("no answer: " + httplib::to_string(result.error()));
-    return {result->status, nlohmann::ordered_json::parse(result->body, nullptr, false), result->headers};
+    Answer answer{result->status, nlohmann::ordered_json::parse(result->body, nullptr, false), result->headers};
+    if (!answer.json.is_discarded()) {
+      const std::string wrong = mistake_in(method, path, "application/json", answer.status, answer.json);
+      if (!wrong.empty()) throw std::runtime_error(path + ": " + wrong + ": " + result->body.substr(0, 1000));
+    }
+    return answer;
+  }
+  static void check_line(const std::string& path, const std::string& line) {
+    if (line == "[DONE]") return;
+    const nlohmann::ordered_json json = nlohmann::ordered_json::parse(line);
+    const int status = json.size() == 1 && json.contains("error") ? 500 : 200;
+    const std::string wrong = mistake_in("post", path, "text/event-stream", status, json);
+    if (!wrong.empty()) throw std::runtime_error(path + ": " + wrong + ": " + line);
   }
 
   ScratchFolder scratch_;

@@ -1,0 +1,194 @@
+#include "serve/tools.hpp"
+
+#include <algorithm>
+
+#include "serve/json_language.hpp"
+
+namespace gyre::serve {
+namespace {
+
+constexpr std::size_t kMostTools = 128;
+constexpr std::size_t kMostName = 64;
+
+std::string read_name(Fields& function) {
+  const std::optional<std::string> name = function.text("name");
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  };
+  if (!name || name->empty() || name->size() > kMostName || !std::all_of(name->begin(), name->end(), fits)) {
+    throw function.wrong("name", "a function is named by 1 to {} of a-z, A-Z, 0-9, _, - and .", kMostName);
+  }
+  return *name;
+}
+
+Tool read_function(Fields& function) {
+  Tool tool{read_name(function)};
+  function.text("description");
+  tool.strict = function.boolean("strict").value_or(false);
+  tool.field = function.path_of("parameters");
+  if (const Json* const parameters = function.find("parameters")) {
+    if (!parameters->is_object()) {
+      throw function.wrong("parameters", "expected the schema of an object, found {}", kind_of(*parameters));
+    }
+    if (!parameters->empty()) tool.parameters = *parameters;
+  }
+  function.done();
+  return tool;
+}
+
+/// One entry of "tools", which is shown to templates as Chat Completions write it.
+void read_tool(const Json& json, const std::string& field, ToolStyle style, Tools& tools) {
+  Fields entry(json, field);
+  const std::string type = entry.text("type").value_or("");
+  if (type != "function") throw entry.wrong("type", "\"{}\" is not offered; give a \"function\"", type.substr(0, 40));
+  Json function = json;
+  if (style == ToolStyle::nested) {
+    std::optional<Fields> inner = entry.object("function");
+    if (!inner) throw entry.wrong("function", "it is missing");
+    tools.offered.push_back(read_function(*inner));
+    entry.done();
+    function = json.at("function");
+  } else {
+    tools.offered.push_back(read_function(entry));
+    function.erase("type");
+  }
+  function.erase("strict");
+  const std::string& name = tools.offered.back().name;
+  const auto same = [&](const Tool& other) { return other.name == name; };
+  if (std::count_if(tools.offered.begin(), tools.offered.end(), same) > 1) {
+    throw bad_request(field, "{}: there is a function \"{}\" already", field, name);
+  }
+  tools.shown.push_back({{"type", "function"}, {"function", std::move(function)}});
+}
+
+void read_choice(Fields& body, ToolStyle style, Tools& tools) {
+  const Json* const choice = body.find("tool_choice");
+  if (choice == nullptr) return;
+  if (choice->is_string()) {
+    const auto& word = choice->get_ref<const std::string&>();
+    if (word == "none") {
+      tools.choice = Tools::Choice::none;
+    } else if (word == "required") {
+      tools.choice = Tools::Choice::required;
+    } else if (word != "auto") {
+      throw body.wrong("tool_choice", "choose none, auto, required or a function");
+    }
+    return;
+  }
+  Fields named(*choice, "tool_choice");
+  if (named.text("type").value_or("") != "function") throw named.wrong("type", "choose a \"function\"");
+  std::optional<Fields> inner = style == ToolStyle::nested ? named.object("function") : std::nullopt;
+  if (style == ToolStyle::nested && !inner) throw named.wrong("function", "it is missing");
+  Fields& function = inner ? *inner : named;
+  tools.only = read_name(function);
+  function.done();
+  named.done();
+  if (!tools.names().contains(tools.only)) {
+    throw function.wrong("name", "there is no \"{}\" among the tools", tools.only);
+  }
+  tools.choice = Tools::Choice::required;
+}
+
+using Part = AutomatonBuilder::Part;
+
+/// {"name": "...", "arguments": ...} of any of the functions that may be called.
+Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
+  std::vector<Part> kinds;
+  for (const Tool& tool : tools.offered) {
+    if (!tools.only.empty() && tool.name != tools.only) continue;
+    const Part head = builder.text(fmt::format(R"({{"name": "{}", "{}": )", tool.name, form.arguments));
+    const bool checked = tools.choice == Tools::Choice::required || tool.strict;
+    const Part arguments = !checked                    ? add_objects(builder)
+                           : tool.parameters.is_null() ? builder.text("{}")
+                                                       : add_schema(builder, tool.parameters, tool.field);
+    kinds.push_back(builder.sequence({head, arguments, builder.text("}")}));
+  }
+  return builder.any_of(kinds);
+}
+
+/// What follows the tag that opens a call, and further calls.
+Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
+  const auto inside = [&] {
+    return builder.sequence(
+        {builder.text("\n"), call_object(builder, tools, form), builder.text(fmt::format("\n{}", form.close))});
+  };
+  const Part first = inside();
+  if (!tools.parallel) return first;
+  const Part further = builder.sequence({builder.text(fmt::format("\n{}", form.open)), inside()});
+  return builder.sequence({first, builder.any_number_of(further)});
+}
+
+/// Any text in which `word` does not stand, or one up to its first `word`, with `then` behind it.
+Part text_until(AutomatonBuilder& builder, std::string_view word, Part then) {
+  std::vector<int> matched;  // so many bytes of the word stand at the end of the text
+  for (std::size_t i = 0; i < word.size(); ++i) matched.push_back(builder.place());
+  matched.push_back(then.first);
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    builder.lead(matched[i], then.last);
+    std::vector<ByteSet> to(word.size() + 1);
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      const std::string text = fmt::format("{}{}", word.substr(0, i), static_cast<char>(byte));
+      std::size_t length = text.size();
+      while (length > 0 && !std::string_view(text).ends_with(word.substr(0, length))) --length;
+      to[length].set(byte);
+    }
+    for (std::size_t length = 0; length < to.size(); ++length) {
+      if (to[length].none()) continue;
+      const Part byte = builder.byte_of(to[length]);
+      builder.lead(matched[i], byte.first);
+      builder.lead(byte.last, matched[length]);
+    }
+  }
+  return {matched[0], then.last};
+}
+
+/// Any text that does not begin as a call does, or else one.
+Part text_or_call(AutomatonBuilder& builder, Part call) {
+  ByteSet any;
+  any.set();
+  ByteSet other = any;
+  other.reset('{');
+  const Part text = builder.sequence({builder.byte_of(other), builder.any_number_of(builder.byte_of(any))});
+  return builder.any_of({builder.optional(text), call});
+}
+
+}  // namespace
+
+std::set<std::string, std::less<>> Tools::names() const {
+  std::set<std::string, std::less<>> names;
+  for (const Tool& tool : offered) names.insert(tool.name);
+  return names;
+}
+
+std::optional<Tools> read_tools(Fields& body, ToolStyle style) {
+  const Json* const list = body.list("tools", kMostTools);
+  Tools tools;
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    read_tool((*list)[i], fmt::format("tools[{}]", i), style, tools);
+  }
+  tools.parallel = body.boolean("parallel_tool_calls").value_or(true);
+  if (tools.offered.empty()) {
+    body.only("tool_choice", {"none", "auto"});
+    return std::nullopt;
+  }
+  read_choice(body, style, tools);
+  return tools;
+}
+
+std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolForm& form) {
+  const auto strict = [](const Tool& tool) { return tool.strict; };
+  const bool forced = tools.choice == Tools::Choice::required;
+  const bool held = forced || !tools.parallel || std::any_of(tools.offered.begin(), tools.offered.end(), strict);
+  if (tools.choice == Tools::Choice::none || !held) return std::nullopt;
+  AutomatonBuilder builder;
+  if (form.bare()) {
+    const Part call = call_object(builder, tools, form);
+    return builder.build(forced ? call : text_or_call(builder, call));
+  }
+  const Part behind = behind_open(builder, tools, form);
+  return builder.build(forced ? builder.sequence({builder.text(form.open), behind})
+                              : text_until(builder, form.open, behind));
+}
+
+}  // namespace gyre::serve
