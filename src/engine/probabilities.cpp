@@ -5,11 +5,15 @@
 
 namespace gyre {
 
-void log_softmax(std::span<const float> logits, std::span<float> out) {
+float log_total(std::span<const float> logits) {
   const float largest = *std::max_element(logits.begin(), logits.end());
   double total = 0;
   for (const float value : logits) total += std::exp(static_cast<double>(value - largest));
-  const float shift = largest + static_cast<float>(std::log(total));
+  return largest + static_cast<float>(std::log(total));
+}
+
+void log_softmax(std::span<const float> logits, std::span<float> out) {
+  const float shift = log_total(logits);
   for (std::size_t i = 0; i < logits.size(); ++i) out[i] = logits[i] - shift;
 }
 
