@@ -17,6 +17,11 @@ from gyre._text import Step, Text
 from gyre._tokenizer import Tokenizer
 
 __version__ = "0.1.0"
+
+# As their users know them.
+for _one in (Error, ExitRule, ExitStep, Generation, Hook, Model, Step, Stream, Text, Token, Tokenizer, Trace):
+    _one.__module__ = "gyre"
+
 __all__ = [
     "Error",
     "ExitRule",

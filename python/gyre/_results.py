@@ -105,10 +105,10 @@ class Trace(Mapping[str, Floats]):
             for loop in loops:
                 if loop == 0:
                     points[f"blocks.{group}.hook_resid_pre"] = (group, 0)
-                else:
-                    points[f"blocks.{group}.loops.{loop}.hook_resid_post"] = (group, loop)
-                    if int(self.loops[:, group].max()) == 1:
-                        points[f"blocks.{group}.hook_resid_post"] = (group, 1)
+                    continue
+                if int(self.loops[:, group].max()) == 1:
+                    points[f"blocks.{group}.hook_resid_post"] = (group, 1)
+                points[f"blocks.{group}.loops.{loop}.hook_resid_post"] = (group, loop)
         return points
 
     def __getitem__(self, name: str) -> Floats:

@@ -32,9 +32,10 @@ class Tokenizer:
         if not isinstance(text, str):
             raise Error(f"text: {type(text).__name__} is no text")
         try:
-            return list(self._opened.encode(text) if begin else self._opened.encode_further(text))
-        except UnicodeEncodeError:
-            raise Error("text: it is not valid Unicode (a lone surrogate)") from None
+            text.encode()
+        except UnicodeEncodeError as failure:
+            raise Error(f"text: character {failure.start} is no character (a lone surrogate)") from None
+        return list(self._opened.encode(text) if begin else self._opened.encode_further(text))
 
     def decode(self, tokens: Tokens | int) -> str:
         """The text of tokens; bytes that are no character become U+FFFD."""

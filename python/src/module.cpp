@@ -271,7 +271,6 @@ void bind_model(nb::module_& m) {
 NB_MODULE(_gyre, m) {
   namespace nb = nanobind;
   const nb::object error = nb::exception<gyre::Error>(m, "Error");
-  error.attr("__module__") = "gyre";
   error.attr("__doc__") =
       "A mistake that you can mend, in one line: what is wrong, where, and the mend. The words are those of the "
       "command line.";

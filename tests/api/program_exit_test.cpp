@@ -44,12 +44,12 @@ class ProgramExit : public ::testing::Test {
   api::Generation write(const api::SequenceOptions& options, Loops* loops = nullptr,
                         std::vector<std::string>* reasons = nullptr, const std::string& prompt_exit = "last") {
     api::Sequence text = runner_.start(options);
-    return runner_.generate(
-        text, kPrompt, {.tokens = 4, .temperature = 0, .ignore_end = true, .exit_prompt = prompt_exit},
-        [&](const api::GeneratedToken& token) {
-          if (loops != nullptr) loops->push_back(token.loops);
-          if (reasons != nullptr) reasons->push_back(token.reasons[1]);
-        });
+    return runner_.generate(text, kPrompt,
+                            {.tokens = 4, .temperature = 0, .ignore_end = true, .exit_prompt = prompt_exit},
+                            [&](const api::GeneratedToken& token) {
+                              if (loops != nullptr) loops->push_back(token.loops);
+                              if (reasons != nullptr) reasons->push_back(token.reasons[1]);
+                            });
   }
 
   ModelFolder folder_ = ModelFolder(small_spec());
