@@ -341,7 +341,7 @@ TokenScore score(std::span<const float> logits, std::int32_t token);
 
 struct EmbedderOptions {
   std::string pooling = {};              ///< mean, cls or last; empty: as the model's own files say, else mean
-  std::optional<bool> normalize;         ///< whether vectors have length one; empty: as they say
+  std::optional<bool> normalize = {};    ///< whether vectors have length one; empty: as they say
   int most_tokens = 0;                   ///< longer texts are cut; 0: as they say, else the model's context
   int threads = 0;                       ///< 0: as many processors as this process may use
   std::function<bool()> stop_when = {};  ///< as in RunnerOptions

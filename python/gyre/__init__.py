@@ -7,6 +7,8 @@
 What goes wrong is a `gyre.Error`, whose text is the one line that the command line would print.
 """
 
+from importlib.metadata import version as _version
+
 from gyre._exits import ExitRule
 from gyre._gyre import Error, ExitStep, Token, require_exact_arithmetic
 from gyre._hooks import Hook
@@ -16,7 +18,7 @@ from gyre._stream import Stream
 from gyre._text import Step, Text
 from gyre._tokenizer import Tokenizer
 
-__version__ = "0.1.0"
+__version__ = _version("gyre")
 
 # As their users know them.
 for _one in (Error, ExitRule, ExitStep, Generation, Hook, Model, Step, Stream, Text, Token, Tokenizer, Trace):

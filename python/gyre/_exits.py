@@ -39,7 +39,10 @@ class _Function(ExitRule):
     """A rule of one function."""
 
     def __init__(self, function: Callable[[ExitStep], Answer]) -> None:
-        self.leave = function  # type: ignore[method-assign]
+        self._function = function
+
+    def leave(self, step: ExitStep) -> Answer:
+        return self._function(step)
 
 
 Exit = str | type[ExitRule] | ExitRule | Callable[[ExitStep], Answer] | None

@@ -93,7 +93,8 @@ class Trace(Mapping[str, Floats]):
             return self._states[number]
         if loop not in self._kept[number]:
             raise Error(f"trace: loop {loop} of group {group} was not kept; there are {self._kept[number]}")
-        return self._states[number][self._kept[number].index(loop)]
+        states: Floats = self._states[number][self._kept[number].index(loop)]
+        return states
 
     def kept(self, group: int | str) -> list[int]:
         """The loops of a group that were kept, in the order of `states(group)`."""

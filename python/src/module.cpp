@@ -107,15 +107,19 @@ void bind_results(nb::module_& m) {
       .def_ro("text", &api::GeneratedToken::text, "Whole characters that it completed; may be empty.")
       .def_prop_ro(
           "loops", [](const api::GeneratedToken& token) { return tuple_of(token.loops); },
-          "Loops of each group, of the pass that chose it.")
+          "Loops of each group, of the pass that chose it.", nb::sig("def loops(self) -> tuple[int, ...]"))
       .def_prop_ro(
           "loops_read", [](const api::GeneratedToken& token) { return tuple_of(token.loops_read); },
-          "The loop of each group whose state was read, where that is another than the last; else empty.")
+          "The loop of each group whose state was read, where that is another than the last; else empty.",
+          nb::sig("def loops_read(self) -> tuple[int, ...]"))
       .def_prop_ro(
           "reasons", [](const api::GeneratedToken& token) { return nb::tuple(nb::cast(token.reasons)); },
-          "Why that pass left each group: the rule's word, \"end\", or empty.")
-      .def_prop_ro("logprob", own_logprob, "Natural log-probability before sampling; None unless logprobs were asked.")
-      .def_prop_ro("top_logprobs", top_logprobs, "The likeliest tokens as (id, logprob), if they were asked for.")
+          "Why that pass left each group: the rule's word, \"end\", or empty.",
+          nb::sig("def reasons(self) -> tuple[str, ...]"))
+      .def_prop_ro("logprob", own_logprob, "Natural log-probability before sampling; None unless logprobs were asked.",
+                   nb::sig("def logprob(self) -> float | None"))
+      .def_prop_ro("top_logprobs", top_logprobs, "The likeliest tokens as (id, logprob), if they were asked for.",
+                   nb::sig("def top_logprobs(self) -> list[tuple[int, float]]"))
       .def_ro("milliseconds", &api::GeneratedToken::milliseconds)
       .def("__repr__", [](const api::GeneratedToken& token) {
         return nb::str("Token({}, {!r}, loops={})").format(token.token, token.text, tuple_of(token.loops));
@@ -131,28 +135,39 @@ void bind_results(nb::module_& m) {
   nb::class_<Written>(m, "Written")
       .def_ro("generation", &Written::generation)
       .def_ro("provenance", &Written::provenance)
-      .def_prop_ro("loops", [](const Written& all) { return loops_of(all.tokens, all.groups); })
-      .def_prop_ro("logprobs", [](const Written& all) { return logprobs_of(all.tokens); })
-      .def_prop_ro("top_logprobs",
-                   [](const Written& all) {
-                     nb::list rows;
-                     for (const api::GeneratedToken& token : all.tokens) rows.append(top_logprobs(token));
-                     return rows;
-                   })
-      .def_prop_ro("reasons",
-                   [](const Written& all) {
-                     nb::list rows;
-                     for (const api::GeneratedToken& token : all.tokens) {
-                       rows.append(nb::tuple(nb::cast(token.reasons)));
-                     }
-                     return rows;
-                   })
-      .def_prop_ro("milliseconds", [](const Written& all) {
-        std::vector<double> times;
-        for (const api::GeneratedToken& token : all.tokens) times.push_back(token.milliseconds);
-        const std::size_t count = times.size();
-        return array_of(std::move(times), {count});
-      });
+      .def_prop_ro(
+          "loops", [](const Written& all) { return loops_of(all.tokens, all.groups); },
+          nb::sig("def loops(self) -> numpy.typing.NDArray[numpy.int32]"))
+      .def_prop_ro(
+          "logprobs", [](const Written& all) { return logprobs_of(all.tokens); },
+          nb::sig("def logprobs(self) -> numpy.typing.NDArray[numpy.float32] | None"))
+      .def_prop_ro(
+          "top_logprobs",
+          [](const Written& all) {
+            nb::list rows;
+            for (const api::GeneratedToken& token : all.tokens) rows.append(top_logprobs(token));
+            return rows;
+          },
+          nb::sig("def top_logprobs(self) -> list[list[tuple[int, float]]]"))
+      .def_prop_ro(
+          "reasons",
+          [](const Written& all) {
+            nb::list rows;
+            for (const api::GeneratedToken& token : all.tokens) {
+              rows.append(nb::tuple(nb::cast(token.reasons)));
+            }
+            return rows;
+          },
+          nb::sig("def reasons(self) -> list[tuple[str, ...]]"))
+      .def_prop_ro(
+          "milliseconds",
+          [](const Written& all) {
+            std::vector<double> times;
+            for (const api::GeneratedToken& token : all.tokens) times.push_back(token.milliseconds);
+            const std::size_t count = times.size();
+            return array_of(std::move(times), {count});
+          },
+          nb::sig("def milliseconds(self) -> numpy.typing.NDArray[numpy.float64]"));
 }
 
 void bind_running(nb::module_& m) {
@@ -163,28 +178,39 @@ void bind_running(nb::module_& m) {
       .def("provenance", &Stream::provenance);
   nb::class_<Text>(m, "Text")
       .def(nb::init<Model, const RunOptions&>())
-      .def("append",
-           [](Text& text, const Tokens& tokens, const RunOptions& run) {
-             Text::Appended done = text.append(tokens, run.hooks);
-             return nb::make_tuple(done.logits, tuple_of(done.loops), nb::tuple(nb::cast(done.reasons)));
-           })
+      .def(
+          "append",
+          [](Text& text, const Tokens& tokens, const RunOptions& run) {
+            Text::Appended done = text.append(tokens, run.hooks);
+            return nb::make_tuple(done.logits, tuple_of(done.loops), nb::tuple(nb::cast(done.reasons)));
+          },
+          nb::sig("def append(self, tokens: numpy.typing.NDArray[numpy.int32], run: RunOptions, /) -> "
+                  "tuple[numpy.typing.NDArray[numpy.float32], tuple[int, ...], tuple[str, ...]]"))
       .def("fork", &Text::fork)
       .def("truncate", &Text::truncate)
       .def_prop_ro("length", [](const Text& text) { return text.sequence().length(); })
       .def_prop_ro("context", [](const Text& text) { return text.sequence().context(); })
       .def_prop_ro("bytes", [](const Text& text) { return text.sequence().bytes(); })
-      .def_prop_ro("loops", [](const Text& text) { return tuple_of(text.sequence().loops()); });
+      .def_prop_ro(
+          "loops", [](const Text& text) { return tuple_of(text.sequence().loops()); },
+          nb::sig("def loops(self) -> tuple[int, ...]"));
 
-  nb::class_<ExitStep>(m, "ExitStep",
-                       "What an exit rule sees of one token after a loop of one group: x(k) is the state after k loops, "
-                       "step k is x(k) - x(k-1).")
-      .def_prop_ro("group", [](const ExitStep& step) { return step.numbers().group; }, "Number of the group.")
-      .def_prop_ro("loop", [](const ExitStep& step) { return step.numbers().loop; }, "Loops done in it: k, from 1.")
-      .def_prop_ro("position", [](const ExitStep& step) { return step.numbers().position; }, "Of the token in its text.")
-      .def_prop_ro("state_norm", [](const ExitStep& step) { return step.numbers().state_norm; }, "|x(k)|")
+  nb::class_<ExitStep>(
+      m, "ExitStep",
+      "What an exit rule sees of one token after a loop of one group: x(k) is the state after k loops, "
+      "step k is x(k) - x(k-1).")
+      .def_prop_ro(
+          "group", [](const ExitStep& step) { return step.numbers().group; }, "Number of the group.")
+      .def_prop_ro(
+          "loop", [](const ExitStep& step) { return step.numbers().loop; }, "Loops done in it: k, from 1.")
+      .def_prop_ro(
+          "position", [](const ExitStep& step) { return step.numbers().position; }, "Of the token in its text.")
+      .def_prop_ro(
+          "state_norm", [](const ExitStep& step) { return step.numbers().state_norm; }, "|x(k)|")
       .def_prop_ro(
           "previous_state_norm", [](const ExitStep& step) { return step.numbers().previous_state_norm; }, "|x(k-1)|")
-      .def_prop_ro("step_norm", [](const ExitStep& step) { return step.numbers().step_norm; }, "|step k|")
+      .def_prop_ro(
+          "step_norm", [](const ExitStep& step) { return step.numbers().step_norm; }, "|step k|")
       .def_prop_ro(
           "first_step_norm", [](const ExitStep& step) { return step.numbers().first_step_norm; }, "|step 1|")
       .def_prop_ro(
@@ -193,10 +219,13 @@ void bind_running(nb::module_& m) {
       .def_prop_ro(
           "acceleration", [](const ExitStep& step) { return step.numbers().acceleration; },
           "|step k - step k-1|, from loop 2 on")
-      .def_prop_ro("gate", [](const ExitStep& step) { return step.numbers().gate; }, "Of a group that has one.")
-      .def_prop_ro("state", &ExitStep::state, "x(k), float32 [hidden]: a copy, to be had while the rule is asked.")
+      .def_prop_ro(
+          "gate", [](const ExitStep& step) { return step.numbers().gate; }, "Of a group that has one.")
+      .def_prop_ro("state", &ExitStep::state, "x(k), float32 [hidden]: a copy, to be had while the rule is asked.",
+                   nb::sig("def state(self) -> numpy.typing.NDArray[numpy.float32]"))
       .def_prop_ro("logits", &ExitStep::logits,
-                   "Of x(k), float32 [vocabulary]: a copy, to be had while the rule is asked.");
+                   "Of x(k), float32 [vocabulary]: a copy, to be had while the rule is asked.",
+                   nb::sig("def logits(self) -> numpy.typing.NDArray[numpy.float32]"));
 }
 
 void bind_model(nb::module_& m) {
@@ -228,40 +257,56 @@ void bind_model(nb::module_& m) {
              return nb::bytes(text.data(), text.size());
            })
       .def("token_name", [](const Opened& opened, std::int32_t token) { return opened.model().token_name(token); })
-      .def("render_chat",
-           [](const Opened& opened, const std::string& talk, const std::string& arguments) {
-             return opened.model().render_chat(talk, arguments);
-           })
+      .def("render_chat", [](const Opened& opened, const std::string& talk,
+                             const std::string& arguments) { return opened.model().render_chat(talk, arguments); })
       .def("encode_chat", [](const Opened& opened, const std::string& talk, const std::string& arguments) {
         return opened.model().encode_chat(talk, arguments);
       });
   m.def("generate", &generate);
-  m.def("logits", [](const Model& model, const Tokens& tokens, const RunOptions& run) {
-    const Logits all = logits(model, tokens, run);
-    return nb::make_tuple(all.logits, all.loops);
-  });
-  m.def("logprobs", &logprobs);
-  m.def("scores", [](const Model& model,
-                     const std::vector<std::pair<std::vector<std::int32_t>, std::vector<std::vector<std::int32_t>>>>& all,
-                     const RunOptions& run) {
-    std::vector<Question> questions;
-    for (const auto& one : all) questions.push_back({one.first, one.second});
-    return scores(model, questions, run);
-  });
-  m.def("trace", [](const Model& model, const Tokens& tokens,
-                    const std::vector<std::pair<int, std::vector<int>>>& groups, const RunOptions& run) {
-    std::vector<TracedGroup> wanted;
-    for (const auto& one : groups) wanted.push_back({one.first, one.second});
-    Trace all = trace(model, tokens, wanted, run);
-    nb::list states;
-    for (nb::object& one : all.states) states.append(one);
-    return nb::make_tuple(states, all.loops, all.logits);
-  });
-  m.def("lens", &lens);
-  m.def("embed", [](const Model& model, const std::vector<std::string>& texts, const std::string& pooling,
-                    std::optional<bool> normalize, int most_tokens) {
-    return embed(model, texts, {.pooling = pooling, .normalize = normalize, .most_tokens = most_tokens});
-  });
+  m.def(
+      "logits",
+      [](const Model& model, const Tokens& tokens, const RunOptions& run) {
+        const Logits all = logits(model, tokens, run);
+        return nb::make_tuple(all.logits, all.loops);
+      },
+      nb::sig("def logits(model: Opened, tokens: numpy.typing.NDArray[numpy.int32], run: RunOptions, /) -> "
+              "tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int32]]"));
+  m.def("logprobs", &logprobs,
+        nb::sig("def logprobs(model: Opened, tokens: numpy.typing.NDArray[numpy.int32], run: RunOptions, /) -> "
+                "tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int32]]"));
+  m.def("scores",
+        [](const Model& model,
+           const std::vector<std::pair<std::vector<std::int32_t>, std::vector<std::vector<std::int32_t>>>>& all,
+           const RunOptions& run) {
+          std::vector<Question> questions;
+          for (const auto& one : all) questions.push_back({one.first, one.second});
+          return scores(model, questions, run);
+        });
+  m.def(
+      "trace",
+      [](const Model& model, const Tokens& tokens, const std::vector<std::pair<int, std::vector<int>>>& groups,
+         const RunOptions& run) {
+        std::vector<TracedGroup> wanted;
+        for (const auto& one : groups) wanted.push_back({one.first, one.second});
+        Trace all = trace(model, tokens, wanted, run);
+        nb::list states;
+        for (nb::object& one : all.states) states.append(one);
+        return nb::make_tuple(states, all.loops, all.logits);
+      },
+      nb::sig("def trace(model: Opened, tokens: numpy.typing.NDArray[numpy.int32], groups: Sequence[tuple[int, "
+              "Sequence[int]]], run: RunOptions, /) -> tuple[list[numpy.typing.NDArray[numpy.float32]], "
+              "numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]"));
+  m.def("lens", &lens,
+        nb::sig("def lens(model: Opened, states: numpy.typing.NDArray[numpy.float32], /) -> "
+                "numpy.typing.NDArray[numpy.float32]"));
+  m.def(
+      "embed",
+      [](const Model& model, const std::vector<std::string>& texts, const std::string& pooling,
+         std::optional<bool> normalize, int most_tokens) {
+        return embed(model, texts, {.pooling = pooling, .normalize = normalize, .most_tokens = most_tokens});
+      },
+      nb::sig("def embed(model: Opened, texts: Sequence[str], pooling: str, normalize: bool | None, most_tokens: int, "
+              "/) -> numpy.typing.NDArray[numpy.float32]"));
   m.def("require_exact_arithmetic", &api::require_exact_arithmetic);
 }
 

@@ -91,8 +91,15 @@ std::optional<api::GeneratedToken> Stream::next() {
   return writing_->next();
 }
 
-api::Generation Stream::result() const { return writing_->result(); }
-std::string Stream::provenance() const { return model_->runner().provenance(*sequence_); }
+api::Generation Stream::result() const {
+  const Turn turn(*model_);
+  return writing_->result();
+}
+
+std::string Stream::provenance() const {
+  const Turn turn(*model_);
+  return model_->runner().provenance(*sequence_);
+}
 
 Logits logits(const Model& model, const Tokens& tokens, const RunOptions& run) {
   require_tokens(tokens, 1);
@@ -102,11 +109,11 @@ Logits logits(const Model& model, const Tokens& tokens, const RunOptions& run) {
   {
     const Turn turn(*model);
     api::Sequence text = start(*model, run, tokens.shape(0));
-    loops = feed(*model, text, span_of(tokens), run, hook_of(*model, run.hooks),
-                 [&](std::size_t first, std::span<const float> some) {
-                   std::copy(some.begin(), some.end(),
-                             numbers->begin() + static_cast<std::ptrdiff_t>(first * vocabulary));
-                 });
+    loops =
+        feed(*model, text, span_of(tokens), run, hook_of(*model, run.hooks),
+             [&](std::size_t first, std::span<const float> some) {
+               std::copy(some.begin(), some.end(), numbers->begin() + static_cast<std::ptrdiff_t>(first * vocabulary));
+             });
   }
   const std::size_t groups = loops.size() / tokens.shape(0);
   return {array_of<float>(std::move(numbers), {tokens.shape(0), vocabulary}),
@@ -260,8 +267,8 @@ Trace trace(const Model& model, const Tokens& tokens, const std::vector<TracedGr
       if (groups[g].group != at.group) continue;
       const auto place = std::find(groups[g].loops.begin(), groups[g].loops.end(), at.loop);
       if (place == groups[g].loops.end()) continue;
-      const auto row = static_cast<std::size_t>(place - groups[g].loops.begin()) * count +
-                       static_cast<std::size_t>(at.position);
+      const auto row =
+          static_cast<std::size_t>(place - groups[g].loops.begin()) * count + static_cast<std::size_t>(at.position);
       std::copy(at.states.begin(), at.states.end(), states[g]->begin() + static_cast<std::ptrdiff_t>(row * hidden));
     }
   };

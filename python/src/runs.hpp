@@ -78,9 +78,10 @@ struct TracedGroup {
   std::vector<int> loops = {};  ///< which, 0 as they enter
 };
 struct Trace {
-  std::vector<nb::object> states;  ///< of every group that was asked for: float32 [its loops, tokens, hidden], read-only
-  nb::object loops;                ///< int32 [tokens, groups]
-  nb::object logits;               ///< of the last token, float32 [vocabulary]
+  std::vector<nb::object>
+      states;         ///< of every group that was asked for: float32 [its loops, tokens, hidden], read-only
+  nb::object loops;   ///< int32 [tokens, groups]
+  nb::object logits;  ///< of the last token, float32 [vocabulary]
 };
 /// A loop that a token did not run is NaN.
 Trace trace(const Model& model, const Tokens& tokens, const std::vector<TracedGroup>& groups, const RunOptions& run);

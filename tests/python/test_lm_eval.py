@@ -129,6 +129,12 @@ class Harness(ModelTest):
         got = self.lm.generate_until(requests(("ROMEO:\nI", settings), ("To be", settings)), disable_tqdm=True)
         for prompt, text in zip(("ROMEO:\nI", "To be"), got):
             self.assertEqual(text, self.model.generate(prompt, tokens=20, temperature=0.0, stop="\n").text)
+        # Under an exit rule every token of a prompt obeys it too.
+        named = {"tokens": 20, "temperature": 0.0, "exit": "fixed:loops=1"}
+        early = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2, exit="fixed:loops=1")
+        (got,) = early.generate_until(requests((WORDS[3], {"max_gen_toks": 20})), disable_tqdm=True)
+        self.assertEqual(got, self.model.generate(WORDS[3], exit_prompt="each", **named).text)
+        self.assertNotEqual(got, self.model.generate(WORDS[3], **named).text)
 
 
 def find(tree, key):
