@@ -3,8 +3,8 @@
 
     python3 bench/python_generate.py BINARY MODEL [--tokens N] [--rounds N] [--threads N] [--exit RULE]
 
-The program's time is what it says of its prompt and passes; the package's is that of the whole call, by the clock. Run it
-with a Python that has the package (build/python-environment/bin/python).
+The program's time is what it says of its prompt and passes; the package's is that of the whole call, by the clock. Run
+it with a Python that has the package (build/python-environment/bin/python).
 """
 
 import argparse
@@ -30,8 +30,20 @@ def main():
     model = gyre.load(options.model, threads=options.threads)
     named = {"tokens": options.tokens, "exit": options.exit, "ignore_end": True}
     command = [
-        options.binary, "generate", "-m", options.model, "-p", options.prompt, "-n", str(options.tokens),
-        "--threads", str(options.threads), "--exit", options.exit, "--ignore-end", "--json",
+        options.binary,
+        "generate",
+        "-m",
+        options.model,
+        "-p",
+        options.prompt,
+        "-n",
+        str(options.tokens),
+        "--threads",
+        str(options.threads),
+        "--exit",
+        options.exit,
+        "--ignore-end",
+        "--json",
     ]
 
     def program():

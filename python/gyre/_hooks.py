@@ -1,8 +1,8 @@
 """Hooks between loops, and the names of the places where they hang.
 
-The state of every token as it enters group g is `blocks.g.hook_resid_pre`; after loop k of it, `blocks.g.loops.k.hook_resid_post`.
-Of a group that runs once the latter is `blocks.g.hook_resid_post` too, so that a plain transformer, each layer of which
-is a group, has TransformerLens's names.
+The state of every token as it enters group g is `blocks.g.hook_resid_pre`; after loop k of it it is
+`blocks.g.loops.k.hook_resid_post`. Of a group that runs once the latter is `blocks.g.hook_resid_post` too, so that a
+plain transformer, each layer of which is a group, has TransformerLens's names.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def place_of(name: str, loops: list[int]) -> tuple[int, int]:
         return group, 0
     if match[2] == "post":
         if loops[group] != 1:
-            raise Error(f"hook: {name}: the group loops {loops[group]} times; name one, as blocks.{group}.loops.1.hook_resid_post")
+            raise Error(
+                f"hook: {name}: the group loops {loops[group]} times; name one, "
+                f"as blocks.{group}.loops.1.hook_resid_post"
+            )
         return group, 1
     return group, int(match[3])
 

@@ -311,8 +311,8 @@ class Model:
     ) -> Stream:
         """The same text, a token at a time:
 
-            for token in model.stream("ROMEO:"):
-                print(token.text, end="", flush=True)
+        for token in model.stream("ROMEO:"):
+            print(token.text, end="", flush=True)
         """
         values = {name: value for name, value in locals().items() if name not in ("self", "prompt")}
         ids = self._prompt(prompt)
@@ -425,9 +425,7 @@ class Model:
         seed: int = 1,
     ) -> Text:
         """An empty text to append tokens to."""
-        run = self._run(
-            loops, exit, context=context, kv=kv, kv_type=kv_type, first_state=first_state, seed=seed
-        )
+        run = self._run(loops, exit, context=context, kv=kv, kv_type=kv_type, first_state=first_state, seed=seed)
         return Text(_gyre.Text(self._opened, run), self._hooked)
 
     def lens(self, states: Any) -> Floats:

@@ -25,7 +25,7 @@ class Generation:
     loops: Integers = field(repr=False)
     """int32 [T, G]: the loops that each token's pass ran in each group."""
     reasons: list[tuple[str, ...]] = field(repr=False)
-    """[T][G]: why that pass left each group: the rule's word, "end" after the last loop, empty where a group runs once."""
+    """[T][G]: why that pass left each group: the rule's word, "end" after the last loop, empty where it runs once."""
     logprobs: Floats | None = field(repr=False)
     """float32 [T]: natural log-probabilities before sampling; None unless they were asked for."""
     top_logprobs: list[list[tuple[int, float]]] = field(repr=False)
@@ -42,7 +42,7 @@ class Generation:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What the result depends on: model and digest, types, loops, exit, KV policy, seed, threads, instruction set."""
+        """What the result depends on: model, types, loops, exit, KV policy, seed, threads, instruction set."""
         result: dict[str, Any] = json.loads(self._provenance)
         return result
 

@@ -32,9 +32,7 @@ class Stream:
         return generation_of(self._stream.result(), self._tokens, self._groups, self._stream.provenance())
 
 
-def generation_of(
-    result: _gyre.Generation, tokens: list[_gyre.Token], groups: int, provenance: str
-) -> Generation:
+def generation_of(result: _gyre.Generation, tokens: list[_gyre.Token], groups: int, provenance: str) -> Generation:
     """The same form that `Model.generate` gives."""
     import numpy as np
 

@@ -39,7 +39,9 @@ class Tokenizer:
 
     def decode(self, tokens: Tokens | int) -> str:
         """The text of tokens; bytes that are no character become U+FFFD."""
-        return self._opened.decode(tokens_of([tokens] if isinstance(tokens, int) else tokens)).decode("utf-8", "replace")
+        return self._opened.decode(tokens_of([tokens] if isinstance(tokens, int) else tokens)).decode(
+            "utf-8", "replace"
+        )
 
     def decode_bytes(self, tokens: Tokens) -> bytes:
         """The same as bytes."""
@@ -51,17 +53,32 @@ class Tokenizer:
 
     @overload
     def apply_chat_template(
-        self, messages: Sequence[Message] | Message, *, tokenize: Literal[True] = True, tools: Any = None,
-        documents: Any = None, **arguments: Any,
+        self,
+        messages: Sequence[Message] | Message,
+        *,
+        tokenize: Literal[True] = True,
+        tools: Any = None,
+        documents: Any = None,
+        **arguments: Any,
     ) -> list[int]: ...
     @overload
     def apply_chat_template(
-        self, messages: Sequence[Message] | Message, *, tokenize: Literal[False], tools: Any = None,
-        documents: Any = None, **arguments: Any,
+        self,
+        messages: Sequence[Message] | Message,
+        *,
+        tokenize: Literal[False],
+        tools: Any = None,
+        documents: Any = None,
+        **arguments: Any,
     ) -> str: ...
     def apply_chat_template(
-        self, messages: Sequence[Message] | Message, *, tokenize: bool = True, tools: Any = None,
-        documents: Any = None, **arguments: Any,
+        self,
+        messages: Sequence[Message] | Message,
+        *,
+        tokenize: bool = True,
+        tools: Any = None,
+        documents: Any = None,
+        **arguments: Any,
     ) -> list[int] | str:
         """A conversation, a list of {"role", "content"}, as the model's own template writes it, up to where an answer
         begins: its tokens, or with `tokenize=False` its text. Further arguments are variables of the template."""

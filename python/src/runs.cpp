@@ -153,6 +153,13 @@ void add(Score& score, std::span<const float> logits, std::int32_t token) {
   score.second = score.second && one.likeliest == token;
 }
 
+/// Positions that a question may take.
+std::size_t room_of(const Question& question) {
+  std::size_t longest = 0;
+  for (const auto& tokens : question.continuations) longest = std::max(longest, tokens.size());
+  return question.context.size() + longest;
+}
+
 /// Texts that run together: none is left under way when one throws.
 class Together {
  public:
@@ -191,43 +198,43 @@ struct Asked {
   std::unique_ptr<api::Sequence> text;
 };
 
-}  // namespace
-
-std::vector<std::vector<Score>> scores(const Model& model, const std::vector<Question>& questions,
-                                       const RunOptions& run) {
-  const auto vocabulary = static_cast<std::size_t>(model->model().vocabulary_size());
-  const Turn turn(*model);
-  std::vector<std::vector<Score>> result;
-  std::vector<Asked> asked;
-  for (const Question& question : questions) result.emplace_back(question.continuations.size(), Score(0.0, true));
-  const api::Hook hook = hook_of(*model, run.hooks);
-  if (exits(run) || hook) {  // a pass of its own for every token
-    for (std::size_t q = 0; q < questions.size(); ++q) {
-      const Question& question = questions[q];
-      api::Sequence context = start(*model, run, static_cast<std::size_t>(model->model().context()));
-      std::vector<float> last;
-      feed(*model, context, question.context, run, hook, {}, &last);
-      for (std::size_t c = 0; c < question.continuations.size(); ++c) {
-        const std::span<const std::int32_t> tokens = question.continuations[c];
-        add(result[q][c], last, tokens.front());
-        if (tokens.size() == 1) continue;
-        api::Sequence text = context.fork();
-        feed(*model, text, tokens.first(tokens.size() - 1), run, hook,
-             [&](std::size_t first, std::span<const float> some) {
-               for (std::size_t i = 0; i < some.size() / vocabulary; ++i) {
-                 add(result[q][c], some.subspan(i * vocabulary, vocabulary), tokens[first + i + 1]);
-               }
-             });
-      }
+/// Takes the logits of tokens that go in, behind which the tokens of a continuation from its second on stand.
+api::LogitsHook counting(Score& score, std::span<const std::int32_t> tokens, std::size_t vocabulary) {
+  return [&score, tokens, vocabulary](std::size_t first, std::span<const float> some) {
+    for (std::size_t i = 0; i < some.size() / vocabulary; ++i) {
+      add(score, some.subspan(i * vocabulary, vocabulary), tokens[first + i + 1]);
     }
-    return result;
+  };
+}
+
+using Scores = std::vector<std::vector<Score>>;
+
+/// One question after the other: where every token is a pass of its own, or somebody hears of states.
+void score_in_turn(Opened& opened, const std::vector<Question>& questions, const RunOptions& run, Scores& result) {
+  const auto vocabulary = static_cast<std::size_t>(opened.model().vocabulary_size());
+  const api::Hook hook = hook_of(opened, run.hooks);
+  for (std::size_t q = 0; q < questions.size(); ++q) {
+    api::Sequence context = start(opened, run, room_of(questions[q]));
+    std::vector<float> last;
+    feed(opened, context, questions[q].context, run, hook, {}, &last);
+    for (std::size_t c = 0; c < questions[q].continuations.size(); ++c) {
+      const std::span<const std::int32_t> tokens = questions[q].continuations[c];
+      add(result[q][c], last, tokens.front());
+      if (tokens.size() == 1) continue;
+      api::Sequence text = context.fork();
+      feed(opened, text, tokens.first(tokens.size() - 1), run, hook, counting(result[q][c], tokens, vocabulary));
+    }
   }
+}
+
+/// All contexts, then all continuations: they share passes over the weights.
+void score_together(Opened& opened, const std::vector<Question>& questions, const RunOptions& run, Scores& result) {
+  const auto vocabulary = static_cast<std::size_t>(opened.model().vocabulary_size());
   std::vector<std::unique_ptr<api::Sequence>> contexts;
-  Together together(model->runner());
+  std::vector<Asked> asked;
+  Together together(opened.runner());
   for (const Question& question : questions) {
-    std::size_t longest = 0;
-    for (const auto& tokens : question.continuations) longest = std::max(longest, tokens.size());
-    contexts.push_back(std::make_unique<api::Sequence>(start(*model, run, question.context.size() + longest)));
+    contexts.push_back(std::make_unique<api::Sequence>(start(opened, run, room_of(question))));
     together.submit(*contexts.back(), question.context, {});
   }
   together.finish([&](const api::Step& step) {
@@ -241,15 +248,24 @@ std::vector<std::vector<Score>> scores(const Model& model, const std::vector<Que
       asked.push_back({tokens, &result[q][c], std::make_unique<api::Sequence>(contexts[q]->fork())});
     }
   });
-  for (Asked& one : asked) {
-    together.submit(*one.text, one.tokens.first(one.tokens.size() - 1),
-                    [&one, vocabulary](std::size_t first, std::span<const float> some) {
-                      for (std::size_t i = 0; i < some.size() / vocabulary; ++i) {
-                        add(*one.score, some.subspan(i * vocabulary, vocabulary), one.tokens[first + i + 1]);
-                      }
-                    });
+  for (const Asked& one : asked) {
+    together.submit(*one.text, one.tokens.first(one.tokens.size() - 1), counting(*one.score, one.tokens, vocabulary));
   }
   together.finish([](const api::Step&) {});
+}
+
+}  // namespace
+
+std::vector<std::vector<Score>> scores(const Model& model, const std::vector<Question>& questions,
+                                       const RunOptions& run) {
+  const Turn turn(*model);
+  Scores result;
+  for (const Question& question : questions) result.emplace_back(question.continuations.size(), Score(0.0, true));
+  if (exits(run) || !run.hooks.empty()) {
+    score_in_turn(*model, questions, run, result);
+  } else {
+    score_together(*model, questions, run, result);
+  }
   return result;
 }
 

@@ -143,6 +143,7 @@ class Mistakes(ModelTest):
 
     def test_an_exception_comes_through(self):
         for failure in (ZeroDivisionError, KeyboardInterrupt, gyre.Error):
+
             def angry(step):
                 raise failure("now")  # noqa: B023
 

@@ -194,9 +194,15 @@ class Mistakes(ModelTest):
         model.close()
         model.close()
         self.assertTrue(model.closed)
-        for call in (lambda: model.generate("a"), lambda: next(stream), lambda: text.append([1]),
-                     lambda: model.logits("a"), lambda: model.trace("a"), lambda: model.embed("a"),
-                     lambda: model.lens(states)):
+        for call in (
+            lambda: model.generate("a"),
+            lambda: next(stream),
+            lambda: text.append([1]),
+            lambda: model.logits("a"),
+            lambda: model.trace("a"),
+            lambda: model.embed("a"),
+            lambda: model.lens(states),
+        ):
             self.refuses("the model is closed; load it again", call)
         del model, stream, text
         np.testing.assert_array_equal(states, kept)

@@ -86,7 +86,15 @@ class Harness(ModelTest):
             file.flush()
             for rule in (None, "accel:tau=0.3,form=absolute"):
                 told = run_json(
-                    "eval", "-m", SHAKESPEARE, "--task", f"lambada:{file.name}", "--threads", 2, "--json", "--items",
+                    "eval",
+                    "-m",
+                    SHAKESPEARE,
+                    "--task",
+                    f"lambada:{file.name}",
+                    "--threads",
+                    2,
+                    "--json",
+                    "--items",
                     *([] if rule is None else ["--exit", rule]),
                 )
                 items = find(told, "item_results")
@@ -102,7 +110,7 @@ class Harness(ModelTest):
         self.assertEqual(self.lm._pair("", "or"), (encode("o"), encode("r")))
         self.assertEqual(self.lm.loglikelihood(requests(("To", "")), disable_tqdm=True), [(0.0, True)])
         long = "To be or not " * 40
-        (sum_, _), = self.lm.loglikelihood(requests((long, "to be")), disable_tqdm=True)
+        ((sum_, _),) = self.lm.loglikelihood(requests((long, "to be")), disable_tqdm=True)
         window = encode(long.rstrip() + " to be")[-257:]
         self.assertAlmostEqual(sum_, float(self.model.logprobs(window)[-6:].sum()), places=4)
         with self.assertRaisesRegex(gyre.Error, "a continuation of 520 tokens is longer than 256"):

@@ -12,8 +12,10 @@ PROMPT = "ROMEO: I"
 
 def log_softmax(logits):
     logits = logits.astype(np.float64)
-    return logits - np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1, keepdims=True)) - logits.max(
-        -1, keepdims=True
+    return (
+        logits
+        - np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1, keepdims=True))
+        - logits.max(-1, keepdims=True)
     )
 
 
@@ -69,9 +71,7 @@ class Traces(ModelTest):
         self.assertEqual(list(trace), self.model.hook_points)
         self.assertEqual(trace.loops.tolist(), [[1, 4, 4, 4, 1]] * 8)
         # What leaves a group is what enters the next.
-        np.testing.assert_array_equal(
-            trace["blocks.1.loops.4.hook_resid_post"], trace["blocks.2.hook_resid_pre"]
-        )
+        np.testing.assert_array_equal(trace["blocks.1.loops.4.hook_resid_post"], trace["blocks.2.hook_resid_pre"])
         np.testing.assert_array_equal(trace["blocks.0.hook_resid_post"], trace.states(0, 1))
         self.assertTrue(all(np.isfinite(states).all() for states in trace.values()))
 
@@ -206,8 +206,12 @@ class Hooks(ModelTest):
         stream = self.model.stream("ROMEO:", tokens=5)
         text = self.model.text()
         with self.model.hook(2, angry, loop=3):
-            for call in (lambda: self.model.generate("ROMEO:", tokens=5), lambda: self.model.trace("ROMEO:"),
-                         lambda: self.model.score([([1, 2], [[3, 4]])]), lambda: text.append([1, 2])):
+            for call in (
+                lambda: self.model.generate("ROMEO:", tokens=5),
+                lambda: self.model.trace("ROMEO:"),
+                lambda: self.model.score([([1, 2], [[3, 4]])]),
+                lambda: text.append([1, 2]),
+            ):
                 with self.assertRaisesRegex(Enough, "now"):
                     call()
         self.assertEqual(len(text), 0)
@@ -247,7 +251,10 @@ class Embeddings(unittest.TestCase):
         with tempfile.NamedTemporaryFile("w") as file, gyre.load(SHAKESPEARE, threads=1) as model:
             file.write("\n".join(texts) + "\n")
             file.flush()
-            for flags, named in (([], {}), (["--pooling", "last", "--no-normalize"], {"pooling": "last", "normalize": False})):
+            for flags, named in (
+                ([], {}),
+                (["--pooling", "last", "--no-normalize"], {"pooling": "last", "normalize": False}),
+            ):
                 status, out, err = run("embed", "-m", SHAKESPEARE, "--text", file.name, "--threads", 1, *flags)
                 self.assertEqual(status, 0, err)
                 told = [json.loads(line)["embedding"] for line in out.splitlines()]

@@ -202,4 +202,3 @@ def _progress(count: int, name: str, disabled: bool) -> Any:
     from tqdm import tqdm
 
     return tqdm(total=count, desc=name, disable=disabled)
-
