@@ -4,7 +4,6 @@
 #include "api/provenance.hpp"
 #include "api/state.hpp"
 #include "base/error.hpp"
-#include "engine/probabilities.hpp"
 
 namespace gyre::api {
 namespace {
@@ -123,9 +122,9 @@ TokenScore score(std::span<const float> logits, std::int32_t token) {
   if (token < 0 || static_cast<std::size_t>(token) >= logits.size()) {
     throw Error("token {} is outside the vocabulary of {}", token, logits.size());
   }
-  const float logit = logits[static_cast<std::size_t>(token)];
-  const auto most = std::max_element(logits.begin(), logits.end());
-  return {logit - log_total(logits), static_cast<std::int32_t>(most - logits.begin())};
+  // As the tokens of generated texts have it.
+  const float logprob = probabilities_of(logits, token, 0).front().log_probability;
+  return {logprob, static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin())};
 }
 
 Writing::Writing(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -133,26 +132,26 @@ Writing::Writing(Writing&&) noexcept = default;
 Writing::~Writing() = default;
 
 std::optional<GeneratedToken> Writing::next() {
-  const std::optional<gyre::GeneratedToken> token = state_->writer->next();
+  const std::optional<gyre::GeneratedToken> token = state_->writer.next();
   if (!token) return {};
   return outer(*token);
 }
 
-Generation Writing::result() const { return outer(state_->writer->result()); }
+Generation Writing::result() const { return outer(state_->writer.result()); }
 
 Writing Runner::write(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options) {
   if (!idle()) throw Error("other texts are under way; finish them first");
   check(sequence, prompt, options);
   Sequence::State& text = *sequence.state_;
   gyre::GenerateOptions inner = options_of(options, text);
-  auto state = std::make_unique<Writing::State>();
+  std::vector<BoundedExit> prompt_exits;
   if (text.exit && inner.prompt_exit == PromptExit::each) {
-    for (std::size_t t = 0; t < prompt.size(); ++t) state->prompt_exits.push_back(text.make_exit());
-    inner.prompt_exits = state->prompt_exits;
+    for (std::size_t t = 0; t < prompt.size(); ++t) prompt_exits.push_back(text.make_exit());
+    inner.prompt_exits = prompt_exits;
   }
-  state->writer.emplace(state_->engine, text.sequence, text.model->checkpoint.language.tokenizer, prompt,
-                        std::move(inner), text.exit ? &*text.exit : nullptr);
-  return Writing(std::move(state));
+  TextWriter writer(state_->engine, text.sequence, text.model->checkpoint.language.tokenizer, prompt, std::move(inner),
+                    text.exit ? &*text.exit : nullptr);
+  return Writing(std::make_unique<Writing::State>(Writing::State{std::move(prompt_exits), std::move(writer)}));
 }
 
 Generation Runner::generate(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options,

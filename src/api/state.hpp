@@ -47,7 +47,7 @@ struct Sequence::State {
 
 struct Writing::State {
   std::vector<BoundedExit> prompt_exits;
-  std::optional<TextWriter> writer;
+  TextWriter writer;
 };
 
 /// A hook as the engine knows it, or nothing of an empty one.

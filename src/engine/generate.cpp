@@ -226,6 +226,7 @@ TextWriter::TextWriter(Engine& engine, Sequence& sequence, const Tokenizer& toke
   state_ = std::make_unique<State>(engine, sequence, tokenizer, prompt, std::move(options), exit);
 }
 TextWriter::TextWriter(TextWriter&&) noexcept = default;
+TextWriter& TextWriter::operator=(TextWriter&&) noexcept = default;
 TextWriter::~TextWriter() = default;
 
 std::optional<GeneratedToken> TextWriter::next() {

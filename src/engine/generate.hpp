@@ -61,6 +61,9 @@ class TextWriter {
   TextWriter(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer, std::span<const std::int32_t> prompt,
              GenerateOptions options, BoundedExit* exit);
   TextWriter(TextWriter&&) noexcept;
+  TextWriter& operator=(TextWriter&&) noexcept;
+  TextWriter(const TextWriter&) = delete;
+  TextWriter& operator=(const TextWriter&) = delete;
   ~TextWriter();
 
   /// The next token whose text is sure not to be part of a stop text, or nothing once the text has ended. When a pass

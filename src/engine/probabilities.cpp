@@ -5,15 +5,11 @@
 
 namespace gyre {
 
-float log_total(std::span<const float> logits) {
+void log_softmax(std::span<const float> logits, std::span<float> out) {
   const float largest = *std::max_element(logits.begin(), logits.end());
   double total = 0;
   for (const float value : logits) total += std::exp(static_cast<double>(value - largest));
-  return largest + static_cast<float>(std::log(total));
-}
-
-void log_softmax(std::span<const float> logits, std::span<float> out) {
-  const float shift = log_total(logits);
+  const float shift = largest + static_cast<float>(std::log(total));
   for (std::size_t i = 0; i < logits.size(); ++i) out[i] = logits[i] - shift;
 }
 

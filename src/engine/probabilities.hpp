@@ -4,9 +4,6 @@
 
 namespace gyre {
 
-/// ln Σ exp(logit): a log-probability is the logit less this.
-float log_total(std::span<const float> logits);
-
 /// Natural-log probabilities of logits; `out` may be `logits`.
 void log_softmax(std::span<const float> logits, std::span<float> out);
 

@@ -133,7 +133,7 @@ TEST_F(Writing, LogitsOfAllTokensAreHeard) {
 TEST_F(Writing, ScoresAreLogProbabilities) {
   const std::vector<float> logits = {0, std::log(2.0F), std::log(5.0F)};
   const api::TokenScore score = api::score(logits, 1);
-  EXPECT_FLOAT_EQ(score.logprob, std::log(0.25F));
+  EXPECT_NEAR(score.logprob, std::log(0.25F), 1e-6F);
   EXPECT_EQ(score.likeliest, 2);
   EXPECT_THAT([&] { api::score(logits, 3); }, ThrowsMessage<Error>(HasSubstr("token 3 is outside the vocabulary")));
 }
