@@ -26,6 +26,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,16 +72,23 @@ class Model {
 
   /// Tokens of a text, behind what begins every text of this model.
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const;
+  /// Those of the text alone, for one that goes on from another.
+  [[nodiscard]] std::vector<std::int32_t> encode_further(std::string_view text) const;
   [[nodiscard]] std::string decode(std::span<const std::int32_t> tokens) const;
+  /// A token as the vocabulary spells it; empty where it has a hole. Throws when there is no such token.
+  [[nodiscard]] std::string token_name(std::int32_t token) const;
   /// Tokens of a conversation, written as the model's chat template says: JSON, a list of {"role", "content"} or an
   /// object with "messages" and, if wanted, "tools" and "documents". `arguments` is an object of further variables of
   /// the template, such as {"enable_thinking": false}.
   [[nodiscard]] std::vector<std::int32_t> encode_chat(const std::string& conversation,
                                                       const std::string& arguments = "{}") const;
+  /// The conversation as its template writes it.
+  [[nodiscard]] std::string render_chat(const std::string& conversation, const std::string& arguments = "{}") const;
   /// A generated text ends before any of these.
   [[nodiscard]] std::vector<std::int32_t> end_tokens() const;
 
  private:
+  friend class Embedder;
   friend class Runner;
   friend class Sequence;
   explicit Model(std::shared_ptr<const State> state);
@@ -96,11 +104,61 @@ struct LoopStates {
 };
 using Hook = std::function<void(const LoopStates&)>;
 
+/// Hears of the logits [n, vocabulary] of neighbouring tokens as they come, the first of which is number `first` of
+/// those that go in. The memory is valid during the call.
+using LogitsHook = std::function<void(std::size_t first, std::span<const float> logits)>;
+
+/// What an exit rule sees of one token after a loop of one group. With x(k) the state after k loops (x(0) as it
+/// entered) and step k = x(k) - x(k-1): the quantities of arXiv 2509.23314. What the rule does not read is 0, or empty.
+struct ExitStep {
+  int group = 0;
+  int loop = 0;  ///< k: loops done in this group, from 1
+  int position = 0;
+  float state_norm = 0;                ///< of x(k)
+  float previous_state_norm = 0;       ///< of x(k-1)
+  float step_norm = 0;                 ///< of step k
+  float first_step_norm = 0;           ///< of step 1
+  float previous_step_norm = 0;        ///< of step k-1; from loop 2 on
+  float acceleration = 0;              ///< the norm of step k - step k-1; from loop 2 on
+  float gate = 0;                      ///< of a group that has one
+  std::span<const float> state = {};   ///< [hidden]; valid while the rule is asked
+  std::span<const float> logits = {};  ///< [vocabulary]; valid while the rule is asked
+};
+
+/// An exit rule that a program has written: decides after each loop of a looped group, but its last, whether a token
+/// leaves. One serves one sequence, token after token.
+class ExitRule {
+ public:
+  /// What it looks at; nothing else is computed.
+  struct Reads {
+    bool norms = true;
+    bool state = false;
+    bool gate = false;
+    /// How logits are read off an unfinished state: empty (not at all), "lens" (the final norm and the head at once) or
+    /// "coda" (every later group once, then those).
+    std::string logits = {};
+  };
+
+  virtual ~ExitRule() = default;
+  [[nodiscard]] virtual Reads reads() const { return {}; }
+  /// A token enters a looped group.
+  virtual void enter(int /*group*/, int /*position*/) {}
+  /// A word that says why the token leaves now; empty: it goes on.
+  virtual std::string leave(const ExitStep& step) = 0;
+};
+
+/// Makes a rule for each text, and with `exit_prompt` "each" for each token of a prompt.
+struct ExitProgram {
+  std::string name = {};  ///< in provenance
+  std::function<std::unique_ptr<ExitRule>()> make = {};
+};
+
 struct SequenceOptions {
   std::vector<int> loops = {};  ///< the most of each group; empty: the model's own
   int context = 0;              ///< positions to make room for; 0: the model's, at most 4096
   /// A rule as in gyre generate --exit, of single tokens, or "calibrated:FILE" of gyre calibrate; empty: full depth.
   std::string exit = {};
+  ExitProgram rule = {};              ///< in place of `exit`
   std::string kv = "latest";          ///< what later tokens read of earlier ones, as --kv
   std::string kv_type = "f32";        ///< f32, bf16, q8_0
   std::string first_state = "noise";  ///< noise, zero, previous
@@ -173,6 +231,7 @@ struct GenerateOptions {
   /// Which tokens of the prompt obey the exit: last, each, whole (all leave as one), never.
   std::string exit_prompt = "last";
   std::string draft = {};  ///< "loops=4,tokens=8": few loops draft, one pass at full depth verifies; without an exit
+  Hook hook = {};          ///< of the prompt and every pass; without draft, and sequences with diffuse
 };
 
 /// What a text came to.
@@ -202,6 +261,28 @@ struct RunnerOptions {
   std::size_t prefix_bytes = 0;
   /// Once it is true, passes end with an Error between two loops, and generate() returns what there is.
   const std::atomic<bool>* stop = nullptr;
+  /// The same of an answer, for which the thread that runs asks between two loops. What it throws ends the pass too.
+  std::function<bool()> stop_when = {};
+};
+
+/// A text that is drawn a token at a time, by Runner::write.
+class Writing {
+ public:
+  struct State;  ///< the library's own
+
+  Writing(Writing&&) noexcept;
+  ~Writing();
+
+  /// The next token whose text is sure not to be part of a stop text; nothing once the text has ended. A call that
+  /// throws may be made again.
+  std::optional<GeneratedToken> next();
+  /// What the text has come to; one that has not ended is "interrupted".
+  [[nodiscard]] Generation result() const;
+
+ private:
+  friend class Runner;
+  explicit Writing(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 /// Runs sequences of one model.
@@ -216,11 +297,12 @@ class Runner {
   [[nodiscard]] Sequence start(const SequenceOptions& options = {}) const;
 
   /// Appends tokens and waits for them: several at full depth, a single one as deep as the sequence's exit lets it.
-  Step append(Sequence& sequence, std::span<const std::int32_t> tokens, const Hook& hook = {});
+  Step append(Sequence& sequence, std::span<const std::int32_t> tokens, const Hook& hook = {},
+              const LogitsHook& logits = {});
 
   /// The same, without waiting: step() runs one loop of one group for all that were submitted, and returns those that
   /// are done with it. A sequence has one job at a time; it may not be moved before that is done.
-  void submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook hook = {});
+  void submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook hook = {}, LogitsHook logits = {});
   std::vector<Step> step();
   [[nodiscard]] bool idle() const;
   /// Its job is dropped; it is as it was after the last chunk of its prompt that was done.
@@ -230,6 +312,9 @@ class Runner {
   /// as its text is sure not to be part of a stop text.
   Generation generate(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options = {},
                       const std::function<void(const GeneratedToken&)>& each = {});
+  /// The same a token at a time; nothing has run yet. Runner and sequence outlive it, and stay where they are; between
+  /// two tokens other sequences may run.
+  Writing write(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options = {});
   /// Throws what generate() would refuse, before it runs anything.
   void check(const Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options) const;
 
@@ -242,6 +327,37 @@ class Runner {
   /// Runs of a layer over its weights so far, and rows that shared them, summed.
   [[nodiscard]] std::size_t layer_passes() const;
   [[nodiscard]] std::size_t layer_rows() const;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+/// What becomes of a token's logits: how likely another is, and which is the likeliest.
+struct TokenScore {
+  float logprob = 0;  ///< natural
+  std::int32_t likeliest = 0;
+};
+TokenScore score(std::span<const float> logits, std::int32_t token);
+
+struct EmbedderOptions {
+  std::string pooling = {};              ///< mean, cls or last; empty: as the model's own files say, else mean
+  std::optional<bool> normalize = {};    ///< whether vectors have length one; empty: as they say
+  int most_tokens = 0;                   ///< longer texts are cut; 0: as they say, else the model's context
+  int threads = 0;                       ///< 0: as many processors as this process may use
+  std::function<bool()> stop_when = {};  ///< as in RunnerOptions
+};
+
+/// Texts as vectors, by a sentence encoder or any other model. One call at a time.
+class Embedder {
+ public:
+  struct State;  ///< the library's own
+
+  explicit Embedder(const Model& model, const EmbedderOptions& options = {});
+  Embedder(Embedder&&) noexcept;
+  ~Embedder();
+
+  /// [texts, hidden], one row a text.
+  std::vector<float> embed(std::span<const std::string> texts);
 
  private:
   std::unique_ptr<State> state_;

@@ -1,6 +1,5 @@
-#include "engine/generate.hpp"
-
 #include <algorithm>
+#include <cmath>
 
 #include "api/provenance.hpp"
 #include "api/state.hpp"
@@ -51,6 +50,7 @@ gyre::GenerateOptions options_of(const GenerateOptions& options, const Sequence:
   inner.likeliest = options.logprobs;
   inner.prompt_exit = parse_prompt_exit(options.exit_prompt, model.named("exit_prompt"));
   inner.diffusion = text.diffusion;
+  inner.trace = sink_of(options.hook);
   const auto refuse = [&](bool given, const char* field, const char* reason, const char* other) {
     if (given) throw Error("{}: {}; leave out {}", model.named(field), reason, model.named(other));
   };
@@ -59,12 +59,14 @@ gyre::GenerateOptions options_of(const GenerateOptions& options, const Sequence:
     refuse(inner.prompt_exit != PromptExit::last, "diffuse", kReason, "exit_prompt");
     refuse(!options.draft.empty(), "diffuse", kReason, "draft");
     refuse(options.logprobs >= 0, "diffuse", kReason, "logprobs");
+    refuse(static_cast<bool>(options.hook), "diffuse", kReason, "hook");
   }
   if (!options.draft.empty()) {
-    const bool exits = text.exit && text.choice.text != "fixed";
+    const bool exits = text.exit && text.exit_name() != "fixed";
     refuse(exits, "draft", "full depth verifies what is drafted", "exit");
     refuse(options.logprobs >= 0, "draft", "tokens come several at a time", "logprobs");
     refuse(inner.prompt_exit != PromptExit::last, "draft", "prompts run at full depth", "exit_prompt");
+    refuse(static_cast<bool>(options.hook), "draft", "tokens come several at a time", "hook");
     inner.draft = parse_draft(options.draft, model.spec(), text.sequence.cache.loops(), model.named("draft"));
   }
   return inner;
@@ -116,22 +118,49 @@ void Runner::check(const Sequence& sequence, std::span<const std::int32_t> promp
   if (inner.diffusion) Diffuser(state_->engine, text.sequence, *inner.diffusion, 1);
 }
 
-Generation Runner::generate(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options,
-                            const std::function<void(const GeneratedToken&)>& each) {
+TokenScore score(std::span<const float> logits, std::int32_t token) {
+  if (token < 0 || static_cast<std::size_t>(token) >= logits.size()) {
+    throw Error("token {} is outside the vocabulary of {}", token, logits.size());
+  }
+  // As the tokens of generated texts have it.
+  const float logprob = probabilities_of(logits, token, 0).front().log_probability;
+  return {logprob, static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin())};
+}
+
+Writing::Writing(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Writing::Writing(Writing&&) noexcept = default;
+Writing::~Writing() = default;
+
+std::optional<GeneratedToken> Writing::next() {
+  const std::optional<gyre::GeneratedToken> token = state_->writer.next();
+  if (!token) return {};
+  return outer(*token);
+}
+
+Generation Writing::result() const { return outer(state_->writer.result()); }
+
+Writing Runner::write(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options) {
   if (!idle()) throw Error("other texts are under way; finish them first");
   check(sequence, prompt, options);
   Sequence::State& text = *sequence.state_;
   gyre::GenerateOptions inner = options_of(options, text);
-  std::vector<BoundedExit> exits;
+  std::vector<BoundedExit> prompt_exits;
   if (text.exit && inner.prompt_exit == PromptExit::each) {
-    for (std::size_t t = 0; t < prompt.size(); ++t) exits.emplace_back(text.choice, text.context());
-    inner.prompt_exits = exits;
+    for (std::size_t t = 0; t < prompt.size(); ++t) prompt_exits.push_back(text.make_exit());
+    inner.prompt_exits = prompt_exits;
   }
-  const auto hear = [&](const gyre::GeneratedToken& token) {
-    if (each) each(outer(token));
-  };
-  return outer(gyre::generate(state_->engine, text.sequence, text.model->checkpoint.language.tokenizer, prompt, inner,
-                              text.exit ? &*text.exit : nullptr, hear));
+  TextWriter writer(state_->engine, text.sequence, text.model->checkpoint.language.tokenizer, prompt, std::move(inner),
+                    text.exit ? &*text.exit : nullptr);
+  return Writing(std::make_unique<Writing::State>(Writing::State{std::move(prompt_exits), std::move(writer)}));
+}
+
+Generation Runner::generate(Sequence& sequence, std::span<const std::int32_t> prompt, const GenerateOptions& options,
+                            const std::function<void(const GeneratedToken&)>& each) {
+  Writing writing = write(sequence, prompt, options);
+  while (const std::optional<GeneratedToken> token = writing.next()) {
+    if (each) each(*token);
+  }
+  return writing.result();
 }
 
 std::string Runner::provenance(const Sequence& sequence) const {
@@ -144,7 +173,7 @@ std::string Runner::provenance(const Sequence& sequence) const {
                                                                         .test_noise = inner.test_noise,
                                                                         .seed = inner.noise_seed,
                                                                         .threads = state_->engine.threads()});
-  json["exit"] = text.exit ? text.choice.text : "fixed";
+  json["exit"] = text.exit_name();
   json["context"] = inner.cache.context();
   if (inner.whole_prompt) json["whole_prompt"] = true;
   return json.dump();

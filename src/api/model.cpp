@@ -49,16 +49,31 @@ std::vector<std::int32_t> Model::encode(std::string_view text) const {
   return tokens;
 }
 
+std::vector<std::int32_t> Model::encode_further(std::string_view text) const {
+  return state_->checkpoint.language.tokenizer.encode(text);
+}
+
+std::string Model::token_name(std::int32_t token) const {
+  const std::vector<std::string>& names = state_->checkpoint.language.tokenizer.names();
+  if (token < 0 || static_cast<std::size_t>(token) >= names.size()) {
+    throw Error("token: there is no token {} in a vocabulary of {}", token, names.size());
+  }
+  return names[static_cast<std::size_t>(token)];
+}
+
 std::string Model::decode(std::span<const std::int32_t> tokens) const {
   return state_->checkpoint.language.tokenizer.decode({tokens.begin(), tokens.end()});
 }
 
-std::vector<std::int32_t> Model::encode_chat(const std::string& conversation, const std::string& arguments) const {
+std::string Model::render_chat(const std::string& conversation, const std::string& arguments) const {
   Conversation talk = read_conversation(parse_ordered_json(conversation, "conversation"), "conversation");
   talk.arguments = parse_ordered_json(arguments, "arguments");
   if (!talk.arguments.is_object()) throw Error("arguments: variables of a template are a JSON object of their names");
-  const Checkpoint& checkpoint = state_->checkpoint;
-  return checkpoint.language.tokenizer.encode(checkpoint.chat_template().render(talk));
+  return state_->checkpoint.chat_template().render(talk);
+}
+
+std::vector<std::int32_t> Model::encode_chat(const std::string& conversation, const std::string& arguments) const {
+  return state_->checkpoint.language.tokenizer.encode(render_chat(conversation, arguments));
 }
 
 std::vector<std::int32_t> Model::end_tokens() const { return state_->checkpoint.language.end_tokens; }

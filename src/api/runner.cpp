@@ -52,7 +52,8 @@ KvPolicy policy_of(const SequenceOptions& options, const Model::State& model) {
 
 Runner::State::State(std::shared_ptr<const Model::State> opened, int threads, const RunnerOptions& options)
     : model(std::move(opened)),
-      engine(model->checkpoint.model, threads, options.stop == nullptr ? Stop() : Stop(*options.stop)),
+      stop_when(options.stop_when),
+      engine(model->checkpoint.model, threads, Stop(options.stop, stop_when)),
       scheduler(engine, parse_schedule(options.schedule, model->named("schedule")), options.chunk),
       prefixes(options.prefix_bytes > 0 ? std::make_unique<PrefixCache>(options.prefix_bytes) : nullptr) {}
 
@@ -88,6 +89,7 @@ Sequence Runner::start(const SequenceOptions& options) const {
                            parse_noise_start(options.first_state, model.named("first_state"))),
       state_->model,
       {},
+      options.rule,
       {},
       diffusion});
   if (options.whole_prompt && !model.spec().prefix_lm) {
@@ -98,18 +100,24 @@ Sequence Runner::start(const SequenceOptions& options) const {
   sequence.whole_prompt = options.whole_prompt;
   sequence.test_noise = parse_test_noise(options.test_noise, model.named("test_noise"));
   require_noisy_group(sequence.test_noise, model.spec(), model.named("test_noise"));
+  if (options.rule.make && !options.exit.empty()) {
+    throw Error("{}: there is a rule of the program's own; leave out one of the two", model.named("exit"));
+  }
+  if (options.rule.make && diffusion) {
+    throw Error("{}: positions loop until they settle; leave out {}", model.named("diffuse"), model.named("exit"));
+  }
   if (!options.exit.empty()) {
     state->choice = exit_for(options.exit, model.checkpoint.model,
                              {.loops = sequence.cache.loops(),
                               .kv = sequence.cache.policy(),
                               .first_state = sequence.start,
                               .test_noise = sequence.test_noise});
-    state->exit.emplace(state->choice, state->context());
   }
+  if (state->has_exit()) state->exit.emplace(state->make_exit());
   return Sequence(std::move(state));
 }
 
-void Runner::submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook hook) {
+void Runner::submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook hook, LogitsHook logits) {
   Sequence::State& text = *sequence.state_;
   state_->require_own(text);
   if (text.diffusion) {
@@ -120,21 +128,19 @@ void Runner::submit(Sequence& sequence, std::vector<std::int32_t> tokens, Hook h
   }
   state_->engine.check_tokens(text.sequence, tokens);
   BoundedExit* const exit = text.exit && tokens.size() == 1 ? &*text.exit : nullptr;
-  State::Submitted job{&sequence, sequence.state_, {}};
-  if (hook) {
-    job.trace = [hook = std::move(hook)](const TracePoint& point) {
-      hook({point.group, point.loop, point.position, point.states});
-    };
-  } else if (state_->prefixes && text.sequence.length == 0) {  // a hook wants to see every token
+  State::Submitted job{&sequence, sequence.state_, sink_of(std::move(hook))};
+  // A hook wants to see every token.
+  if (!job.trace && !logits && state_->prefixes && text.sequence.length == 0) {
     job.beginning = tokens;
     tokens = state_->behind_known(text.sequence, std::move(tokens));
   }
   State::Submitted& kept = state_->submitted.insert_or_assign(&text.sequence, std::move(job)).first->second;
-  state_->scheduler.submit({&text.sequence, std::move(tokens), exit, &kept.trace});
+  state_->scheduler.submit({&text.sequence, std::move(tokens), exit, &kept.trace, true, std::move(logits)});
 }
 
 std::vector<Step> Runner::step() {
   std::vector<Step> done;
+  state_->engine.stop().check();
   try {
     for (const Landed& landed : state_->scheduler.step()) {
       const auto place = state_->submitted.find(landed.sequence);
@@ -160,13 +166,19 @@ void Runner::cancel(const Sequence& sequence) {
   state_->submitted.erase(&sequence.state_->sequence);
 }
 
-Step Runner::append(Sequence& sequence, std::span<const std::int32_t> tokens, const Hook& hook) {
+Step Runner::append(Sequence& sequence, std::span<const std::int32_t> tokens, const Hook& hook,
+                    const LogitsHook& logits) {
   if (!idle()) throw Error("other texts are under way; submit this one too, or finish them first");
-  submit(sequence, {tokens.begin(), tokens.end()}, hook);
+  submit(sequence, {tokens.begin(), tokens.end()}, hook, logits);
   Step last;
-  while (!idle()) {
-    std::vector<Step> done = step();
-    if (!done.empty()) last = std::move(done.front());
+  try {
+    while (!idle()) {
+      std::vector<Step> done = step();
+      if (!done.empty()) last = std::move(done.front());
+    }
+  } catch (...) {
+    cancel(sequence);
+    throw;
   }
   return last;
 }

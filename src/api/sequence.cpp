@@ -16,9 +16,9 @@ std::size_t Sequence::bytes() const { return state_->sequence.cache.bytes(); }
 void Sequence::truncate(int tokens) { state_->sequence.truncate(std::max(0, tokens)); }
 
 Sequence Sequence::fork() const {
-  auto state =
-      std::make_shared<State>(State{state_->sequence.fork(), state_->model, state_->choice, {}, state_->diffusion});
-  if (state_->exit) state->exit.emplace(state->choice, state->context());
+  auto state = std::make_shared<State>(
+      State{state_->sequence.fork(), state_->model, state_->choice, state_->rule, {}, state_->diffusion});
+  if (state_->exit) state->exit.emplace(state->make_exit());
   return Sequence(std::move(state));
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/diffuse.hpp"
+#include "engine/generate.hpp"
 #include "engine/prefix_cache.hpp"
 #include "engine/scheduler.hpp"
 #include "gyre/gyre.hpp"
@@ -32,14 +33,32 @@ struct Sequence::State {
   gyre::Sequence sequence;
   std::shared_ptr<const Model::State> model;
   ExitChoice choice;
+  ExitProgram rule;  ///< in place of `choice`, if it makes anything
   std::optional<BoundedExit> exit;
   std::optional<Diffusion> diffusion;
 
   [[nodiscard]] ExitContext context() const { return {model->spec(), sequence.cache.loops(), {}}; }
+  [[nodiscard]] bool has_exit() const { return rule.make || !choice.text.empty(); }
+  /// Another exit of the same kind.
+  [[nodiscard]] BoundedExit make_exit() const;
+  /// As results name it.
+  [[nodiscard]] std::string exit_name() const;
 };
+
+struct Writing::State {
+  std::vector<BoundedExit> prompt_exits;
+  TextWriter writer;
+};
+
+/// A hook as the engine knows it, or nothing of an empty one.
+TraceSink sink_of(Hook hook);
+
+/// A rule that a program wrote, as the engine asks it. Throws Error when it reads what there is not in a model.
+BoundedExit exit_of(const ExitProgram& program, const ModelSpec& spec);
 
 struct Runner::State {
   std::shared_ptr<const Model::State> model;
+  std::function<bool()> stop_when;
   Engine engine;
   Scheduler scheduler;
   struct Submitted {

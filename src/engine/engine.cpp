@@ -124,7 +124,8 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
 }
 
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                       std::span<BoundedExit> exits, std::vector<TokenDepth>& depths) {
+                                       std::span<BoundedExit> exits, std::vector<TokenDepth>& depths,
+                                       const TraceSink& trace) {
   if (sequence.cache.policy().lookup != KvPolicy::Lookup::latest) {
     throw Error("exits in the prompt need the KV policy latest or one of its slots, not {}",
                 name_of(sequence.cache.policy()));
@@ -136,6 +137,7 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
   for (std::size_t t = 0; t < flights.size(); ++t) {
     flights[t].in_prompt = true;
     flights[t].exit = &exits[t];
+    flights[t].trace = &trace;
   }
   stack_.fly(flights, stop_);
   const std::span<const float> logits = logits_of(flights, wanted);
@@ -146,11 +148,12 @@ std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::
 }
 
 std::span<const float> Engine::prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                       BoundedExit& exit, TokenDepth& depth) {
+                                       BoundedExit& exit, TokenDepth& depth, const TraceSink& trace) {
   std::vector<Flight> flights = flights_of(sequence, tokens);
   for (Flight& flight : flights) {
     flight.exit = &exit;
     flight.as_one = flights;
+    flight.trace = &trace;
   }
   stack_.fly(flights, stop_);
   const std::span<const float> logits = logits_of(flights, wanted);
@@ -178,8 +181,9 @@ std::span<const float> Engine::decode(std::span<DecodeRow> batch) {
   return logits;
 }
 
-std::span<const float> Engine::decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth) {
-  DecodeRow row{&sequence, token, exit, {}};
+std::span<const float> Engine::decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth,
+                                      const TraceSink& trace) {
+  DecodeRow row{&sequence, token, exit, {}, &trace};
   const std::span<const float> logits = decode({&row, 1});
   depth = std::move(row.depth);
   return logits;

@@ -52,12 +52,13 @@ class Engine {
   /// others read its last keys and values there. `depths` becomes how deep each went. Throws Error when there is not
   /// one exit a token, or the KV policy's lookup is not Lookup::latest.
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                 std::span<BoundedExit> exits, std::vector<TokenDepth>& depths);
+                                 std::span<BoundedExit> exits, std::vector<TokenDepth>& depths,
+                                 const TraceSink& trace = {});
 
   /// The same with one exit for all of them, as Huginn's program does it: they run the same loops, by the mean over the
   /// tokens of what a rule reads of their states, or by the last one's logits. `depth` becomes that of each.
   std::span<const float> prefill(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                                 BoundedExit& exit, TokenDepth& depth);
+                                 BoundedExit& exit, TokenDepth& depth, const TraceSink& trace = {});
 
   /// Appends a token to each of several sequences in one pass over the weights; a row that leaves a group early takes
   /// no part in its later loops. Returns logits [batch, vocabulary], valid until the next call. Throws Error when a
@@ -65,7 +66,8 @@ class Engine {
   std::span<const float> decode(std::span<DecodeRow> batch);
   /// Appends one token, asking `exit` after every loop of a looped group (null: full depth). Returns the logits of the
   /// next token, valid until the next call.
-  std::span<const float> decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth);
+  std::span<const float> decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth,
+                                const TraceSink& trace = {});
 
   /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head.
   std::span<const float> head(std::span<const float> states) { return stack_.head(states); }

@@ -35,12 +35,12 @@ std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span
   const Engine::Logits wanted = whole ? Engine::Logits::last : Engine::Logits::none;
   if (as_one) {
     TokenDepth depth;
-    const std::span<const float> logits = engine.prefill(sequence, together, wanted, *exit, depth);
+    const std::span<const float> logits = engine.prefill(sequence, together, wanted, *exit, depth, options.trace);
     depths.assign(together.size(), depth);
     return logits;
   }
-  if (options.prompt_exits.empty()) return engine.prefill(sequence, together, wanted);
-  return engine.prefill(sequence, together, wanted, options.prompt_exits.first(together.size()), depths);
+  if (options.prompt_exits.empty()) return engine.prefill(sequence, together, wanted, options.trace);
+  return engine.prefill(sequence, together, wanted, options.prompt_exits.first(together.size()), depths, options.trace);
 }
 
 /// Where the tokens of a text come from: a pass for each, as deep as its exit lets it, or drafts that were verified.
@@ -113,7 +113,7 @@ class TokenSource {
       return;
     }
     if (!speculator_) {
-      draw(engine_.decode(sequence_, text.back(), exit_, token.depth), text, token);
+      draw(engine_.decode(sequence_, text.back(), exit_, token.depth, options_.trace), text, token);
       ++passes_;
       return;
     }
@@ -140,61 +140,124 @@ class TokenSource {
   int passes_ = 0;
 };
 
-/// Draws tokens behind `text`, which grows by them, the first of them from `logits` if there are any, which a pass of
-/// depth `first` left. Returns why it ended.
-StopReason write(TokenSource& source, TextStream& stream, std::span<const float> logits,
-                 std::vector<std::int32_t>& text, const TokenDepth& first) {
-  if (logits.empty() && source.exhausted()) return StopReason::context;
-  for (;; logits = {}) {
-    const auto start = Clock::now();
-    GeneratedToken token;
-    if (!logits.empty()) {
-      source.draw(logits, text, token);
-      token.depth = first;
-    } else if (!source.next(text, token)) {
-      return StopReason::interrupted;
-    }
-    token.milliseconds = milliseconds_since(start);
-    const std::int32_t drawn = token.token;
-    const std::optional<StopReason> reason = stream.take(std::move(token), !source.exhausted());
-    if (reason == StopReason::end_token) return *reason;
-    text.push_back(drawn);
-    if (reason) return *reason;
-  }
-}
-
 }  // namespace
 
 PromptExit parse_prompt_exit(const std::string& text, const std::string& flag) {
   return parse_enum<PromptExit>(kPromptExits, text, flag, "way for prompts to exit");
 }
 
+struct TextWriter::State {
+  const Tokenizer& tokenizer;
+  Engine& engine;
+  Sequence& sequence;
+  GenerateOptions options;
+  BoundedExit* exit;
+  TokenSource source;
+  std::vector<std::int32_t> text;  ///< the prompt, and what was drawn
+  std::deque<GeneratedToken> heard = {};
+  TextStream stream;
+  bool began = false;
+  std::optional<StopReason> ended = {};
+  Generation result = {};
+
+  State(Engine& runs, Sequence& grows, const Tokenizer& spells, std::span<const std::int32_t> prompt,
+        GenerateOptions wanted, BoundedExit* leaves)
+      : tokenizer(spells),
+        engine(runs),
+        sequence(grows),
+        options(std::move(wanted)),
+        exit(leaves),
+        source(engine, sequence, options, exit,
+               static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, tokenizer.size()))),
+        text(prompt.begin(), prompt.end()),
+        stream(tokenizer, {options.tokens, options.stops, options.end_tokens},
+               [this](const GeneratedToken& token) { heard.push_back(token); }) {}
+
+  void begin();
+  void advance();
+  void take(GeneratedToken token);
+  void end(StopReason reason);
+};
+
+/// Runs the prompt; where that chose a token already, the text begins with it.
+void TextWriter::State::begin() {
+  const auto start = Clock::now();
+  std::span<const float> logits;
+  const std::vector<std::int32_t> prompt = text;
+  if (!source.takes_prompt(prompt)) {
+    logits = take_prompt(engine, sequence, prompt, options, exit, result.prompt_depths);
+  }
+  result.prefill_milliseconds = milliseconds_since(start);
+  began = true;
+  if (logits.empty() && source.exhausted()) return end(StopReason::context);
+  if (logits.empty()) return;
+  const auto drawing = Clock::now();
+  GeneratedToken token;
+  source.draw(logits, text, token);
+  token.depth = result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back();
+  token.milliseconds = milliseconds_since(drawing);
+  take(std::move(token));
+}
+
+void TextWriter::State::advance() {
+  const auto start = Clock::now();
+  GeneratedToken token;
+  if (!source.next(text, token)) return end(StopReason::interrupted);
+  token.milliseconds = milliseconds_since(start);
+  take(std::move(token));
+}
+
+void TextWriter::State::take(GeneratedToken token) {
+  const std::int32_t drawn = token.token;
+  const std::optional<StopReason> reason = stream.take(std::move(token), !source.exhausted());
+  if (reason != StopReason::end_token) text.push_back(drawn);
+  if (reason) end(*reason);
+}
+
+void TextWriter::State::end(StopReason reason) {
+  ended = reason;
+  source.finish(text);
+  if (reason != StopReason::stop_text) stream.finish();
+}
+
+TextWriter::TextWriter(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
+                       std::span<const std::int32_t> prompt, GenerateOptions options, BoundedExit* exit) {
+  if (prompt.empty()) throw Error("the prompt is empty; give at least one character");
+  state_ = std::make_unique<State>(engine, sequence, tokenizer, prompt, std::move(options), exit);
+}
+TextWriter::TextWriter(TextWriter&&) noexcept = default;
+TextWriter& TextWriter::operator=(TextWriter&&) noexcept = default;
+TextWriter::~TextWriter() = default;
+
+std::optional<GeneratedToken> TextWriter::next() {
+  State& state = *state_;
+  if (!state.began) state.begin();
+  const auto start = Clock::now();
+  while (state.heard.empty() && !state.ended) state.advance();
+  state.result.decode_milliseconds += milliseconds_since(start);
+  if (state.heard.empty()) return {};
+  GeneratedToken token = std::move(state.heard.front());
+  state.heard.pop_front();
+  return token;
+}
+
+Generation TextWriter::result() const {
+  Generation result = state_->result;
+  result.reason = state_->ended.value_or(StopReason::interrupted);
+  result.decode_passes = state_->source.passes();
+  result.draft = state_->source.drafts();
+  result.diffusion = state_->source.diffusion();
+  result.tokens = state_->stream.tokens();
+  result.text = state_->stream.text();
+  return result;
+}
+
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each) {
-  if (prompt.empty()) throw Error("the prompt is empty; give at least one character");
-  const auto vocabulary = static_cast<std::size_t>(std::min(engine.model().spec().vocab_size, tokenizer.size()));
-  TokenSource source(engine, sequence, options, exit, vocabulary);
-  const auto start = Clock::now();
-  Generation result;
-  std::span<const float> logits;
-  if (!source.takes_prompt(prompt)) logits = take_prompt(engine, sequence, prompt, options, exit, result.prompt_depths);
-  result.prefill_milliseconds = milliseconds_since(start);
-
-  TextStream stream(tokenizer, {options.tokens, options.stops, options.end_tokens}, each);
-  std::vector<std::int32_t> text(prompt.begin(), prompt.end());
-  const auto decode_start = Clock::now();
-  result.reason = write(source, stream, logits, text,
-                        result.prompt_depths.empty() ? full_depth(sequence) : result.prompt_depths.back());
-  source.finish(text);
-  if (result.reason != StopReason::stop_text) stream.finish();
-  result.decode_milliseconds = milliseconds_since(decode_start);
-  result.decode_passes = source.passes();
-  result.draft = source.drafts();
-  result.diffusion = source.diffusion();
-  result.tokens = stream.tokens();
-  result.text = stream.text();
-  return result;
+  TextWriter writer(engine, sequence, tokenizer, prompt, options, exit);
+  while (const std::optional<GeneratedToken> token = writer.next()) each(*token);
+  return writer.result();
 }
 
 }  // namespace gyre

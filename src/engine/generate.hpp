@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,7 @@ struct GenerateOptions {
   PromptExit prompt_exit = PromptExit::last;
   /// With PromptExit::each: one for every token of the prompt.
   std::span<BoundedExit> prompt_exits = {};
+  TraceSink trace = {};  ///< hears of every loop of the prompt and of every pass; without draft and diffusion
 };
 
 struct Generation {
@@ -50,10 +52,32 @@ struct Generation {
   Diffuser::Count diffusion = {};
 };
 
-/// Runs the prompt, all but its last token at once, at full depth or with its own exits; every pass that chooses a
-/// token may exit early. In a sequence with whole_prompt, and where the prompt leaves as one or not at all, the last
-/// token goes in with the others, and chooses the first token at their depth. `each` hears of every token as soon as
-/// its text is sure not to be part of a stop text.
+/// A text that is drawn a token at a time. Runs the prompt, all but its last token at once, at full depth or with its
+/// own exits; every pass that chooses a token may exit early. In a sequence with whole_prompt, and where the prompt
+/// leaves as one or not at all, the last token goes in with the others, and chooses the first token at their depth.
+class TextWriter {
+ public:
+  /// Engine, sequence, tokenizer, `exit` and the exits of the prompt have to outlive it.
+  TextWriter(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer, std::span<const std::int32_t> prompt,
+             GenerateOptions options, BoundedExit* exit);
+  TextWriter(TextWriter&&) noexcept;
+  TextWriter& operator=(TextWriter&&) noexcept;
+  TextWriter(const TextWriter&) = delete;
+  TextWriter& operator=(const TextWriter&) = delete;
+  ~TextWriter();
+
+  /// The next token whose text is sure not to be part of a stop text, or nothing once the text has ended. When a pass
+  /// throws, the sequence is as it was before it, and another call runs it again.
+  std::optional<GeneratedToken> next();
+  /// What the text has come to.
+  [[nodiscard]] Generation result() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The same all at once: `each` hears of every token that next() would return.
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const std::int32_t> prompt, const GenerateOptions& options, BoundedExit* exit,
                     const std::function<void(const GeneratedToken&)>& each);

@@ -1,0 +1,163 @@
+"""The model for lm-evaluation-harness, held against `gyre eval --task`, which counts as the harness does.
+
+The harness itself draws in a gigabyte; what its evaluator wants of a model is a class with three methods, called here.
+"""
+
+import json
+import math
+import sys
+import tempfile
+import types
+import unittest
+from types import SimpleNamespace
+
+import gyre
+from support import SHAKESPEARE, ModelTest, run_json
+
+WORDS = [
+    "To be, or not to be, that is the question",
+    "Friends, Romans, countrymen, lend me your ears",
+    "My kingdom for a horse",
+    "All the world is a stage, and all the men and women merely players",
+]
+
+
+def stand_in():
+    """As much of the harness as the class needs, where it is not installed."""
+    try:
+        import lm_eval.api.model  # noqa: F401
+
+        return {}
+    except ImportError:
+        pass
+
+    class LM:
+        def __init__(self):
+            self.cache_hook = SimpleNamespace(add_partial=lambda *arguments: None)
+
+    registered = {}
+
+    def register_model(name):
+        return lambda kind: registered.setdefault(name, kind)
+
+    class Progress:
+        def __init__(self, *arguments, **named):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *failure):
+            return None
+
+        def update(self):
+            pass
+
+    for name in ("lm_eval", "lm_eval.api", "lm_eval.api.model", "lm_eval.api.registry", "tqdm"):
+        sys.modules.setdefault(name, types.ModuleType(name))
+    sys.modules["lm_eval.api.model"].LM = LM
+    sys.modules["lm_eval.api.registry"].register_model = register_model
+    sys.modules["tqdm"].tqdm = Progress
+    return registered
+
+
+REGISTERED = stand_in()
+import gyre.lm_eval  # noqa: E402
+
+
+def requests(*arguments):
+    return [SimpleNamespace(args=one) for one in arguments]
+
+
+class Harness(ModelTest):
+    def setUp(self):
+        self.lm = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2)
+
+    def test_is_registered(self):
+        if REGISTERED:
+            self.assertIs(REGISTERED["gyre"], gyre.lm_eval.GyreLM)
+        with self.assertRaisesRegex(gyre.Error, "model_args: there is no colour"):
+            gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), colour="red")
+
+    def test_log_likelihoods_are_those_of_gyre_eval(self):
+        pairs = [(text[: text.rindex(" ")], text[text.rindex(" ") :]) for text in WORDS]
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.writelines(json.dumps({"text": text}) + "\n" for text in WORDS)
+            file.flush()
+            for rule in (None, "accel:tau=0.3,form=absolute"):
+                told = run_json(
+                    "eval",
+                    "-m",
+                    SHAKESPEARE,
+                    "--task",
+                    f"lambada:{file.name}",
+                    "--threads",
+                    2,
+                    "--json",
+                    "--items",
+                    *([] if rule is None else ["--exit", rule]),
+                )
+                items = find(told, "item_results")
+                wanted = [item["log_likelihood"] for item in items]
+                lm = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2, exit=rule)
+                got = lm.loglikelihood(requests(*pairs), disable_tqdm=True)
+                for want, (sum_, _) in zip(wanted, got):
+                    self.assertAlmostEqual(sum_, want, places=5)
+
+    def test_contexts_and_continuations(self):
+        encode = self.model.encode
+        self.assertEqual(self.lm._pair("To be ", "or"), (encode("To be"), encode(" or")))
+        self.assertEqual(self.lm._pair("", "or"), (encode("o"), encode("r")))
+        self.assertEqual(self.lm.loglikelihood(requests(("To", "")), disable_tqdm=True), [(0.0, True)])
+        long = "To be or not " * 40
+        ((sum_, _),) = self.lm.loglikelihood(requests((long, "to be")), disable_tqdm=True)
+        window = encode(long.rstrip() + " to be")[-257:]
+        self.assertAlmostEqual(sum_, float(self.model.logprobs(window)[-6:].sum()), places=4)
+        with self.assertRaisesRegex(gyre.Error, "a continuation of 520 tokens is longer than 256"):
+            self.lm.loglikelihood(requests(("a", long)), disable_tqdm=True)
+
+    def test_whole_texts_in_windows(self):
+        text = WORDS[3]
+        short = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2, max_length=10)
+        ids = self.model.encode(text)
+        sum_ = 0.0
+        # This model has nothing that begins a text, so its first token is given.
+        for begin in range(1, len(ids), 10):
+            end = min(begin + 10, len(ids))
+            window = ids[max(0, end - 11) : end]
+            sum_ += float(self.model.logprobs(window)[-(end - begin) :].sum())
+        (got,) = short.loglikelihood_rolling(requests((text,)), disable_tqdm=True)
+        self.assertAlmostEqual(got, sum_, places=4)
+        (whole,) = self.lm.loglikelihood_rolling(requests((text,)), disable_tqdm=True)
+        self.assertAlmostEqual(whole, float(self.model.logprobs(ids).sum()), places=4)
+        self.assertTrue(math.isfinite(got))
+
+    def test_texts(self):
+        settings = {"until": ["\n"], "max_gen_toks": 20, "do_sample": False}
+        got = self.lm.generate_until(requests(("ROMEO:\nI", settings), ("To be", settings)), disable_tqdm=True)
+        for prompt, text in zip(("ROMEO:\nI", "To be"), got):
+            self.assertEqual(text, self.model.generate(prompt, tokens=20, temperature=0.0, stop="\n").text)
+        # Under an exit rule every token of a prompt obeys it too.
+        named = {"tokens": 20, "temperature": 0.0, "exit": "fixed:loops=1"}
+        early = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2, exit="fixed:loops=1")
+        (got,) = early.generate_until(requests((WORDS[3], {"max_gen_toks": 20})), disable_tqdm=True)
+        self.assertEqual(got, self.model.generate(WORDS[3], exit_prompt="each", **named).text)
+        self.assertNotEqual(got, self.model.generate(WORDS[3], **named).text)
+
+
+def find(tree, key):
+    """The first value of a key, wherever it is."""
+    if isinstance(tree, dict):
+        if key in tree:
+            return tree[key]
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for one in tree:
+            found = find(one, key)
+            if found is not None:
+                return found
+    return None
+
+
+if __name__ == "__main__":
+    unittest.main()
