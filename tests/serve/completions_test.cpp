@@ -115,10 +115,13 @@ TEST_F(Completions, KeepKeysAndValuesAsTheCommandLineDoes) {
   EXPECT_EQ(text_of(request("ROMEO:", 30)), latest);
 }
 
-/// Greedily, from the logits that the answer shows: penalties are of what was generated, not of the prompt.
+/// Greedily, from the logits that the answer shows: penalties are of what was generated, not of the prompt, which is
+/// full of a token that is wanted.
 TEST_F(Completions, PenaltiesAreTakenFromWhatWasGenerated) {
-  Json body = {{"model", "sums"},    {"prompt", "2+2="}, {"max_tokens", 16},        {"temperature", 0},
-               {"ignore_eos", true}, {"logprobs", 9},    {"presence_penalty", 1.5}, {"frequency_penalty", 0.75}};
+  Json body = {{"model", "sums"},          {"prompt", "444444444444="}, {"max_tokens", 16},
+               {"temperature", 0},         {"ignore_eos", true},        {"logprobs", 9},
+               {"logit_bias", {{"7", 6}}},  // of "4"
+               {"presence_penalty", 1.5},  {"frequency_penalty", 0.75}};
   const Json logprobs = complete(body)["choices"][0]["logprobs"];
   std::map<std::string, int> drawn;
   for (std::size_t i = 0; i < 16; ++i) {
@@ -126,13 +129,14 @@ TEST_F(Completions, PenaltiesAreTakenFromWhatWasGenerated) {
     double most = -1e9;
     for (const auto& [token, value] : logprobs["top_logprobs"][i].items()) {
       const int times = drawn[token];
-      const double logit = value.get<double>() - (times > 0 ? 1.5 : 0) - 0.75 * times;
+      const double logit = value.get<double>() + (token == "4" ? 6 : 0) - (times > 0 ? 1.5 : 0) - 0.75 * times;
       if (logit > most) best = token;
       most = std::max(most, logit);
     }
     EXPECT_EQ(logprobs["tokens"][i], best) << i;
     ++drawn[best];
   }
+  EXPECT_GT(drawn["4"], 1);
   EXPECT_GT(drawn.size(), 3U);
   body.erase("presence_penalty");
   body.erase("frequency_penalty");

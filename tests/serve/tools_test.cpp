@@ -100,8 +100,8 @@ TEST(ToolLanguage, AFreeAnswerIsHeldToStrictSchemasFromItsTagOn) {
                                   "Let me see <" + call("f", R"({"a": 1})"), call("g", R"({"anything": [1, null]})")}) {
     EXPECT_TRUE(holds(language, fine)) << fine;
   }
-  for (const std::string& wrong :
-       {call("f", R"({"b": "x"})"), "so " + call("f", "{}"), call("f", R"({"a": 1})") + " so"}) {
+  for (const std::string& wrong : {call("f", R"({"b": "x"})"), "so " + call("f", "{}"), "so <" + call("f", "{}"),
+                                   call("f", R"({"a": 1})") + " so"}) {
     EXPECT_FALSE(holds(language, wrong)) << wrong;
   }
   const ToolForm bare{.open = "", .close = "", .arguments = "parameters"};
