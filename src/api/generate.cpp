@@ -167,12 +167,13 @@ std::string Runner::provenance(const Sequence& sequence) const {
   const Sequence::State& text = *sequence.state_;
   state_->require_own(text);
   const gyre::Sequence& inner = text.sequence;
-  nlohmann::json json = gyre::provenance(text.model->checkpoint.model, {.loops = inner.cache.loops(),
-                                                                        .kv = inner.cache.policy(),
-                                                                        .first_state = inner.start,
-                                                                        .test_noise = inner.test_noise,
-                                                                        .seed = inner.noise_seed,
-                                                                        .threads = state_->engine.threads()});
+  const RunSettings settings{.loops = inner.cache.loops(),
+                             .kv = inner.cache.policy(),
+                             .first_state = inner.start,
+                             .test_noise = inner.test_noise,
+                             .seed = inner.noise_seed,
+                             .threads = state_->engine.threads()};
+  nlohmann::json json = gyre::provenance(text.model->checkpoint.model, settings, text.model->digest());
   json["exit"] = text.exit_name();
   json["context"] = inner.cache.context();
   if (inner.whole_prompt) json["whole_prompt"] = true;

@@ -29,7 +29,7 @@ Model Model::open(const std::filesystem::path& path, const OpenOptions& options)
 }
 
 std::string Model::spec_json() const { return to_json(state_->spec()).dump(2); }
-std::string Model::digest() const { return state_->checkpoint.model.hash(); }
+std::string Model::digest() const { return state_->digest(); }
 std::string Model::family() const { return state_->checkpoint.model.family(); }
 std::vector<std::string> Model::notes() const { return state_->checkpoint.model.notes(); }
 int Model::vocabulary_size() const { return state_->spec().vocab_size; }

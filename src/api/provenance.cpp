@@ -6,9 +6,13 @@
 namespace gyre {
 
 nlohmann::json provenance(const Model& model, const RunSettings& settings) {
+  return provenance(model, settings, model.hash());
+}
+
+nlohmann::json provenance(const Model& model, const RunSettings& settings, const std::string& digest) {
   nlohmann::json json = {{"program", "gyre " GYRE_VERSION},
                          {"family", model.family()},
-                         {"model_sha256", model.hash()},
+                         {"model_sha256", digest},
                          {"stored_dtype", model.stored_type()},
                          {"weight_dtype", model.weight_type()},
                          {"number_types", number_types(model)},

@@ -21,5 +21,7 @@ struct RunSettings {
 
 /// What results depend on: model, digest, types of numbers, these settings, instruction set, arithmetic.
 nlohmann::json provenance(const Model& model, const RunSettings& settings);
+/// The same with a digest that is known: to make one takes as long as to read all weights.
+nlohmann::json provenance(const Model& model, const RunSettings& settings, const std::string& digest);
 
 }  // namespace gyre

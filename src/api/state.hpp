@@ -3,6 +3,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,17 @@ std::string name_of(OptionNames names, std::string field);
 struct Model::State {
   Checkpoint checkpoint;
   OptionNames names = OptionNames::fields;
+  struct Digest {
+    std::once_flag once;
+    std::string text;
+  };
+  std::shared_ptr<Digest> known = std::make_shared<Digest>();
+
+  /// Made when it is first wanted, and once.
+  [[nodiscard]] const std::string& digest() const {
+    std::call_once(known->once, [this] { known->text = checkpoint.model.hash(); });
+    return known->text;
+  }
 
   [[nodiscard]] const ModelSpec& spec() const { return checkpoint.model.spec(); }
   [[nodiscard]] std::string named(const char* field) const { return name_of(names, field); }
