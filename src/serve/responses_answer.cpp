@@ -11,7 +11,7 @@ namespace {
 bool is_message(const Json& item) { return item.at("type") == "message"; }
 
 /// What the request said, or what holds without it.
-Json said_or(const Json& asked, const char* name, Json otherwise) {
+Json said_or(const Json& asked, const char* name, const Json& otherwise) {
   const auto found = asked.find(name);
   return found == asked.end() || found->is_null() ? otherwise : *found;
 }
@@ -176,14 +176,13 @@ Json ResponsesAnswer::failure(const ApiError& error) {
   return events.front();
 }
 
-Json ResponsesAnswer::usage() const {
+Json ResponsesAnswer::usage(const ChoiceEnd& end) const {
   const std::size_t prompt = request_.generation.prompts.front().size();
-  const int tokens = end_->tokens;
   return {{"input_tokens", prompt},
-          {"input_tokens_details", {{"cached_tokens", end_->cached}, {"cache_write_tokens", 0}}},
-          {"output_tokens", tokens},
+          {"input_tokens_details", {{"cached_tokens", end.cached}, {"cache_write_tokens", 0}}},
+          {"output_tokens", end.tokens},
           {"output_tokens_details", {{"reasoning_tokens", 0}}},
-          {"total_tokens", prompt + static_cast<std::size_t>(tokens)}};
+          {"total_tokens", prompt + static_cast<std::size_t>(end.tokens)}};
 }
 
 Json ResponsesAnswer::whole() const {
@@ -213,7 +212,7 @@ Json ResponsesAnswer::whole() const {
                {"top_logprobs", std::max(0, wanted.logprobs)},
                {"top_p", wanted.sampling.top_p},
                {"truncation", "disabled"},
-               {"usage", end_ ? usage() : Json(nullptr)},
+               {"usage", end_ ? usage(*end_) : Json(nullptr)},
                {"user", said_or(asked_, "user", nullptr)},
                {"metadata", said_or(asked_, "metadata", Json::object())}};
   json["gyre"] = run_details(request_);

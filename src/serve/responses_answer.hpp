@@ -19,7 +19,7 @@ class ResponsesAnswer : public Answer {
                   std::int64_t created);
 
   [[nodiscard]] std::vector<Json> opening() override;
-  [[nodiscard]] std::vector<Json> chunks(const ChoiceEvent& event) override;
+  [[nodiscard]] std::vector<Json> chunks(const ChoiceEvent& happened) override;
   [[nodiscard]] std::vector<std::string> closing() const override { return {}; }
   [[nodiscard]] bool names_events() const override { return true; }
   [[nodiscard]] Json failure(const ApiError& error) override;
@@ -40,7 +40,7 @@ class ResponsesAnswer : public Answer {
   /// About the item that is being written.
   [[nodiscard]] Json item_event(const char* type) const;
   void number(Events& events);
-  [[nodiscard]] Json usage() const;
+  [[nodiscard]] Json usage(const ChoiceEnd& end) const;
 
   const TextRequest& request_;
   const ServedModel& model_;
