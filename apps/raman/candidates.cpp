@@ -43,8 +43,8 @@ double axis_distance(const Measurement& a, const Measurement& b) {
          kPointsWeight * std::abs(double{a.points} - b.points) + (a.laser == b.laser ? 0 : kOtherLaser);
 }
 
-CandidateSearch::CandidateSearch(const Library& library, const Queries& queries, Protocol protocol, std::size_t each)
-    : library_(library), queries_(queries), protocol_(protocol) {
+CandidateSearch::CandidateSearch(const Library& library, const Queries& queries, std::size_t each)
+    : library_(library), queries_(queries) {
   found_.each = std::min(each, library.size());
 }
 
@@ -66,7 +66,8 @@ std::vector<std::size_t> CandidateSearch::add(const Comparison& comparison) {
   const std::size_t begin = found_.features.size();
   found_.features.resize(begin + chosen.size() * kPairFeatures, 0.0F);
   const auto features = std::span(found_.features).subspan(begin);
-  add_shape(comparison, chosen, features);
+  add_cosines(comparison, chosen, features);
+  add_standing(comparison, chosen, features);
   add_measurement(comparison, chosen, features);
   const Examples& examples = library_.examples();
   for (const std::size_t spectrum : chosen) {
@@ -78,15 +79,15 @@ std::vector<std::size_t> CandidateSearch::add(const Comparison& comparison) {
   return chosen;
 }
 
-void CandidateSearch::add_shape(const Comparison& comparison, std::span<const std::size_t> chosen,
-                                std::span<float> features) const {
+void CandidateSearch::add_cosines(const Comparison& comparison, std::span<const std::size_t> chosen,
+                                  std::span<float> features) const {
   FeatureWriter writer(features, 0);
   const std::size_t n = chosen.size();
   // Every cosine, and how far it stays behind the best of the candidates.
-  const auto add_cosines = [&](const std::vector<float>& values) {
-    const float best = *std::max_element(values.begin(), values.end());
-    writer.add(n, [&](std::size_t c) { return values[c]; });
-    writer.add(n, [&](std::size_t c) { return values[c] - best; });
+  const auto add = [&](const std::vector<float>& cosines) {
+    const float best = *std::max_element(cosines.begin(), cosines.end());
+    writer.add(n, [&](std::size_t c) { return cosines[c]; });
+    writer.add(n, [&](std::size_t c) { return cosines[c] - best; });
   };
   std::vector<float> values(n);
   for (std::size_t view = 0; view < kViews; ++view) {
@@ -94,14 +95,19 @@ void CandidateSearch::add_shape(const Comparison& comparison, std::span<const st
     for (std::size_t c = 0; c < n; ++c) {
       values[c] = there ? cosine(queries_.views[view].row(comparison.query), library_.views()[view].row(chosen[c])) : 0;
     }
-    add_cosines(values);
+    add(values);
   }
   for (std::size_t c = 0; c < n; ++c) {
     values[c] =
         shifted_cosine(queries_.views[kRoot].row(comparison.query), library_.views()[kRoot].row(chosen[c]), kReach);
   }
-  add_cosines(values);
+  add(values);
+}
 
+void CandidateSearch::add_standing(const Comparison& comparison, std::span<const std::size_t> chosen,
+                                   std::span<float> features) const {
+  FeatureWriter writer(features, kCosineFeatures);
+  const std::size_t n = chosen.size();
   const Examples& examples = library_.examples();
   const auto likeness = [&](std::size_t c) { return comparison.likeness[chosen[c]]; };
   const auto one_specimen = [&](std::size_t a, std::size_t b) {

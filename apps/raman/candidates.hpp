@@ -22,14 +22,16 @@ struct Candidates {
 
 /// Features of a pair that the two spectra's shapes give, and behind them those of how both were measured. The latter
 /// are fingerprints of the measurement: no stone has them.
-inline constexpr std::size_t kShapeFeatures = 2 * (kViews + 1) + 8;
+inline constexpr std::size_t kCosineFeatures = 2 * (kViews + 1);
+inline constexpr std::size_t kShapeFeatures = kCosineFeatures + 8;
 inline constexpr std::size_t kMeasurementFeatures = 11;
 inline constexpr std::size_t kPairFeatures = kShapeFeatures + kMeasurementFeatures;
 
 /// Gathers the candidates of one comparison after the other.
 class CandidateSearch {
  public:
-  CandidateSearch(const Library& library, const Queries& queries, Protocol protocol, std::size_t each);
+  /// Both stay with the caller.
+  CandidateSearch(const Library& library, const Queries& queries, std::size_t each);
 
   /// The candidates of this query.
   std::vector<std::size_t> add(const Comparison& comparison);
@@ -37,13 +39,13 @@ class CandidateSearch {
 
  private:
   [[nodiscard]] std::vector<std::size_t> nearest(const Comparison& comparison) const;
-  void add_shape(const Comparison& comparison, std::span<const std::size_t> chosen, std::span<float> features) const;
+  void add_cosines(const Comparison& comparison, std::span<const std::size_t> chosen, std::span<float> features) const;
+  void add_standing(const Comparison& comparison, std::span<const std::size_t> chosen, std::span<float> features) const;
   void add_measurement(const Comparison& comparison, std::span<const std::size_t> chosen,
                        std::span<float> features) const;
 
   const Library& library_;
   const Queries& queries_;
-  Protocol protocol_;
   Candidates found_;
 };
 

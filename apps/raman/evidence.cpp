@@ -24,7 +24,7 @@ Evidence gather_evidence(const Library& library, const Queries& queries, Protoco
   const Probabilities network = softmax(logits, classes);
   Evidence evidence;
   evidence.opinions = {classes, kVoices, {}};
-  CandidateSearch search(library, queries, protocol, candidates);
+  CandidateSearch search(library, queries, candidates);
   compare(library, queries, protocol, [&](const Comparison& comparison) {
     for (const std::size_t spectrum : search.add(comparison)) {
       evidence.likeness.push_back(comparison.likeness[spectrum]);

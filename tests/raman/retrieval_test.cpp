@@ -119,7 +119,7 @@ TEST(Candidates, AreTheNearestThatAreSeenWithTheirSpecimens) {
   const Examples examples = seven();
   const Library library(examples, {});
   const Queries queries = queries_of(examples, {}, {0, 1, 2, 3, 4, 5, 6});
-  CandidateSearch search(library, queries, Protocol::spectra, 3);
+  CandidateSearch search(library, queries, 3);
   const std::vector<float> likeness = {kHidden, 0.5F, 0.9F, 0.7F, 0.6F, 0.4F, 0.3F};
   search.add({0, 0, likeness});
   const Candidates found = search.take();
@@ -130,7 +130,7 @@ TEST(Candidates, AreTheNearestThatAreSeenWithTheirSpecimens) {
     return found.features[candidate * kPairFeatures + f];
   };
   EXPECT_NEAR(feature(0, 0), cosine(library.views()[kRoot].row(0), library.views()[kRoot].row(2)), 1e-6);
-  const std::size_t lead = 2 * (kViews + 1);
+  const std::size_t lead = kCosineFeatures;
   EXPECT_NEAR(feature(0, lead), 0.9 - 0.7, 1e-6);  // ahead of other specimens
   EXPECT_NEAR(feature(2, lead), 0.6 - 0.9, 1e-6);
   EXPECT_NEAR(feature(1, lead + 1), 0.7 - 0.9, 1e-6);  // of other minerals
@@ -147,7 +147,8 @@ TEST(Candidates, AreTheNearestThatAreSeenWithTheirSpecimens) {
 TEST(Candidates, OfTheQuerysSpecimenAreMarked) {
   const Examples examples = seven();
   const Library library(examples, {});
-  CandidateSearch search(library, queries_of(examples, {}, {0, 1, 2, 3, 4, 5, 6}), Protocol::spectra, 2);
+  const Queries queries = queries_of(examples, {}, {0, 1, 2, 3, 4, 5, 6});
+  CandidateSearch search(library, queries, 2);
   search.add({0, 0, std::vector<float>{kHidden, 0.5F, 0.9F, 0.1F, 0.1F, 0.1F, 0.1F}});
   EXPECT_EQ(search.take().same, (std::vector<std::uint8_t>{0, 1}));
 }

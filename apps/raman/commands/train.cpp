@@ -27,10 +27,11 @@ void run_train(const Request& request) {
   }
   write_model(run.settings.out / "model", run.data, run.settings, *model);
   const bool measurements = method_of(run.settings.config, run.settings.where) == "measured";
-  fmt::print(
-      stderr,
-      "on spectra that it was not trained on: accuracy {} % (gyre-raman cv says it with an interval)\nwrote {}\n",
-      percent(model->fitted().mixing(measurements).held_out.accuracy), (run.settings.out / "model").string());
+  fmt::print(stderr,
+             "accuracy on the training side, each spectrum asked about with {} out of sight: {} %\n"
+             "(gyre-raman cv measures it on spectra that took no part in anything)\nwrote {}\n",
+             protocol == Protocol::spectra ? "itself" : fmt::format("its {}", name_of(protocol)),
+             percent(model->fitted().mixing(measurements).held_out.accuracy), (run.settings.out / "model").string());
 }
 
 }  // namespace

@@ -197,7 +197,7 @@ TEST_F(TrainingRamanProgram, RunsOneFoldAndPutsAllTogetherLater) {
 }
 
 TEST_F(TrainingRamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
-  write_config(30);
+  write_config(10);
   const ProgramRun whole = run_gyre(words("cv", "whole"));
   ASSERT_EQ(whole.status, 0) << whole.err;
   std::vector<std::string> resumed = words("cv", "killed");
