@@ -12,6 +12,16 @@
 
 namespace gyre::raman {
 
+/// How a spectrum was measured: no property of the stone, but spectra of one session share it.
+struct Measurement {
+  float laser = 0;  ///< nm; 0: not known
+  float from = 0;   ///< 1/cm, the first point
+  float to = 0;     ///< 1/cm, the last point
+  float points = 0;
+
+  bool operator==(const Measurement&) const = default;
+};
+
 /// Preprocessed spectra with their classes.
 struct Examples {
   int points = 0;             ///< of one input
@@ -21,6 +31,8 @@ struct Examples {
   std::vector<float> inputs;  ///< [examples, points]
   std::vector<int> labels;    ///< the country of each
   std::vector<int> mineral;   ///< the mineral of each; -1: not known
+  std::vector<int> specimen;  ///< the specimen of each, by number; -1: not known
+  std::vector<Measurement> measurements;
 
   [[nodiscard]] std::size_t size() const { return labels.size(); }
   [[nodiscard]] std::span<const float> input(std::size_t i) const {
@@ -41,6 +53,8 @@ class Classifier {
 
   /// inputs [n, points] to logits [n, classes].
   [[nodiscard]] virtual std::vector<float> logits(std::span<const float> inputs) const = 0;
+  /// inputs [n, points] to rows of unit length that are alike for spectra of one specimen; empty: the model has none.
+  [[nodiscard]] virtual std::vector<float> embeddings(std::span<const float> inputs) const = 0;
   /// Integrated gradients (Sundararajan et al. 2017) from the empty spectrum to each input, of the logit of its target
   /// class, in `steps` steps: [n, points]. A row sums to about the difference of the logits.
   [[nodiscard]] virtual std::vector<float> attributions(std::span<const float> inputs, std::span<const int> targets,

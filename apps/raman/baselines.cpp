@@ -1,134 +1,212 @@
 #include "raman/baselines.hpp"
 
-#include <Eigen/Dense>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <limits>
+#include <numeric>
+
+#include "raman/evidence.hpp"
+#include "raman/linear_model.hpp"
 
 namespace gyre::raman {
 namespace {
 
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// Specimens' worth of the countries' shares that are added to a list of finds.
+constexpr double kPriors[] = {0.1, 0.3, 1, 2, 4, 8, 16};
+constexpr double kSharpness = 20;
+constexpr int kInnerFolds = 5;
 
-Eigen::Map<const Matrix> inputs_of(const Examples& examples) {
-  return {examples.inputs.data(), static_cast<Eigen::Index>(examples.size()), examples.points};
+std::vector<std::size_t> all_of(const Examples& examples) {
+  std::vector<std::size_t> items(examples.size());
+  std::iota(items.begin(), items.end(), 0U);
+  return items;
 }
 
-Matrix unit_rows(const Examples& examples) {
-  Matrix rows = inputs_of(examples);
-  for (Eigen::Index i = 0; i < rows.rows(); ++i) {
-    const float norm = rows.row(i).norm();
-    if (norm > 0) rows.row(i) /= norm;
+/// A fold of each example that keeps together what the protocol does.
+std::vector<int> inner_folds_of(const Examples& examples, Protocol protocol) {
+  std::vector<std::string> groups(examples.size());
+  const auto name = [&](const std::vector<int>& numbers) {
+    for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = numbers[i] < 0 ? "" : fmt::format("{}", numbers[i]);
+  };
+  if (protocol == Protocol::specimen) name(examples.specimen);
+  if (protocol == Protocol::mineral) name(examples.mineral);
+  constexpr std::uint64_t kSeed = 1;
+  return assign_folds(groups, kInnerFolds, kSeed);
+}
+
+/// Rows of what `row_of` says of one query after the other.
+template <typename RowOf>
+Probabilities answers(const Library& library, const Queries& queries, Protocol protocol, const RowOf& row_of) {
+  Probabilities out{static_cast<std::size_t>(library.examples().classes), {}};
+  compare(library, queries, protocol, [&](const Comparison& comparison) {
+    const std::vector<double> row = row_of(comparison);
+    out.values.insert(out.values.end(), row.begin(), row.end());
+  });
+  return out;
+}
+
+/// What a rule says of the test examples, at the temperature that suits what it says of the training examples.
+template <typename RowOf>
+Probabilities calibrated(const BaselineTask& task, const Library& library, const RowOf& row_of) {
+  const Queries own = queries_of(task.training, {}, all_of(task.training));
+  const double temperature = fit_temperature(answers(library, own, task.protocol, row_of), task.training.labels);
+  return at_temperature(answers(library, queries_of(task.test, {}), task.protocol, row_of), temperature);
+}
+
+/// Finds of each mineral among the pieces of a library.
+class MineralList {
+ public:
+  explicit MineralList(const Library& library) : library_(library), of_mineral_(minerals_of(library)) {
+    for (std::size_t p = 0; p < library.pieces().size(); ++p) {
+      const int mineral = library.pieces()[p].mineral;
+      if (mineral >= 0) of_mineral_[static_cast<std::size_t>(mineral)].push_back(p);
+    }
   }
-  return rows;
-}
 
-std::vector<double> shares_of(const Examples& training) {
-  std::vector<double> shares(static_cast<std::size_t>(training.classes), 0.0);
-  for (const int label : training.labels) {
-    shares[static_cast<std::size_t>(label)] += 1 / static_cast<double>(training.size());
+  /// The countries of a mineral's pieces that are seen, with `weight` pieces' worth of the prior added.
+  [[nodiscard]] std::vector<double> shares(int mineral, const Visibility& visibility, const std::vector<double>& prior,
+                                           double weight) const {
+    std::vector<double> row = prior;
+    double total = weight;
+    for (double& v : row) v *= weight;
+    if (mineral >= 0 && static_cast<std::size_t>(mineral) < of_mineral_.size()) {
+      for (const std::size_t p : of_mineral_[static_cast<std::size_t>(mineral)]) {
+        const Library::Piece& piece = library_.pieces()[p];
+        const bool seen = std::any_of(piece.spectra.begin(), piece.spectra.end(),
+                                      [&](std::size_t spectrum) { return visibility.sees(spectrum); });
+        if (!seen) continue;
+        row[static_cast<std::size_t>(piece.country)] += 1;
+        total += 1;
+      }
+    }
+    for (double& v : row) v /= total;
+    return row;
+  }
+
+ private:
+  static std::vector<std::vector<std::size_t>> minerals_of(const Library& library) {
+    return std::vector<std::vector<std::size_t>>(static_cast<std::size_t>(std::max(0, library.minerals())));
+  }
+
+  const Library& library_;
+  std::vector<std::vector<std::size_t>> of_mineral_;
+};
+
+std::vector<double> shares_of_pieces(const Library& library) {
+  std::vector<double> shares(static_cast<std::size_t>(library.examples().classes), 0.0);
+  for (const Library::Piece& piece : library.pieces()) {
+    shares[static_cast<std::size_t>(piece.country)] += 1 / static_cast<double>(library.pieces().size());
   }
   return shares;
 }
 
-/// Rows of softmax in place.
-void to_probabilities(Matrix& logits) {
-  for (Eigen::Index i = 0; i < logits.rows(); ++i) {
-    auto row = logits.row(i);
-    row = (row.array() - row.maxCoeff()).exp().matrix();
-    row /= row.sum();
-  }
-}
-
-Probabilities probabilities_of(const Matrix& values) {
-  Probabilities out{static_cast<std::size_t>(values.cols()), {}};
-  out.values.assign(values.data(), values.data() + values.size());
-  return out;
-}
-
 }  // namespace
 
-Probabilities majority_baseline(const Examples& training, const Examples& test) {
-  const std::vector<double> shares = shares_of(training);
+Probabilities majority_baseline(const BaselineTask& task) {
+  const std::vector<double> shares = shares_of_pieces(Library(task.training, {}));
   Probabilities out{shares.size(), {}};
-  for (std::size_t i = 0; i < test.size(); ++i) out.values.insert(out.values.end(), shares.begin(), shares.end());
+  for (std::size_t i = 0; i < task.test.size(); ++i) out.values.insert(out.values.end(), shares.begin(), shares.end());
   return out;
 }
 
-Probabilities mineral_baseline(const Examples& training, const Examples& test) {
-  const std::vector<double> shares = shares_of(training);
-  std::map<int, std::vector<double>> counts;
-  for (std::size_t i = 0; i < training.size(); ++i) {
-    auto& row = counts.try_emplace(training.mineral[i], shares.size(), 0.0).first->second;
-    row[static_cast<std::size_t>(training.labels[i])] += 1;
-  }
-  Probabilities out{shares.size(), {}};
-  for (std::size_t i = 0; i < test.size(); ++i) {
-    const auto found = counts.find(test.mineral[i]);
-    double total = 1;
-    std::vector<double> row = shares;  // one spectrum's worth: less than any count, so that it only breaks ties
-    if (found != counts.end() && test.mineral[i] >= 0) {
-      for (std::size_t c = 0; c < row.size(); ++c) {
-        row[c] += found->second[c];
-        total += found->second[c];
-      }
+Probabilities mineral_baseline(const BaselineTask& task) {
+  const Library library(task.training, {});
+  const MineralList list(library);
+  const std::vector<double> prior = shares_of_pieces(library);
+  const auto classes = prior.size();
+  const auto of_training = [&](double weight) {
+    Probabilities out{classes, {}};
+    for (std::size_t i = 0; i < task.training.size(); ++i) {
+      const std::vector<double> row =
+          list.shares(task.training.mineral[i], Visibility(library, task.protocol, i), prior, weight);
+      out.values.insert(out.values.end(), row.begin(), row.end());
     }
-    for (const double v : row) out.values.push_back(v / total);
-  }
-  return out;
-}
-
-Probabilities neighbour_baseline(const Examples& training, const Examples& test) {
-  constexpr float kSharpness = 20;
-  const Matrix similarity = unit_rows(test) * unit_rows(training).transpose();
-  Matrix best = Matrix::Constant(similarity.rows(), training.classes, -1.0F);
-  for (Eigen::Index i = 0; i < similarity.rows(); ++i) {
-    for (Eigen::Index k = 0; k < similarity.cols(); ++k) {
-      float& entry = best(i, training.labels[static_cast<std::size_t>(k)]);
-      entry = std::max(entry, similarity(i, k));
-    }
-  }
-  best *= kSharpness;
-  to_probabilities(best);
-  return probabilities_of(best);
-}
-
-Probabilities linear_baseline(const Examples& training, const Examples& test) {
-  // Full-batch gradient descent with Nesterov's momentum on inputs of unit length and a column of ones. The step is
-  // below the inverse of the loss's curvature: at most half the largest eigenvalue of X'X / n, plus the penalty.
-  constexpr int kSteps = 300;
-  constexpr float kPenalty = 1e-4F;
-  const auto with_ones = [](const Examples& examples) {
-    Matrix x(static_cast<Eigen::Index>(examples.size()), examples.points + 1);
-    x.leftCols(examples.points) = unit_rows(examples);
-    x.rightCols(1).setOnes();
-    return x;
+    return out;
   };
-  const Matrix x = with_ones(training);
-  const auto n = static_cast<float>(x.rows());
-  Matrix target = Matrix::Zero(x.rows(), training.classes);
-  for (Eigen::Index i = 0; i < x.rows(); ++i) target(i, training.labels[static_cast<std::size_t>(i)]) = 1;
-  const float rate = 1 / (1.0F + kPenalty);  // rows have the squared length 2
-  Matrix weights = Matrix::Zero(x.cols(), training.classes);
-  Matrix before = weights;
-  for (int step = 0; step < kSteps; ++step) {
-    const float momentum = static_cast<float>(step) / static_cast<float>(step + 3);
-    const Matrix ahead = weights + momentum * (weights - before);
-    Matrix p = x * ahead;
-    to_probabilities(p);
-    const Matrix gradient = x.transpose() * (p - target) / n + kPenalty * ahead;
-    before = weights;
-    weights = ahead - rate * gradient;
+  double best = std::numeric_limits<double>::infinity();
+  double chosen = kPriors[0];
+  double temperature = 1;
+  for (const double weight : kPriors) {
+    const Probabilities own = of_training(weight);
+    const double own_temperature = fit_temperature(own, task.training.labels);
+    const double loss = measure(at_temperature(own, own_temperature), task.training.labels).log_loss;
+    if (loss >= best) continue;
+    best = loss;
+    chosen = weight;
+    temperature = own_temperature;
   }
-  Matrix p = with_ones(test) * weights;
-  to_probabilities(p);
-  return probabilities_of(p);
+  Probabilities out{classes, {}};
+  const Visibility all(library, task.protocol, {});
+  for (std::size_t i = 0; i < task.test.size(); ++i) {
+    const std::vector<double> row = list.shares(task.test.mineral[i], all, prior, chosen);
+    out.values.insert(out.values.end(), row.begin(), row.end());
+  }
+  return at_temperature(out, temperature);
+}
+
+Probabilities neighbour_baseline(const BaselineTask& task) {
+  const Library library(task.training, {});
+  const Examples& examples = library.examples();
+  const UnitRows& rows = library.views()[kRoot];
+  const auto classes = static_cast<std::size_t>(examples.classes);
+  const auto answer = [&](const UnitRows& asked, const Comparison& comparison) {
+    std::vector<float> best(classes, -1.0F);
+    for (std::size_t r = 0; r < library.size(); ++r) {
+      if (comparison.likeness[r] <= kHidden) continue;
+      float& entry = best[static_cast<std::size_t>(examples.labels[r])];
+      entry = std::max(entry, cosine(asked.row(comparison.query), rows.row(r)));
+    }
+    return softmax(best, classes, 1 / kSharpness).values;
+  };
+  const Queries own = queries_of(task.training, {}, all_of(task.training));
+  const Queries asked = queries_of(task.test, {});
+  const double temperature = fit_temperature(
+      answers(library, own, task.protocol, [&](const Comparison& c) { return answer(own.views[kRoot], c); }),
+      task.training.labels);
+  return at_temperature(
+      answers(library, asked, task.protocol, [&](const Comparison& c) { return answer(asked.views[kRoot], c); }),
+      temperature);
+}
+
+Probabilities kernel_baseline(const BaselineTask& task) {
+  const Library library(task.training, {});
+  WidthLosses losses;
+  losses.add(library, queries_of(task.training, {}, all_of(task.training)), task.protocol,
+             std::vector<bool>(task.training.size(), true), task.training.labels);
+  const VoteWidth width = losses.best().neighbours;
+  return calibrated(task, library,
+                    [&](const Comparison& comparison) { return Votes(library, comparison).by_kernel(width); });
+}
+
+Probabilities linear_baseline(const BaselineTask& task) {
+  const std::vector<int> folds = inner_folds_of(task.training, task.protocol);
+  std::vector<std::size_t> kept;
+  std::vector<std::size_t> held_out;
+  for (std::size_t i = 0; i < folds.size(); ++i) (folds[i] == 0 ? held_out : kept).push_back(i);
+  const Examples part = task.training.subset(kept);
+  const Examples rest = task.training.subset(held_out);
+  double best = std::numeric_limits<double>::infinity();
+  float chosen = 0;
+  double temperature = 1;
+  for (const float penalty : {1e-3F, 1e-4F, 1e-5F}) {
+    const Probabilities own = LinearModel(part, penalty).probabilities(rest);
+    const double own_temperature = fit_temperature(own, rest.labels);
+    const double loss = measure(at_temperature(own, own_temperature), rest.labels).log_loss;
+    if (loss >= best) continue;
+    best = loss;
+    chosen = penalty;
+    temperature = own_temperature;
+  }
+  return at_temperature(LinearModel(task.training, chosen).probabilities(task.test), temperature);
 }
 
 const std::vector<BaselineKind>& baseline_kinds() {
   static const std::vector<BaselineKind> kinds = {{"majority", "majority country", majority_baseline},
-                                                  {"mineral", "most common country of the mineral", mineral_baseline},
+                                                  {"mineral", "list of finds of the mineral", mineral_baseline},
                                                   {"neighbour", "nearest neighbour", neighbour_baseline},
+                                                  {"kernel", "votes of all neighbours", kernel_baseline},
                                                   {"linear", "linear model", linear_baseline}};
   return kinds;
 }

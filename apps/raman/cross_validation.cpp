@@ -1,5 +1,6 @@
 #include "raman/cross_validation.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -9,6 +10,7 @@
 #include "base/random.hpp"
 #include "format/json_object.hpp"
 #include "raman/baselines.hpp"
+#include "raman/origin_model.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -31,8 +33,13 @@ Metrics metrics_from(const nlohmann::json& json) {
 nlohmann::json to_json(const FoldResult& result) {
   nlohmann::json baselines;
   for (const auto& [name, metrics] : result.baselines) baselines[name] = raman::to_json(metrics);
+  nlohmann::json of_methods;
+  for (const auto& [name, method] : result.methods) {
+    of_methods[name] = {{"log_probabilities", method.log_probabilities}, {"held_out", raman::to_json(method.held_out)}};
+  }
   return {{"test", result.test},
-          {"logits", result.logits},
+          {"methods", of_methods},
+          {"familiar", result.familiar},
           {"baselines", baselines},
           {"attributions", result.attributions},
           {"attributed", result.attributed},
@@ -42,9 +49,19 @@ nlohmann::json to_json(const FoldResult& result) {
 FoldResult fold_from(const fs::path& file, const Dataset& data) {
   const nlohmann::json json = load_json(file);
   FoldResult result;
+  const auto classes = static_cast<std::size_t>(data.examples.classes);
+  const auto points = static_cast<std::size_t>(data.examples.points);
+  bool fits = true;
   try {
     result.test = json.at("test").get<std::vector<std::size_t>>();
-    result.logits = json.at("logits").get<std::vector<float>>();
+    for (const Method& method : methods()) {
+      const nlohmann::json& of_method = json.at("methods").at(method.name);
+      MethodResult& one = result.methods[method.name];
+      one = {of_method.at("log_probabilities").get<std::vector<float>>(), held_out_from(of_method.at("held_out"))};
+      fits = fits && one.log_probabilities.size() == result.test.size() * classes &&
+             one.held_out.of_truth.size() == one.held_out.familiar.size();
+    }
+    result.familiar = json.at("familiar").get<std::vector<int>>();
     for (const auto& [name, metrics] : json.at("baselines").items()) result.baselines[name] = metrics_from(metrics);
     result.attributions = json.at("attributions").get<std::vector<float>>();
     result.attributed = json.at("attributed").get<std::vector<int>>();
@@ -52,10 +69,8 @@ FoldResult fold_from(const fs::path& file, const Dataset& data) {
   } catch (const nlohmann::json::exception& problem) {
     throw Error("{}: it is not the result of a fold ({}); remove it and --resume", file.string(), problem.what());
   }
-  const auto classes = static_cast<std::size_t>(data.examples.classes);
-  const auto points = static_cast<std::size_t>(data.examples.points);
-  bool fits = result.logits.size() == result.test.size() * classes && result.attributed.size() == classes &&
-              result.attributions.size() == classes * points;
+  fits = fits && result.familiar.size() == result.test.size() && result.attributed.size() == classes &&
+         result.attributions.size() == classes * points;
   for (const std::size_t i : result.test) fits = fits && i < data.examples.size();
   if (!fits) throw Error("{}: it is the result of a fold of other data; remove it and --resume", file.string());
   return result;
@@ -85,29 +100,61 @@ void attribute(const Classifier& model, const Examples& test, FoldResult& result
   }
 }
 
-std::optional<FoldResult> run_fold(const Dataset& data, const FoldSplit& split, Protocol protocol, int fold,
+std::vector<float> logarithms(const Probabilities& probabilities) {
+  constexpr double kLeast = 1e-12;
+  std::vector<float> out;
+  out.reserve(probabilities.values.size());
+  for (const double p : probabilities.values) out.push_back(static_cast<float>(std::log(std::max(p, kLeast))));
+  return out;
+}
+
+/// Everything a fold's models say of its test spectra.
+void ask(const OriginModel& model, const Examples& test, FoldResult& result) {
+  for (const bool measurements : {false, true}) {
+    const Answer answer = model.answer(test, measurements);
+    result.methods[measurements ? "measured" : "plain"] = {logarithms(answer.probabilities),
+                                                           model.fitted().mixing(measurements).held_out};
+    result.familiar = answer.familiar;
+  }
+  const auto classes = static_cast<std::size_t>(test.classes);
+  const Probabilities alone = softmax(model.network().logits(test.inputs), classes, model.fitted().network_temperature);
+  result.methods["network"] = {logarithms(alone), {}};
+  attribute(model.network(), test, result);
+}
+
+std::optional<FoldResult> fit_fold(const Dataset& data, const FoldSplit& split, Protocol protocol, int fold,
                                    const RunSettings& settings, const Backend& backend) {
   const Examples training = data.examples.subset(split.training);
   const Examples test = data.examples.subset(split.test);
   FoldResult result;
   result.test = split.test;
-  const fs::path folder = settings.out / "folds" / fold_name(protocol, fold);
   const auto start = std::chrono::steady_clock::now();
-  const auto model =
-      backend.fit({settings.config, settings.where, training, folder,
-                   fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
-                   combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop});
+  const auto model = fit_origin(
+      {backend, settings.config, settings.where, training, protocol, settings.out / "folds" / fold_name(protocol, fold),
+       fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
+       combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop});
   if (!model) return {};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.logits = model->logits(test.inputs);
-  attribute(*model, test, result);
+  ask(*model, test, result);
   for (const BaselineKind& kind : baseline_kinds()) {
-    result.baselines[kind.name] = measure(kind.predict(training, test), test.labels);
+    result.baselines[kind.name] = measure(kind.predict({training, test, protocol}), test.labels);
   }
   return result;
 }
 
 }  // namespace
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all = {{"plain", "retrieval and network"},
+                                          {"measured", "with laser, range and points"},
+                                          {"network", "ConvNeXt1D alone"}};
+  return all;
+}
+
+std::string method_of(const nlohmann::json& config, const std::string& where) {
+  if (!config.contains("retrieval")) return "plain";
+  return parse_retrieval(config.at("retrieval"), where + ": retrieval").measurements ? "measured" : "plain";
+}
 
 FoldSplit split_fold(const std::vector<int>& folds, int fold) {
   FoldSplit split;
@@ -115,26 +162,33 @@ FoldSplit split_fold(const std::vector<int>& folds, int fold) {
   return split;
 }
 
-std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol protocol, const RunSettings& settings,
-                                                 const Backend& backend) {
+std::optional<FoldResult> run_fold(const Dataset& data, Protocol protocol, int fold, const RunSettings& settings,
+                                   const Backend& backend) {
   const std::vector<int> folds =
       assign_folds(data.groups_of(std::string(name_of(protocol))), settings.folds, settings.seed);
+  const fs::path file = settings.out / "folds" / (fold_name(protocol, fold) + ".json");
+  const FoldSplit split = split_fold(folds, fold);
+  if (fs::exists(file)) {
+    FoldResult result = fold_from(file, data);
+    if (result.test != split.test) {
+      throw Error("{}: it is the result of another split; remove it and --resume", file.string());
+    }
+    return result;
+  }
+  std::optional<FoldResult> result = fit_fold(data, split, protocol, fold, settings, backend);
+  if (!result) return {};
+  write_text_atomically(file, to_json(*result).dump());
+  // What stands in the file needs no checkpoints.
+  fs::remove_all(settings.out / "folds" / fold_name(protocol, fold));
+  return result;
+}
+
+std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol protocol, const RunSettings& settings,
+                                                 const Backend& backend) {
   std::vector<FoldResult> results;
   for (int fold = 0; fold < settings.folds; ++fold) {
-    const fs::path file = settings.out / "folds" / (fold_name(protocol, fold) + ".json");
-    const FoldSplit split = split_fold(folds, fold);
-    if (fs::exists(file)) {
-      results.push_back(fold_from(file, data));
-      if (results.back().test != split.test) {
-        throw Error("{}: it is the result of another split; remove it and --resume", file.string());
-      }
-      continue;
-    }
-    std::optional<FoldResult> result = run_fold(data, split, protocol, fold, settings, backend);
+    std::optional<FoldResult> result = run_fold(data, protocol, fold, settings, backend);
     if (!result) return {};
-    write_text_atomically(file, to_json(*result).dump());
-    // What stands in the file needs no checkpoint.
-    fs::remove_all(settings.out / "folds" / fold_name(protocol, fold) / "checkpoints");
     results.push_back(std::move(*result));
     if (settings.stop.requested() && fold + 1 < settings.folds) return {};
   }
@@ -154,6 +208,8 @@ std::string fingerprint(const Dataset& data, const RunSettings& settings) {
   add(examples.inputs);
   add(examples.labels);
   add(examples.mineral);
+  for (const Measurement& m : examples.measurements)
+    all += fmt::format("{} {} {} {}\n", m.laser, m.from, m.to, m.points);
   return sha256(std::as_bytes(std::span(all)));
 }
 

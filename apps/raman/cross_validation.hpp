@@ -9,6 +9,7 @@
 
 #include "base/stop.hpp"
 #include "raman/backend.hpp"
+#include "raman/calibration.hpp"
 #include "raman/dataset.hpp"
 #include "raman/folds.hpp"
 #include "raman/metrics.hpp"
@@ -27,10 +28,27 @@ struct RunSettings {
   Stop stop = {};
 };
 
+/// A way to make a model of the parts that were fitted.
+struct Method {
+  std::string name;
+  std::string title;
+};
+/// "plain" (the spectra alone), "measured" (with laser, range and number of points), "network" (no retrieval).
+const std::vector<Method>& methods();
+/// The method that a config's model is.
+std::string method_of(const nlohmann::json& config, const std::string& where);
+
+/// What a method says of a fold's test spectra.
+struct MethodResult {
+  std::vector<float> log_probabilities;  ///< [test, classes], calibrated on inner folds
+  HeldOut held_out;                      ///< of inner folds; empty for the network
+};
+
 /// One fold: what the model and the baselines say of spectra that they were not trained on.
 struct FoldResult {
   std::vector<std::size_t> test;  ///< examples of the data set
-  std::vector<float> logits;      ///< [test, classes]
+  std::map<std::string, MethodResult> methods;
+  std::vector<int> familiar;  ///< of each test example: 1 when its nearest training spectrum is near
   std::map<std::string, Metrics> baselines;
   /// Mean of |integrated gradients| over some test spectra of a class: [classes, points]; zero for absent classes.
   std::vector<float> attributions;
@@ -49,6 +67,10 @@ FoldSplit split_fold(const std::vector<int>& folds, int fold);
 /// goes on where it was; an unfinished one goes on from its checkpoint. None when a stop was requested.
 std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol protocol, const RunSettings& settings,
                                                  const Backend& backend);
+
+/// One fold of them; none when a stop was requested.
+std::optional<FoldResult> run_fold(const Dataset& data, Protocol protocol, int fold, const RunSettings& settings,
+                                   const Backend& backend);
 
 /// Makes OUT and writes what the run depends on into OUT/run.json, or compares it with what is there. Throws Error when
 /// OUT holds a run that was not asked to be resumed, or one of other data or settings.

@@ -44,6 +44,11 @@ struct Kept {
 
 }  // namespace
 
+Measurement measurement_of(const Spectrum& spectrum) {
+  return {static_cast<float>(spectrum.laser), static_cast<float>(spectrum.shifts.front()),
+          static_cast<float>(spectrum.shifts.back()), static_cast<float>(spectrum.shifts.size())};
+}
+
 nlohmann::json to_json(const Selection& selection) {
   return {{"spectra_read", selection.read},
           {"files_rejected", selection.rejected},
@@ -128,12 +133,17 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
   examples.grid_step = (config.to - config.from) / (config.points - 1);
   examples.classes = static_cast<int>(classes.size());
   examples.minerals = static_cast<int>(mineral_numbers.size());
+  std::map<std::string, int> specimen_numbers;
   for (const Kept& one : kept) {
     examples.inputs.insert(examples.inputs.end(), one.input.begin(), one.input.end());
     examples.labels.push_back(classes.at(one.country));
     const auto mineral = mineral_numbers.find(one.spectrum->mineral);
     examples.mineral.push_back(mineral == mineral_numbers.end() ? -1 : mineral->second);
     data.specimens.push_back(specimen_of(one.spectrum->specimen));
+    const auto next = static_cast<int>(specimen_numbers.size());
+    examples.specimen.push_back(
+        data.specimens.back().empty() ? -1 : specimen_numbers.try_emplace(data.specimens.back(), next).first->second);
+    examples.measurements.push_back(measurement_of(*one.spectrum));
     data.sources.push_back(one.spectrum->source);
   }
   return data;

@@ -36,6 +36,9 @@ struct Dataset {
   [[nodiscard]] std::vector<std::string> groups_of(const std::string& protocol) const;
 };
 
+/// Laser, range and number of points of a spectrum as its file gives it.
+Measurement measurement_of(const Spectrum& spectrum);
+
 /// Finds the origin of every spectrum that the gazetteer (or, for those, `more`: country codes by locality) tells.
 std::vector<Label> label_spectra(const std::vector<Spectrum>& spectra, const Gazetteer& gazetteer,
                                  const std::map<std::string, std::string>& more = {});

@@ -30,6 +30,15 @@ std::size_t rank_of(std::span<const double> row, std::size_t truth) {
   return rank;
 }
 
+double brier(std::span<const double> row, std::size_t truth) {
+  double sum = 0;
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    const double away = row[c] - (c == truth ? 1 : 0);
+    sum += away * away;
+  }
+  return sum;
+}
+
 double calibration_error(const Probabilities& probabilities, std::span<const int> truth) {
   std::array<double, kBins> confidence{};
   std::array<double, kBins> right{};
@@ -77,6 +86,7 @@ Metrics measure(const Probabilities& probabilities, std::span<const int> truth) 
     metrics.accuracy += rank == 0 ? 1 / count : 0;
     metrics.top3 += rank < 3 ? 1 / count : 0;
     metrics.log_loss -= std::log(std::max(probabilities.row(i)[t], 1e-12)) / count;
+    metrics.brier += brier(probabilities.row(i), t) / count;
   }
   const std::vector<int> counts = confusion(probabilities, truth);
   double present = 0;
@@ -105,7 +115,8 @@ std::vector<std::pair<std::string, double Metrics::*>> measure_names() {
           {"balanced_accuracy", &Metrics::balanced_accuracy},
           {"macro_f1", &Metrics::macro_f1},
           {"calibration_error", &Metrics::calibration_error},
-          {"log_loss", &Metrics::log_loss}};
+          {"log_loss", &Metrics::log_loss},
+          {"brier", &Metrics::brier}};
 }
 
 nlohmann::json to_json(const Metrics& metrics) {
@@ -123,7 +134,7 @@ std::vector<int> confusion(const Probabilities& probabilities, std::span<const i
   return counts;
 }
 
-Interval interval_of(std::span<const double> values) {
+Interval interval_of(std::span<const double> values, double test_share) {
   Interval interval;
   if (values.empty()) return interval;
   const auto count = static_cast<double>(values.size());
@@ -131,7 +142,7 @@ Interval interval_of(std::span<const double> values) {
   if (values.size() == 1) return {interval.mean, interval.mean, interval.mean};
   double squares = 0;
   for (const double v : values) squares += (v - interval.mean) * (v - interval.mean);
-  const double half = t_quantile(values.size() - 1) * std::sqrt(squares / (count - 1) / count);
+  const double half = t_quantile(values.size() - 1) * std::sqrt(squares / (count - 1) * (1 / count + test_share));
   return {interval.mean, interval.mean - half, interval.mean + half};
 }
 

@@ -29,6 +29,7 @@ struct Metrics {
   double macro_f1 = 0;           ///< mean F1 of the classes that occur in the truth
   double calibration_error = 0;  ///< expected, over 15 bins of equal width of the highest probability
   double log_loss = 0;           ///< nats, probabilities not below 1e-12
+  double brier = 0;              ///< mean squared distance of the probabilities from the truth: 0 … 2
 };
 
 Metrics measure(const Probabilities& probabilities, std::span<const int> truth);
@@ -39,13 +40,16 @@ std::vector<std::pair<std::string, double Metrics::*>> measure_names();
 /// counts[truth][predicted], flat.
 std::vector<int> confusion(const Probabilities& probabilities, std::span<const int> truth);
 
-/// A mean over folds with its two-sided 95 % interval by Student's t.
+/// A mean over folds with its two-sided 95 % interval by the corrected resampled t-test (Nadeau and Bengio 2003). The
+/// training sides of folds overlap, so that their results vary less than those of new data would: the variance of the
+/// mean is s² (1 / n + tested / trained) in place of s² / n.
 struct Interval {
   double mean = 0;
   double low = 0;
   double high = 0;
 };
-Interval interval_of(std::span<const double> values);
+/// `test_share`: examples that a fold tests over those that it trains on, 1 / (folds - 1).
+Interval interval_of(std::span<const double> values, double test_share);
 nlohmann::json to_json(const Interval& interval);
 
 }  // namespace gyre::raman

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,36 +11,19 @@
 #include "raman/calibration.hpp"
 #include "raman/cross_validation.hpp"
 #include "raman/dataset.hpp"
+#include "raman/origin_model.hpp"
 #include "raman/preprocess.hpp"
 
 namespace gyre::raman {
 
-/// Preprocessed training spectra, each of unit length, with what they are: for the nearest one, and for how near it is.
-class References {
- public:
-  References() = default;
-  /// `names` has one row a spectrum: [specimen, mineral, country code].
-  References(int points, std::vector<float> spectra, nlohmann::json names);
-
-  static References of(const Dataset& data);
-  /// Reads reference.safetensors and reference.json. Throws Error when they do not fit each other or the grid.
-  static References load(const std::filesystem::path& folder, int points);
-  void save(const std::filesystem::path& folder) const;
-
-  struct Match {
-    std::size_t index;
-    double similarity;  ///< cosine, -1 … 1: the hit quality index of spectral libraries
-  };
-  /// The most similar spectrum to each row of inputs [n, points].
-  [[nodiscard]] std::vector<Match> nearest(std::span<const float> inputs) const;
-  /// The similarity to the nearest spectrum of another specimen that a share of 1 - `share` of the references reaches.
-  [[nodiscard]] double usual_similarity(double share) const;
-  [[nodiscard]] const nlohmann::json& name(std::size_t index) const { return names_.at(index); }
-
- private:
-  int points_ = 0;
-  std::vector<float> spectra_;  ///< [n, points]
-  nlohmann::json names_ = nlohmann::json::array();
+/// A spectrum of the library that a query was compared with.
+struct Compared {
+  std::size_t spectrum = 0;  ///< place in the library
+  std::string specimen;
+  std::string mineral;
+  std::string country;    ///< code
+  double similarity = 0;  ///< mean cosine of input, slope and embedding
+  double same = 0;        ///< the chance that it is of the query's specimen
 };
 
 /// What is said of one spectrum.
@@ -48,20 +32,27 @@ struct Prediction {
   std::string failure;                                 ///< why there is no prediction; empty: there is one
   std::vector<std::pair<std::string, double>> ranked;  ///< country codes with probabilities, all of them
   std::size_t set = 0;                                 ///< so many of them are the cross-conformal set
-  nlohmann::json nearest;                              ///< [specimen, mineral, country code] of the nearest reference
-  double similarity = 0;
-  bool far = false;  ///< less similar to anything seen than almost all spectra are
+  std::vector<Compared> compared;                      ///< the most alike first
+  double none_same = 1;                                ///< the chance that no spectrum is of the query's specimen
+  /// What the voices say, in the order of `ranked`: [countries, kVoices] probabilities.
+  std::vector<std::array<double, kVoices>> voices;
+  std::vector<float> input;  ///< on the grid
+  bool familiar = false;     ///< whether its nearest spectrum is near
+  bool far = false;          ///< less similar to anything seen than almost all spectra are
 };
+
+/// The names of the voices, in their order.
+const std::array<const char*, kVoices>& voice_names();
 
 /// Throws Error when there are too few spectra for the thresholds that a model folder holds.
 void require_enough_for_sets(const Dataset& data);
 
-/// Writes a model folder: config.json, model.safetensors, reference.safetensors, reference.json. Calibration and
-/// thresholds come from the out-of-fold predictions.
+/// Writes a model folder: config.json, mixing.json, model.safetensors (model-1.safetensors, … of an ensemble),
+/// reference.safetensors, reference.json: all that a prediction depends on.
 void write_model(const std::filesystem::path& folder, const Dataset& data, const RunSettings& settings,
-                 const Classifier& model, std::span<const FoldResult> folds);
+                 const OriginModel& model);
 
-/// A trained model with its preprocessing, calibration and references.
+/// A trained model with its preprocessing.
 class Predictor {
  public:
   /// Throws Error when the folder is not one that `write_model` wrote.
@@ -70,18 +61,23 @@ class Predictor {
   /// `coverage` of the sets: 0.50 … 0.99 in steps of 0.01. Spectra that cannot be brought onto the grid say why.
   [[nodiscard]] std::vector<Prediction> predict(std::span<const Spectrum> spectra, double coverage) const;
 
-  [[nodiscard]] double novelty_threshold() const { return novelty_; }
+  [[nodiscard]] double novelty_threshold() const { return model_->fitted().novel_below; }
   [[nodiscard]] const nlohmann::json& config() const { return config_; }
+  [[nodiscard]] const Preprocessing& preprocessing() const { return preprocessing_; }
+  /// A spectrum of the library, on the grid.
+  [[nodiscard]] std::span<const float> library_input(std::size_t spectrum) const {
+    return model_->library().examples().input(spectrum);
+  }
 
  private:
+  void describe(const Answer& answer, std::size_t row, const SetThresholds& thresholds, Prediction& one) const;
+
   nlohmann::json config_;
   Preprocessing preprocessing_;
+  bool measurements_ = false;
   std::vector<std::string> countries_;
-  std::vector<double> thresholds_;  ///< for 50, 51, … 99 %
-  Calibration calibration_;
-  double novelty_ = 0;
-  References references_;
-  std::unique_ptr<Classifier> model_;
+  nlohmann::json names_;  ///< [specimen, mineral, country code] of each spectrum of the library
+  std::unique_ptr<OriginModel> model_;
 };
 
 }  // namespace gyre::raman

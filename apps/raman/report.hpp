@@ -11,4 +11,8 @@ void require_results(const nlohmann::json& results, const std::string& where);
 /// The results of a cross-validation as one self-contained HTML page.
 std::string report_page(const nlohmann::json& results);
 
+/// Predictions as one self-contained HTML page: the spectra that each was compared with, overlaid, and what speaks for
+/// each country. `predictions` is what gyre-raman predict --json prints, with the spectra on the grid as "input".
+std::string prediction_page(const nlohmann::json& predictions);
+
 }  // namespace gyre::raman

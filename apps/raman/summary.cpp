@@ -18,78 +18,147 @@ std::vector<int> truth_of(const Dataset& data, const FoldResult& fold) {
   return truth;
 }
 
-/// A fold's calibrated predictions.
+/// Whether a spectrum of the mineral of each test example is among those that were trained on.
+std::vector<bool> minerals_in_training(const Dataset& data, const FoldResult& fold) {
+  std::vector<bool> tested(data.examples.size(), false);
+  for (const std::size_t i : fold.test) tested[i] = true;
+  std::set<int> trained;
+  for (std::size_t i = 0; i < tested.size(); ++i) {
+    if (!tested[i] && data.examples.mineral[i] >= 0) trained.insert(data.examples.mineral[i]);
+  }
+  std::vector<bool> seen;
+  for (const std::size_t i : fold.test) seen.push_back(trained.contains(data.examples.mineral[i]));
+  return seen;
+}
+
+/// A fold's predictions by one method.
 struct Predictions {
   std::vector<int> truth;
   Probabilities probabilities;
   Metrics metrics;
-  SetQuality sets;
-  Calibration calibration;
-  double threshold = 0;
 };
 
-Predictions predict_fold(const Dataset& data, std::span<const FoldResult> folds, int fold, double coverage) {
-  const FoldResult& result = folds[static_cast<std::size_t>(fold)];
-  const OutOfFold others = pool_folds(data, folds, fold);
+Predictions predictions_of(const Dataset& data, const FoldResult& fold, const std::string& method) {
   Predictions predictions;
-  predictions.truth = truth_of(data, result);
-  predictions.calibration = calibrate(others.logits, others.truth, shares_of(data, others.truth));
-  predictions.threshold = conformal_threshold(predictions.calibration.apply(others.logits), others.truth, coverage);
-  predictions.probabilities = predictions.calibration.apply(result.logits);
+  predictions.truth = truth_of(data, fold);
+  predictions.probabilities =
+      softmax(fold.methods.at(method).log_probabilities, static_cast<std::size_t>(data.examples.classes));
   predictions.metrics = measure(predictions.probabilities, predictions.truth);
-  predictions.sets = measure_sets(predictions.probabilities, predictions.truth, predictions.threshold);
   return predictions;
 }
 
-nlohmann::json over_folds(const std::vector<double>& values) {
-  nlohmann::json json = to_json(interval_of(values));
-  json["folds"] = values;
-  return json;
-}
+/// Values over folds, with their interval.
+class OverFolds {
+ public:
+  /// `folds`: of a partition.
+  explicit OverFolds(int folds) : test_share_(1 / static_cast<double>(folds - 1)) {}
 
-template <typename Value>
-nlohmann::json measures_json(std::size_t folds, const Value& value_of) {
-  nlohmann::json json;
-  for (const auto& [name, member] : measure_names()) {
-    std::vector<double> values;
-    for (std::size_t f = 0; f < folds; ++f) values.push_back(value_of(f, member));
-    json[name] = over_folds(values);
+  [[nodiscard]] nlohmann::json values(const std::vector<double>& of_folds) const {
+    nlohmann::json json = to_json(interval_of(of_folds, test_share_));
+    json["folds"] = of_folds;
+    return json;
   }
-  return json;
-}
 
-nlohmann::json baselines_json(std::span<const FoldResult> folds, const std::vector<Predictions>& predictions) {
+  /// All measures; `value_of` gives one of a fold.
+  template <typename Value>
+  [[nodiscard]] nlohmann::json measures(std::size_t folds, const Value& value_of) const {
+    nlohmann::json json;
+    for (const auto& [name, member] : measure_names()) {
+      std::vector<double> of_folds;
+      for (std::size_t f = 0; f < folds; ++f) of_folds.push_back(value_of(f, member));
+      json[name] = values(of_folds);
+    }
+    return json;
+  }
+
+ private:
+  double test_share_;
+};
+
+nlohmann::json baselines_json(const OverFolds& over, std::span<const FoldResult> folds,
+                              const std::vector<Predictions>& predictions) {
   nlohmann::json rows = nlohmann::json::array();
   for (const BaselineKind& kind : baseline_kinds()) {
-    const auto of_baseline = [&](std::size_t f, double Metrics::*member) {
-      return folds[f].baselines.at(kind.name).*member;
+    const auto of_baseline = [&, name = kind.name](std::size_t f, double Metrics::*member) {
+      return folds[f].baselines.at(name).*member;
     };
     rows.push_back({{"name", kind.name},
                     {"title", kind.title},
-                    {"measures", measures_json(folds.size(), of_baseline)},
-                    {"model_minus_baseline", measures_json(folds.size(), [&](std::size_t f, double Metrics::*member) {
+                    {"measures", over.measures(folds.size(), of_baseline)},
+                    {"model_minus_baseline", over.measures(folds.size(), [&](std::size_t f, double Metrics::*member) {
                        return predictions[f].metrics.*member - of_baseline(f, member);
                      })}});
   }
   return rows;
 }
 
-nlohmann::json sets_json(const std::vector<Predictions>& predictions, double coverage) {
-  std::vector<double> covered;
-  std::vector<double> sizes;
-  std::vector<double> thresholds;
-  std::vector<double> temperatures;
-  std::vector<double> prior_weights;
-  for (const Predictions& one : predictions) {
-    covered.push_back(one.sets.coverage);
-    sizes.push_back(one.sets.size);
-    thresholds.push_back(one.threshold);
-    temperatures.push_back(one.calibration.temperature);
-    prior_weights.push_back(one.calibration.prior_weight);
+/// Every method, with its differences to the baselines.
+nlohmann::json methods_json(const OverFolds& over, const Dataset& data, std::span<const FoldResult> folds) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Method& method : methods()) {
+    std::vector<Predictions> predictions;
+    for (const FoldResult& fold : folds) predictions.push_back(predictions_of(data, fold, method.name));
+    nlohmann::json minus;
+    for (const nlohmann::json& row : baselines_json(over, folds, predictions)) {
+      minus[row["name"].get<std::string>()] = row["model_minus_baseline"];
+    }
+    const auto value = [&](std::size_t f, double Metrics::*member) { return predictions[f].metrics.*member; };
+    rows.push_back({{"name", method.name},
+                    {"title", method.title},
+                    {"measures", over.measures(folds.size(), value)},
+                    {"minus_baselines", minus}});
   }
-  return {{"method", kSetMethod},          {"nominal", coverage},      {"coverage", over_folds(covered)},
-          {"size", over_folds(sizes)},     {"thresholds", thresholds}, {"temperatures", temperatures},
-          {"prior_weights", prior_weights}};
+  return rows;
+}
+
+/// What the sets of some spectra come to.
+struct SetCounts {
+  double held = 0;
+  double size = 0;
+  double spectra = 0;
+};
+
+nlohmann::json sets_json(const OverFolds& over, const Dataset& data, std::span<const FoldResult> folds,
+                         const std::string& model, double coverage) {
+  constexpr std::array<std::pair<const char*, const char*>, 3> kGroups = {
+      {{"all", "all"}, {"seen", "mineral in training"}, {"unseen", "mineral not in training"}}};
+  std::array<std::vector<double>, 3> covered;
+  std::array<std::vector<double>, 3> sizes;
+  std::array<double, 3> spectra{};
+  nlohmann::json thresholds = nlohmann::json::array();
+  for (const FoldResult& fold : folds) {
+    const Predictions predictions = predictions_of(data, fold, model);
+    const SetThresholds threshold = set_thresholds(fold.methods.at(model).held_out, coverage);
+    thresholds.push_back({{"familiar", threshold.familiar}, {"strange", threshold.strange}});
+    const std::vector<bool> seen = minerals_in_training(data, fold);
+    std::array<SetCounts, 3> counts;
+    for (std::size_t i = 0; i < fold.test.size(); ++i) {
+      const std::vector<int> set = prediction_set(predictions.probabilities.row(i), threshold.of(fold.familiar[i]));
+      const bool holds = std::find(set.begin(), set.end(), predictions.truth[i]) != set.end();
+      for (const std::size_t group : {std::size_t{0}, seen[i] ? std::size_t{1} : std::size_t{2}}) {
+        counts.at(group).held += holds ? 1 : 0;
+        counts.at(group).size += static_cast<double>(set.size());
+        counts.at(group).spectra += 1;
+      }
+    }
+    for (std::size_t g = 0; g < counts.size(); ++g) {
+      spectra.at(g) += counts.at(g).spectra;
+      if (counts.at(g).spectra == 0) continue;
+      covered.at(g).push_back(counts.at(g).held / counts.at(g).spectra);
+      sizes.at(g).push_back(counts.at(g).size / counts.at(g).spectra);
+    }
+  }
+  nlohmann::json groups = nlohmann::json::array();
+  for (std::size_t g = 1; g < kGroups.size(); ++g) {
+    if (covered.at(g).empty()) continue;
+    groups.push_back({{"name", kGroups.at(g).first},
+                      {"title", kGroups.at(g).second},
+                      {"spectra", spectra.at(g)},
+                      {"coverage", over.values(covered.at(g))},
+                      {"size", over.values(sizes.at(g))}});
+  }
+  return {{"method", kSetMethod},          {"nominal", coverage}, {"coverage", over.values(covered[0])},
+          {"size", over.values(sizes[0])}, {"groups", groups},    {"thresholds", thresholds}};
 }
 
 /// Share of test spectra that have a spectrum of the same group among the training spectra.
@@ -175,54 +244,38 @@ nlohmann::json wavenumbers_json(const Dataset& data, std::span<const FoldResult>
 
 }  // namespace
 
-std::vector<double> shares_of(const Dataset& data, std::span<const int> truth) {
-  std::vector<double> shares(static_cast<std::size_t>(data.examples.classes), 0.0);
-  for (const int t : truth) shares[static_cast<std::size_t>(t)] += 1 / static_cast<double>(truth.size());
-  return shares;
-}
-
-OutOfFold pool_folds(const Dataset& data, std::span<const FoldResult> folds, int left_out) {
-  OutOfFold pool;
-  for (std::size_t f = 0; f < folds.size(); ++f) {
-    if (static_cast<int>(f) == left_out) continue;
-    pool.logits.insert(pool.logits.end(), folds[f].logits.begin(), folds[f].logits.end());
-    const std::vector<int> truth = truth_of(data, folds[f]);
-    pool.truth.insert(pool.truth.end(), truth.begin(), truth.end());
-    pool.examples.insert(pool.examples.end(), folds[f].test.begin(), folds[f].test.end());
-  }
-  return pool;
-}
-
 nlohmann::json summarise_protocol(const Dataset& data, Protocol protocol, std::span<const FoldResult> folds,
-                                  double coverage) {
+                                  int folds_count, const std::string& model, double coverage) {
   const auto classes = static_cast<std::size_t>(data.examples.classes);
+  const OverFolds over(folds_count);
   std::vector<Predictions> predictions;
   std::vector<int> counts(classes * classes, 0);
   double seconds = 0;
-  for (std::size_t f = 0; f < folds.size(); ++f) {
-    predictions.push_back(predict_fold(data, folds, static_cast<int>(f), coverage));
+  for (const FoldResult& fold : folds) {
+    predictions.push_back(predictions_of(data, fold, model));
     const std::vector<int> of_fold = confusion(predictions.back().probabilities, predictions.back().truth);
     std::transform(counts.begin(), counts.end(), of_fold.begin(), counts.begin(), std::plus<>());
-    seconds += folds[f].seconds;
+    seconds += fold.seconds;
   }
   nlohmann::json matrix = nlohmann::json::array();
   for (std::size_t c = 0; c < classes; ++c) {
     matrix.push_back(std::vector<int>(counts.begin() + static_cast<std::ptrdiff_t>(c * classes),
                                       counts.begin() + static_cast<std::ptrdiff_t>((c + 1) * classes)));
   }
-  return {
-      {"name", name_of(protocol)},
-      {"specimen_in_training", shared_share(data.groups_of("specimen"), folds)},
-      {"mineral_in_training", shared_share(data.groups_of("mineral"), folds)},
-      {"model", measures_json(folds.size(),
-                              [&](std::size_t f, double Metrics::*member) { return predictions[f].metrics.*member; })},
-      {"baselines", baselines_json(folds, predictions)},
-      {"sets", sets_json(predictions, coverage)},
-      {"reliability", reliability_json(predictions)},
-      {"countries", countries_json(data, counts)},
-      {"confusion", matrix},
-      {"wavenumbers", wavenumbers_json(data, folds)},
-      {"training_seconds", seconds}};
+  const auto value = [&](std::size_t f, double Metrics::*member) { return predictions[f].metrics.*member; };
+  return {{"name", name_of(protocol)},
+          {"specimen_in_training", shared_share(data.groups_of("specimen"), folds)},
+          {"mineral_in_training", shared_share(data.groups_of("mineral"), folds)},
+          {"method", model},
+          {"model", over.measures(folds.size(), value)},
+          {"methods", methods_json(over, data, folds)},
+          {"baselines", baselines_json(over, folds, predictions)},
+          {"sets", sets_json(over, data, folds, model, coverage)},
+          {"reliability", reliability_json(predictions)},
+          {"countries", countries_json(data, counts)},
+          {"confusion", matrix},
+          {"wavenumbers", wavenumbers_json(data, folds)},
+          {"training_seconds", seconds}};
 }
 
 nlohmann::json describe_data(const Dataset& data, const Gazetteer& gazetteer, const Preprocessing& config) {

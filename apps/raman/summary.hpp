@@ -9,24 +9,12 @@
 
 namespace gyre::raman {
 
-/// The out-of-fold logits of all folds as if they were one: what a calibration and a threshold are fitted on.
-struct OutOfFold {
-  std::vector<float> logits;  ///< [examples, classes]
-  std::vector<int> truth;
-  std::vector<std::size_t> examples;  ///< of the data set
-};
-/// Pools all folds but `left_out`; -1 pools all.
-OutOfFold pool_folds(const Dataset& data, std::span<const FoldResult> folds, int left_out = -1);
-
-/// The share of each class among these.
-std::vector<double> shares_of(const Dataset& data, std::span<const int> truth);
-
-/// All that is said of one protocol: measures of the model and the baselines with intervals over folds, their paired
-/// differences, cross-conformal sets, countries, confusion, reliability, wavenumbers. The calibration and the threshold
-/// of a fold come from the other folds' out-of-fold predictions, so that no test spectrum takes part in its own
-/// calibration.
+/// All that is said of one protocol: measures of the model (one of methods(), by name), of the other methods and of the
+/// baselines with intervals over folds, their paired differences, cross-conformal sets, countries, confusion,
+/// reliability, wavenumbers. Calibration and thresholds of a fold come from its training side alone. `folds_count` is
+/// the number of folds of the partition; `folds` may be of several partitions.
 nlohmann::json summarise_protocol(const Dataset& data, Protocol protocol, std::span<const FoldResult> folds,
-                                  double coverage);
+                                  int folds_count, const std::string& model, double coverage);
 
 /// The data set: counts, countries with their places on the map, grid.
 nlohmann::json describe_data(const Dataset& data, const Gazetteer& gazetteer, const Preprocessing& config);

@@ -10,7 +10,6 @@
 #include "base/file.hpp"
 #include "format/json_object.hpp"
 #include "raman/baselines.hpp"
-#include "raman/predictor.hpp"
 #include "raman/report.hpp"
 #include "raman/small_data.hpp"
 #include "raman/summary.hpp"
@@ -20,6 +19,9 @@ namespace gyre::raman::cross_validation_test {
 namespace {
 
 using testing::HasSubstr;
+
+/// Networks of a fold: three of inner folds, and the one that stays.
+constexpr std::size_t kNetworks = 4;
 
 class CrossValidation : public testing::Test {
  protected:
@@ -76,17 +78,20 @@ TEST_F(CrossValidation, NeverTrainsOnASpecimenThatItTests) {
 TEST_F(CrossValidation, HandsTheModelTheTrainingSideAlone) {
   const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
   ASSERT_TRUE(folds);
-  ASSERT_EQ(backend_.trained_on.size(), 4U);
+  ASSERT_EQ(backend_.trained_on.size(), 4 * kNetworks);
   std::vector<int> tested(data_.examples.size(), 0);
   for (std::size_t f = 0; f < 4; ++f) {
-    EXPECT_EQ(backend_.trained_on[f].size() + (*folds)[f].test.size(), data_.examples.size());
+    EXPECT_EQ(backend_.trained_on[f * kNetworks + kNetworks - 1].size() + (*folds)[f].test.size(),
+              data_.examples.size());
     for (const std::size_t i : (*folds)[f].test) {
       ++tested[i];
-      // No training input equals the tested one.
+      // No input that any network of the fold was trained on, those of inner folds among them, equals the tested one.
       const auto input = data_.examples.input(i);
-      for (std::size_t k = 0; k < backend_.trained_on[f].size(); ++k) {
-        const auto trained = backend_.trained_on[f].input(k);
-        EXPECT_FALSE(std::equal(input.begin(), input.end(), trained.begin()));
+      for (std::size_t network = f * kNetworks; network < (f + 1) * kNetworks; ++network) {
+        const Examples& training = backend_.trained_on[network];
+        for (std::size_t k = 0; k < training.size(); ++k) {
+          EXPECT_FALSE(std::equal(input.begin(), input.end(), training.input(k).begin()));
+        }
       }
     }
   }
@@ -103,12 +108,12 @@ TEST_F(CrossValidation, HandsTheBaselinesTheTrainingSideAndTheTestSide) {
     const Examples test = data_.examples.subset(split.test);
     EXPECT_EQ((*folds)[f].test, split.test);
     for (const BaselineKind& kind : baseline_kinds()) {
-      const Metrics expected = measure(kind.predict(training, test), test.labels);
+      const Metrics expected = measure(kind.predict({training, test, Protocol::specimen}), test.labels);
       for (const auto& [name, member] : measure_names()) {
         EXPECT_EQ((*folds)[f].baselines.at(kind.name).*member, expected.*member) << kind.name << " " << name;
       }
     }
-    EXPECT_EQ(backend_.seeds[f], combine_seeds(settings_.seed, f));
+    EXPECT_EQ(backend_.seeds[f * kNetworks + kNetworks - 1], combine_seeds(settings_.seed, f));
   }
 }
 
@@ -118,7 +123,7 @@ TEST_F(CrossValidation, ExplainsAFewTestSpectraOfEachCountry) {
   const FoldResult& fold = folds->front();
   const Examples test = data_.examples.subset(fold.test);
   MeanBackend again;
-  const Examples& training = backend_.trained_on.front();
+  const Examples& training = backend_.trained_on[kNetworks - 1];
   const auto model = again.fit({settings_.config, "config.json", training, scratch_ / "x", "x", 1, 1});
   for (int c = 0; c < 3; ++c) {
     const auto all = std::count(test.labels.begin(), test.labels.end(), c);
@@ -138,20 +143,27 @@ TEST_F(CrossValidation, ExplainsAFewTestSpectraOfEachCountry) {
 }
 
 TEST_F(CrossValidation, GoesOnWithTheFoldsThatAreMissing) {
-  backend_.interrupt_at = 2;
+  backend_.interrupt_at = 2 * kNetworks + 1;
   EXPECT_FALSE(run_folds(data_, Protocol::specimen, settings_, backend_));
-  EXPECT_EQ(backend_.fits, 3);
+  EXPECT_EQ(backend_.fits, 2 * kNetworks + 2);
   MeanBackend second;
   const auto resumed = run_folds(data_, Protocol::specimen, settings_, second);
   ASSERT_TRUE(resumed);
-  EXPECT_EQ(second.fits, 2);
+  EXPECT_EQ(second.fits, 2 * kNetworks);
   RunSettings whole = settings_;
   whole.out = scratch_ / "whole";
   claim_folder(data_, whole);
   const auto at_once = run_folds(data_, Protocol::specimen, whole, backend_);
   ASSERT_TRUE(at_once);
   for (std::size_t f = 0; f < 4; ++f) {
-    EXPECT_EQ((*resumed)[f].logits, (*at_once)[f].logits);
+    for (const Method& method : methods()) {
+      const MethodResult& a = (*resumed)[f].methods.at(method.name);
+      const MethodResult& b = (*at_once)[f].methods.at(method.name);
+      EXPECT_EQ(a.log_probabilities, b.log_probabilities) << method.name;
+      EXPECT_EQ(a.held_out.of_truth, b.held_out.of_truth) << method.name;
+      EXPECT_EQ(a.held_out.familiar, b.held_out.familiar) << method.name;
+    }
+    EXPECT_EQ((*resumed)[f].familiar, (*at_once)[f].familiar);
     EXPECT_EQ((*resumed)[f].attributions, (*at_once)[f].attributions);
     EXPECT_EQ((*resumed)[f].attributed, (*at_once)[f].attributed);
     EXPECT_EQ((*resumed)[f].test, (*at_once)[f].test);
@@ -212,20 +224,30 @@ TEST_F(CrossValidation, RefusesFoldsOfWhichNothingSaysWhatTheyAre) {
 
 TEST_F(CrossValidation, RefusesABrokenFold) {
   ASSERT_TRUE(run_folds(data_, Protocol::specimen, settings_, backend_));
-  for (const char* content : {"{}", "[1, 2", R"({"test": [9999], "logits": [], "baselines": {}, "attributions": [],
-                              "attributed": [], "seconds": 1})"}) {
+  for (const char* content : {"{}", "[1, 2", R"({"test": [9999], "methods": {}, "familiar": [], "baselines": {},
+                              "attributions": [], "attributed": [], "seconds": 1})"}) {
     write_text_atomically(settings_.out / "folds" / "specimen-1.json", content);
     EXPECT_THROW(static_cast<void>(run_folds(data_, Protocol::specimen, settings_, backend_)), Error) << content;
   }
 }
 
+TEST_F(CrossValidation, RunsOneFoldAsAmongAll) {
+  const auto one = run_fold(data_, Protocol::specimen, 2, settings_, backend_);
+  ASSERT_TRUE(one);
+  EXPECT_EQ(backend_.fits, kNetworks);
+  const auto all = run_folds(data_, Protocol::specimen, settings_, backend_);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(backend_.fits, 4 * kNetworks);  // the fold that was there was not run again
+  EXPECT_EQ((*all)[2].methods.at("plain").log_probabilities, one->methods.at("plain").log_probabilities);
+}
+
 TEST_F(CrossValidation, SummarisesWhatTheFoldsSay) {
   const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
   ASSERT_TRUE(folds);
-  const nlohmann::json summary = summarise_protocol(data_, Protocol::specimen, *folds, 0.9);
+  const nlohmann::json summary = summarise_protocol(data_, Protocol::specimen, *folds, 4, "plain", 0.9);
   EXPECT_EQ(summary["specimen_in_training"], 0);
   EXPECT_GT(summary["model"]["accuracy"]["mean"], 0.8);
-  EXPECT_EQ(summary["baselines"].size(), 4U);
+  EXPECT_EQ(summary["baselines"].size(), 5U);
   const double model = summary["model"]["accuracy"]["folds"][2];
   const double baseline = summary["baselines"][0]["measures"]["accuracy"]["folds"][2];
   EXPECT_NEAR(summary["baselines"][0]["model_minus_baseline"]["accuracy"]["folds"][2].get<double>(), model - baseline,
@@ -236,15 +258,16 @@ TEST_F(CrossValidation, SummarisesWhatTheFoldsSay) {
   }
   EXPECT_EQ(counted, static_cast<int>(data_.examples.size()));
   const auto leaky = run_folds(data_, Protocol::spectra, settings_, backend_);
-  EXPECT_GT(summarise_protocol(data_, Protocol::spectra, *leaky, 0.9)["specimen_in_training"], 0.5);
+  EXPECT_GT(summarise_protocol(data_, Protocol::spectra, *leaky, 4, "plain", 0.9)["specimen_in_training"], 0.5);
 }
 
 TEST_F(CrossValidation, GivesAPageThatHoldsTheResultsAndNoScriptOfTheirs) {
   const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
   ASSERT_TRUE(folds);
-  const nlohmann::json results = {{"program", "</script><script>alert(1)</script>"},
-                                  {"data", describe_data(data_, Gazetteer(), small_grid())},
-                                  {"protocols", {summarise_protocol(data_, Protocol::specimen, *folds, 0.9)}}};
+  const nlohmann::json results = {
+      {"program", "</script><script>alert(1)</script>"},
+      {"data", describe_data(data_, Gazetteer(), small_grid())},
+      {"protocols", {summarise_protocol(data_, Protocol::specimen, *folds, 4, "plain", 0.9)}}};
   require_results(results, "results.json");
   const std::string page = report_page(results);
   EXPECT_THAT(page, HasSubstr("\"Peru\""));
@@ -259,48 +282,6 @@ TEST_F(CrossValidation, GivesAPageThatHoldsTheResultsAndNoScriptOfTheirs) {
   EXPECT_THROW(require_results(poor, "results.json"), Error);
   EXPECT_EQ(page.find("http://"), page.find("http://www.w3.org"));  // nothing is fetched
   EXPECT_THROW(require_results(nlohmann::json::object(), "results.json"), Error);
-}
-
-TEST_F(CrossValidation, CalibratesTheModelFolderThatPredicts) {
-  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
-  ASSERT_TRUE(folds);
-  const auto model = backend_.fit({settings_.config, "config.json", data_.examples, scratch_ / "fit", "train", 1, 1});
-  write_model(scratch_ / "model", data_, settings_, *model, *folds);
-  const Predictor predictor(scratch_ / "model", backend_, 1);
-  std::vector<Spectrum> spectra = small_collection(3).spectra;
-  Spectrum noise = spectra.front();
-  Random random(1);
-  for (double& v : noise.intensities) v = random.uniform();
-  Spectrum outside = spectra.front();
-  for (double& x : outside.shifts) x += 5000;
-  spectra.push_back(noise);
-  spectra.push_back(outside);
-  const std::vector<Prediction> predictions = predictor.predict(spectra, 0.9);
-  ASSERT_EQ(predictions.size(), 8U);
-  EXPECT_EQ(predictions[0].ranked.size(), 3U);
-  EXPECT_EQ(predictions[0].nearest[0], "R1000");
-  EXPECT_FALSE(predictions[0].far);
-  EXPECT_TRUE(predictions[6].far);
-  EXPECT_THAT(predictions[7].failure, HasSubstr("grid"));
-  EXPECT_THROW(static_cast<void>(predictor.predict(spectra, 0.3)), Error);
-  std::ofstream(scratch_ / "model/reference.json") << "[[1]]";
-  EXPECT_THROW(Predictor(scratch_ / "model", backend_, 1), Error);
-}
-
-TEST(Baselines, SayWhatTheirNamesSay) {
-  Examples training{2, 1, 3, 2, {1, 0, 1, 0.1F, 0, 1, 0, 1, 0.1F, 1}, {0, 0, 1, 2, 2}, {0, 0, 1, 1, 1}};
-  const Examples test{2, 1, 3, 3, {1, 0, 0, 1, 1, 0}, {0, 2, 1}, {0, 1, 2}};
-  const Probabilities mineral = mineral_baseline(training, test);
-  EXPECT_EQ(mineral.best(0), 0);
-  EXPECT_EQ(mineral.best(1), 2);
-  EXPECT_EQ(mineral.best(2), majority_baseline(training, test).best(0));  // a mineral that was never seen
-  EXPECT_NEAR(majority_baseline(training, test).row(0)[1], 0.2, 1e-12);
-  EXPECT_EQ(neighbour_baseline(training, test).best(0), 0);
-  const Probabilities linear = linear_baseline(training, test);
-  EXPECT_EQ(linear.best(0), 0);
-  for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_NEAR(linear.row(i)[0] + linear.row(i)[1] + linear.row(i)[2], 1, 1e-5);
-  }
 }
 
 TEST(Dataset, LeavesOutCountriesWithTooFewSpectra) {

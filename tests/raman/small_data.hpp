@@ -28,6 +28,7 @@ inline Collection small_collection(int specimens) {
       spectrum.source = "spectrum " + std::to_string(collection.spectra.size());
       spectrum.specimen = "R" + std::to_string(1000 + s);
       spectrum.mineral = "Mineral " + std::to_string(s / 4);
+      spectrum.laser = twin == 0 ? 532 : 785;
       spectrum.locality = places[country];
       for (int i = 0; i < 240; ++i) {
         const double x = 100 + 5 * i;
@@ -72,6 +73,9 @@ class MeanClassifier : public Classifier {
     }
     return out;
   }
+  [[nodiscard]] std::vector<float> embeddings(std::span<const float> inputs) const override {
+    return {inputs.begin(), inputs.end()};
+  }
   [[nodiscard]] std::vector<float> attributions(std::span<const float> inputs, std::span<const int> targets,
                                                 int /*steps*/) const override {
     const auto width = static_cast<std::size_t>(points_);
@@ -81,7 +85,9 @@ class MeanClassifier : public Classifier {
     }
     return out;
   }
-  void save(const std::filesystem::path& file) const override { write_text_atomically(file, "means"); }
+  void save(const std::filesystem::path& file) const override {
+    write_text_atomically(file, nlohmann::json(means_).dump());
+  }
 
  private:
   std::vector<float> means_;  ///< [classes, points]
@@ -110,10 +116,10 @@ class MeanBackend : public Backend {
     }
     return std::make_unique<MeanClassifier>(std::move(means), examples.points);
   }
-  [[nodiscard]] std::unique_ptr<Classifier> load(const std::filesystem::path& /*weights*/, const nlohmann::json&,
-                                                 const std::string&, int points, int classes, int) const override {
-    return std::make_unique<MeanClassifier>(
-        std::vector<float>(static_cast<std::size_t>(points) * static_cast<std::size_t>(classes), 0.1F), points);
+  [[nodiscard]] std::unique_ptr<Classifier> load(const std::filesystem::path& weights, const nlohmann::json&,
+                                                 const std::string&, int points, int, int) const override {
+    return std::make_unique<MeanClassifier>(nlohmann::json::parse(read_text(weights)).get<std::vector<float>>(),
+                                            points);
   }
 };
 

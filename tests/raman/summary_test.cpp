@@ -50,68 +50,88 @@ class HandMadeFolds : public testing::Test {
   [[nodiscard]] static FoldResult fold(std::size_t first, std::vector<float> logits) {
     FoldResult result;
     result.test = {first, first + 1, first + 2, first + 3};
-    result.logits = std::move(logits);
-    for (const BaselineKind& kind : baseline_kinds()) result.baselines[kind.name] = {0.25, 1, 0.5, 0.125, 0.1, 2};
+    // Of the model; the network says that all is even, and the method with measurements the model's opposite.
+    std::vector<float> turned;
+    for (const float v : logits) turned.push_back(-v);
+    const HeldOut held_out{{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}, {1, 1, 1, 1, 1, 1, 1}, 0.5};
+    result.methods["network"] = {std::vector<float>(logits.size(), 0.0F), {}};
+    result.methods["measured"] = {std::move(turned), held_out};
+    result.methods["plain"] = {std::move(logits), held_out};
+    result.familiar = {1, 1, 1, 1};
+    for (const BaselineKind& kind : baseline_kinds()) result.baselines[kind.name] = {0.25, 1, 0.5, 0.125, 0.1, 2, 0.9};
     result.attributions = {0, 0, 0, 0};
     result.attributed = {0, 0};
     result.seconds = 1.5;
     return result;
   }
 
-  /// The logits and truths of the two other folds, put together here.
-  [[nodiscard]] std::pair<std::vector<float>, std::vector<int>> others(std::size_t left_out) const {
-    std::vector<float> logits;
-    std::vector<int> truth;
-    for (std::size_t f = 0; f < 3; ++f) {
-      if (f == left_out) continue;
-      logits.insert(logits.end(), folds_[f].logits.begin(), folds_[f].logits.end());
-      truth.insert(truth.end(), {0, 0, 1, 1});
-    }
-    return {logits, truth};
+  [[nodiscard]] nlohmann::json summary(Protocol protocol = Protocol::spectra) const {
+    return summarise_protocol(data_, protocol, folds_, 3, "plain", 0.75);
   }
 
   Dataset data_;
   std::vector<FoldResult> folds_;
 };
 
-const std::vector<double> kEven = {0.5, 0.5};
 const std::vector<int> kTruth = {0, 0, 1, 1};
 
-TEST_F(HandMadeFolds, ArePooledButForTheOneThatIsLeftOut) {
-  const OutOfFold pool = pool_folds(data_, folds_, 1);
-  EXPECT_EQ(pool.examples, (std::vector<std::size_t>{0, 1, 2, 3, 8, 9, 10, 11}));
-  EXPECT_EQ(pool.logits, others(1).first);
-  EXPECT_EQ(pool.truth, others(1).second);
-  EXPECT_EQ(pool_folds(data_, folds_).truth.size(), 12U);
-  EXPECT_EQ(shares_of(data_, std::vector<int>{0, 1, 1, 1}), (std::vector<double>{0.25, 0.75}));
-}
-
-TEST_F(HandMadeFolds, AreCalibratedOnTheOthersAlone) {
-  const nlohmann::json sets = summarise_protocol(data_, Protocol::specimen, folds_, 0.75)["sets"];
+TEST_F(HandMadeFolds, HaveSetsByTheThresholdsOfTheirOwnTraining) {
+  // Two of eight may be missed at 0.75, so that the second smallest of the seven is the threshold.
+  folds_[1].methods["plain"].held_out.of_truth = {0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96};
+  const nlohmann::json sets = summary()["sets"];
   EXPECT_EQ(sets["method"], "cross-conformal");
   EXPECT_EQ(sets["nominal"], 0.75);
+  EXPECT_EQ(sets["thresholds"][0]["familiar"], 0.2);
+  EXPECT_EQ(sets["thresholds"][1]["familiar"], 0.91);
   for (std::size_t f = 0; f < 3; ++f) {
-    const auto [logits, truth] = others(f);
-    const Calibration calibration = calibrate(logits, truth, kEven);
-    const double threshold = conformal_threshold(calibration.apply(logits), truth, 0.75);
-    const SetQuality quality = measure_sets(calibration.apply(folds_[f].logits), kTruth, threshold);
-    EXPECT_EQ(sets["temperatures"][f], calibration.temperature) << f;
-    EXPECT_EQ(sets["prior_weights"][f], calibration.prior_weight) << f;
-    EXPECT_EQ(sets["thresholds"][f], threshold) << f;
-    EXPECT_EQ(sets["coverage"]["folds"][f], quality.coverage) << f;
-    EXPECT_EQ(sets["size"]["folds"][f], quality.size) << f;
+    const Probabilities p = softmax(folds_[f].methods["plain"].log_probabilities, 2);
+    double held = 0;
+    double size = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::vector<int> set = prediction_set(p.row(i), f == 1 ? 0.91 : 0.2);
+      held += static_cast<double>(std::count(set.begin(), set.end(), kTruth[i])) / 4;
+      size += static_cast<double>(set.size()) / 4;
+    }
+    EXPECT_NEAR(sets["coverage"]["folds"][f].get<double>(), held, 1e-12) << f;
+    EXPECT_NEAR(sets["size"]["folds"][f].get<double>(), size, 1e-12) << f;
   }
-  EXPECT_NE(sets["temperatures"][0], sets["temperatures"][1]);
+}
+
+TEST_F(HandMadeFolds, CountSetsOfSeenAndUnseenMineralsApart) {
+  // Mineral 0 (examples 0 … 3) stands in fold 0 alone, -1 (9 … 11) is not known: seven are unseen. Mineral 1 is seen.
+  const nlohmann::json groups = summary()["sets"]["groups"];
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_EQ(groups[0]["name"], "seen");
+  EXPECT_EQ(groups[0]["spectra"], 5);
+  EXPECT_EQ(groups[1]["spectra"], 7);
+  // A strange spectrum has a threshold of its own: with one that nothing reaches, sets are single.
+  for (FoldResult& fold : folds_) {
+    fold.methods["plain"].held_out = {{0.01, 0.02, 0.03, 0.97, 0.98, 0.99}, {1, 1, 1, 0, 0, 0}, 0.5};
+    fold.familiar = {1, 0, 1, 1};
+  }
+  const nlohmann::json sets = summary()["sets"];
+  EXPECT_EQ(sets["thresholds"][2]["strange"], 0.97);
+  EXPECT_NEAR(sets["size"]["folds"][0].get<double>(), (2 + 1 + 2 + 2) / 4.0, 1e-12);
+}
+
+TEST_F(HandMadeFolds, CompareEveryMethodWithEveryBaseline) {
+  const nlohmann::json rows = summary()["methods"];
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0]["name"], "plain");
+  EXPECT_EQ(rows[0]["measures"]["accuracy"]["folds"], nlohmann::json({1.0, 0.5, 0.75}));
+  EXPECT_EQ(rows[1]["measures"]["accuracy"]["folds"], nlohmann::json({0.0, 0.5, 0.25}));
+  EXPECT_EQ(rows[1]["minus_baselines"]["kernel"]["accuracy"]["folds"], nlohmann::json({-0.25, 0.25, 0.0}));
+  EXPECT_NEAR(rows[2]["measures"]["log_loss"]["mean"].get<double>(), std::log(2.0), 1e-9);
 }
 
 TEST_F(HandMadeFolds, AreMeasuredAsCountedByHand) {
-  const nlohmann::json summary = summarise_protocol(data_, Protocol::mineral, folds_, 0.75);
+  const nlohmann::json summary = HandMadeFolds::summary(Protocol::mineral);
   EXPECT_EQ(summary["name"], "mineral");
   EXPECT_EQ(summary["training_seconds"], 4.5);
   EXPECT_EQ(summary["model"]["accuracy"]["folds"], nlohmann::json({1.0, 0.5, 0.75}));
   EXPECT_NEAR(summary["model"]["accuracy"]["mean"].get<double>(), 0.75, 1e-12);
-  // Student's t of two degrees of freedom, standard deviation 0.25.
-  EXPECT_NEAR(summary["model"]["accuracy"]["low"].get<double>(), 0.75 - 4.303 * 0.25 / std::sqrt(3.0), 1e-9);
+  // Student's t of two degrees of freedom, standard deviation 0.25; a fold tests half of what it trains on.
+  EXPECT_NEAR(summary["model"]["accuracy"]["low"].get<double>(), 0.75 - 4.303 * 0.25 * std::sqrt(1.0 / 3 + 0.5), 1e-9);
   EXPECT_EQ(summary["confusion"], nlohmann::json({{4, 2}, {1, 5}}));
   const nlohmann::json& japan = summary["countries"][0];
   EXPECT_EQ(japan["code"], "JP");
@@ -119,27 +139,26 @@ TEST_F(HandMadeFolds, AreMeasuredAsCountedByHand) {
   EXPECT_EQ(japan["predicted"], 5);
   EXPECT_NEAR(japan["recall"].get<double>(), 4.0 / 6, 1e-12);
   EXPECT_NEAR(japan["precision"].get<double>(), 4.0 / 5, 1e-12);
-  ASSERT_EQ(summary["baselines"].size(), 4U);
+  ASSERT_EQ(summary["baselines"].size(), 5U);
   EXPECT_EQ(summary["baselines"][1]["name"], "mineral");
   EXPECT_NEAR(summary["baselines"][1]["measures"]["macro_f1"]["mean"].get<double>(), 0.125, 1e-12);
   EXPECT_EQ(summary["baselines"][1]["model_minus_baseline"]["accuracy"]["folds"], nlohmann::json({0.75, 0.25, 0.5}));
 }
 
 TEST_F(HandMadeFolds, TellHowManyTestSpectraHaveKinInTraining) {
-  const nlohmann::json summary = summarise_protocol(data_, Protocol::spectra, folds_, 0.75);
+  const nlohmann::json summary = HandMadeFolds::summary();
   // Of the specimens, "shared" alone stands in two folds. Mineral 1 stands in folds 1 (four) and 2 (one).
   EXPECT_NEAR(summary["specimen_in_training"].get<double>(), 2.0 / 12, 1e-12);
   EXPECT_NEAR(summary["mineral_in_training"].get<double>(), 5.0 / 12, 1e-12);
 }
 
 TEST_F(HandMadeFolds, GiveTheReliabilityOfTheirProbabilities) {
-  const nlohmann::json summary = summarise_protocol(data_, Protocol::spectra, folds_, 0.75);
+  const nlohmann::json summary = HandMadeFolds::summary();
   std::array<double, 10> said{};
   std::array<double, 10> right{};
   std::array<int, 10> count{};
   for (std::size_t f = 0; f < 3; ++f) {
-    const auto [logits, truth] = others(f);
-    const Probabilities p = calibrate(logits, truth, kEven).apply(folds_[f].logits);
+    const Probabilities p = softmax(folds_[f].methods["plain"].log_probabilities, 2);
     for (std::size_t i = 0; i < 4; ++i) {
       const auto best = static_cast<std::size_t>(p.best(i));
       const auto bin = std::min<std::size_t>(9, static_cast<std::size_t>(10 * p.row(i)[best]));
@@ -160,7 +179,7 @@ TEST_F(HandMadeFolds, GiveTheReliabilityOfTheirProbabilities) {
 }
 
 TEST_F(HandMadeFolds, WeighWavenumbersByTheSpectraThatWereExplained) {
-  const nlohmann::json rows = summarise_protocol(data_, Protocol::spectra, folds_, 0.75)["wavenumbers"];
+  const nlohmann::json rows = summary()["wavenumbers"];
   // Two times (1, 3) and once (2, 2): (4, 8) of 12.
   EXPECT_NEAR(rows[0][0].get<double>(), 1.0 / 3, 1e-6);
   EXPECT_NEAR(rows[0][1].get<double>(), 2.0 / 3, 1e-6);
@@ -192,61 +211,6 @@ TEST(Dataset, IsDescribedByItsCounts) {
   EXPECT_EQ(json["grid"], nlohmann::json({{"from", 140.0}, {"to", 1300.0}, {"points", 64}}));
   EXPECT_EQ(json["selection"]["spectra_read"], 12);
   EXPECT_EQ(json["selection"]["localities_resolved"], 12);
-}
-
-TEST(References, TellHowNearTheNearestOfAnotherSpecimenIs) {
-  // Cosines: the two of R1 are the same, R2 is at 0.8 to them and at 0.6 to R3.
-  const nlohmann::json names = {{"R1", "a", "PE"}, {"R1", "a", "PE"}, {"R2", "b", "NO"}, {"R3", "c", "JP"}};
-  const References references(2, {1, 0, 2, 0, 0.8F, 0.6F, 0, 1}, names);
-  EXPECT_NEAR(references.usual_similarity(0.01), 0.6, 1e-6);
-  EXPECT_NEAR(references.usual_similarity(0.5), 0.8, 1e-6);
-  const auto match = references.nearest(std::vector<float>{0.1F, 3});
-  EXPECT_EQ(references.name(match[0].index)[0], "R3");
-  EXPECT_NEAR(match[0].similarity, 3 / std::sqrt(9.01), 1e-5);
-}
-
-TEST(Model, KeepsWhatItWasMadeOf) {
-  const ScratchFolder scratch;
-  const Dataset data = small_dataset(60);
-  const MeanBackend backend;
-  RunSettings settings;
-  settings.config = {{"preprocessing", to_json(small_grid())}};
-  settings.out = scratch / "run";
-  settings.folds = 4;
-  claim_folder(data, settings);
-  const auto folds = run_folds(data, Protocol::specimen, settings, backend);
-  ASSERT_TRUE(folds);
-  const auto model = backend.fit({settings.config, "config.json", data.examples, scratch / "fit", "train", 1, 1});
-  write_model(scratch / "model", data, settings, *model, *folds);
-  const nlohmann::json config = load_json(scratch / "model/config.json");
-  const OutOfFold pool = pool_folds(data, *folds);
-  const Calibration calibration = calibrate(pool.logits, pool.truth, shares_of(data, pool.truth));
-  EXPECT_EQ(config["countries"], nlohmann::json(data.countries));
-  EXPECT_EQ(config["minerals"], data.examples.minerals);
-  EXPECT_EQ(config["data_sha256"], fingerprint(data, settings));
-  EXPECT_EQ(config["preprocessing"], to_json(small_grid()));
-  EXPECT_EQ(config["calibration"]["sets"], "cross-conformal");
-  EXPECT_EQ(config["calibration"]["spectra"], 120);
-  EXPECT_EQ(config["calibration"]["temperature"], calibration.temperature);
-  EXPECT_EQ(config["calibration"]["prior_weight"], calibration.prior_weight);
-  EXPECT_EQ(config["calibration"]["novelty_similarity"], References::of(data).usual_similarity(0.01));
-  const Probabilities all = calibration.apply(pool.logits);
-  const nlohmann::json& thresholds = config["calibration"]["thresholds_50_to_99_percent"];
-  ASSERT_EQ(thresholds.size(), 50U);
-  EXPECT_EQ(thresholds[0], conformal_threshold(all, pool.truth, 0.5));
-  EXPECT_EQ(thresholds[40], conformal_threshold(all, pool.truth, 0.9));
-  EXPECT_EQ(thresholds[49], conformal_threshold(all, pool.truth, 0.99));
-  // Prediction asks the loaded model, the calibration and the threshold of the coverage.
-  const Predictor predictor(scratch / "model", backend, 1);
-  const std::vector<Spectrum> spectra = small_collection(3).spectra;
-  const auto loaded = backend.load({}, {}, "", 64, 3, 1);
-  const Probabilities p = calibration.apply(loaded->logits(preprocess(spectra[2], small_grid())));
-  for (const double coverage : {0.5, 0.9, 0.99}) {
-    const Prediction one = predictor.predict(spectra, coverage)[2];
-    EXPECT_EQ(one.set, prediction_set(p.row(0), conformal_threshold(all, pool.truth, coverage)).size());
-    EXPECT_NEAR(one.ranked[0].second, p.row(0)[static_cast<std::size_t>(p.best(0))], 1e-12);
-    EXPECT_EQ(one.ranked[0].first, data.countries[static_cast<std::size_t>(p.best(0))]);
-  }
 }
 
 TEST(Model, NeedsEnoughSpectraForItsThresholds) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <sstream>
 
@@ -18,6 +19,8 @@ struct Request {
   TrainFlags train;
   std::string protocols = "spectra,specimen,mineral";
   double coverage = 0.9;
+  int fold = -1;    ///< the only one to run; -1: all
+  int repeats = 1;  ///< partitions, of this seed and those that follow
   bool json = false;
 };
 
@@ -35,50 +38,101 @@ std::vector<Protocol> protocols_of(const std::string& text) {
   return protocols;
 }
 
-std::string cell(const nlohmann::json& interval) {
-  return fmt::format("{} ({}-{})", percent(interval["mean"]), percent(interval["low"]), percent(interval["high"]));
+/// A measure as a share in percent, or as it is (nats, Brier).
+std::string cell(const nlohmann::json& measures, const std::string& name) {
+  const nlohmann::json& interval = measures[name];
+  const auto text = [&](const char* key) {
+    const double value = interval[key].get<double>();
+    return name == "log_loss" || name == "brier" ? fmt::format("{:.3f}", value) : percent(value);
+  };
+  return fmt::format("{} ({} to {})", text("mean"), text("low"), text("high"));
 }
 
-void print_row(const std::string& name, const nlohmann::json& measures) {
-  fmt::print("  {:36} {:>18} {:>18} {:>18} {:>18} {:>18}\n", name, cell(measures["accuracy"]), cell(measures["top3"]),
-             cell(measures["balanced_accuracy"]), cell(measures["macro_f1"]), cell(measures["calibration_error"]));
+void print_row(const std::string& title, const nlohmann::json& measures) {
+  fmt::print("  {:30}", title);
+  for (const char* name : {"accuracy", "top3", "macro_f1", "log_loss", "brier"}) {
+    fmt::print(" {:>23}", cell(measures, name));
+  }
+  fmt::print("\n");
 }
 
 void print_protocol(const nlohmann::json& protocol) {
   fmt::print("folds over {}: {} % of test spectra have one of their specimen in training, {} % one of their mineral\n",
              protocol["name"].get<std::string>(), percent(protocol["specimen_in_training"]),
              percent(protocol["mineral_in_training"]));
-  fmt::print("  {:36} {:>18} {:>18} {:>18} {:>18} {:>18}\n", "% (95 % interval over folds)", "accuracy", "top-3",
-             "balanced", "macro-F1", "calibration error");
-  print_row("ConvNeXt1D", protocol["model"]);
+  fmt::print("  {:30} {:>23} {:>23} {:>23} {:>23} {:>23}\n", "95 % intervals over folds", "accuracy, %", "top-3, %",
+             "macro-F1, %", "log loss", "Brier");
+  for (const nlohmann::json& method : protocol["methods"]) print_row(method["title"], method["measures"]);
   for (const nlohmann::json& baseline : protocol["baselines"]) print_row(baseline["title"], baseline["measures"]);
-  for (const nlohmann::json& baseline : protocol["baselines"]) {
-    fmt::print("  accuracy above {}: {} points\n", baseline["title"].get<std::string>(),
-               cell(baseline["model_minus_baseline"]["accuracy"]));
+  for (const nlohmann::json& method : protocol["methods"]) {
+    fmt::print("  {} above\n", method["title"].get<std::string>());
+    for (const nlohmann::json& baseline : protocol["baselines"]) {
+      print_row("  " + baseline["title"].get<std::string>(),
+                method["minus_baselines"][baseline["name"].get<std::string>()]);
+    }
   }
   const nlohmann::json& sets = protocol["sets"];
-  fmt::print("  cross-conformal sets made for {} %: they hold {} %, mean size {:.1f} countries\n\n",
-             percent(sets["nominal"]), cell(sets["coverage"]), sets["size"]["mean"].get<double>());
+  const auto print_sets = [](const std::string& title, const nlohmann::json& of) {
+    fmt::print("  {}: they hold {} %, mean size {:.1f} countries\n", title, cell(of, "coverage"),
+               of["size"]["mean"].get<double>());
+  };
+  print_sets(fmt::format("cross-conformal sets made for {} %", percent(sets["nominal"])), sets);
+  for (const nlohmann::json& group : sets["groups"]) print_sets("  " + group["title"].get<std::string>(), group);
+  fmt::print("\n");
+}
+
+void say_stopped() { fmt::print(stderr, "stopped; go on with --resume\n"); }
+
+/// The folder and the settings of a further partition.
+RunSettings partition(const RunSettings& settings, int repeat) {
+  RunSettings other = settings;
+  if (repeat == 0) return other;
+  other.out = settings.out / fmt::format("repeat-{}", repeat);
+  other.seed = settings.seed + static_cast<std::uint64_t>(repeat);
+  return other;
+}
+
+void run_one_fold(const Request& request, const PreparedRun& run, const std::vector<Protocol>& protocols,
+                  const Backend& backend) {
+  if (request.fold >= run.settings.folds) {
+    throw Error("--fold: {} is none of {} folds, which are counted from 0", request.fold, run.settings.folds);
+  }
+  for (int repeat = 0; repeat < request.repeats; ++repeat) {
+    const RunSettings settings = partition(run.settings, repeat);
+    if (repeat > 0) claim_folder(run.data, settings);
+    for (const Protocol protocol : protocols) {
+      if (!run_fold(run.data, protocol, request.fold, settings, backend)) return say_stopped();
+    }
+  }
+  fmt::print(stderr, "fold {} is in {}/folds; --resume without --fold puts all together\n", request.fold,
+             run.settings.out.string());
 }
 
 void run_cv(const Request& request) {
   const std::vector<Protocol> protocols = protocols_of(request.protocols);
   const Backend& backend = load_backend("cv");
   const PreparedRun run = prepare_run(request.train, backend);
+  if (request.fold >= 0) return run_one_fold(request, run, protocols, backend);
   nlohmann::json results = {{"program", "gyre-raman " GYRE_VERSION},
                             {"config", run.settings.config},
                             {"folds", run.settings.folds},
+                            {"repeats", request.repeats},
                             {"seed", run.settings.seed},
                             {"fingerprint", fingerprint(run.data, run.settings)},
                             {"data", describe_data(run.data, run.gazetteer, run.preprocessing)},
                             {"protocols", nlohmann::json::array()}};
+  const std::string method = method_of(run.settings.config, run.settings.where);
   for (const Protocol protocol : protocols) {
-    const auto folds = run_folds(run.data, protocol, run.settings, backend);
-    if (!folds) {
-      fmt::print(stderr, "stopped; go on with --resume\n");
-      return;
+    std::vector<FoldResult> folds;
+    for (int repeat = 0; repeat < request.repeats; ++repeat) {
+      const RunSettings settings = partition(run.settings, repeat);
+      if (repeat > 0) claim_folder(run.data, settings);
+      auto more = run_folds(run.data, protocol, settings, backend);
+      if (!more) return say_stopped();
+      std::move(more->begin(), more->end(), std::back_inserter(folds));
     }
-    results["protocols"].push_back(summarise_protocol(run.data, protocol, *folds, request.coverage));
+    results["protocols"].push_back(
+        summarise_protocol(run.data, protocol, folds, run.settings.folds, method, request.coverage));
     if (!request.json) print_protocol(results["protocols"].back());
   }
   write_text_atomically(run.settings.out / "results.json", results.dump(1) + "\n");
@@ -97,6 +151,10 @@ void add_cv(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--coverage", request->coverage, "Share of truths that cross-conformal sets are made for")
       ->check(cli::number(0.5, 0.99))
+      ->capture_default_str();
+  command->add_option("--fold", request->fold, "Run this fold alone, counted from 0")->check(cli::whole_number(0));
+  command->add_option("--repeats", request->repeats, "Partitions into folds, of this seed and those that follow")
+      ->check(cli::whole_number(1, 100))
       ->capture_default_str();
   command->add_flag("--json", request->json, "Print JSON");
   command->footer(

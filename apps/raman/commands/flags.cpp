@@ -10,6 +10,7 @@
 #include "format/json_object.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/geocoder.hpp"
+#include "raman/origin_model.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -94,7 +95,7 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
   run.settings = {load_json(flags.config), flags.config,    flags.out, flags.resume, flags.folds, flags.seed,
                   flags.threads,           cli::interrupt()};
   const JsonObject object(run.settings.config, flags.config);
-  object.allow({"name", "min_spectra", "preprocessing", "augmentation", "model", "training"});
+  object.allow({"name", "min_spectra", "preprocessing", "augmentation", "model", "training", "retrieval"});
   const int least = object.integer("min_spectra", 2, 1'000'000, 20);
   const nlohmann::json empty = nlohmann::json::object();
   const bool given = object.has("preprocessing");
@@ -102,6 +103,10 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
       parse_preprocessing(given ? run.settings.config["preprocessing"] : empty, flags.config + ": preprocessing");
   // What the defaults are may change with the program: the run keeps what they were.
   run.settings.config["preprocessing"] = to_json(run.preprocessing);
+  if (object.has("retrieval")) {
+    run.settings.config["retrieval"] =
+        to_json(parse_retrieval(run.settings.config["retrieval"], flags.config + ": retrieval"));
+  }
   backend.check(run.settings.config, flags.config, run.preprocessing.points);
   const LabelledSpectra labelled = read_labelled(flags.data, run.gazetteer);
   report_rejected(labelled.collection.rejected);

@@ -29,11 +29,24 @@ void run_labels(const Request& request) {
     rejected[std::string(name_of(reason))] = count;
   }
   if (request.json) {
+    nlohmann::json files = nlohmann::json::array();
+    for (std::size_t i = 0; i < labelled.labels.size(); ++i) {
+      const Spectrum& spectrum = labelled.collection.spectra[i];
+      const Label& label = labelled.labels[i];
+      files.push_back({{"file", spectrum.source},
+                       {"specimen", spectrum.specimen},
+                       {"mineral", spectrum.mineral},
+                       {"locality", spectrum.locality},
+                       {"origin", name_of(label.origin)},
+                       {"country", label.origin == Origin::country ? nlohmann::json(label.country) : nlohmann::json()},
+                       {"because", label.because}});
+    }
     const nlohmann::json json = {{"spectra", labelled.labels.size()},
                                  {"files_rejected", rejected},
                                  {"origins", origins},
                                  {"countries", countries},
-                                 {"unresolved_localities", open}};
+                                 {"unresolved_localities", open},
+                                 {"files", files}};
     fmt::print("{}\n", json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }

@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "cli/checks.hpp"
 #include "cli/interrupt.hpp"
 #include "raman/commands/commands.hpp"
 #include "raman/predictor.hpp"
+#include "raman/report.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -18,32 +21,50 @@ struct Request {
   double coverage = 0.9;
   int top = 5;
   int threads = 0;
+  std::string page;
   bool json = false;
 };
 
-std::string describe(const nlohmann::json& nearest, const Gazetteer& gazetteer) {
-  const std::string mineral = nearest[1];
-  const std::string specimen = nearest[0];
-  return fmt::format("{} {} ({})", mineral.empty() ? "a spectrum" : mineral, specimen,
-                     gazetteer.country(nearest[2].get<std::string>()).name);
+std::string describe(const Compared& one, const Gazetteer& gazetteer) {
+  return fmt::format("{} {} ({})", one.mineral.empty() ? "a spectrum" : one.mineral, one.specimen,
+                     gazetteer.country(one.country).name);
+}
+
+/// A number for JSON with the digits that mean something.
+double rounded(double value) { return std::round(value * 1e6) / 1e6; }
+
+nlohmann::json to_json(const Compared& one) {
+  return {{"specimen", one.specimen},
+          {"mineral", one.mineral},
+          {"code", one.country},
+          {"similarity", rounded(one.similarity)},
+          {"same_specimen", rounded(one.same)}};
 }
 
 nlohmann::json to_json(const Prediction& one, const Gazetteer& gazetteer) {
   if (!one.failure.empty()) return {{"source", one.source}, {"failure", one.failure}};
   nlohmann::json ranked = nlohmann::json::array();
-  for (const auto& [code, probability] : one.ranked) {
-    ranked.push_back({{"code", code}, {"country", gazetteer.country(code).name}, {"probability", probability}});
+  for (std::size_t i = 0; i < one.ranked.size(); ++i) {
+    const auto& [code, probability] = one.ranked[i];
+    double found = 0;
+    for (const Compared& spectrum : one.compared) found += spectrum.country == code ? spectrum.same : 0;
+    nlohmann::json speaks = {{"specimens", rounded(found)}};
+    for (std::size_t v = 0; v < kVoices; ++v) speaks[voice_names().at(v)] = rounded(one.voices[i].at(v));
+    ranked.push_back({{"code", code},
+                      {"country", gazetteer.country(code).name},
+                      {"probability", probability},
+                      {"speaks_for_it", speaks}});
   }
   nlohmann::json set = nlohmann::json::array();
   for (std::size_t i = 0; i < one.set; ++i) set.push_back(one.ranked[i].first);
+  nlohmann::json compared = nlohmann::json::array();
+  for (const Compared& spectrum : one.compared) compared.push_back(to_json(spectrum));
   return {{"source", one.source},
           {"ranked", ranked},
           {"set", set},
-          {"nearest",
-           {{"specimen", one.nearest[0]},
-            {"mineral", one.nearest[1]},
-            {"code", one.nearest[2]},
-            {"similarity", one.similarity}}},
+          {"nearest", to_json(one.compared.front())},
+          {"compared", compared},
+          {"no_spectrum_of_its_specimen", rounded(one.none_same)},
           {"too_far_from_anything_seen", one.far}};
 }
 
@@ -61,7 +82,51 @@ void print_prediction(const Prediction& one, const Request& request, const Gazet
   std::string set;
   for (std::size_t i = 0; i < one.set; ++i) set += (i == 0 ? "" : " ") + one.ranked[i].first;
   fmt::print("  set at {:.0f} %: {} of {} countries: {}\n", 100 * request.coverage, one.set, one.ranked.size(), set);
-  fmt::print("  nearest seen: {}, similarity {:.3f}\n", describe(one.nearest, gazetteer), one.similarity);
+  const Compared& nearest = one.compared.front();
+  fmt::print("  nearest seen: {}, similarity {:.3f}\n", describe(nearest, gazetteer), nearest.similarity);
+  const auto same = std::max_element(one.compared.begin(), one.compared.end(),
+                                     [](const Compared& a, const Compared& b) { return a.same < b.same; });
+  if (one.none_same < 1) {
+    fmt::print("  same specimen: {}, {} %; none that is known, {} %\n", describe(*same, gazetteer), percent(same->same),
+               percent(one.none_same));
+  }
+}
+
+nlohmann::json all_json(const std::vector<Prediction>& predictions, const Request& request, const Predictor& predictor,
+                        const Gazetteer& gazetteer) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Prediction& one : predictions) rows.push_back(to_json(one, gazetteer));
+  return {{"program", "gyre-raman " GYRE_VERSION},
+          {"model", request.model},
+          {"coverage", request.coverage},
+          {"similarity_of_the_unusual", predictor.novelty_threshold()},
+          {"predictions", rows}};
+}
+
+/// The first predictions, with the spectra that they were compared with, as a page.
+void write_page(const std::vector<Prediction>& predictions, const Request& request, const Predictor& predictor,
+                const Gazetteer& gazetteer) {
+  constexpr std::size_t kMost = 200;
+  constexpr std::size_t kDrawn = 4;
+  const std::vector<Prediction> shown(
+      predictions.begin(), predictions.begin() + static_cast<std::ptrdiff_t>(std::min(kMost, predictions.size())));
+  nlohmann::json all = all_json(shown, request, predictor, gazetteer);
+  const auto rounded_values = [](std::span<const float> input) {
+    std::vector<double> values;
+    for (const float v : input) values.push_back(std::round(1e4 * double{v}) / 1e4);
+    return values;
+  };
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (!shown[i].failure.empty()) continue;
+    nlohmann::json& row = all["predictions"][i];
+    row["input"] = rounded_values(shown[i].input);
+    for (std::size_t c = 0; c < std::min(kDrawn, shown[i].compared.size()); ++c) {
+      row["compared"][c]["input"] = rounded_values(predictor.library_input(shown[i].compared[c].spectrum));
+    }
+  }
+  all["grid"] = {{"from", predictor.preprocessing().from}, {"to", predictor.preprocessing().to}};
+  write_text_atomically(request.page, prediction_page(all));
+  fmt::print(stderr, "wrote {} with {} of {} spectra\n", request.page, shown.size(), predictions.size());
 }
 
 void run_predict(const Request& request) {
@@ -76,17 +141,12 @@ void run_predict(const Request& request) {
   const Predictor predictor(request.model, backend, request.threads);
   const std::vector<Prediction> predictions = predictor.predict(collection.spectra, request.coverage);
   report_rejected(collection.rejected);
+  if (!request.page.empty()) write_page(predictions, request, predictor, gazetteer);
   if (!request.json) {
     for (const Prediction& one : predictions) print_prediction(one, request, gazetteer);
     return;
   }
-  nlohmann::json rows = nlohmann::json::array();
-  for (const Prediction& one : predictions) rows.push_back(to_json(one, gazetteer));
-  const nlohmann::json all = {{"program", "gyre-raman " GYRE_VERSION},
-                              {"model", request.model},
-                              {"coverage", request.coverage},
-                              {"similarity_of_the_unusual", predictor.novelty_threshold()},
-                              {"predictions", rows}};
+  const nlohmann::json all = all_json(predictions, request, predictor, gazetteer);
   fmt::print("{}\n", all.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
@@ -106,6 +166,8 @@ void add_predict(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--top", request->top, "Countries to print")->check(cli::whole_number(1))->capture_default_str();
   cli::add_threads_option(*command, request->threads);
+  command->add_option("--page", request->page, "Write a page that shows the spectra each was compared with (HTML)")
+      ->check(cli::some_text());
   command->add_flag("--json", request->json, "Print JSON");
   command->callback([request] { run_predict(*request); });
 }

@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -12,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/processors.hpp"
 #include "base/random.hpp"
+#include "raman/torch/contrastive.hpp"
 #include "raman/torch/convnext.hpp"
 #include "train/adamw.hpp"
 #include "train/checkpoint.hpp"
@@ -26,6 +28,8 @@ using torch::Tensor;
 constexpr std::uint64_t kOrderStream = 0x6f72646572ULL;
 constexpr std::uint64_t kAugmentStream = 0x6175676d656e74ULL;
 constexpr std::uint64_t kMixStream = 0x6d6978ULL;
+constexpr std::uint64_t kMineralStream = 0x6d696e6572616cULL;
+constexpr std::uint64_t kSpecimenStream = 0x73706563696dULL;
 constexpr std::uint64_t kDropStream = 0x64726f70ULL;
 constexpr std::int64_t kInferenceRows = 64;
 
@@ -37,21 +41,22 @@ Tensor rows_of(std::span<const float> inputs, int points) {
   return torch::from_blob(const_cast<float*>(inputs.data()), {rows, points}, torch::kFloat);
 }
 
+/// The heads that a model needs for these losses.
+ConvNext::Heads heads_of(const FitConfig& fit, int classes, int minerals) {
+  return {classes, fit.mineral_loss > 0 ? minerals : 0, fit.specimen_loss > 0};
+}
+
 class ConvNextClassifier : public Classifier {
  public:
   ConvNextClassifier(ConvNext model, int points, Arithmetic precision)
       : model_(std::move(model)), points_(points), precision_(precision) {}
 
   [[nodiscard]] std::vector<float> logits(std::span<const float> inputs) const override {
-    const torch::NoGradGuard no_gradient;
-    const Tensor all = rows_of(inputs, points_);
-    std::vector<float> out;
-    for (std::int64_t begin = 0; begin < all.size(0); begin += kInferenceRows) {
-      const Tensor part = all.narrow(0, begin, std::min(kInferenceRows, all.size(0) - begin));
-      const Tensor logits = model_.forward(part, false, precision_).countries.contiguous();
-      out.insert(out.end(), logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel());
-    }
-    return out;
+    return outputs(inputs, &ConvNextOutput::countries);
+  }
+
+  [[nodiscard]] std::vector<float> embeddings(std::span<const float> inputs) const override {
+    return outputs(inputs, &ConvNextOutput::embedding);
   }
 
   [[nodiscard]] std::vector<float> attributions(std::span<const float> inputs, std::span<const int> targets,
@@ -77,6 +82,21 @@ class ConvNextClassifier : public Classifier {
   void save(const fs::path& file) const override { write_parameters(file, model_, DType::f32); }
 
  private:
+  /// One output of the model for each row, blocks of rows at a time; empty when the model has no such head.
+  [[nodiscard]] std::vector<float> outputs(std::span<const float> inputs, Tensor ConvNextOutput::*head) const {
+    const torch::NoGradGuard no_gradient;
+    const Tensor all = rows_of(inputs, points_);
+    std::vector<float> out;
+    for (std::int64_t begin = 0; begin < all.size(0); begin += kInferenceRows) {
+      const Tensor part = all.narrow(0, begin, std::min(kInferenceRows, all.size(0) - begin));
+      const Tensor given = model_.forward(part, false, precision_).*head;
+      if (!given.defined()) return {};
+      const Tensor values = given.contiguous();
+      out.insert(out.end(), values.data_ptr<float>(), values.data_ptr<float>() + values.numel());
+    }
+    return out;
+  }
+
   ConvNext model_;
   int points_;
   Arithmetic precision_;
@@ -89,7 +109,7 @@ class Fit : public TrainingTask {
       : request_(request),
         examples_(request.examples),
         fit_(fit),
-        model_(model, examples_.points, examples_.classes, fit.mineral_loss > 0 ? examples_.minerals : 0, request.seed),
+        model_(model, examples_.points, heads_of(fit, examples_.classes, examples_.minerals), request.seed),
         optimiser_(model_, fit_),
         average_(model_),
         class_weights_(weights_of_classes()) {
@@ -129,8 +149,11 @@ class Fit : public TrainingTask {
     torch::manual_seed(combine_seeds(request_.seed ^ kDropStream, salt));
     const ConvNextOutput out = model_.forward(x, true, fit_.precision);
     const Tensor countries = loss(out.countries, target * class_weights_);
-    const Tensor total =
-        out.minerals.defined() ? countries + fit_.mineral_loss * loss(out.minerals, mineral) : countries;
+    Tensor total = countries;
+    if (out.minerals.defined()) total = total + fit_.mineral_loss * loss(out.minerals, mineral);
+    if (out.embedding.defined()) {
+      total = total + fit_.specimen_loss * contrastive_loss(out.embedding, numbers_of(rows), fit_.specimen_temperature);
+    }
     const double value = total.item<double>();
     require_finite_loss(value, step);
     total.backward();
@@ -185,13 +208,32 @@ class Fit : public TrainingTask {
       order_.resize(examples_.size());
       std::iota(order_.begin(), order_.end(), 0U);
       const std::uint64_t seed = combine_seeds(request_.seed ^ kOrderStream, static_cast<std::uint64_t>(epoch));
-      std::sort(order_.begin(), order_.end(),
-                [&](std::size_t a, std::size_t b) { return combine_seeds(seed, a) < combine_seeds(seed, b); });
+      std::vector<std::array<std::uint64_t, 3>> keys;
+      for (std::size_t i = 0; i < order_.size(); ++i) keys.push_back(place_of(i, seed));
+      std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
       epoch_ = epoch;
     }
     const auto begin = static_cast<std::size_t>((step - 1) % steps_per_epoch_) * static_cast<std::size_t>(fit_.batch);
     const std::size_t end = std::min(order_.size(), begin + static_cast<std::size_t>(fit_.batch));
     return {order_.begin() + static_cast<std::ptrdiff_t>(begin), order_.begin() + static_cast<std::ptrdiff_t>(end)};
+  }
+
+  /// What the order of an epoch sorts an example by. With the contrastive loss the spectra of a specimen follow each
+  /// other, and so do the specimens of a mineral: a batch then holds positives and hard negatives.
+  [[nodiscard]] std::array<std::uint64_t, 3> place_of(std::size_t i, std::uint64_t seed) const {
+    const std::uint64_t own = combine_seeds(seed, i);
+    if (fit_.specimen_loss <= 0) return {own, 0, 0};
+    const auto of_group = [&](int number, std::uint64_t stream) {
+      return number < 0 ? own : combine_seeds(seed ^ stream, static_cast<std::uint64_t>(number));
+    };
+    return {of_group(examples_.mineral[i], kMineralStream), of_group(examples_.specimen[i], kSpecimenStream), own};
+  }
+
+  /// The specimens of these rows.
+  [[nodiscard]] std::vector<int> numbers_of(const std::vector<std::size_t>& rows) const {
+    std::vector<int> numbers;
+    for (const std::size_t row : rows) numbers.push_back(examples_.specimen[row]);
+    return numbers;
   }
 
   [[nodiscard]] Tensor inputs_of(const std::vector<std::size_t>& rows, int step) const {
@@ -254,8 +296,8 @@ class TorchBackend : public Backend {
                                                  const std::string& where, int points, int classes,
                                                  int threads) const override {
     use_threads(threads);
-    const int minerals = parse_fit(config, where).mineral_loss > 0 ? config.value("minerals", 0) : 0;
-    ConvNext model(parse_model(config, where, points), points, classes, minerals, 0);
+    const ConvNext::Heads heads = heads_of(parse_fit(config, where), classes, config.value("minerals", 0));
+    ConvNext model(parse_model(config, where, points), points, heads, 0);
     read_parameters(weights, model);
     return std::make_unique<ConvNextClassifier>(std::move(model), points, Arithmetic::f32);
   }

@@ -34,7 +34,7 @@ ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file
   const nlohmann::json json = part_of(config, "model");
   const JsonObject object(json, where);
   object.allow({"stem_kernel", "stem_stride", "depths", "widths", "kernel", "expansion", "layer_scale", "drop_path",
-                "dropout", "positions", "pooling"});
+                "dropout", "positions", "pooling", "embedding"});
   ConvNextConfig model;
   model.stem_kernel = object.integer("stem_kernel", 1, 256, model.stem_kernel);
   model.stem_stride = object.integer("stem_stride", 1, 64, model.stem_stride);
@@ -47,6 +47,7 @@ ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file
   model.dropout = object.number("dropout", 0, 0.95, model.dropout);
   model.positions = object.boolean("positions", model.positions);
   model.pooling = object.choice<Pooling>("pooling", kPoolings, model.pooling);
+  model.embedding = object.integer("embedding", 2, 4096, model.embedding);
   if (model.depths.size() != model.widths.size()) {
     throw Error("{}: depths has {} stages and widths {}; give one width a stage", where, model.depths.size(),
                 model.widths.size());
@@ -67,9 +68,26 @@ FitConfig parse_fit(const nlohmann::json& config, const std::string& file) {
   const std::string where = file + ": training";
   const nlohmann::json json = part_of(config, "training");
   const JsonObject object(json, where);
-  object.allow({"epochs", "batch", "precision", "label_smoothing", "class_balance", "ema", "mineral_loss",
-                "checkpoint_every", "learning_rate", "weight_decay", "beta1", "beta2", "epsilon", "clip", "schedule",
-                "warmup", "decay_share", "floor"});
+  object.allow({"epochs",
+                "batch",
+                "precision",
+                "label_smoothing",
+                "class_balance",
+                "ema",
+                "mineral_loss",
+                "specimen_loss",
+                "specimen_temperature",
+                "checkpoint_every",
+                "learning_rate",
+                "weight_decay",
+                "beta1",
+                "beta2",
+                "epsilon",
+                "clip",
+                "schedule",
+                "warmup",
+                "decay_share",
+                "floor"});
   FitConfig fit;
   fit.learning_rate = 2e-3F;
   fit.weight_decay = 0.05F;
@@ -82,8 +100,15 @@ FitConfig parse_fit(const nlohmann::json& config, const std::string& file) {
   fit.class_balance = object.number("class_balance", 0, 1, fit.class_balance);
   fit.ema = object.number("ema", 0, 0.99999, fit.ema);
   fit.mineral_loss = object.number("mineral_loss", 0, 100, fit.mineral_loss);
+  fit.specimen_loss = object.number("specimen_loss", 0, 100, fit.specimen_loss);
+  fit.specimen_temperature = object.number("specimen_temperature", 0.005F, 10, fit.specimen_temperature);
   fit.checkpoint_every = object.integer("checkpoint_every", 1, kMany, fit.checkpoint_every);
   fit.augmentation = parse_augmentation(part_of(config, "augmentation"), file + ": augmentation");
+  if (fit.specimen_loss > 0 && fit.augmentation.mixup > 0) {
+    throw Error(
+        "{}: specimen_loss cannot tell mixed spectra apart; set mixup in augmentation to 0, or specimen_loss to 0",
+        where);
+  }
   return fit;
 }
 

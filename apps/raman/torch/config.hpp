@@ -26,6 +26,7 @@ struct ConvNextConfig {
   float dropout = 0.2F;      ///< ahead of the head
   bool positions = true;     ///< a learned vector a place behind the stem, so that a mean can tell where a band stood
   Pooling pooling = Pooling::mean;
+  int embedding = 64;  ///< numbers of the embedding; it is there where specimen_loss is not 0
 };
 
 /// The "training" object of a config.
@@ -37,7 +38,9 @@ struct FitConfig : OptimiserConfig {
   float class_balance = 0.0F;  ///< a class weighs with its count to the power of minus this
   float ema = 0.99F;           ///< decay of the averaged weights that are used in the end; 0: off
   float mineral_loss = 0.3F;   ///< weight of a second head that names the mineral; 0: none
-  int checkpoint_every = 200;  ///< steps
+  float specimen_loss = 0.0F;  ///< weight of the contrastive loss that draws spectra of one specimen together; 0: none
+  float specimen_temperature = 0.07F;  ///< of its softmax over the cosines of a batch
+  int checkpoint_every = 200;          ///< steps
   Augmentation augmentation;
 };
 

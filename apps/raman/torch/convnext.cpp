@@ -24,8 +24,8 @@ int places_behind_stem(const ConvNextConfig& config, int points) {
 
 }  // namespace
 
-ConvNext::ConvNext(const ConvNextConfig& config, int points, int classes, int minerals, std::uint64_t seed)
-    : config_(config), minerals_(minerals) {
+ConvNext::ConvNext(const ConvNextConfig& config, int points, const Heads& heads, std::uint64_t seed)
+    : config_(config), heads_(heads) {
   torch::manual_seed(seed);
   const int first = config.widths.front();
   add_linear("stem", config.stem_kernel, first, 1.0 / std::sqrt(config.stem_kernel));
@@ -53,8 +53,9 @@ ConvNext::ConvNext(const ConvNextConfig& config, int points, int classes, int mi
   const int last = config.widths.back();
   const int features = config.pooling == Pooling::mean ? last : last * places;
   add_norm("norm", last);
-  add_linear("countries", features, classes, kInitialStd);
-  if (minerals > 0) add_linear("minerals", features, minerals, kInitialStd);
+  add_linear("countries", features, heads.classes, kInitialStd);
+  if (heads.minerals > 0) add_linear("minerals", features, heads.minerals, kInitialStd);
+  if (heads.retrieval) add_linear("embedding", features, config.embedding, 1.0 / std::sqrt(features));
 }
 
 void ConvNext::add_norm(const std::string& name, int width) {
@@ -125,8 +126,12 @@ ConvNextOutput ConvNext::forward(const Tensor& x, bool training, Arithmetic prec
     h = norm("norm", h, torch::kFloat).flatten(1);
   }
   if (config_.dropout > 0) h = torch::dropout(h, config_.dropout, training);
-  ConvNextOutput out{linear("countries", h, torch::kFloat), {}};
-  if (minerals_ > 0) out.minerals = linear("minerals", h, torch::kFloat);
+  ConvNextOutput out{linear("countries", h, torch::kFloat), {}, {}};
+  if (heads_.minerals > 0) out.minerals = linear("minerals", h, torch::kFloat);
+  if (heads_.retrieval) {
+    const Tensor embedding = linear("embedding", h, torch::kFloat);
+    out.embedding = embedding / embedding.norm(2, {1}, true).clamp_min(1e-6);
+  }
   return out;
 }
 

@@ -12,14 +12,19 @@ namespace gyre::raman {
 struct ConvNextOutput {
   torch::Tensor countries;  ///< logits [rows, classes]
   torch::Tensor minerals;   ///< logits [rows, minerals]; undefined without a second head
+  torch::Tensor embedding;  ///< [rows, embedding] of unit length; undefined without a retrieval head
 };
 
 /// ConvNeXt1D: stem, stages of blocks with a down-sampling between them, pooling, norm, heads. States are
 /// [rows, places, channels] throughout, so that norms and point-wise layers run over the last dimension.
 class ConvNext : public Parameters {
  public:
-  /// `minerals` 0: no second head.
-  ConvNext(const ConvNextConfig& config, int points, int classes, int minerals, std::uint64_t seed);
+  struct Heads {
+    int classes = 0;
+    int minerals = 0;        ///< 0: no head that names the mineral
+    bool retrieval = false;  ///< whether there is a head that embeds
+  };
+  ConvNext(const ConvNextConfig& config, int points, const Heads& heads, std::uint64_t seed);
 
   /// x [rows, points] (f32). While training, branches and features are dropped by LibTorch's generator.
   [[nodiscard]] ConvNextOutput forward(const torch::Tensor& x, bool training, Arithmetic precision) const;
@@ -35,7 +40,7 @@ class ConvNext : public Parameters {
   [[nodiscard]] torch::Tensor halve(const std::string& name, const torch::Tensor& x, torch::ScalarType type) const;
 
   ConvNextConfig config_;
-  int minerals_;
+  Heads heads_;
 };
 
 /// An average of the parameters over the steps, by exponential decay.

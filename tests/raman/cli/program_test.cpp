@@ -86,6 +86,16 @@ TEST_F(RamanProgram, ShowsTheLabelsOfItsData) {
   const nlohmann::json json = nlohmann::json::parse(run.out);
   EXPECT_EQ(json["countries"], nlohmann::json({{"JP", 40}, {"NO", 40}, {"PE", 40}}));
   EXPECT_EQ(json["files_rejected"], nlohmann::json({{"unknown_format", 1}}));
+  // One row a file, with what decided.
+  ASSERT_EQ(json["files"].size(), 120U);
+  const nlohmann::json& third = json["files"][2];
+  EXPECT_THAT(third["file"].get<std::string>(), HasSubstr("002.txt"));
+  EXPECT_EQ(third["specimen"], "R1001");
+  EXPECT_EQ(third["mineral"], "Mineral 0");
+  EXPECT_EQ(third["locality"], "Oslo, Norway");
+  EXPECT_EQ(third["origin"], "country");
+  EXPECT_EQ(third["country"], "NO");
+  EXPECT_THAT(third["because"].get<std::string>(), testing::Not(testing::IsEmpty()));
 }
 
 TEST_F(RamanProgram, NamesTheMistake) {
@@ -121,13 +131,15 @@ TEST_F(RamanProgram, RefusesValuesThatAreNone) {
     expect_mistake(with("--seed", value), "--seed");
   }
   expect_mistake(with("--folds", "1"), "--folds");
+  expect_mistake(with("--fold", "-1"), "--fold");
+  expect_mistake(with("--repeats", "0"), "--repeats");
   expect_mistake(with("--protocols", "spectra,spectra"), "twice");
   expect_mistake({"labels", "--data", ""}, "--data");
   expect_mistake({"labels", "--data", spectra().string(), "--geocoder-cache", "x.json"}, "--geocoder");
   expect_mistake({"predict", "-m", "", "x.txt"}, "--model");
   const fs::path results = scratch_ / "results.json";
   std::ofstream(results) << R"({"data": {"countries": [], "world": [], "grid": {}}, "protocols": [{"name": "specimen",
-      "specimen_in_training": 0, "mineral_in_training": 0, "model": {}, "baselines": [], "sets": {}, "reliability": [],
+      "specimen_in_training": 0, "mineral_in_training": 0, "model": {}, "baselines": [], "methods": [], "sets": {}, "reliability": [],
       "countries": [], "confusion": [], "wavenumbers": [], "training_seconds": 1}]})";
   expect_mistake({"report", results.string(), "--out", results.string()}, "is the file with the results");
   EXPECT_EQ(run_gyre({"report", results.string(), "--out", (scratch_ / "page.html").string()}).status, 0);
@@ -144,9 +156,15 @@ TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   const ProgramRun json = run_gyre({"predict", "-m", model, spectra().string(), "--json", "--threads", "1"});
   ASSERT_EQ(json.status, 0) << json.err;
   EXPECT_EQ(nlohmann::json::parse(json.out)["predictions"].size(), 120U);
-  // Calibrated on folds over specimens, with what the run was given.
-  EXPECT_TRUE(fs::exists(scratch_ / "run/folds/specimen-2.json"));
-  EXPECT_FALSE(fs::exists(scratch_ / "run/folds/spectra-2.json"));
+  const fs::path page = scratch_ / "page.html";
+  const ProgramRun shown =
+      run_gyre({"predict", "-m", model, (spectra() / "000.txt").string(), "--page", page.string(), "--threads", "1"});
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(read_text(page), HasSubstr("R1000"));
+  EXPECT_EQ(read_text(page).find("/*GYRE_DATA*/"), std::string::npos);
+  // A network for each inner fold and the one that stays.
+  for (const char* network : {"inner-0", "inner-2", "fit"}) EXPECT_TRUE(fs::exists(scratch_ / "run/fit" / network));
+  EXPECT_FALSE(fs::exists(scratch_ / "run/fit/inner-3"));
   const nlohmann::json run = nlohmann::json::parse(read_text(scratch_ / "run/run.json"));
   EXPECT_EQ(run["folds"], 3);
   EXPECT_EQ(run["seed"], 1);
@@ -156,8 +174,30 @@ TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   EXPECT_THAT(again.err, HasSubstr("--resume"));
 }
 
+TEST_F(TrainingRamanProgram, RunsOneFoldAndPutsAllTogetherLater) {
+  write_config(2);
+  std::vector<std::string> one = words("cv", "run");
+  one.insert(one.end(), {"--protocols", "specimen", "--fold", "1"});
+  const ProgramRun first = run_gyre(one);
+  ASSERT_EQ(first.status, 0) << first.err;
+  EXPECT_TRUE(fs::exists(scratch_ / "run/folds/specimen-1.json"));
+  EXPECT_FALSE(fs::exists(scratch_ / "run/folds/specimen-0.json"));
+  EXPECT_FALSE(fs::exists(scratch_ / "run/results.json"));
+  one.back() = "3";
+  one.emplace_back("--resume");
+  EXPECT_THAT(run_gyre(one).err, HasSubstr("--fold: 3 is none of 3 folds"));
+  std::vector<std::string> all = words("cv", "run");
+  all.insert(all.end(), {"--protocols", "specimen", "--resume", "--repeats", "2"});
+  const ProgramRun whole = run_gyre(all);
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const nlohmann::json results = nlohmann::json::parse(read_text(scratch_ / "run/results.json"));
+  EXPECT_EQ(results["repeats"], 2);
+  EXPECT_EQ(results["protocols"][0]["model"]["accuracy"]["folds"].size(), 6U);
+  EXPECT_EQ(nlohmann::json::parse(read_text(scratch_ / "run/repeat-1/run.json"))["seed"], 2);
+}
+
 TEST_F(TrainingRamanProgram, GivesTheSameResultsWhenItWasKilledInBetween) {
-  write_config(30);
+  write_config(10);
   const ProgramRun whole = run_gyre(words("cv", "whole"));
   ASSERT_EQ(whole.status, 0) << whole.err;
   std::vector<std::string> resumed = words("cv", "killed");

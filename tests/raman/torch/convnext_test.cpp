@@ -56,17 +56,18 @@ TEST(ConvNextModel, GivesOneRowOfLogitsASpectrum) {
   for (const Pooling pooling : {Pooling::mean, Pooling::flatten}) {
     ConvNextConfig config = small_model();
     config.pooling = pooling;
-    const ConvNext model(config, 33, 4, 7, 1);
+    const ConvNext model(config, 33, {4, 7, false}, 1);
     const ConvNextOutput out = model.forward(torch::randn({3, 33}), false, Arithmetic::f32);
     EXPECT_EQ(out.countries.sizes(), (std::vector<std::int64_t>{3, 4}));
     EXPECT_EQ(out.minerals.sizes(), (std::vector<std::int64_t>{3, 7}));
   }
-  EXPECT_FALSE(
-      ConvNext(small_model(), 32, 4, 0, 1).forward(torch::randn({3, 32}), false, Arithmetic::f32).minerals.defined());
+  EXPECT_FALSE(ConvNext(small_model(), 32, {4, 0, false}, 1)
+                   .forward(torch::randn({3, 32}), false, Arithmetic::f32)
+                   .minerals.defined());
 }
 
 TEST(ConvNextModel, LooksAtEachSpectrumAlone) {
-  const ConvNext model(small_model(), 32, 4, 0, 1);
+  const ConvNext model(small_model(), 32, {4, 0, false}, 1);
   const Tensor x = torch::randn({5, 32});
   const Tensor all = model.forward(x, false, Arithmetic::f32).countries;
   const Tensor one = model.forward(x.narrow(0, 2, 1), false, Arithmetic::f32).countries;
@@ -74,7 +75,7 @@ TEST(ConvNextModel, LooksAtEachSpectrumAlone) {
 }
 
 TEST(ConvNextModel, InBf16IsNearF32) {
-  const ConvNext model(small_model(), 64, 4, 0, 1);
+  const ConvNext model(small_model(), 64, {4, 0, false}, 1);
   const Tensor x = torch::randn({5, 64});
   const Tensor full = model.forward(x, false, Arithmetic::f32).countries;
   const Tensor half = model.forward(x, false, Arithmetic::bf16).countries;
@@ -82,7 +83,7 @@ TEST(ConvNextModel, InBf16IsNearF32) {
 }
 
 TEST(ConvNextModel, DropsOnlyWhileTraining) {
-  const ConvNext model(small_model(), 32, 4, 0, 1);
+  const ConvNext model(small_model(), 32, {4, 0, false}, 1);
   const Tensor x = torch::randn({5, 32});
   const auto run = [&](bool training) { return model.forward(x, training, Arithmetic::f32).countries; };
   EXPECT_TRUE(torch::equal(run(false), run(false)));
@@ -90,7 +91,7 @@ TEST(ConvNextModel, DropsOnlyWhileTraining) {
 }
 
 TEST(AveragedParameters, FollowTheDecay) {
-  const ConvNext model(small_model(), 32, 4, 0, 1);
+  const ConvNext model(small_model(), 32, {4, 0, false}, 1);
   AveragedParameters average(model);
   const torch::NoGradGuard no_gradient;
   Tensor bias = model.parameter("countries.bias");

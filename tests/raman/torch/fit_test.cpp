@@ -57,7 +57,7 @@ class FirstStep : public testing::Test {
 
   /// The untrained model that the fit begins with.
   [[nodiscard]] ConvNext untrained(int minerals = 0) const {
-    return {parse_model(config_, "config.json", examples_.points), examples_.points, 3, minerals, kSeed};
+    return {parse_model(config_, "config.json", examples_.points), examples_.points, {3, minerals, false}, kSeed};
   }
 
   /// Cross-entropy of each example, with the target smoothed by `smoothing`.
@@ -224,7 +224,7 @@ TEST(ConvNextModel, IsWhatItsPartsMakeWrittenOut) {
       config.layer_scale = 0.7F;
       config.pooling = pooling;
       config.positions = pooling == Pooling::mean;
-      const ConvNext model(config, points, 5, 0, 3);
+      const ConvNext model(config, points, {5, 0, false}, 3);
       const Tensor x = torch::randn({4, points});
       const Tensor expected = written_out(model, x, 2, 4, config.positions, pooling);
       const Tensor got = model.forward(x, false, Arithmetic::f32).countries;
@@ -244,10 +244,10 @@ TEST(ConvNextModel, LeavesBranchesOutWithTheChanceOfTheirDepth) {
   config.layer_scale = 5;
   config.drop_path = 0.8F;
   config.dropout = 0;
-  const ConvNext model(config, 32, 3, 0, 1);
+  const ConvNext model(config, 32, {3, 0, false}, 1);
   ConvNextConfig none = config;
   none.layer_scale = 0;
-  const ConvNext bare(none, 32, 3, 0, 1);
+  const ConvNext bare(none, 32, {3, 0, false}, 1);
   const torch::NoGradGuard no_gradient;
   const Tensor x = torch::randn({1, 32}).expand({4000, 32}).contiguous();
   const Tensor out = model.forward(x, true, Arithmetic::f32).countries;
