@@ -22,7 +22,7 @@ Json calls_of(Fields& message, const Json& list) {
     const Json* const given = function->find("arguments");
     Json arguments = given == nullptr ? Json::object() : *given;
     if (arguments.is_string()) {
-      const auto& text = given->get_ref<const std::string&>();
+      const auto text = arguments.get<std::string>();
       arguments = text.empty() ? Json::object() : Json::parse(text, nullptr, false);
     }
     if (!arguments.is_object()) throw function->wrong("arguments", "expected an object, or the JSON text of one");
