@@ -22,7 +22,7 @@ struct Candidates {
 
 /// Features of a pair that the two spectra's shapes give, and behind them those of how both were measured. The latter
 /// are fingerprints of the measurement: no stone has them.
-inline constexpr std::size_t kCosineFeatures = 2 * (kViews + 1);
+inline constexpr std::size_t kCosineFeatures = std::size_t{2} * (std::size_t{kViews} + 1);
 inline constexpr std::size_t kShapeFeatures = kCosineFeatures + 8;
 inline constexpr std::size_t kMeasurementFeatures = 11;
 inline constexpr std::size_t kPairFeatures = kShapeFeatures + kMeasurementFeatures;

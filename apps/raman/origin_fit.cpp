@@ -71,7 +71,8 @@ struct Pool {
   std::vector<bool> alone;
 };
 
-void append(Pool& pool, const HeldOutSide& side, Evidence evidence, std::vector<bool> alone_rows, int fold) {
+void append(Pool& pool, const HeldOutSide& side, const Evidence& evidence, const std::vector<bool>& alone_rows,
+            int fold) {
   const auto move_behind = [](auto& all, const auto& more) { all.insert(all.end(), more.begin(), more.end()); };
   pool.evidence.candidates.each = evidence.candidates.each;
   move_behind(pool.evidence.candidates.spectra, evidence.candidates.spectra);
