@@ -145,7 +145,7 @@ Tensor ForwardPass::first_state(const Tensor& handed) const {
 
 Tensor ForwardPass::noise(at::IntArrayRef shape) const {
   TORCH_CHECK(static_cast<std::int64_t>(options_.noise_seeds.size()) == shape[0], "one noise seed a row");
-  const Tensor positions = places_->positions().expand({shape[0], shape[1]}).to(torch::kCPU).contiguous();
+  const Tensor positions = places_->counted_positions().expand({shape[0], shape[1]}).contiguous();
   const auto* const position = positions.data_ptr<int64_t>();
   Tensor field = torch::empty(shape);
   auto* out = field.data_ptr<float>();

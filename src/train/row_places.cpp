@@ -33,8 +33,9 @@ RowPlaces::RowPlaces(const ModelSpec& spec, const Tensor& tokens, const Tensor& 
     if (in_prompt) ++document.prompt;
     positions.push_back(document.length++);
   }
-  positions_ = torch::tensor(positions, torch::kLong).to(device_);
-  if (!plain_) positions_ = positions_.view({rows, width_});
+  counted_positions_ = torch::tensor(positions, torch::kLong);
+  if (!plain_) counted_positions_ = counted_positions_.view({rows, width_});
+  positions_ = counted_positions_.to(device_);
 }
 
 const Turns& RowPlaces::turns(bool window) {

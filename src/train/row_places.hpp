@@ -23,6 +23,8 @@ class RowPlaces {
 
   /// Of each token, from 0: int64 [positions], or [rows, positions] where rows hold documents.
   [[nodiscard]] const torch::Tensor& positions() const { return positions_; }
+  /// The same numbers on the CPU, wherever the tokens are.
+  [[nodiscard]] const torch::Tensor& counted_positions() const { return counted_positions_; }
   /// How queries and keys turn in layers that see a window or all; nothing turns with learned positions.
   const Turns& turns(bool window);
   /// What each token sees through a window of so many positions, its own among them (0: all before it), for
@@ -46,6 +48,7 @@ class RowPlaces {
   std::vector<Document> documents_;  ///< of every row; of one where all rows are alike
   bool plain_;                       ///< each row is one document without a prompt that sees itself whole
   torch::Tensor positions_;
+  torch::Tensor counted_positions_;
   Rotary rotary_;
   std::map<bool, Turns> turns_;
   std::map<int, torch::Tensor> sights_;

@@ -115,10 +115,10 @@ TEST_F(StoredBlocks, OfRowsThatEndWithinAPanelAreWidened) {
 
 TEST(WeightTypes, ThatNumbersAreNotRoundedToAreNoChoice) {
   EXPECT_EQ(parse_weight_type("q4_0", "--weights"), WeightType::q4_0);
-  for (const char* const type : {"q5_0", "q5_1", "iq4_nl"}) {
-    EXPECT_THAT([&] { parse_weight_type(type, "--weights"); },
-                ThrowsMessage<Error>(AllOf(HasSubstr("--weights"), HasSubstr(type), HasSubstr("f32, bf16, q8_0"))));
-  }
+  EXPECT_EQ(parse_weight_type("q5_1", "--weights"), WeightType::q5_1);
+  EXPECT_EQ(weight_type_names(), "f32, bf16, q8_0, q4_0, ternary, q4_1, q4_k, q5_k, q6_k, q5_0, q5_1");
+  EXPECT_THAT([] { parse_weight_type("iq4_nl", "--weights"); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("--weights"), HasSubstr("iq4_nl"), HasSubstr("f32, bf16, q8_0"))));
 }
 
 }  // namespace
