@@ -88,7 +88,7 @@ void TextAnswer::add_prompt(std::size_t number, const std::vector<std::vector<To
 void TextAnswer::add_token(std::size_t number, const GeneratedToken& token, Piece& piece) {
   Choice& choice = choices_[number];
   if (choice.reader) {
-    add_parts(number, choice.reader->read(token.text), piece);
+    add_parts(*choice.reader, choice.reader->read(token.text), piece);
   } else {
     piece.text += token.text;
   }
@@ -102,8 +102,8 @@ void TextAnswer::add_token(std::size_t number, const GeneratedToken& token, Piec
   if (request_.generation.lens > 0) piece.details["lens"] = Json::array({lens_json(model_, token.lens)});
 }
 
-void TextAnswer::add_parts(std::size_t number, const std::vector<ReplyPart>& parts, Piece& piece) const {
-  std::size_t calls = choices_[number].reader->calls();
+void TextAnswer::add_parts(const ReplyReader& reader, const std::vector<ReplyPart>& parts, Piece& piece) {
+  std::size_t calls = reader.calls();
   for (const ReplyPart& part : parts) calls -= part.kind == ReplyPart::Kind::call ? 1 : 0;
   for (const ReplyPart& part : parts) {
     if (part.kind == ReplyPart::Kind::text) {
@@ -133,7 +133,7 @@ TextAnswer::Piece TextAnswer::piece_of(const ChoiceEvent& event) {
   if (event.token) add_token(event.choice, *event.token, piece);
   if (event.end) {
     if (std::optional<ReplyReader>& reader = choices_[event.choice].reader) {
-      add_parts(event.choice, reader->finish(), piece);
+      add_parts(*reader, reader->finish(), piece);
     }
     piece.end = event.end;
     ++ended_;

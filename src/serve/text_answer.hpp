@@ -75,7 +75,7 @@ class TextAnswer : public Answer {
   Piece piece_of(const ChoiceEvent& event);
   void add_prompt(std::size_t number, const std::vector<std::vector<TokenProbability>>* scores, Piece& piece);
   void add_token(std::size_t number, const GeneratedToken& token, Piece& piece);
-  void add_parts(std::size_t number, const std::vector<ReplyPart>& parts, Piece& piece) const;
+  static void add_parts(const ReplyReader& reader, const std::vector<ReplyPart>& parts, Piece& piece);
   [[nodiscard]] const char* finish_reason(std::size_t number, const ChoiceEnd& end) const;
   [[nodiscard]] Json message_of(const Piece& all) const;
   [[nodiscard]] Json envelope(const char* object) const;
