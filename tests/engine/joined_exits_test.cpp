@@ -6,6 +6,7 @@
 #include "engine/engine.hpp"
 #include "engine/exit_walk.hpp"
 #include "engine/exits.hpp"
+#include "engine/exits/joined.hpp"
 #include "model_folder.hpp"
 
 // Rules of rules: any of them, all of them, one a group.
@@ -210,6 +211,38 @@ TEST_F(GroupsExit, OrJoinedRulesAreNamedWithWhatWouldBeRight) {
   expect_refused("any(fixed;random:like=1)", "like=1 works in a rule by itself");
   expect_refused("any(fixed;step:tau=1):end=check", "decodes nothing");
   expect_refused("any(fixed):min=3,max=2", "min=3 is more than max=2");
+}
+
+/// A rule that looks at one thing and never lets go.
+class Reader : public ExitRule {
+ public:
+  explicit Reader(ExitReads reads) : reads_(reads) {}
+  [[nodiscard]] ExitReads reads() const override { return reads_; }
+  void enter_group(int /*group*/, int /*position*/) override {}
+  std::optional<std::string_view> leave_after(const LoopStep& /*step*/) override { return {}; }
+
+ private:
+  ExitReads reads_;
+};
+
+class Joined : public JoinedExit {
+ public:
+  using JoinedExit::JoinedExit;
+  std::optional<std::string_view> leave_together(std::span<const LoopStep> /*steps*/) override { return {}; }
+};
+
+TEST(JoinedExits, ReadWhatAnyOfTheirRulesReads) {
+  const auto both = [](ExitReads first, ExitReads second) {
+    std::vector<std::unique_ptr<ExitRule>> rules;
+    rules.push_back(std::make_unique<Reader>(first));
+    rules.push_back(std::make_unique<Reader>(second));
+    return Joined(std::move(rules), "any(…)").reads();
+  };
+  EXPECT_TRUE(both({.state = true}, {}).state);
+  EXPECT_TRUE(both({}, {.state = true}).state);
+  EXPECT_TRUE(both({.norms = true}, {}).norms);
+  EXPECT_TRUE(both({}, {.gate = true}).gate);
+  EXPECT_FALSE(both({.norms = true}, {.gate = true}).state);
 }
 
 }  // namespace
