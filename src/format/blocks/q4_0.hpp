@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 
 #include "format/blocks/bytes.hpp"
 
@@ -23,13 +22,8 @@ struct Q4_0 {
 
   /// The number of largest magnitude becomes -8 exactly, so that the scale has the opposite sign of it.
   static void write(const float* values, std::uint8_t* block) {
-    float extreme = 0;
-    for (std::size_t i = 0; i < kNumbers; ++i) {
-      if (std::fabs(values[i]) > std::fabs(extreme)) extreme = values[i];
-    }
-    const float scale = extreme / -8.0F;
-    float inverse = scale != 0 ? 1.0F / scale : 0.0F;
-    if (!std::isfinite(inverse)) inverse = 0;
+    const float scale = extreme_of(values, kNumbers) / -8.0F;
+    const float inverse = inverse_of(scale);
     put_half(scale, block);
     const auto quant = [&](float value) { return std::min(15, static_cast<int>(value * inverse + 8.5F)); };
     for (std::size_t i = 0; i < kNumbers / 2; ++i) {

@@ -27,8 +27,7 @@ struct Q4_1 {
     const auto ends = std::minmax_element(values, values + kNumbers);
     const float least = *ends.first;
     const float scale = (*ends.second - least) / 15.0F;
-    float inverse = scale != 0 ? 1.0F / scale : 0.0F;
-    if (!std::isfinite(inverse)) inverse = 0;
+    const float inverse = inverse_of(scale);
     put_half(scale, block);
     put_half(least, block + 2);
     const auto quant = [&](float value) {

@@ -32,13 +32,8 @@ struct Q5_0 {
 
   /// The number of largest magnitude becomes -16 exactly, so that the scale has the opposite sign of it.
   static void write(const float* values, std::uint8_t* block) {
-    float extreme = 0;
-    for (std::size_t i = 0; i < kNumbers; ++i) {
-      if (std::fabs(values[i]) > std::fabs(extreme)) extreme = values[i];
-    }
-    const float scale = extreme / -16.0F;
-    float inverse = scale != 0 ? 1.0F / scale : 0.0F;
-    if (!std::isfinite(inverse)) inverse = 0;
+    const float scale = extreme_of(values, kNumbers) / -16.0F;
+    const float inverse = inverse_of(scale);
     std::fill_n(block, kBytes, std::uint8_t{0});
     put_half(scale, block);
     for (std::size_t i = 0; i < kNumbers; ++i) {
@@ -64,8 +59,7 @@ struct Q5_1 {
     const auto ends = std::minmax_element(values, values + kNumbers);
     const float least = *ends.first;
     const float scale = (*ends.second - least) / 31.0F;
-    float inverse = scale != 0 ? 1.0F / scale : 0.0F;
-    if (!std::isfinite(inverse)) inverse = 0;
+    const float inverse = inverse_of(scale);
     std::fill_n(block, kBytes, std::uint8_t{0});
     put_half(scale, block);
     put_half(least, block + 2);
