@@ -94,9 +94,10 @@ def prompt_of(number, turn):
 
 
 def under_load(port, wanted, disturb):
-    """Which answers were missing, and how many were not those of a server alone, while something is done to one. Of the
-    missing: whether they were asked for after it was done."""
-    missing, wrong, done = [], [], threading.Event()
+    """Which answers were missing, and how many were not those of a server alone, while something is done to one. Of each
+    missing one: whether that was no reason, since it was through before it began or asked for after it was done."""
+    missing, wrong = [], []
+    begun, done = threading.Event(), threading.Event()
     answered = threading.Semaphore(0)
 
     def client(number):
@@ -106,7 +107,8 @@ def under_load(port, wanted, disturb):
             text = ask(port, prompt)
             answered.release()
             if text is None:
-                missing.append(late)
+                missing.append(late or not begun.is_set())
+                done.wait(60)  # a socket of a dying server still takes requests, to lose them too
             elif text != wanted[prompt]:
                 wrong.append(prompt)
 
@@ -115,6 +117,7 @@ def under_load(port, wanted, disturb):
         one.start()
     for _ in range(24):
         answered.acquire()
+    begun.set()
     disturb()
     done.set()
     for one in clients:
@@ -123,7 +126,7 @@ def under_load(port, wanted, disturb):
 
 
 def kill(server):
-    """Until then its socket takes requests that nobody will answer."""
+    """And it is gone."""
     server.kill()
     server.wait()
 
@@ -144,8 +147,9 @@ def main():
             assert None not in wanted.values()
             check_beginnings(front, ports)
             missing, wrong = under_load(front, wanted, lambda: kill(servers[1]))
-            print(f"killed: {len(missing)} of 96 answers missing, {sum(missing)} of them late, {wrong} wrong")
-            assert wrong == 0 and not any(missing), (missing, wrong)  # what it had taken is gone, and nothing else
+            print(f"killed: {len(missing)} of 96 answers missing, {sum(missing)} without a reason, {wrong} wrong")
+            assert wrong == 0 and len(missing) <= 8, (missing, wrong)  # what it was at work on: one of each client at most
+            assert not any(missing), missing
             servers[1] = serve(ports[1])
             time.sleep(6)  # until it counts again
             stop = lambda: servers[0].send_signal(signal.SIGTERM)  # noqa: E731
