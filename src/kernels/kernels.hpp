@@ -62,10 +62,11 @@ struct Kernels {
   Peaks peaks;
 };
 
-/// Floats of scratch that attend takes when its last query sees `count` positions: scores of a few queries, and where
-/// there are tiles the keys and values of all positions in bfloat16.
+/// Floats of scratch that attend takes when its last query sees `count` positions: scores of a few queries, and by
+/// vectors a tile of positions and the sums of those queries, by tiles of AMX the keys and values of all positions in
+/// bfloat16.
 constexpr std::size_t attend_scratch(std::size_t count, std::size_t head_size) {
-  constexpr std::size_t kMostPadding = 48;  // to whole tiles of positions, and of queries beside them
+  constexpr std::size_t kMostPadding = 96;  // to whole tiles of positions, and of queries beside them
   constexpr std::size_t kScores = 24;
   return (count + kMostPadding) * (head_size + kScores);
 }

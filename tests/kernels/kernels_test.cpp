@@ -271,7 +271,7 @@ TEST_P(KernelTable, AttentionDoesNotDependOnTheQueriesBesideIt) {
   for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
     if (table_.name == "amx" && type == KvType::bf16) continue;
     for (const std::size_t head_size : {5, 16, 40, 64, 80, 128, 256}) {
-      for (const std::size_t rows : {2, 3, 4, 5, 7, 8, 9, 13, 24}) {
+      for (const std::size_t rows : {2, 3, 4, 5, 7, 8, 9, 13, 24, 30, 53}) {
         const std::size_t count = 1 + random_.below(150);
         const std::size_t window = random_.below(2) == 0 ? 0 : 1 + random_.below(100);
         const Cache cache(random_, type, count + rows - 1, head_size);
