@@ -94,9 +94,9 @@ struct QueryRows {
 /// Where keys are read as they are stored.
 template <typename Page>
 struct StoredKeys {
-  using Numbers = Page;
   const KvPages& cache;
   [[nodiscard]] const std::byte* of(std::size_t page) const { return cache.keys_of(page); }
+  static Register read(const std::byte* keys, std::size_t i, std::size_t place) { return Page::keys(keys, i, place); }
 };
 
 /// Positions of a tile: keys and values that have been widened to floats (without the scales of keys).
@@ -105,23 +105,25 @@ static_assert(kTile % kKvPage == 0 && kTile % (2 * kLanes) == 0);
 
 /// Where they are read from a tile, laid out there as in pages of floats.
 struct TileKeys {
-  using Numbers = FloatPage;
   const float* tile;
   std::size_t first_page;
   std::size_t page_floats;
   [[nodiscard]] const std::byte* of(std::size_t page) const {
     return reinterpret_cast<const std::byte*>(tile + (page - first_page) * page_floats);
   }
+  static Register read(const std::byte* keys, std::size_t i, std::size_t place) {
+    return FloatPage::keys(keys, i, place);
+  }
 };
 
 /// Adds to the scores of N queries the numbers [first, last) of B registers of keys.
-template <typename Page, std::size_t N, std::size_t B>
+template <typename Source, std::size_t N, std::size_t B>
 inline void add_scores(const QueryRows& rows, const std::byte* const (&keys)[B], const std::size_t (&places)[B],
                        std::size_t first, std::size_t last, Register (&sums)[B][N]) {
 #pragma GCC unroll 2
   for (std::size_t i = first; i < last; ++i) {
     Register numbers[B];
-    for (std::size_t b = 0; b < B; ++b) numbers[b] = Page::keys(keys[b], i, places[b]);
+    for (std::size_t b = 0; b < B; ++b) numbers[b] = Source::read(keys[b], i, places[b]);
     for (std::size_t n = 0; n < N; ++n) {
       const float number = rows.queries[n * rows.query_stride + i];
       for (std::size_t b = 0; b < B; ++b) sums[b][n] += numbers[b] * number;
@@ -133,7 +135,6 @@ inline void add_scores(const QueryRows& rows, const std::byte* const (&keys)[B],
 /// whatever they are. Every score is a sum in the order of the numbers, whatever N and B are.
 template <typename Page, std::size_t N, std::size_t B, typename Source>
 inline void score_registers(const HeadView& head, const Source& source, const QueryRows& rows, std::size_t t) {
-  using Numbers = typename Source::Numbers;
   const std::byte* keys[B];
   std::size_t places[B];
   for (std::size_t b = 0; b < B; ++b) {
@@ -145,7 +146,7 @@ inline void score_registers(const HeadView& head, const Source& source, const Qu
     for (std::size_t run = 0; run * kKvRun < head.size; ++run) {
       const std::size_t last = head.size < (run + 1) * kKvRun ? head.size : (run + 1) * kKvRun;
       Register codes[B][N] = {};
-      add_scores<Numbers>(rows, keys, places, run * kKvRun, last, codes);
+      add_scores<Source>(rows, keys, places, run * kKvRun, last, codes);
       for (std::size_t b = 0; b < B; ++b) {
         const std::byte* const stored = head.cache.keys_of((t + b * kLanes) / kKvPage);
         const Register scales = Page::key_scales(stored, run, places[b], head.size);
@@ -153,7 +154,7 @@ inline void score_registers(const HeadView& head, const Source& source, const Qu
       }
     }
   } else {
-    add_scores<Numbers>(rows, keys, places, 0, head.size, sums);
+    add_scores<Source>(rows, keys, places, 0, head.size, sums);
   }
   for (std::size_t b = 0; b < B; ++b) {
     for (std::size_t n = 0; n < N; ++n) {
