@@ -432,7 +432,7 @@ inline void attend_rows(const float* queries, std::size_t query_stride, std::siz
   constexpr bool kTiles = kLanes < 16;
   constexpr decltype(&attend_together<Page, 1>) kFew[] = {attend_together<Page, 1>, attend_together<Page, 2>,
                                                           attend_together<Page, 3>, attend_together<Page, 4>};
-  const std::size_t stride = (count + rows - 1 + kKvPage - 1) / kKvPage * kKvPage;
+  const std::size_t stride = (count + cache.growth * (rows - 1) + kKvPage - 1) / kKvPage * kKvPage;
   for (std::size_t r = 0; r < rows;) {
     const std::size_t left = rows - r;
     const QueryRows some{queries + r * query_stride, query_stride, scratch, stride};
