@@ -1,6 +1,9 @@
 # Two commands for a first look: `make demo` and `make test`. The work is in scripts/, which runs without make too.
 .PHONY: help demo test setup build format check-format lint sanitize stress mutate coverage fuzz
 
+# Who builds once wants it soon; who changes gyre builds with GYRE_BUILT_ONCE=OFF, file by file. build/ keeps what it began with.
+demo test: export GYRE_BUILT_ONCE ?= ON
+
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 

@@ -11,7 +11,7 @@ namespace {
 /// Points that one spectrum may be moved by against the other.
 constexpr int kReach = 2;
 /// Weights of neighbours fall by e for a likeness less by one over this.
-constexpr float kSharpness = 20;
+constexpr float kSharpnessOfVotes = 20;
 /// Spectra with the axis most like the query's that stand for its session.
 constexpr std::size_t kSession = 6;
 constexpr double kOtherLaser = 1000;
@@ -129,7 +129,7 @@ void CandidateSearch::add_standing(const Comparison& comparison, std::span<const
     float sum = 0;
     float of_partners = 0;
     for (std::size_t k = 0; k < n; ++k) {
-      const float weight = std::exp(kSharpness * (likeness(k) - likeness(0)));
+      const float weight = std::exp(kSharpnessOfVotes * (likeness(k) - likeness(0)));
       sum += weight;
       if (partners(k)) of_partners += weight;
     }

@@ -22,7 +22,7 @@
 namespace gyre::cli {
 namespace {
 
-struct Request {
+struct BenchRequest {
   RunOptions run;
   BenchmarkOptions bench;
   std::string exit;
@@ -35,7 +35,7 @@ nlohmann::json speeds_json(const std::vector<double>& speeds) {
 }
 
 /// What a token reads of weights in its loops, against what this machine can read.
-nlohmann::json ceiling_json(const Request& request, const Model& model, double tokens_per_second) {
+nlohmann::json ceiling_json(const BenchRequest& request, const Model& model, double tokens_per_second) {
   const TokenCost cost = token_cost(model, request.bench.loops, 1, request.bench.kv_policy.type);
   const WeightMemory& weights = model.packed_weights();
   const double bandwidth = read_bandwidth(weights.spans(), thread_count(request.run), interrupt());
@@ -74,7 +74,7 @@ void print_speed(const std::string& work, const std::vector<double>& speeds) {
              speeds.size());
 }
 
-nlohmann::json result_json(const Request& request, const Model& model, const BenchmarkResult& result) {
+nlohmann::json result_json(const BenchRequest& request, const Model& model, const BenchmarkResult& result) {
   const BenchmarkOptions& options = request.bench;
   nlohmann::json json = provenance(request.run, model);
   json["batch"] = options.batch;
@@ -119,7 +119,7 @@ void print_ceiling(const nlohmann::json& generation) {
              100 * ceiling["share_of_bound"].get<double>(), ceiling["bound_tokens_per_second"].get<double>());
 }
 
-void print_result(const Request& request, const Model& model, const BenchmarkResult& result) {
+void print_result(const BenchRequest& request, const Model& model, const BenchmarkResult& result) {
   const BenchmarkOptions& options = request.bench;
   nlohmann::json json = result_json(request, model, result);
   std::optional<Ceilings> ceilings;
@@ -153,7 +153,7 @@ void print_result(const Request& request, const Model& model, const BenchmarkRes
   }
 }
 
-void run(Request& request) {
+void run(BenchRequest& request) {
   const Model model = load_model(request.run);
   const ModelSpec& spec = model.spec();
   BenchmarkOptions& options = request.bench;
@@ -193,7 +193,7 @@ void run(Request& request) {
 }  // namespace
 
 void add_bench(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<BenchRequest>();
   CLI::App* command =
       program.add_subcommand("bench", "Tokens per second of prompts and of decoding, and what bounds them");
   add_run_options(*command, request->run);

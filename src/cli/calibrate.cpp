@@ -20,7 +20,7 @@
 namespace gyre::cli {
 namespace {
 
-struct Request {
+struct CalibrateRequest {
   RunOptions run;
   DocumentOptions documents;
   std::string examples;
@@ -45,7 +45,7 @@ struct Task {
   RiskTarget target;
 };
 
-Task task_of(const Request& request, bool delta_given) {
+Task task_of(const CalibrateRequest& request, bool delta_given) {
   Task task;
   task.risk.risk = parse_risk(request.risk, "--risk");
   task.risk.clip = in_nats(task.risk.risk) ? request.clip : 1;
@@ -116,7 +116,7 @@ nlohmann::json rows_json(const Calibration& result, const Task& task) {
   return json;
 }
 
-void add_units(nlohmann::json& json, const Request& request, const Calibration& result) {
+void add_units(nlohmann::json& json, const CalibrateRequest& request, const Calibration& result) {
   if (!request.examples.empty()) {
     json["examples"] = request.examples;
   } else {
@@ -127,8 +127,8 @@ void add_units(nlohmann::json& json, const Request& request, const Calibration& 
   json["documents_set_aside"] = result.set_aside;
 }
 
-nlohmann::json result_json(const Request& request, const Task& task, const Model& model, const Tokenizer& tokenizer,
-                           const EvaluationOptions& options, const Calibration& result) {
+nlohmann::json result_json(const CalibrateRequest& request, const Task& task, const Model& model,
+                           const Tokenizer& tokenizer, const EvaluationOptions& options, const Calibration& result) {
   nlohmann::json json = provenance(request.run, model);
   json[kCalibrationKey] = kCalibrationVersion;
   const CalibratedThreshold* chosen = chosen_of(result);
@@ -163,7 +163,7 @@ nlohmann::json result_json(const Request& request, const Task& task, const Model
   return json;
 }
 
-std::string promise(const Request& request, const Task& task) {
+std::string promise(const CalibrateRequest& request, const Task& task) {
   if (task.target.method == RiskMethod::conformal) {
     return fmt::format("on the average over calibrations the {} of a document is at most {}", request.risk,
                        request.alpha);
@@ -172,7 +172,7 @@ std::string promise(const Request& request, const Task& task) {
                      request.alpha);
 }
 
-void print_table(const Request& request, const Task& task, const Calibration& result) {
+void print_table(const CalibrateRequest& request, const Task& task, const Calibration& result) {
   const std::string_view evidence = evidence_name(task.target.method);
   const std::size_t width = std::max<std::size_t>(evidence.size(), 11);
   fmt::print("{:>10} {:>12} {:>{}} {:>11}  {}\n", result.key, request.risk, evidence, width, "loops/token", "holds");
@@ -191,7 +191,7 @@ void print_table(const Request& request, const Task& task, const Calibration& re
   }
 }
 
-void require_choice(const Calibration& result, const Request& request, const Task& task) {
+void require_choice(const Calibration& result, const CalibrateRequest& request, const Task& task) {
   if (chosen_of(result) != nullptr) return;
   const auto leaving = std::find_if(result.rows.begin(), result.rows.end(), [&](const CalibratedThreshold& row) {
     return row.loops_per_token < result.full_loops;
@@ -204,7 +204,7 @@ void require_choice(const Calibration& result, const Request& request, const Tas
       evidence_name(task.target.method), shown_evidence(row, task));
 }
 
-Calibration measure(const Request& request, const Task& task, const Checkpoint& checkpoint,
+Calibration measure(const CalibrateRequest& request, const Task& task, const Checkpoint& checkpoint,
                     const EvaluationOptions& options, const ExitChoice& rule) {
   const Model& model = checkpoint.model;
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
@@ -233,7 +233,7 @@ Calibration measure(const Request& request, const Task& task, const Checkpoint& 
   });
 }
 
-void run(const Request& request, bool delta_given) {
+void run(const CalibrateRequest& request, bool delta_given) {
   const Task task = task_of(request, delta_given);
   const ExitChoice rule = parse_exit(request.exit);
   if (!request.out.empty()) check_out_file(request.out);
@@ -257,7 +257,7 @@ void run(const Request& request, bool delta_given) {
   }
 }
 
-void add_risk_options(CLI::App& command, Request& request) {
+void add_risk_options(CLI::App& command, CalibrateRequest& request) {
   command.add_option("--exit", request.exit, "Rule whose threshold is to be found, as in accel:hits=2")->required();
   command
       .add_option("--risk", request.risk,
@@ -296,7 +296,7 @@ void add_risk_options(CLI::App& command, Request& request) {
       ->capture_default_str();
 }
 
-void add_unit_options(CLI::App& command, Request& request) {
+void add_unit_options(CLI::App& command, CalibrateRequest& request) {
   add_document_options(command, request.documents);
   command.add_option("--examples", request.examples, "JSON lines {prompt, answer}: each is a document");
   command.add_option("--max-documents", request.most_documents, "Draw no more than so many of the documents")
@@ -310,7 +310,7 @@ void add_unit_options(CLI::App& command, Request& request) {
 }  // namespace
 
 void add_calibrate(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<CalibrateRequest>();
   CLI::App* command = program.add_subcommand(
       "calibrate", "The cheapest threshold of an exit rule that holds a risk below a tolerance, with a guarantee");
   add_run_options(*command, request->run);

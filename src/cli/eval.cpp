@@ -24,7 +24,7 @@
 namespace gyre::cli {
 namespace {
 
-struct Request {
+struct EvalRequest {
   RunOptions run;
   TextOptions text;
   TaskFlags tasks;
@@ -108,13 +108,13 @@ void print_rows(const std::vector<RuleResult>& rows) {
   }
 }
 
-MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
+MeasuredText text_of(const EvalRequest& request, const Tokenizer& tokenizer) {
   const std::size_t most = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
   return measured_text(request.text, tokenizer, most);
 }
 
 /// What a result on a text depends on.
-nlohmann::json text_json(const Request& request, const Model& model, const Tokenizer& tokenizer,
+nlohmann::json text_json(const EvalRequest& request, const Model& model, const Tokenizer& tokenizer,
                          const MeasuredText& text, const EvaluationOptions& options) {
   nlohmann::json json = provenance(request.run, model);
   add_text(json, request.text, text);
@@ -126,7 +126,7 @@ nlohmann::json text_json(const Request& request, const Model& model, const Token
   return json;
 }
 
-void run_text(const Request& request, const Model& model, const Tokenizer& tokenizer,
+void run_text(const EvalRequest& request, const Model& model, const Tokenizer& tokenizer,
               const std::vector<ExitChoice>& rules, const EvaluationOptions& options) {
   const MeasuredText text = text_of(request, tokenizer);
   std::vector<RuleResult> rows;
@@ -174,7 +174,7 @@ nlohmann::json depth_json(const DepthQuality& row, bool reference) {
 }
 
 /// Every depth asked for, or full depth.
-std::vector<int> depths_of(const Request& request, const EvaluationOptions& options) {
+std::vector<int> depths_of(const EvalRequest& request, const EvaluationOptions& options) {
   const int deepest = *std::max_element(options.loops.begin(), options.loops.end());
   if (request.depths.empty()) return {deepest};
   for (const int depth : request.depths) {
@@ -186,7 +186,7 @@ std::vector<int> depths_of(const Request& request, const EvaluationOptions& opti
   return request.depths;
 }
 
-void run_depths(const Request& request, const Model& model, const Tokenizer& tokenizer,
+void run_depths(const EvalRequest& request, const Model& model, const Tokenizer& tokenizer,
                 const EvaluationOptions& options) {
   const MeasuredText text = text_of(request, tokenizer);
   const std::vector<int> depths = depths_of(request, options);
@@ -215,7 +215,7 @@ void run_depths(const Request& request, const Model& model, const Tokenizer& tok
 }
 
 /// Examples and tasks have none of what these flags speak of.
-void refuse_flags_of_texts(const Request& request) {
+void refuse_flags_of_texts(const EvalRequest& request) {
   const auto refuse = [](bool given, std::string_view flag) {
     if (given) throw Error("{}: only a --text is scored so; leave it out with --examples and --task", flag);
   };
@@ -228,7 +228,7 @@ void refuse_flags_of_texts(const Request& request) {
   refuse(request.text.split != "all", "--split");
 }
 
-std::vector<ExitChoice> rules_of(const Request& request, const Model& model, const EvaluationOptions& options) {
+std::vector<ExitChoice> rules_of(const EvalRequest& request, const Model& model, const EvaluationOptions& options) {
   if (request.exits.empty()) return {request.examples.empty() ? at_once() : parse_exit("fixed")};
   const RunSettings settings = {
       .loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise};
@@ -239,7 +239,7 @@ std::vector<ExitChoice> rules_of(const Request& request, const Model& model, con
   return rules;
 }
 
-void run(const Request& request) {
+void run(const EvalRequest& request) {
   const int given =
       int{!request.text.file.empty()} + int{!request.examples.empty()} + int{!request.tasks.tasks.empty()};
   if (given != 1) throw Error("eval: give one of --text, --examples and --task");
@@ -253,7 +253,7 @@ void run(const Request& request) {
     if (text != kAtOnce) check_exit(text);
   }
   if (request.text.file.empty()) refuse_flags_of_texts(request);
-  if (request.exit_prompt != Request().exit_prompt) {
+  if (request.exit_prompt != EvalRequest().exit_prompt) {
     if (!request.text.file.empty()) throw Error("--exit-prompt: a --text has no prompts; leave it out");
     const bool no_exit = std::all_of(request.exits.begin(), request.exits.end(),
                                      [](const std::string& text) { return text == kAtOnce; });
@@ -281,7 +281,7 @@ void run(const Request& request) {
 }  // namespace
 
 void add_eval(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<EvalRequest>();
   CLI::App* command = program.add_subcommand("eval", "Quality, loops and time of exit rules on a text or on questions");
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);

@@ -11,7 +11,7 @@
 namespace gyre::cli {
 namespace {
 
-struct Request {
+struct InfoRequest {
   RunOptions run;
   int context = 0;
 };
@@ -60,7 +60,7 @@ std::string describe_group(const nlohmann::json& group) {
   return text;
 }
 
-nlohmann::json describe(const Request& request, const Model& model) {
+nlohmann::json describe(const InfoRequest& request, const Model& model) {
   const ModelSpec& spec = model.spec();
   const std::vector<int> loops = loops_of(request.run, spec);
   const KvPolicy policy = kv_policy_of(request.run);
@@ -85,7 +85,7 @@ nlohmann::json describe(const Request& request, const Model& model) {
   return json;
 }
 
-void print_model(const Request& request, const Model& model, const nlohmann::json& json) {
+void print_model(const InfoRequest& request, const Model& model, const nlohmann::json& json) {
   const ModelSpec& spec = model.spec();
   fmt::print("{}  ({})\n", spec.name.empty() ? request.run.model : spec.name, request.run.model);
   fmt::print("  family       {}\n", model.family());
@@ -122,7 +122,7 @@ void print_cost(const nlohmann::json& json) {
   fmt::print("  sha256       {}\n", json["model_sha256"].get<std::string>());
 }
 
-void run(const Request& request) {
+void run(const InfoRequest& request) {
   const Model model = load_model(request.run);
   const nlohmann::json json = describe(request, model);
   if (request.run.json) {
@@ -136,7 +136,7 @@ void run(const Request& request) {
 }  // namespace
 
 void add_info(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<InfoRequest>();
   CLI::App* command = program.add_subcommand("info", "What a model is: groups and loops, size, cost of a token");
   add_run_options(*command, request->run);
   command

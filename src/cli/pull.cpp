@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Request {
+struct PullFlags {
   std::string model;
   std::string to;
   std::vector<std::string> include;
@@ -71,7 +71,7 @@ nlohmann::json to_json(const HubSettings& settings, const PullRequest& request, 
           {"bytes_downloaded", result.received_bytes}};
 }
 
-void run(const Request& given) {
+void run(const PullFlags& given) {
   PullRequest request;
   request.repository = parse_repository(given.model);
   const HubSettings settings = settings_from_environment();
@@ -96,7 +96,7 @@ void run(const Request& given) {
 }  // namespace
 
 void add_pull(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<PullFlags>();
   CLI::App* command = program.add_subcommand("pull", "Download a model from a Hugging Face hub");
   command->add_option("model", request->model, "ORG/NAME, or ORG/NAME@REVISION (a branch, a tag or a commit)")
       ->required();

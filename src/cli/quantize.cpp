@@ -13,7 +13,7 @@
 namespace gyre::cli {
 namespace {
 
-void print_json(const WriteOptions& options, const Model& written, const std::vector<PartRounding>& parts) {
+void print_written(const WriteOptions& options, const Model& written, const std::vector<PartRounding>& parts) {
   nlohmann::json json = {{"out", options.out},
                          {"family", written.family()},
                          {"parameters", written.parameter_count()},
@@ -57,7 +57,7 @@ void run(const WriteOptions& options) {
   convert(checkpoint, storage, options.out);
   const Model written = Model::load(options.out);
   const std::vector<PartRounding> parts = compare_parts(model, written);
-  options.json ? print_json(options, written, parts) : print_table(parts);
+  options.json ? print_written(options, written, parts) : print_table(parts);
 }
 
 }  // namespace

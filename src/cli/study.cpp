@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Request {
+struct StudyRequest {
   std::vector<std::string> models;
   RunOptions run;  ///< all of it but the model
   TextOptions text;
@@ -34,7 +34,7 @@ struct Request {
 };
 
 /// The command that does this study again, with every flag that its numbers depend on.
-std::string command_of(const Request& request, int window) {
+std::string command_of(const StudyRequest& request, int window) {
   CommandLine command("gyre study");
   for (const std::string& model : request.models) command.add("-m", model);
   command.add("--text", request.text.file);
@@ -49,13 +49,13 @@ std::string command_of(const Request& request, int window) {
 }
 
 /// What --model names, one checkpoint of the series.
-RunOptions run_of(const Request& request, const fs::path& path) {
+RunOptions run_of(const StudyRequest& request, const fs::path& path) {
   RunOptions options = request.run;
   options.model = path.string();
   return options;
 }
 
-DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, const MeasuredText& text) {
+DynamicsOptions dynamics_options(const StudyRequest& request, const ModelSpec& spec, const MeasuredText& text) {
   constexpr int kTrajectories = 8;
   DynamicsOptions options;
   options.measures = parse_measures(request.measures, "--measures");
@@ -76,12 +76,12 @@ DynamicsOptions dynamics_options(const Request& request, const ModelSpec& spec, 
 }
 
 /// `tokens` to measure; without a prefix the first one only stands before the others.
-MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
+MeasuredText text_of(const StudyRequest& request, const Tokenizer& tokenizer) {
   const auto most = static_cast<std::size_t>(request.tokens) + (tokenizer.prefix_tokens().empty() ? 1 : 0);
   return measured_text(request.text, tokenizer, most);
 }
 
-std::vector<StudiedCheckpoint> measure(const Request& request, const std::vector<fs::path>& paths,
+std::vector<StudiedCheckpoint> measure(const StudyRequest& request, const std::vector<fs::path>& paths,
                                        const ModelSpec& spec, const MeasuredText& text,
                                        const DynamicsOptions& options) {
   std::int64_t each = 0;
@@ -105,7 +105,7 @@ std::vector<StudiedCheckpoint> measure(const Request& request, const std::vector
   return checkpoints;
 }
 
-StudySubject subject_of(const Request& request, const Model& model, const Tokenizer& tokenizer,
+StudySubject subject_of(const StudyRequest& request, const Model& model, const Tokenizer& tokenizer,
                         const MeasuredText& text, const DynamicsOptions& options) {
   StudySubject subject{model.spec(), model.parameter_count(), tokenizer, options.loops, {}, {}, {}, {}};
   add_text(subject.text, request.text, text);
@@ -133,7 +133,7 @@ void print_findings(const nlohmann::json& findings) {
   }
 }
 
-void run(const Request& request) {
+void run(const StudyRequest& request) {
   const std::vector<fs::path> paths = models_of(request.models);
   std::vector<fs::path> inputs = paths;
   inputs.emplace_back(request.text.file);
@@ -160,7 +160,7 @@ void run(const Request& request) {
 }  // namespace
 
 void add_study(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<StudyRequest>();
   CLI::App* command = program.add_subcommand("study", "Measure the latent dynamics of a looped model and draw them");
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);

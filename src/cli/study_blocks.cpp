@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kSampledTokens = 512;
 
-struct Request {
+struct StudyBlocksRequest {
   RunOptions run;
   TextOptions text;
   int window = 0;
@@ -32,7 +32,7 @@ struct Request {
   int distil = 0;  ///< steps; 0: nothing is trained
 };
 
-std::vector<std::vector<Segment>> cuts_of(const Request& request, const LayerSimilarity& similarity) {
+std::vector<std::vector<Segment>> cuts_of(const StudyBlocksRequest& request, const LayerSimilarity& similarity) {
   const auto& matrix = request.by == "cka" ? similarity.cka : similarity.cosine;
   std::vector<std::vector<Segment>> cuts;
   std::vector<int> counts = request.blocks;
@@ -100,7 +100,7 @@ void print_study(const BlockStudy& study) {
   }
 }
 
-void check_distillation(const Request& request) {
+void check_distillation(const StudyBlocksRequest& request) {
   if (request.distil == 0 || request.text.split == "validation") return;
   throw Error("--distil: it trains on one part of the text and measures on the other; give --split validation");
 }
@@ -108,7 +108,7 @@ void check_distillation(const Request& request) {
 /// Trains tied blocks on the training part of the text, by the module that `gyre train` loads.
 class Distiller {
  public:
-  Distiller(const Request& request, const Checkpoint& checkpoint, const EvaluationOptions& options)
+  Distiller(const StudyBlocksRequest& request, const Checkpoint& checkpoint, const EvaluationOptions& options)
       : request_(request), model_(checkpoint.model), options_(options) {
     prepare_torch_environment("study blocks --distil");
     void* const module = load_module("libgyre_train.so", "study blocks --distil");
@@ -129,14 +129,14 @@ class Distiller {
   }
 
  private:
-  const Request& request_;
+  const StudyBlocksRequest& request_;
   const Model& model_;
   const EvaluationOptions& options_;
   std::vector<Window> windows_;
   decltype(&gyre_distil_entry) entry_ = nullptr;
 };
 
-void run(const Request& request) {
+void run(const StudyBlocksRequest& request) {
   check_distillation(request);
   Checkpoint checkpoint = open_checkpoint(request.run);
   nlohmann::json json = provenance(request.run, checkpoint.model);
@@ -173,7 +173,7 @@ void run(const Request& request) {
 }  // namespace
 
 void add_study_blocks(CLI::App& study) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<StudyBlocksRequest>();
   CLI::App* command =
       study.add_subcommand("blocks", "How a plain model's layers fall into blocks, and what tied blocks would lose");
   add_run_options(*command, request->run);

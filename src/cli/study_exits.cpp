@@ -28,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Request {
+struct StudyExitsRequest {
   std::vector<std::string> models;
   RunOptions run;  ///< all of it but the model
   DocumentOptions documents;
@@ -42,7 +42,7 @@ struct Request {
 };
 
 /// The first `most` tokens, and no document of which less than two are left.
-MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
+MeasuredText text_of(const StudyExitsRequest& request, const Tokenizer& tokenizer) {
   MeasuredText text = documents_of(request.documents, tokenizer);
   std::size_t left = request.most_tokens > 0 ? static_cast<std::size_t>(request.most_tokens) : SIZE_MAX;
   for (std::size_t d = 0; d < text.documents.size(); ++d) {
@@ -56,7 +56,8 @@ MeasuredText text_of(const Request& request, const Tokenizer& tokenizer) {
   return text;
 }
 
-std::vector<ExitChoice> rules_of(const Request& request, const Model& model, const EvaluationOptions& options) {
+std::vector<ExitChoice> rules_of(const StudyExitsRequest& request, const Model& model,
+                                 const EvaluationOptions& options) {
   if (request.exits.empty()) return usual_rules(model.spec());
   const RunSettings settings = {
       .loops = options.loops, .kv = options.kv_policy, .first_state = options.start, .test_noise = options.test_noise};
@@ -71,7 +72,7 @@ std::vector<ExitChoice> rules_of(const Request& request, const Model& model, con
 }
 
 /// What every number depends on.
-nlohmann::json settings_json(const Request& request, const Model& model, const Tokenizer& tokenizer,
+nlohmann::json settings_json(const StudyExitsRequest& request, const Model& model, const Tokenizer& tokenizer,
                              const EvaluationOptions& options) {
   nlohmann::json json = provenance(request.run, model);
   add_documents(json, request.documents);
@@ -97,7 +98,7 @@ nlohmann::json settings_json(const Request& request, const Model& model, const T
 }
 
 /// The command that does this study again.
-std::string command_of(const Request& request) {
+std::string command_of(const StudyExitsRequest& request) {
   CommandLine command("gyre study exits");
   for (const std::string& model : request.models) command.add("-m", model);
   command.add("--text", request.documents.text.file);
@@ -147,7 +148,7 @@ class Stages {
   std::optional<Progress> progress_;
 };
 
-nlohmann::json study_one(const Request& request, const fs::path& path) {
+nlohmann::json study_one(const StudyExitsRequest& request, const fs::path& path) {
   RunOptions run = request.run;
   run.model = path.string();
   const Checkpoint checkpoint = open_checkpoint(run);
@@ -171,7 +172,7 @@ nlohmann::json study_one(const Request& request, const fs::path& path) {
   const auto step = step_of(path);
   json["step"] = step ? nlohmann::json(*step) : nlohmann::json(nullptr);
   json["name"] = model.spec().name;
-  Request named = request;
+  StudyExitsRequest named = request;
   named.run.model = path.string();
   json["settings"] = settings_json(named, model, tokenizer, options.evaluation);
   nlohmann::json groups = nlohmann::json::array();
@@ -269,7 +270,7 @@ fs::path task_picture(const fs::path& page, const nlohmann::json& tasks, std::si
   return fs::path(page).replace_filename(fmt::format("{}-{}.svg", page.stem().string(), name));
 }
 
-void write_files(const Request& request, const nlohmann::json& result) {
+void write_files(const StudyExitsRequest& request, const nlohmann::json& result) {
   const fs::path page(request.out);
   write_text_atomically(page, exit_page(result));
   write_text_atomically(fs::path(page).replace_extension(".json"),
@@ -285,7 +286,7 @@ void write_files(const Request& request, const nlohmann::json& result) {
   }
 }
 
-void run(Request request) {
+void run(StudyExitsRequest request) {
   check_task_flags(request.tasks, request.run.json);
   request.study.tasks.files = read_tasks(request.tasks);
   if (request.tasks.answer_tokens > 0) request.study.tasks.answer_tokens = request.tasks.answer_tokens;
@@ -314,7 +315,7 @@ void run(Request request) {
 }  // namespace
 
 void add_study_exits(CLI::App& study) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<StudyExitsRequest>();
   CLI::App* command = study.add_subcommand("exits", "Compare exit rules with one another and with fair controls");
   add_run_options(*command, request->run);
   add_noise_option(*command, request->run);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kMostSamples = 1 << 24;
 
-struct Request {
+struct TrainExitRequest {
   RunOptions run;
   DocumentOptions documents;
   int window = 0;
@@ -32,7 +32,7 @@ struct Request {
 };
 
 /// Beside the model: in its folder, or behind the name of its file.
-std::string out_of(const Request& request) {
+std::string out_of(const TrainExitRequest& request) {
   if (!request.out.empty()) return request.out;
   const std::filesystem::path model(request.run.model);
   const bool folder = std::filesystem::is_directory(model);
@@ -63,7 +63,7 @@ nlohmann::json held_out_json(const TrainedHead& trained) {
   return json;
 }
 
-nlohmann::json result_json(const Request& request, const Model& model, const Tokenizer& tokenizer,
+nlohmann::json result_json(const TrainExitRequest& request, const Model& model, const Tokenizer& tokenizer,
                            const MeasuredText& text, const ExitSamples& samples, const EvaluationOptions& options,
                            const TrainedHead& trained) {
   nlohmann::json json = provenance(request.run, model);
@@ -106,7 +106,7 @@ void print_group(const HeldOutGroup& group, HeadKind kind) {
   for (const HeldOutBin& bin : group.bins) fmt::print("  {:<24.4f} {:>26}\n", bin.predicted, shown(bin.realised));
 }
 
-ExitHead head_of(const Request& request, const Model& model, const TrainedHead& trained) {
+ExitHead head_of(const TrainExitRequest& request, const Model& model, const TrainedHead& trained) {
   ExitHead head;
   head.kind = request.training.kind;
   head.readout = parse_head_readout(request.decode, "--decode");
@@ -117,7 +117,7 @@ ExitHead head_of(const Request& request, const Model& model, const TrainedHead& 
   return head;
 }
 
-void run(Request request) {
+void run(TrainExitRequest request) {
   request.training.kind = parse_head_kind(request.kind, "--kind");
   request.training.seed = request.run.seed;
   const std::string out = out_of(request);
@@ -160,7 +160,7 @@ void run(Request request) {
              request.training.kind == HeadKind::drop ? ",tau=0.01" : "");
 }
 
-void add_head_options(CLI::App& command, Request& request) {
+void add_head_options(CLI::App& command, TrainExitRequest& request) {
   command
       .add_option("--kind", request.kind,
                   "What is learned: drop (the nats of the loss that all further loops save; ridge regression) or gate\n"
@@ -196,7 +196,7 @@ void add_head_options(CLI::App& command, Request& request) {
 }  // namespace
 
 void add_train_exit(CLI::App& program) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<TrainExitRequest>();
   CLI::App* command = program.add_subcommand(
       "train-exit", "Learn on a frozen model when to leave its loops, from the loss that leaving there would cost");
   add_run_options(*command, request->run);

@@ -43,6 +43,8 @@ std::span<const float> take_prompt(Engine& engine, Sequence& sequence, std::span
   return engine.prefill(sequence, together, wanted, options.prompt_exits.first(together.size()), depths, options.trace);
 }
 
+}  // namespace
+
 /// Where the tokens of a text come from: a pass for each, as deep as its exit lets it, or drafts that were verified.
 class TokenSource {
  public:
@@ -139,8 +141,6 @@ class TokenSource {
   std::deque<int> loops_;  ///< of those that are ready, from the diffuser
   int passes_ = 0;
 };
-
-}  // namespace
 
 PromptExit parse_prompt_exit(const std::string& text, const std::string& flag) {
   return parse_enum<PromptExit>(kPromptExits, text, flag, "way for prompts to exit");

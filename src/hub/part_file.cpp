@@ -28,9 +28,9 @@ fs::path with_ending(const fs::path& path, const char* ending) { return path.str
 std::optional<std::string> read_note(const fs::path& note, const std::string& digest) {
   std::error_code failure;
   if (!fs::is_regular_file(note, failure)) return {};
-  const nlohmann::json json = nlohmann::json::parse(read_text(note), nullptr, false);
-  if (!json.is_object() || json.value("digest", nlohmann::json()) != digest) return {};
-  const nlohmann::json etag = json.value("etag", nlohmann::json());
+  const nlohmann::json kept = nlohmann::json::parse(read_text(note), nullptr, false);
+  if (!kept.is_object() || kept.value("digest", nlohmann::json()) != digest) return {};
+  const nlohmann::json etag = kept.value("etag", nlohmann::json());
   return etag.is_string() && is_strong_etag(etag.get<std::string>()) ? etag.get<std::string>() : std::string();
 }
 

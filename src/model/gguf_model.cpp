@@ -16,7 +16,7 @@
 namespace gyre {
 namespace {
 
-constexpr std::int64_t kMost = 1 << 24;
+constexpr std::int64_t kLargest = 1 << 24;
 
 /// Tensor names of Hugging Face's checkpoints and of llama.cpp's, without the layer.
 struct Renamed {
@@ -70,25 +70,25 @@ std::string gguf_name(const std::string& stored, const std::string& architecture
 }
 
 /// Keys behind the architecture's name that are read.
-constexpr std::array<std::string_view, 19> kUsed = {"attention.head_count",
-                                                    "attention.head_count_kv",
-                                                    "attention.key_length",
-                                                    "attention.layer_norm_rms_epsilon",
-                                                    "attention.value_length",
-                                                    "block_count",
-                                                    "context_length",
-                                                    "embedding_length",
-                                                    "feed_forward_length",
-                                                    "num_loops",
-                                                    "rope.dimension_count",
-                                                    "rope.freq_base",
-                                                    "rope.scale_linear",
-                                                    "rope.scaling.attn_factor",
-                                                    "rope.scaling.factor",
-                                                    "rope.scaling.original_context_length",
-                                                    "rope.scaling.type",
-                                                    "skip_loop_final_norm",
-                                                    "vocab_size"};
+constexpr std::array<std::string_view, 19> kReadKeys = {"attention.head_count",
+                                                        "attention.head_count_kv",
+                                                        "attention.key_length",
+                                                        "attention.layer_norm_rms_epsilon",
+                                                        "attention.value_length",
+                                                        "block_count",
+                                                        "context_length",
+                                                        "embedding_length",
+                                                        "feed_forward_length",
+                                                        "num_loops",
+                                                        "rope.dimension_count",
+                                                        "rope.freq_base",
+                                                        "rope.scale_linear",
+                                                        "rope.scaling.attn_factor",
+                                                        "rope.scaling.factor",
+                                                        "rope.scaling.original_context_length",
+                                                        "rope.scaling.type",
+                                                        "skip_loop_final_norm",
+                                                        "vocab_size"};
 /// Notes, and what other kinds of scaling would read.
 constexpr std::array<std::string_view, 2> kHarmless = {"rope.scaling.finetuned", "tensor_data_layout"};
 /// Keys that change the computation unless they have one of two values, which say the same.
@@ -158,7 +158,7 @@ void require_known_keys(const Gguf& file, const std::string& architecture, std::
     if (architecture == "gemma3" && among(kGemma3, key)) continue;
     if (architecture == "hrm_text" && among(kHrmTextKeys, key)) continue;
     if (architecture == "phi3" && key == "attention.sliding_window") continue;
-    if (!among(kUsed, key) && !among(kHarmless, key)) require_neutral(file, full, key, head_size);
+    if (!among(kReadKeys, key) && !among(kHarmless, key)) require_neutral(file, full, key, head_size);
   }
 }
 
@@ -198,7 +198,7 @@ nlohmann::json rotation_of(const Gguf& file, const std::string& architecture) {
   if (type == "yarn") {
     nlohmann::json yarn = {{"rope_type", "yarn"}, {"factor", factor}};
     if (file.has(key("original_context_length"))) {
-      yarn["original_max_position_embeddings"] = file.integer(key("original_context_length"), 1, kMost);
+      yarn["original_max_position_embeddings"] = file.integer(key("original_context_length"), 1, kLargest);
     }
     if (attention != 0 && attention != 1)
       yarn["attention_factor"] = attention * (1 + 0.1 * std::log(std::max(factor, 1.0)));
@@ -227,7 +227,7 @@ void add_gemma3(const Gguf& file, nlohmann::json& config) {
   config["final_logit_softcapping"] = file.number("gemma3.final_logit_softcapping", 0, 1e6, 0.0);
   constexpr const char* kWindow = "gemma3.attention.sliding_window";
   constexpr const char* kPattern = "gemma3.attention.sliding_window_pattern";
-  const std::int64_t window = file.integer(kWindow, 0, kMost, 0);
+  const std::int64_t window = file.integer(kWindow, 0, kLargest, 0);
   nlohmann::json types = nlohmann::json::array();
   const bool each = file.is_list(kPattern);
   const std::vector<double> slides = each ? file.numbers(kPattern) : std::vector<double>();
@@ -235,7 +235,7 @@ void add_gemma3(const Gguf& file, nlohmann::json& config) {
     throw Error("{}: {} has {} entries; the model has {} layers", file.path().string(), kPattern, slides.size(),
                 layers);
   }
-  const std::int64_t period = each ? 1 : file.integer(kPattern, 1, kMost, 6);
+  const std::int64_t period = each ? 1 : file.integer(kPattern, 1, kLargest, 6);
   for (std::int64_t l = 0; l < layers; ++l) {
     const bool slide = window > 0 && (each ? slides[static_cast<std::size_t>(l)] != 0 : l % period < period - 1);
     types.push_back(slide ? "sliding_attention" : "full_attention");
@@ -252,12 +252,12 @@ std::int64_t head_size_of(const Gguf& file, const std::string& architecture, std
     throw Error("{}: {} ({}) must be a multiple of {} ({})", where, key("embedding_length"), hidden,
                 key("attention.head_count"), heads);
   }
-  const std::int64_t size = file.integer(key("attention.key_length"), 1, kMost, hidden / heads);
-  if (file.integer(key("attention.value_length"), 1, kMost, size) != size) {
+  const std::int64_t size = file.integer(key("attention.key_length"), 1, kLargest, hidden / heads);
+  if (file.integer(key("attention.value_length"), 1, kLargest, size) != size) {
     throw Error("{}: {} is not the head size, {}; gyre does one size for keys and values", where,
                 key("attention.value_length"), size);
   }
-  if (architecture != "phi3" && file.integer(key("rope.dimension_count"), 1, kMost, size) != size) {
+  if (architecture != "phi3" && file.integer(key("rope.dimension_count"), 1, kLargest, size) != size) {
     throw Error("{}: {} is not the head size, {}; gyre rotates whole heads", where, key("rope.dimension_count"), size);
   }
   return size;
@@ -267,16 +267,16 @@ std::int64_t head_size_of(const Gguf& file, const std::string& architecture, std
 std::int64_t vocab_size_of(const Gguf& file, const std::string& architecture) {
   const auto rows = static_cast<std::int64_t>(file.at("token_embd.weight").rows());
   const std::string key = architecture + ".vocab_size";
-  if (file.integer(key, 1, kMost, rows) == rows) return rows;
-  throw Error("{}: {} is {}, but token_embd.weight has {} rows", file.path().string(), key, file.integer(key, 1, kMost),
-              rows);
+  if (file.integer(key, 1, kLargest, rows) == rows) return rows;
+  throw Error("{}: {} is {}, but token_embd.weight has {} rows", file.path().string(), key,
+              file.integer(key, 1, kLargest), rows);
 }
 
 /// The keys of a Hugging Face config.json that say the same.
 nlohmann::json config_of(const Gguf& file, const std::string& architecture) {
   const auto key = [&](const char* name) { return architecture + "." + name; };
   const auto integer = [&](const char* name, std::optional<std::int64_t> otherwise = {}) {
-    return file.integer(key(name), 1, kMost, otherwise);
+    return file.integer(key(name), 1, kLargest, otherwise);
   };
   const std::int64_t heads = integer("attention.head_count");
   const std::int64_t hidden = integer("embedding_length");
@@ -344,7 +344,7 @@ bool loops(const nlohmann::json& config) { return config.value("num_loops", 1) >
 
 ModelSpec gguf_spec(const Gguf& file) {
   const std::string where = file.path().string() + ": gyre.spec";
-  if (file.integer("gyre.format", 1, kMost, 1) > 1) {
+  if (file.integer("gyre.format", 1, kLargest, 1) > 1) {
     throw Error("{}: gyre.format is above 1; a newer gyre wrote this file, and reads it", file.path().string());
   }
   return parse_spec(parse_json(file.text("gyre.spec"), where), where);

@@ -5,7 +5,7 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMost;
+constexpr RequestLimits kMostAsked;
 
 void add_prompt(const Json& prompt, const ServedModel& model, const std::string& field, TextRequest& request) {
   const bool text = prompt.is_string();
@@ -29,8 +29,8 @@ void read_prompts(Fields& body, const ServedModel& model, TextRequest& request) 
     add_prompt(*prompt, model, "prompt", request);
     return;
   }
-  if (prompt->size() > kMost.texts)
-    throw body.wrong("prompt", "{} entries; {} are the most", prompt->size(), kMost.texts);
+  if (prompt->size() > kMostAsked.texts)
+    throw body.wrong("prompt", "{} entries; {} are the most", prompt->size(), kMostAsked.texts);
   for (std::size_t i = 0; i < prompt->size(); ++i)
     add_prompt((*prompt)[i], model, fmt::format("prompt[{}]", i), request);
 }
@@ -38,7 +38,7 @@ void read_prompts(Fields& body, const ServedModel& model, TextRequest& request) 
 int read_logprobs(Fields& body) {
   const Json* const value = body.find("logprobs");
   if (value != nullptr && value->is_boolean()) return value->get<bool>() ? 1 : -1;
-  return static_cast<int>(body.integer("logprobs", 0, kMost.logprobs).value_or(-1));
+  return static_cast<int>(body.integer("logprobs", 0, kMostAsked.logprobs).value_or(-1));
 }
 
 }  // namespace
@@ -69,13 +69,13 @@ TextRequest read_completion_request(const Json& json, std::span<const ServedMode
   request.echo = body.boolean("echo").value_or(false);
   generation.logprobs = read_logprobs(body);
   if (request.echo) generation.prompt_logprobs = generation.logprobs;
-  const auto tokens = body.integer("max_tokens", -1, kMost.tokens).value_or(16);
-  generation.limits.tokens = static_cast<int>(tokens < 0 ? kMost.tokens : tokens);
+  const auto tokens = body.integer("max_tokens", -1, kMostAsked.tokens).value_or(16);
+  generation.limits.tokens = static_cast<int>(tokens < 0 ? kMostAsked.tokens : tokens);
   const auto best_of = body.integer("best_of", 1, 128);
   if (best_of && *best_of != generation.n) throw body.wrong("best_of", "it has to be n; all texts are sent");
   read_prompts(body, model, request);
-  if (generation.choices() > kMost.texts) {
-    throw body.wrong("n", "{} texts are wanted; {} are the most", generation.choices(), kMost.texts);
+  if (generation.choices() > kMostAsked.texts) {
+    throw body.wrong("n", "{} texts are wanted; {} are the most", generation.choices(), kMostAsked.texts);
   }
   if (generation.prompt_logprobs >= 0) {
     if (request.own_exit && generation.exit) {

@@ -1,14 +1,12 @@
 #include <cmath>
-#include <limits>
 #include <map>
 
 #include "study/measures/attention.hpp"
+#include "study/measures/undefined.hpp"
 #include "study/probed_window.hpp"
 
 namespace gyre {
 namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// Entropies of all heads of one group in one window, [loops][positions][layers · heads], as its threads tell of them.
 class HeadEntropies {

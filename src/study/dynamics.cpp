@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "engine/probabilities.hpp"
 #include "study/measures/steps.hpp"
+#include "study/measures/undefined.hpp"
 #include "study/principal_plane.hpp"
 #include "study/scores.hpp"
 #include "study/turning.hpp"
@@ -21,7 +22,6 @@ namespace {
 constexpr std::size_t kLensRows = 32;  ///< positions decoded at once, so that large vocabularies fit in memory
 constexpr double kTiny = std::numeric_limits<float>::min();
 constexpr std::size_t kTurnSample = 512;  ///< tokens at most whose paths are held against random ones
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 constexpr std::size_t kSampledStates = 1024;  ///< of the measures of all states together
 

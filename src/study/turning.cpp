@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <vector>
 
 #include "base/random.hpp"
+#include "study/measures/undefined.hpp"
 #include "study/principal_plane.hpp"
 
 namespace gyre {
 namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// Coordinates in a plane come from a matrix of squares: below its square root of precision they are rounding.
 constexpr double kResolved = 1e-5;  // of the extent of a path

@@ -12,27 +12,27 @@
 namespace gyre {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// Templates may show the date. This one, which Llama 3's show where no clock is: a text is the same on every day.
 constexpr std::int64_t kClock = 1'721'952'000;  // 26 July 2024
 
-bool is_assistant(const Json& message) { return message.at("role") == "assistant"; }
+bool is_assistant(const OrderedJson& message) { return message.at("role") == "assistant"; }
 
 /// Null, an empty list or text.
-bool is_empty(const Json& value) {
+bool is_empty(const OrderedJson& value) {
   return value.is_string() ? value.get_ref<const std::string&>().empty() : value.empty();
 }
 
-bool says_nothing(const Json& message) {
+bool says_nothing(const OrderedJson& message) {
   if (const auto calls = message.find("tool_calls"); calls != message.end() && !calls->empty()) return false;
   const auto content = message.find("content");
   return content == message.end() || is_empty(*content);
 }
 
-void require_order(const Json& messages, const std::string& where) {
+void require_order(const OrderedJson& messages, const std::string& where) {
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    const Json& message = messages[i];
+    const OrderedJson& message = messages[i];
     const std::string role = message.at("role").get<std::string>();
     if (i > 0 && (role == "system" || role == "developer")) {
       throw Error("{}: message {} is of the {}; it has to be the first", where, i, role);
@@ -54,7 +54,7 @@ void require_order(const Json& messages, const std::string& where) {
 }
 
 /// Prompt and answer as two messages.
-Json two_messages(const Json& line, const ExampleKeys& keys, const std::string& where) {
+OrderedJson two_messages(const OrderedJson& line, const ExampleKeys& keys, const std::string& where) {
   const auto text = [&](const std::string& key) {
     const auto found = line.find(key);
     if (found == line.end()) throw Error("{}: neither \"messages\" nor the key \"{}\"", where, key);
@@ -62,18 +62,18 @@ Json two_messages(const Json& line, const ExampleKeys& keys, const std::string& 
     if (is_empty(*found)) throw Error("{}: {} is empty; give text, or leave the line out", where, key);
     return *found;
   };
-  return Json::array({Json{{"role", "user"}, {"content", text(keys.prompt)}},
-                      Json{{"role", "assistant"}, {"content", text(keys.answer)}}});
+  return OrderedJson::array({OrderedJson{{"role", "user"}, {"content", text(keys.prompt)}},
+                             OrderedJson{{"role", "assistant"}, {"content", text(keys.answer)}}});
 }
 
-Json conversation_json(const Json& line, const ExampleKeys& keys, const std::string& where) {
+OrderedJson conversation_json(const OrderedJson& line, const ExampleKeys& keys, const std::string& where) {
   if (!line.is_object()) throw Error("{}: expected a JSON object, found {}", where, line.type_name());
   const bool chat = line.contains("messages");
   if (chat && (line.contains(keys.prompt) || line.contains(keys.answer))) {
     throw Error("{}: both \"messages\" and \"{}\"; keep one of them", where,
                 line.contains(keys.prompt) ? keys.prompt : keys.answer);
   }
-  Json made = {{"messages", chat ? line.at("messages") : two_messages(line, keys, where)}};
+  OrderedJson made = {{"messages", chat ? line.at("messages") : two_messages(line, keys, where)}};
   for (const char* key : {"tools", "documents"}) {
     if (line.contains(key)) made[key] = line.at(key);
   }
@@ -81,19 +81,19 @@ Json conversation_json(const Json& line, const ExampleKeys& keys, const std::str
 }
 
 ChatExample example_of(const JsonLine& line, const ExampleKeys& keys) {
-  const Json json = parse_ordered_json(line.text, line.where);
+  const OrderedJson json = parse_ordered_json(line.text, line.where);
   ChatExample example;
   example.conversation = read_conversation(conversation_json(json, keys, line.where), line.where);
   example.conversation.clock = kClock;
-  const Json& messages = example.conversation.messages;
+  const OrderedJson& messages = example.conversation.messages;
   require_order(messages, line.where);
   const auto first = std::find_if(messages.begin(), messages.end(), is_assistant);
   // What a template is given besides the messages is a part of the question.
-  Json before(messages.begin(), first);
+  OrderedJson before(messages.begin(), first);
   before.push_back(example.conversation.tools);
   before.push_back(example.conversation.documents);
   example.prompt = before.dump();
-  example.answer = Json(first, messages.end()).dump();
+  example.answer = OrderedJson(first, messages.end()).dump();
   example.group = split_value(json, keys.split, line.where);
   example.line = line.number;
   return example;
@@ -104,7 +104,7 @@ std::string render_first(const ChatExample& example, std::size_t count, bool goe
                          const std::string& where) {
   Conversation part = example.conversation;
   const auto& messages = example.conversation.messages;
-  part.messages = Json(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(count));
+  part.messages = OrderedJson(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(count));
   part.add_generation_prompt = goes_on;
   try {
     return chat.render(part);
@@ -167,7 +167,7 @@ ChatSplit split_chats(std::vector<ChatExample> examples, double share) {
 
 LearnedText render_learned(const ChatExample& example, const ChatTemplate& chat, LearnedTurns turns,
                            std::string_view end_of_turn, const std::string& where) {
-  const Json& messages = example.conversation.messages;
+  const OrderedJson& messages = example.conversation.messages;
   LearnedText made{render_first(example, messages.size(), false, chat, where), {}};
   for (std::size_t i = 1; i < messages.size(); ++i) {
     const bool last = i + 1 == messages.size();

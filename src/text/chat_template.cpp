@@ -13,7 +13,7 @@ namespace gyre {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// A token in tokenizer_config.json: text, or an object that holds it. Empty when there is none.
 std::string token_text(const nlohmann::json& token, const std::string& where, std::string_view key) {
@@ -35,7 +35,7 @@ ChatTemplate::Tokens tokens_of(const nlohmann::json& config, const std::string& 
     if (config.contains(name)) add(name, config.at(name));
   }
   if (const auto more = config.find("additional_special_tokens"); more != config.end() && more->is_array()) {
-    Json texts = Json::array();
+    OrderedJson texts = OrderedJson::array();
     for (const nlohmann::json& token : *more) texts.push_back(token_text(token, where, "additional_special_tokens"));
     if (!texts.empty()) tokens.emplace_back("additional_special_tokens", std::move(texts));
   }
@@ -109,8 +109,8 @@ std::string no_template(const fs::path& folder, const nlohmann::json& config) {
 }
 
 /// Texts as JSON, checked here, so that the message names the message.
-Json messages_json(std::span<const ChatMessage> messages) {
-  Json list = Json::array();
+OrderedJson messages_json(std::span<const ChatMessage> messages) {
+  OrderedJson list = OrderedJson::array();
   for (const ChatMessage& message : messages) {
     require_utf8(message.role, "message");
     require_utf8(message.content, "message");
@@ -150,7 +150,7 @@ void ChatTemplate::set_tool_template(std::string_view source, const std::string&
 
 std::string ChatTemplate::render(const Conversation& conversation) const {
   jinja::Dict variables;
-  const auto set = [&](const std::string& name, const Json& value) {
+  const auto set = [&](const std::string& name, const OrderedJson& value) {
     try {
       variables.set(jinja::Value::text(name), jinja::value_of(value));
     } catch (const jinja::Failure& failure) {
@@ -177,7 +177,7 @@ std::string ChatTemplate::render(std::span<const ChatMessage> messages, bool add
 
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where) {
   static_cast<void>(parse_json(text, where));  // for its messages, and its limit on nesting
-  return Json::parse(text);
+  return OrderedJson::parse(text);
 }
 
 }  // namespace gyre

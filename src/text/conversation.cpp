@@ -5,13 +5,13 @@
 namespace gyre {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-void require_messages(const Json& messages, const std::string& where) {
+void require_messages(const OrderedJson& messages, const std::string& where) {
   if (!messages.is_array()) throw Error("{}: the messages must be a list, found {}", where, messages.type_name());
   if (messages.empty()) throw Error("{}: the conversation is empty; give at least one message", where);
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    const Json& message = messages[i];
+    const OrderedJson& message = messages[i];
     if (!message.is_object()) throw Error("{}: message {} must be an object, found {}", where, i, message.type_name());
     if (!message.contains("role") || !message.at("role").is_string()) {
       throw Error("{}: message {} has no \"role\" that is text, such as \"user\"", where, i);
@@ -21,7 +21,7 @@ void require_messages(const Json& messages, const std::string& where) {
 
 }  // namespace
 
-Conversation read_conversation(Json json, const std::string& where) {
+Conversation read_conversation(OrderedJson json, const std::string& where) {
   Conversation conversation;
   if (!json.is_object()) {
     require_messages(json, where);

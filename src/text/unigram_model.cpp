@@ -12,8 +12,6 @@ namespace {
 /// What an unknown character costs beyond the worst piece, as in SentencePiece.
 constexpr double kUnknownPenalty = 10;
 
-std::uint8_t byte_at(std::string_view text, std::size_t i) { return static_cast<std::uint8_t>(text[i]); }
-
 }  // namespace
 
 UnigramModel::UnigramModel(const TokenizerParts& parts, const std::vector<bool>& usable) : unknown_(parts.unknown) {

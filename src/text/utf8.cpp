@@ -31,8 +31,6 @@ Lead lead_of(std::uint8_t byte) {
   return {0, 0, 0};
 }
 
-std::uint8_t byte_at(std::string_view text, std::size_t index) { return static_cast<std::uint8_t>(text[index]); }
-
 /// First offset from `start` on whose byte is not ASCII, looked at eight bytes at a time.
 std::size_t skip_ascii(std::string_view text, std::size_t start) {
   std::uint64_t word = 0;

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace gyre {
+
+/// The byte at `index`, as a number from 0 to 255.
+inline std::uint8_t byte_at(std::string_view text, std::size_t index) { return static_cast<std::uint8_t>(text[index]); }
 
 /// What stands at the start of a text that should be UTF-8.
 struct Utf8Step {

@@ -25,14 +25,15 @@ constexpr EnumName<OptimiserKind> kOptimisers[] = {{OptimiserKind::adamw, "adamw
 
 constexpr int kMany = 1'000'000'000;
 
-/// The list under `key`, of items for which `fits` holds; none when the key is not there.
+/// The list under `key`, of items for which `fits` holds (`wanted` says what they are, in the plural); none when the
+/// key is not there.
 template <typename T>
 std::vector<T> list_of(const JsonObject& object, std::string_view key, const std::string& where,
-                       bool (*fits)(const nlohmann::json&)) {
+                       bool (*fits)(const nlohmann::json&), std::string_view wanted) {
   std::vector<T> values;
   if (!object.has(key)) return values;
   for (const nlohmann::json& item : object.array(key)) {
-    if (!fits(item)) throw Error("{}: {} holds {}, which does not belong there", where, key, item.dump());
+    if (!fits(item)) throw Error("{}: {} holds {}: it takes a list of {}", where, key, item.dump(), wanted);
     values.push_back(item.get<T>());
   }
   return values;
@@ -42,6 +43,19 @@ bool is_text(const nlohmann::json& item) { return item.is_string(); }
 
 bool is_step(const nlohmann::json& item) {
   return item.is_number_unsigned() && item.get<std::uint64_t>() >= 1 && item.get<std::uint64_t>() <= kMany;
+}
+
+/// Depths as `--loops` takes them; a plain number may stand without its quotes.
+std::vector<std::string> read_depths(const JsonObject& object, const std::string& where) {
+  std::vector<std::string> depths;
+  if (!object.has("evaluate_loops")) return depths;
+  for (const nlohmann::json& item : object.array("evaluate_loops")) {
+    if (!is_text(item) && !is_step(item)) {
+      throw Error("{}: evaluate_loops holds {}: it takes a list of loops, as [1, 4, \"2,4\"]", where, item.dump());
+    }
+    depths.push_back(is_text(item) ? item.get<std::string>() : item.dump());
+  }
+  return depths;
 }
 
 void read_loops(const JsonObject& object, TrainConfig& config) {
@@ -204,12 +218,12 @@ TrainConfig parse_train_config(const nlohmann::json& json, const std::string& wh
   config.momentum = object.number("momentum", 0, 0.999999, config.momentum);
   config.evaluate_every = object.integer("evaluate_every", 1, kMany, config.evaluate_every);
   config.evaluate_windows = object.integer("evaluate_windows", 1, kMany, config.evaluate_windows);
-  config.evaluate_loops = list_of<std::string>(object, "evaluate_loops", where, is_text);
+  config.evaluate_loops = read_depths(object, where);
   config.checkpoint_every = object.integer("checkpoint_every", 1, kMany, config.checkpoint_every);
-  config.checkpoint_at = list_of<int>(object, "checkpoint_at", where, is_step);
+  config.checkpoint_at = list_of<int>(object, "checkpoint_at", where, is_step, "numbers of steps, from 1");
   config.export_bf16 = object.boolean("export_bf16", config.export_bf16);
   config.ema = object.number("ema", 0, 0.999999, config.ema);
-  config.trainable = list_of<std::string>(object, "trainable", where, is_text);
+  config.trainable = list_of<std::string>(object, "trainable", where, is_text, "texts that names of parameters hold");
   return config;
 }
 

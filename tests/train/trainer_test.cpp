@@ -180,7 +180,7 @@ TEST_F(Trainer, NamesFileAndKeyOfAMistakeInTheConfig) {
       {"/training/steps", 2.5, "steps"},
       {"/training/dropout", 1.5, "dropout"},
       {"/training/learning_rate", "fast", "learning_rate"},
-      {"/training/evaluate_loops", json::array({2}), "evaluate_loops"},
+      {"/training/evaluate_loops", json::array({2.5}), "evaluate_loops"},
       {"/training/evaluate_loops", json::array({"0"}), "evaluate_loops"},
       {"/training/checkpoint_at", json::array({"ten"}), "checkpoint_at"},
       {"/training/sequence", 33, "sequence"},

@@ -11,7 +11,7 @@ using Eigen::Index;
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Rows widened at once, so that sums in double take little memory.
-constexpr std::size_t kTogether = 512;
+constexpr std::size_t kRowsTogether = 512;
 /// Keeps a class whose rows all agree from an endless constant, and says nothing elsewhere.
 constexpr double kHold = 1e-9;
 
@@ -25,8 +25,8 @@ class Design {
 
   template <typename Each>
   void for_chunks(const Each& each) const {
-    for (std::size_t first = 0; first < rows_.size(); first += kTogether) {
-      const std::size_t n = std::min(kTogether, rows_.size() - first);
+    for (std::size_t first = 0; first < rows_.size(); first += kRowsTogether) {
+      const std::size_t n = std::min(kRowsTogether, rows_.size() - first);
       Eigen::MatrixXd chunk = Eigen::MatrixXd::Zero(static_cast<Index>(n), columns());
       const Eigen::Map<const RowMajor> numbers(rows_.numbers.data() + first * rows_.width, static_cast<Index>(n),
                                                static_cast<Index>(rows_.width));

@@ -108,10 +108,10 @@ FreeRuns run_free_texts(const Model& model, const UnitText& text, std::span<cons
   const std::size_t count = trials.size() + dealt.size() * deals;
   std::vector<UnitSums> sums(count, UnitSums(text.units));
   const auto job = [&](Engine& engine, std::size_t unit) {
-    constexpr std::size_t kTogether = 31;
-    for (std::size_t begin = 0; begin < count; begin += kTogether) {
+    constexpr std::size_t kTextsTogether = 31;
+    for (std::size_t begin = 0; begin < count; begin += kTextsTogether) {
       std::vector<BoundedExit> exits;
-      const std::size_t end = std::min(begin + kTogether, count);
+      const std::size_t end = std::min(begin + kTextsTogether, count);
       for (std::size_t i = begin; i < end; ++i) {
         if (i < trials.size()) {
           exits.push_back(trials[i].exit(unit));

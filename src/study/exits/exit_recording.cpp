@@ -9,7 +9,7 @@
 namespace gyre {
 namespace {
 
-constexpr std::size_t kTogether = 16;  ///< windows that are decoded side by side
+constexpr std::size_t kWindowsTogether = 16;  ///< windows that are decoded side by side
 
 /// What a rule reads anywhere: norms, gates, and how it decodes.
 struct Appetite {
@@ -196,7 +196,7 @@ std::vector<PositionDepths> record_depths(const Model& model, std::span<const Wi
     place->second.push_back(r);
   }
 
-  const std::size_t batches = (windows.size() + kTogether - 1) / kTogether;
+  const std::size_t batches = (windows.size() + kWindowsTogether - 1) / kWindowsTogether;
   for (std::size_t p = 0; p < passes.size(); ++p) {
     std::vector<ExitChoice> those;
     std::vector<PositionDepths*> out;
@@ -205,8 +205,8 @@ std::vector<PositionDepths> record_depths(const Model& model, std::span<const Wi
       out.push_back(&depths[r]);
     }
     const auto job = [&](Engine& engine, std::size_t b) {
-      const std::size_t begin = b * kTogether;
-      const std::size_t count = std::min(kTogether, windows.size() - begin);
+      const std::size_t begin = b * kWindowsTogether;
+      const std::size_t count = std::min(kWindowsTogether, windows.size() - begin);
       watch_windows(engine, windows.subspan(begin, count), std::span(first).subspan(begin, count), those, options, out);
     };
     run_jobs(model, batches, options.threads, options.stop, job, progress,

@@ -13,7 +13,7 @@
 namespace gyre {
 namespace {
 
-constexpr std::size_t kTogether = 15;  ///< trials that are decoded beside full depth at once
+constexpr std::size_t kTrialsTogether = 15;  ///< trials that are decoded beside full depth at once
 
 /// Leaves a group after the loop that is written down for the position.
 class DealtExit : public ExitRule {
@@ -193,11 +193,11 @@ std::vector<TrialResult> run_trials(const Model& model, const UnitText& text, st
   for (std::size_t w = 0; w < text.windows.size(); ++w) windows[text.unit[w]].push_back(w);
   const auto run_window = [&](Engine& engine, std::size_t w) {
     WindowRun run(engine, text.windows[w], first[w], text.unit[w], options);
-    for (std::size_t begin = 0; begin < trials.size(); begin += kTogether) {
+    for (std::size_t begin = 0; begin < trials.size(); begin += kTrialsTogether) {
       std::vector<BoundedExit> exits;
       std::vector<TrialResult*> those;
-      std::array<bool, kTogether> keeps = {};
-      for (std::size_t i = begin; i < std::min(begin + kTogether, trials.size()); ++i) {
+      std::array<bool, kTrialsTogether> keeps = {};
+      for (std::size_t i = begin; i < std::min(begin + kTrialsTogether, trials.size()); ++i) {
         keeps[exits.size()] = trials[i].keeps_tokens;
         exits.push_back(trials[i].exit(w));
         those.push_back(&results[i]);

@@ -3,13 +3,13 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "study/measures/undefined.hpp"
 
 namespace gyre {
 namespace {
 
 constexpr std::size_t kFewest = 10;
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 

@@ -2,12 +2,11 @@
 
 #include <Eigen/Dense>
 #include <cmath>
-#include <limits>
+
+#include "study/measures/undefined.hpp"
 
 namespace gyre {
 namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// HSIC_1 up to the factor 1 / (n (n − 3)), which a ratio of three does not see.
 double unbiased_hsic(const PointProducts& a, const PointProducts& b) {

@@ -3,13 +3,13 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
+
+#include "study/measures/undefined.hpp"
 
 namespace gyre {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr double kZero = 1e-8;  ///< of the largest: what the eigenvalues of a Gram matrix in F64 can tell
 
 }  // namespace

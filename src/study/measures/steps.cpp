@@ -2,15 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "study/measures/undefined.hpp"
 
 namespace gyre {
-namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
 double length(std::span<const float> x) {
   double squares = 0;
   for (const float value : x) squares += static_cast<double>(value) * static_cast<double>(value);

@@ -77,7 +77,7 @@ Value remove_suffix(Interpreter& interpreter, const Value& self, const Arguments
   return made(interpreter, self, text.ends_with(end) ? text.substr(0, text.size() - end.size()) : text);
 }
 
-Value replace(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
+Value replace_in(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   const Parameters given("replace", arguments, {"old", "new", "count"}, 2);
   const bool escape = self.is_safe() && !given[1].is_safe();
   const std::string with = escape ? escaped(given.text(1)) : given.text(1);
@@ -101,7 +101,7 @@ Value padded(Interpreter& interpreter, const Value& self, const Arguments& argum
   return made(interpreter, self, std::move(text));
 }
 
-Value center(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
+Value center_in(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   return padded(interpreter, self, arguments, "center", '^');
 }
 
@@ -123,7 +123,7 @@ Value zfill(Interpreter& interpreter, const Value& self, const Arguments& argume
   return made(interpreter, self, text.insert(sign ? 1 : 0, static_cast<std::size_t>(room), '0'));
 }
 
-Value join(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
+Value join_by(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   const Parameters given("join", arguments, {"iterable"}, 1);
   if (self.is_safe()) throw Failure("join() of a text that is marked safe is not supported");
   std::string text;
@@ -138,7 +138,7 @@ Value join(Interpreter& interpreter, const Value& self, const Arguments& argumen
   return made(interpreter, self, std::move(text));
 }
 
-Value format(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
+Value format_by(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   if (self.is_safe()) throw Failure("format() of a text that is marked safe is not supported");
   return made(interpreter, self, brace_format(interpreter, self.text(), arguments));
 }
@@ -162,12 +162,12 @@ Value is_printable_text(Interpreter& /*interpreter*/, const Value& self, const A
   return Value::boolean(std::all_of(points.begin(), points.end(), is_printable));
 }
 
-Value is_lower_text(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
+Value has_lower_case(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
   const Parameters given("islower", arguments, {});
   return Value::boolean(is_in_case(self.text(), false));
 }
 
-Value is_upper_text(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
+Value has_upper_case(Interpreter& /*interpreter*/, const Value& self, const Arguments& arguments) {
   const Parameters given("isupper", arguments, {});
   return Value::boolean(is_in_case(self.text(), true));
 }
@@ -185,13 +185,13 @@ std::span<const MethodRow> text_form_methods() {
                                                        {"rstrip", rstrip},
                                                        {"removeprefix", remove_prefix},
                                                        {"removesuffix", remove_suffix},
-                                                       {"replace", replace},
-                                                       {"center", center},
+                                                       {"replace", replace_in},
+                                                       {"center", center_in},
                                                        {"ljust", ljust},
                                                        {"rjust", rjust},
                                                        {"zfill", zfill},
-                                                       {"join", join},
-                                                       {"format", format},
+                                                       {"join", join_by},
+                                                       {"format", format_by},
                                                        {"isalpha", all_are<is_alphabetic>},
                                                        {"isdigit", all_are<is_digit>},
                                                        {"isdecimal", all_are<is_decimal>},
@@ -199,8 +199,8 @@ std::span<const MethodRow> text_form_methods() {
                                                        {"isspace", all_are<is_space>},
                                                        {"isascii", is_ascii},
                                                        {"isprintable", is_printable_text},
-                                                       {"islower", is_lower_text},
-                                                       {"isupper", is_upper_text}}};
+                                                       {"islower", has_lower_case},
+                                                       {"isupper", has_upper_case}}};
   return kRows;
 }
 

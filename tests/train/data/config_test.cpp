@@ -89,7 +89,14 @@ TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
   for (const json& step : {json(1.5), json(true), json(0), json(-3), json("3"), json(2'000'000'000)}) {
     EXPECT_THROW(parse_train_config({{"checkpoint_at", {step}}}, "x"), Error) << step;
   }
-  EXPECT_THROW(parse_train_config({{"evaluate_loops", {3}}}, "x"), Error);
+  for (const json& depth : {json(1.5), json(true), json(0), json(-3), json(nullptr)}) {
+    EXPECT_THROW(parse_train_config({{"evaluate_loops", {depth}}}, "x"), Error) << depth;
+  }
+}
+
+TEST(TrainConfig, TakesDepthsAsNumbersAndAsTexts) {
+  const TrainConfig config = parse_train_config(json::parse(R"({"evaluate_loops": [1, "4", "2,4"]})"), "x");
+  EXPECT_EQ(config.evaluate_loops, (std::vector<std::string>{"1", "4", "2,4"}));
 }
 
 TEST(TrainConfig, RefusesNumbersThatAreNotFiniteOrOutOfRange) {
