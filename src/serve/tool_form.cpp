@@ -3,11 +3,10 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "serve/api_error.hpp"
 
 namespace gyre::serve {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kFunction = "probe_of_a_function";
 constexpr std::string_view kSystem = "probe of a system message";

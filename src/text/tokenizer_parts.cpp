@@ -7,16 +7,16 @@
 namespace gyre {
 
 void read_stages(TokenizerParts& parts, const std::string& where) {
-  using Json = nlohmann::json;
-  parts.normalizer = Normalizer::read(Json::parse(parts.stages.normalizer), where + ": normalizer");
-  parts.pre_tokenizer = PreTokenizer::read(Json::parse(parts.stages.pre_tokenizer), where + ": pre_tokenizer");
+  parts.normalizer = Normalizer::read(nlohmann::json::parse(parts.stages.normalizer), where + ": normalizer");
+  parts.pre_tokenizer =
+      PreTokenizer::read(nlohmann::json::parse(parts.stages.pre_tokenizer), where + ": pre_tokenizer");
   if (parts.pre_tokenizer.byte_level() && parts.model == TokenizerModel::unigram) {
     throw Error("{}: pre_tokenizer: ByteLevel does not go with a Unigram model; it must be \"Metaspace\"", where);
   }
-  parts.surrounding =
-      read_post_processor(Json::parse(parts.stages.post_processor), where + ": post_processor", parts.names.size());
+  parts.surrounding = read_post_processor(nlohmann::json::parse(parts.stages.post_processor),
+                                          where + ": post_processor", parts.names.size());
   const std::string here = where + ": decoder";
-  const Json decoder = Json::parse(parts.stages.decoder);
+  const nlohmann::json decoder = nlohmann::json::parse(parts.stages.decoder);
   const bool byte_level = parts.pre_tokenizer.byte_level();
   if (decoder.is_null()) {
     throw Error("{}: the type null does not fit the pre_tokenizer; it must be \"{}\"", here,

@@ -8,12 +8,12 @@
 namespace gyre::jinja {
 namespace {
 
-using Kind = Expression::Kind;
+using ExpressionKind = Expression::Kind;
 
 /// Chains such as a + b + c lie in one another too; they may be longer than brackets may be deep.
 constexpr int kLongestChain = 400;
 
-ExpressionPtr make(Kind kind, int line) {
+ExpressionPtr make(ExpressionKind kind, int line) {
   auto made = std::make_unique<Expression>();
   made->kind = kind;
   made->line = line;
@@ -68,7 +68,7 @@ void ExpressionParser::note_unknown(int line, const std::string& message) {
   if (!in_branch) unknown_.emplace_back(line, message);
 }
 
-ExpressionPtr ExpressionParser::binary(Kind kind, ExpressionPtr left, ExpressionPtr right, int line) const {
+ExpressionPtr ExpressionParser::binary(ExpressionKind kind, ExpressionPtr left, ExpressionPtr right, int line) const {
   ExpressionPtr made = make(kind, line);
   made->parts.push_back(std::move(left));
   made->parts.push_back(std::move(right));
@@ -83,7 +83,7 @@ ExpressionPtr ExpressionParser::expression(bool with_choice) {
     const int line = stream_.next().line;
     ExpressionPtr condition = either();
     ExpressionPtr otherwise = stream_.skip_name("else") ? expression() : nullptr;
-    made = binary(Kind::choice, std::move(condition), std::move(made), line);
+    made = binary(ExpressionKind::choice, std::move(condition), std::move(made), line);
     made->parts.push_back(std::move(otherwise));
     made = finish(std::move(made));
     unknown_.erase(unknown_.begin() + static_cast<std::ptrdiff_t>(known), unknown_.end());  // a choice is a branch
@@ -95,7 +95,7 @@ ExpressionPtr ExpressionParser::either() {
   ExpressionPtr made = both();
   while (stream_.at_name("or")) {
     const int line = stream_.next().line;
-    made = binary(Kind::either, std::move(made), both(), line);
+    made = binary(ExpressionKind::either, std::move(made), both(), line);
   }
   return made;
 }
@@ -104,7 +104,7 @@ ExpressionPtr ExpressionParser::both() {
   ExpressionPtr made = negation();
   while (stream_.at_name("and")) {
     const int line = stream_.next().line;
-    made = binary(Kind::both, std::move(made), negation(), line);
+    made = binary(ExpressionKind::both, std::move(made), negation(), line);
   }
   return made;
 }
@@ -112,7 +112,7 @@ ExpressionPtr ExpressionParser::both() {
 ExpressionPtr ExpressionParser::negation() {
   if (!stream_.at_name("not")) return comparison();
   const Nested nested(*this);
-  ExpressionPtr made = make(Kind::logical_not, stream_.next().line);
+  ExpressionPtr made = make(ExpressionKind::logical_not, stream_.next().line);
   made->parts.push_back(negation());
   return finish(std::move(made));
 }
@@ -142,7 +142,7 @@ ExpressionPtr ExpressionParser::comparison() {
       break;
     }
     if (!made) {
-      made = make(Kind::compare, line);
+      made = make(ExpressionKind::compare, line);
       made->parts.push_back(std::move(first));
     }
     made->comparisons.push_back(comparison);
@@ -156,7 +156,7 @@ ExpressionPtr ExpressionParser::sum() {
   while (stream_.at_sign("+") || stream_.at_sign("-")) {
     const Token& sign = stream_.next();
     const Operation operation = sign.text == "+" ? Operation::add : Operation::subtract;
-    made = binary(Kind::arithmetic, std::move(made), concatenation(), sign.line);
+    made = binary(ExpressionKind::arithmetic, std::move(made), concatenation(), sign.line);
     made->operation = operation;
   }
   return made;
@@ -165,7 +165,7 @@ ExpressionPtr ExpressionParser::sum() {
 ExpressionPtr ExpressionParser::concatenation() {
   ExpressionPtr first = product();
   if (!stream_.at_sign("~")) return first;
-  ExpressionPtr made = make(Kind::concatenate, stream_.line());
+  ExpressionPtr made = make(ExpressionKind::concatenate, stream_.line());
   made->parts.push_back(std::move(first));
   while (stream_.skip_sign("~")) made->parts.push_back(product());
   return finish(std::move(made));
@@ -182,7 +182,7 @@ ExpressionPtr ExpressionParser::product() {
         std::find_if(kSigns.begin(), kSigns.end(), [&](const auto& row) { return stream_.at_sign(row.first); });
     if (sign == kSigns.end()) return made;
     const int line = stream_.next().line;
-    made = binary(Kind::arithmetic, std::move(made), power(), line);
+    made = binary(ExpressionKind::arithmetic, std::move(made), power(), line);
     made->operation = sign->second;
   }
 }
@@ -192,7 +192,7 @@ ExpressionPtr ExpressionParser::power() {
   ExpressionPtr made = unary(true);
   while (stream_.at_sign("**")) {
     const int line = stream_.next().line;
-    made = binary(Kind::arithmetic, std::move(made), unary(true), line);
+    made = binary(ExpressionKind::arithmetic, std::move(made), unary(true), line);
     made->operation = Operation::power;
   }
   return made;
@@ -203,7 +203,7 @@ ExpressionPtr ExpressionParser::unary(bool with_filters) {
   if (stream_.at_sign("-") || stream_.at_sign("+")) {
     const Nested nested(*this);
     const Token& sign = stream_.next();
-    made = make(sign.text == "-" ? Kind::negative : Kind::positive, sign.line);
+    made = make(sign.text == "-" ? ExpressionKind::negative : ExpressionKind::positive, sign.line);
     made->parts.push_back(unary(false));
     made = finish(std::move(made));
   } else {
@@ -216,7 +216,7 @@ ExpressionPtr ExpressionParser::unary(bool with_filters) {
 ExpressionPtr ExpressionParser::name(bool with_attributes) {
   const Token token = stream_.next();
   if (is_constant_name(token.text)) {
-    ExpressionPtr made = make(Kind::constant, token.line);
+    ExpressionPtr made = make(ExpressionKind::constant, token.line);
     made->value = constant_named(token.text);
     made->name = token.text;
     return made;
@@ -226,10 +226,10 @@ ExpressionPtr ExpressionParser::name(bool with_attributes) {
     macro.named = macro.named || token.text == "kwargs";
     macro.values = macro.values || token.text == "varargs";
   }
-  ExpressionPtr made = make(Kind::name, token.line);
+  ExpressionPtr made = make(ExpressionKind::name, token.line);
   made->name = token.text;
   if (with_attributes && stream_.skip_sign(".")) {
-    made->kind = Kind::namespace_attribute;
+    made->kind = ExpressionKind::namespace_attribute;
     made->attribute = stream_.expect(Token::Kind::name, "the name of an attribute").text;
   }
   return made;
@@ -241,12 +241,12 @@ ExpressionPtr ExpressionParser::primary(bool with_attributes) {
   if (stream_.at(Token::Kind::text)) {
     std::string text;
     while (stream_.at(Token::Kind::text)) text += stream_.next().text;  // neighbours are one
-    ExpressionPtr made = make(Kind::constant, line);
+    ExpressionPtr made = make(ExpressionKind::constant, line);
     made->value = Value::text(std::move(text));
     return made;
   }
   if (stream_.at(Token::Kind::integer) || stream_.at(Token::Kind::real)) {
-    ExpressionPtr made = make(Kind::constant, line);
+    ExpressionPtr made = make(ExpressionKind::constant, line);
     made->value = stream_.next().number;
     return made;
   }
@@ -261,7 +261,7 @@ ExpressionPtr ExpressionParser::primary(bool with_attributes) {
 }
 
 ExpressionPtr ExpressionParser::list() {
-  ExpressionPtr made = make(Kind::list, stream_.next().line);
+  ExpressionPtr made = make(ExpressionKind::list, stream_.next().line);
   while (!stream_.at_sign("]")) {
     if (!made->parts.empty()) stream_.expect_sign(",");
     if (stream_.at_sign("]")) break;
@@ -272,7 +272,7 @@ ExpressionPtr ExpressionParser::list() {
 }
 
 ExpressionPtr ExpressionParser::dict() {
-  ExpressionPtr made = make(Kind::dict, stream_.next().line);
+  ExpressionPtr made = make(ExpressionKind::dict, stream_.next().line);
   while (!stream_.at_sign("}")) {
     if (!made->parts.empty()) stream_.expect_sign(",");
     if (stream_.at_sign("}")) break;
@@ -298,7 +298,7 @@ ExpressionPtr ExpressionParser::elements(bool names_only, bool with_choice, bool
   }
   if (!is_tuple && !parts.empty()) return std::move(parts.front());
   if (!is_tuple && !parenthesized) stream_.fail(fmt::format("expected an expression, found {}", stream_.found()));
-  ExpressionPtr made = make(Kind::tuple, line);
+  ExpressionPtr made = make(ExpressionKind::tuple, line);
   made->parts = std::move(parts);
   return finish(std::move(made));
 }
@@ -318,8 +318,8 @@ std::string ExpressionParser::target_name() {
 }
 
 void ExpressionParser::require_target(const Expression& made) const {
-  if (made.kind == Kind::name || made.kind == Kind::namespace_attribute) return;
-  if (made.kind != Kind::tuple) stream_.fail("only names and attributes of namespaces can be assigned to");
+  if (made.kind == ExpressionKind::name || made.kind == ExpressionKind::namespace_attribute) return;
+  if (made.kind != ExpressionKind::tuple) stream_.fail("only names and attributes of namespaces can be assigned to");
   for (const ExpressionPtr& part : made.parts) require_target(*part);
 }
 
@@ -354,11 +354,11 @@ ExpressionPtr ExpressionParser::subscript(ExpressionPtr inner) {
   const int line = sign.line;
   if (sign.text == "[") return bracketed(std::move(inner), line);
   if (stream_.at(Token::Kind::integer)) {
-    ExpressionPtr index = make(Kind::constant, line);
+    ExpressionPtr index = make(ExpressionKind::constant, line);
     index->value = stream_.next().number;
-    return binary(Kind::item, std::move(inner), std::move(index), line);
+    return binary(ExpressionKind::item, std::move(inner), std::move(index), line);
   }
-  ExpressionPtr made = make(Kind::attribute, line);
+  ExpressionPtr made = make(ExpressionKind::attribute, line);
   made->name = stream_.expect(Token::Kind::name, "the name or number of an attribute").text;
   made->parts.push_back(std::move(inner));
   return finish(std::move(made));
@@ -376,15 +376,15 @@ ExpressionPtr ExpressionParser::bracketed(ExpressionPtr inner, int line) {
     return slice_of(std::move(inner), std::move(parts.front()), line);
   }
   stream_.expect_sign("]");
-  if (parts.size() == 1) return binary(Kind::item, std::move(inner), std::move(parts.front()), line);
-  ExpressionPtr index = make(Kind::tuple, line);
+  if (parts.size() == 1) return binary(ExpressionKind::item, std::move(inner), std::move(parts.front()), line);
+  ExpressionPtr index = make(ExpressionKind::tuple, line);
   index->parts = std::move(parts);
-  return binary(Kind::item, std::move(inner), finish(std::move(index)), line);
+  return binary(ExpressionKind::item, std::move(inner), finish(std::move(index)), line);
 }
 
 ExpressionPtr ExpressionParser::slice_of(ExpressionPtr inner, ExpressionPtr first, int line) {
   stream_.expect_sign(":");
-  ExpressionPtr made = make(Kind::slice, line);
+  ExpressionPtr made = make(ExpressionKind::slice, line);
   made->parts.push_back(std::move(inner));
   made->parts.push_back(std::move(first));
   const auto bound = [&] { return stream_.at_sign(":") || stream_.at_sign("]") ? nullptr : expression(); };
@@ -429,7 +429,7 @@ CallArguments ExpressionParser::arguments() {
 }
 
 ExpressionPtr ExpressionParser::call(ExpressionPtr inner) {
-  ExpressionPtr made = make(Kind::call, stream_.line());
+  ExpressionPtr made = make(ExpressionKind::call, stream_.line());
   made->parts.push_back(std::move(inner));
   made->arguments = arguments();
   return finish(std::move(made));
@@ -444,7 +444,7 @@ std::string ExpressionParser::dotted_name() {
 ExpressionPtr ExpressionParser::filters(ExpressionPtr input, bool first) {
   while (first || stream_.skip_sign("|")) {
     first = false;
-    ExpressionPtr made = make(Kind::filter, stream_.line());
+    ExpressionPtr made = make(ExpressionKind::filter, stream_.line());
     made->name = dotted_name();
     if (find_filter(made->name) == nullptr) note_unknown(made->line, unknown_filter(made->name));
     if (stream_.at_sign("(")) made->arguments = arguments();
@@ -457,7 +457,7 @@ ExpressionPtr ExpressionParser::filters(ExpressionPtr input, bool first) {
 ExpressionPtr ExpressionParser::test(ExpressionPtr inner) {
   const int line = stream_.next().line;
   const bool negated = stream_.skip_name("not");
-  ExpressionPtr made = make(Kind::test, line);
+  ExpressionPtr made = make(ExpressionKind::test, line);
   made->name = dotted_name();
   if (find_test(made->name) == nullptr) note_unknown(line, unknown_test(made->name));
   made->parts.push_back(std::move(inner));
@@ -472,7 +472,7 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr inner) {
   }
   made = finish(std::move(made));
   if (!negated) return made;
-  ExpressionPtr negation = make(Kind::logical_not, line);
+  ExpressionPtr negation = make(ExpressionKind::logical_not, line);
   negation->parts.push_back(std::move(made));
   return finish(std::move(negation));
 }

@@ -11,8 +11,11 @@
 #include "text/jinja/tests.hpp"
 
 namespace gyre::jinja {
+namespace {
 
-using Kind = Expression::Kind;
+using ExpressionKind = Expression::Kind;
+
+}  // namespace
 
 Interpreter::Interpreter(const Dict& variables, std::optional<std::int64_t> clock)
     : variables_(variables), clock_(clock), scope_(std::make_shared<Scope>(nullptr)) {}
@@ -58,28 +61,28 @@ Value Interpreter::evaluate(const Expression& expression) {
   budget_.step();
   line_ = expression.line;
   switch (expression.kind) {
-    case Kind::name:
+    case ExpressionKind::name:
       return evaluate_name(expression);
-    case Kind::item:
+    case ExpressionKind::item:
       return evaluate_item(expression);
-    case Kind::slice:
+    case ExpressionKind::slice:
       return evaluate_slice(expression);
-    case Kind::list:
-    case Kind::tuple:
+    case ExpressionKind::list:
+    case ExpressionKind::tuple:
       return evaluate_list(expression);
-    case Kind::dict:
+    case ExpressionKind::dict:
       return evaluate_dict(expression);
-    case Kind::call:
+    case ExpressionKind::call:
       return evaluate_call(expression, nullptr);
-    case Kind::filter:
+    case ExpressionKind::filter:
       return evaluate_filter(expression, nullptr);
-    case Kind::test:
+    case ExpressionKind::test:
       return evaluate_test(expression);
-    case Kind::choice:
+    case ExpressionKind::choice:
       return evaluate_choice(expression);
-    case Kind::concatenate:
+    case ExpressionKind::concatenate:
       return evaluate_concatenation(expression);
-    case Kind::compare:
+    case ExpressionKind::compare:
       return evaluate_comparison(expression);
     default:
       return evaluate_plain(expression);
@@ -88,21 +91,21 @@ Value Interpreter::evaluate(const Expression& expression) {
 
 /// Expressions of one or two parts.
 Value Interpreter::evaluate_plain(const Expression& expression) {
-  if (expression.kind == Kind::constant) return expression.value;
+  if (expression.kind == ExpressionKind::constant) return expression.value;
   Value first = evaluate(*expression.parts.front());
   switch (expression.kind) {
-    case Kind::attribute:
+    case ExpressionKind::attribute:
       line_ = expression.line;
       return attribute(first, expression.name);
-    case Kind::negative:
+    case ExpressionKind::negative:
       return negative(first);
-    case Kind::positive:
+    case ExpressionKind::positive:
       return positive(first);
-    case Kind::logical_not:
+    case ExpressionKind::logical_not:
       return Value::boolean(!truth(first));
-    case Kind::both:
+    case ExpressionKind::both:
       return truth(first) ? evaluate(*expression.parts[1]) : first;
-    case Kind::either:
+    case ExpressionKind::either:
       return truth(first) ? first : evaluate(*expression.parts[1]);
     default: {
       const Value second = evaluate(*expression.parts[1]);
@@ -140,7 +143,8 @@ Value Interpreter::evaluate_list(const Expression& expression) {
   std::vector<Value> items;
   items.reserve(expression.parts.size());
   for (const ExpressionPtr& part : expression.parts) items.push_back(evaluate(*part));
-  return Value::list(std::move(items), expression.kind == Kind::list ? Value::Form::list : Value::Form::tuple);
+  return Value::list(std::move(items),
+                     expression.kind == ExpressionKind::list ? Value::Form::list : Value::Form::tuple);
 }
 
 Value Interpreter::evaluate_dict(const Expression& expression) {
@@ -190,7 +194,7 @@ Value Interpreter::evaluate_filter(const Expression& expression, const Value* bl
   if (!inner) {
     input = *block;
   } else {
-    input = inner->kind == Kind::filter ? evaluate_filter(*inner, block) : evaluate(*inner);
+    input = inner->kind == ExpressionKind::filter ? evaluate_filter(*inner, block) : evaluate(*inner);
   }
   const Arguments arguments = arguments_of(expression.arguments);
   line_ = expression.line;

@@ -10,7 +10,7 @@
 // How statements run.
 namespace gyre::jinja {
 
-using Kind = Statement::Kind;
+using StatementKind = Statement::Kind;
 
 class Interpreter::Inside {
  public:
@@ -49,38 +49,38 @@ Interpreter::Flow Interpreter::run_body(const Body& body) {
 Interpreter::Flow Interpreter::run_statement(const Statement& statement) {
   line_ = statement.line;
   switch (statement.kind) {
-    case Kind::text:
+    case StatementKind::text:
       write(statement.text);
       return Flow::on;
-    case Kind::print:
+    case StatementKind::print:
       for (const ExpressionPtr& part : statement.expressions) {
         const Value value = evaluate(*part);
         write(value.is_text() ? value.text() : text_of(value, budget_));
       }
       return Flow::on;
-    case Kind::conditional:
+    case StatementKind::conditional:
       return run_conditional(statement);
-    case Kind::loop:
+    case StatementKind::loop:
       return run_loop(statement);
-    case Kind::assign:
+    case StatementKind::assign:
       assign(*statement.expressions[0], evaluate(*statement.expressions[1]));
       return Flow::on;
-    case Kind::assign_block:
+    case StatementKind::assign_block:
       return run_assign_block(statement);
-    case Kind::with:
+    case StatementKind::with:
       return run_with(statement);
-    case Kind::macro:
+    case StatementKind::macro:
       define_macro(statement);
       return Flow::on;
-    case Kind::call:
-    case Kind::generation:
+    case StatementKind::call:
+    case StatementKind::generation:
       run_call_block(statement);
       return Flow::on;
-    case Kind::filter:
+    case StatementKind::filter:
       return run_filter_block(statement);
-    case Kind::leave_loop:
+    case StatementKind::leave_loop:
       return Flow::leave_loop;
-    case Kind::next_in_loop:
+    case StatementKind::next_in_loop:
       return Flow::next_in_loop;
   }
   return Flow::on;
@@ -179,7 +179,7 @@ void Interpreter::run_call_block(const Statement& statement) {
   keep_scope();
   const Value body = Value::object(std::make_shared<Macro>(statement.macro, scope_));
   const Value made =
-      statement.kind == Kind::generation ? call(body, {}) : evaluate_call(*statement.expressions[0], &body);
+      statement.kind == StatementKind::generation ? call(body, {}) : evaluate_call(*statement.expressions[0], &body);
   write(text_of(made, budget_));
 }
 
