@@ -86,6 +86,12 @@ void JsonObject::allow(std::span<const std::string_view> keys) const {
   }
 }
 
+void JsonObject::allow(std::span<const std::string_view> shared, std::initializer_list<std::string_view> own) const {
+  std::vector<std::string_view> keys(own);
+  keys.insert(keys.end(), shared.begin(), shared.end());
+  allow(std::span<const std::string_view>(keys));
+}
+
 const nlohmann::json& JsonObject::at(std::string_view key) const {
   const auto found = json_.find(key);
   if (found == json_.end()) throw Error("{}: the key \"{}\" is missing", where_, key);

@@ -32,6 +32,8 @@ class JsonObject {
   /// Throws Error on the first key that is not among `keys`, and lists them.
   void allow(std::initializer_list<std::string_view> keys) const { allow(std::span(keys.begin(), keys.size())); }
   void allow(std::span<const std::string_view> keys) const;
+  /// The same of keys that others read too, and of those that only this object has.
+  void allow(std::span<const std::string_view> shared, std::initializer_list<std::string_view> own) const;
 
   [[nodiscard]] bool has(std::string_view key) const { return json_.contains(key); }
   /// Whether the key is there with anything but null.

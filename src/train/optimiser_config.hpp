@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "format/json_object.hpp"
 
 namespace gyre {
@@ -27,7 +29,12 @@ struct OptimiserConfig {
   float floor = 0.1F;        ///< final learning rate as a share of the highest
 };
 
-/// Reads every key but "steps", "optimiser" and "momentum"; those that are not there keep their values.
+/// The keys that read_optimiser reads.
+inline constexpr std::string_view kOptimiserKeys[] = {
+    "learning_rate", "weight_decay", "beta1", "beta2", "epsilon", "clip", "schedule", "warmup", "decay_share", "floor"};
+
+/// Reads the keys of kOptimiserKeys, which are all but "steps", "optimiser" and "momentum"; those that are not there
+/// keep their values.
 void read_optimiser(const JsonObject& object, OptimiserConfig& config);
 
 /// Every key that read_optimiser reads with its value, and "steps".

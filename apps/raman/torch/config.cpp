@@ -68,26 +68,8 @@ FitConfig parse_fit(const nlohmann::json& config, const std::string& file) {
   const std::string where = file + ": training";
   const nlohmann::json json = part_of(config, "training");
   const JsonObject object(json, where);
-  object.allow({"epochs",
-                "batch",
-                "precision",
-                "label_smoothing",
-                "class_balance",
-                "ema",
-                "mineral_loss",
-                "specimen_loss",
-                "specimen_temperature",
-                "checkpoint_every",
-                "learning_rate",
-                "weight_decay",
-                "beta1",
-                "beta2",
-                "epsilon",
-                "clip",
-                "schedule",
-                "warmup",
-                "decay_share",
-                "floor"});
+  object.allow(kOptimiserKeys, {"epochs", "batch", "precision", "label_smoothing", "class_balance", "ema",
+                                "mineral_loss", "specimen_loss", "specimen_temperature", "checkpoint_every"});
   FitConfig fit;
   fit.learning_rate = 2e-3F;
   fit.weight_decay = 0.05F;
