@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Tokens/s of `gyre train` against Python's PyTorch on the same specification, in turn, on this machine.
 
-The PyTorch side is written as one writes it by hand: modules, autocast to bfloat16, torch.optim.AdamW, gradients through
-every loop. Both sides run the same config with its loops fixed at the default, and take the same threads.
+The PyTorch side is written as one writes it by hand: modules, scaled_dot_product_attention where PyTorch has it,
+torch.optim.AdamW, gradients through every loop, and autocast where the precision is bf16. Both sides run the same config
+with its loops fixed at the default, in the same precision, on the same threads and with the same instructions.
 
-  bench/train.py --config configs/two-scale-tiny.json --rounds 5
+  bench/train.py --config configs/two-scale-tiny.json --precision f32 --isa avx2 --rounds 7
 """
 
 import argparse
@@ -19,7 +20,30 @@ import sys
 import tempfile
 import time
 
-os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx512")
+# PyTorch chooses its instructions while it is imported.
+FLAGS = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"}}
+
+
+def widest():
+    """The instruction sets that this processor has, the widest last."""
+    line = next((row for row in open("/proc/cpuinfo") if row.startswith("flags")), "")
+    return [isa for isa, flags in FLAGS.items() if flags <= set(line.split())]
+
+
+def asked_isa():
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--isa")
+    return parser.parse_known_args()[0].isa or (widest() or ["default"])[-1]
+
+
+if asked_isa() in widest():
+    os.environ["ATEN_CPU_CAPABILITY"] = asked_isa()
+    os.environ["GYRE_ISA"] = asked_isa()
+    if asked_isa() == "avx2":
+        os.environ["DNNL_MAX_CPU_ISA"] = "AVX2"
+        os.environ["MKL_ENABLE_INSTRUCTIONS"] = "AVX2"
+        os.environ["OPENBLAS_CORETYPE"] = "Haswell"
+
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
@@ -60,14 +84,19 @@ class Layer(torch.nn.Module):
         q, k, v = self.qkv(self.norm_1(x)).view(rows, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if self.rotary:
             q, k = rotate(q, rope), rotate(k, rope)
-        scores = (q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
-        p = F.softmax(scores.masked_fill(mask, float("-inf")), dim=-1)
-        x = x + self.out((p.to(v.dtype) @ v).transpose(1, 2).reshape(rows, positions, hidden))
+        x = x + self.out(attend(q, k, v, mask).transpose(1, 2).reshape(rows, positions, hidden))
         h = self.up(self.norm_2(x))
         if self.gated:
             a, b = h.chunk(2, -1)
             return x + self.down(F.silu(a) * b)
         return x + self.down(F.gelu(h, approximate="tanh"))
+
+
+def attend(q, k, v, mask):
+    if hasattr(F, "scaled_dot_product_attention"):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    scores = (q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
+    return F.softmax(scores.masked_fill(mask, float("-inf")), dim=-1).to(v.dtype) @ v
 
 
 def rotate(x, rope):
@@ -113,7 +142,7 @@ def pytorch_rate(spec, steps, threads):
     for _ in range(steps):
         tokens = torch.randint(spec["vocab_size"], (rows, columns + 1))
         begin = time.perf_counter()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=training.get("precision", "bf16") == "bf16"):
             logits = model(tokens[:, :-1])
             loss = F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten())
         optimiser.zero_grad(set_to_none=True)
@@ -139,7 +168,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--precision", choices=["f32", "bf16"], help="default: the config's")
+    parser.add_argument("--isa", choices=list(FLAGS), help="default: the widest that this processor has")
     arguments = parser.parse_args()
+    if arguments.isa and arguments.isa not in widest():
+        sys.exit(f"bench/train.py: this processor has no {arguments.isa}; it has {', '.join(widest()) or 'neither'}")
     spec = json.loads(pathlib.Path(arguments.config).read_text())
     plain = spec.get("norm_placement", "pre") == "pre" and all("injection" not in group for group in spec["groups"])
     if not plain:
@@ -147,6 +180,8 @@ def main():
     spec["training"].update(vocabulary="bytes", loop_sampling="fixed", backprop_loops=0, evaluate_windows=1,
                             evaluate_loops=[], dropout=0.0)
     spec["vocab_size"] = 256
+    if arguments.precision:
+        spec["training"]["precision"] = arguments.precision
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         config, data = pathlib.Path(folder) / "config.json", pathlib.Path(folder) / "text.txt"
@@ -158,7 +193,8 @@ def main():
             ratios.append(ours / theirs)
             print(f"round {number + 1}: gyre {ours:.0f} tokens/s, PyTorch {torch.__version__} {theirs:.0f} tokens/s, "
                   f"ratio {ratios[-1]:.2f}", flush=True)
-    print(f"median ratio {statistics.median(ratios):.2f} ({arguments.threads} threads, {spec['name']})")
+    print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}; {arguments.threads} threads, "
+          f"{asked_isa()}, {spec['training'].get('precision', 'bf16')}, {spec['name']})")
 
 
 if __name__ == "__main__":
