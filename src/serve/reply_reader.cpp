@@ -117,6 +117,10 @@ bool ReplyReader::read_text() {
 }
 
 bool ReplyReader::read_head() {
+  if (form_.list) {
+    at_ = At::whole;
+    return true;
+  }
   std::string_view text = held_;
   std::size_t before = 0;
   if (!form_.bare()) before = text.find(form_.open) + form_.open.size();
@@ -175,8 +179,8 @@ bool ReplyReader::read_tail() {
 /// What is not written as most calls are is looked at when it is all there.
 bool ReplyReader::read_whole(bool ended) {
   const std::size_t before = form_.bare() ? 0 : held_.find(form_.open) + form_.open.size();
-  std::size_t close = form_.bare() ? std::string::npos : held_.find(form_.close, before);
-  if (close == std::string::npos && !(ended && form_.bare())) return false;
+  std::size_t close = form_.close.empty() ? std::string::npos : held_.find(form_.close, before);
+  if (close == std::string::npos && !(ended && form_.close.empty())) return false;
   close = std::min(close, held_.size());
   const Json written = Json::parse(held_.begin() + static_cast<std::ptrdiff_t>(before),
                                    held_.begin() + static_cast<std::ptrdiff_t>(close), nullptr, false);

@@ -1,14 +1,19 @@
 #include "serve/tool_form.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <span>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "serve/api_error.hpp"
 
 namespace gyre::serve {
 namespace {
 
 constexpr std::string_view kFunction = "probe_of_a_function";
+constexpr std::string_view kId = "probe0123";
 constexpr std::string_view kSystem = "probe of a system message";
 
 Json probe_tools() {
@@ -23,9 +28,9 @@ Json probe_tools() {
 Json call_message(const Json& arguments) {
   return {{"role", "assistant"},
           {"content", ""},
-          {"tool_calls", Json::array({Json{{"id", "probe0123"},
-                                           {"type", "function"},
-                                           {"function", {{"name", kFunction}, {"arguments", arguments}}}}})}};
+          {"tool_calls",
+           Json::array({Json{
+               {"id", kId}, {"type", "function"}, {"function", {{"name", kFunction}, {"arguments", arguments}}}}})}};
 }
 
 /// What the template makes of it, or nothing when it refuses.
@@ -49,8 +54,49 @@ std::string_view without_space(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \n\t\r") - first + 1);
 }
 
+bool names_tools(std::string_view tag) {
+  std::string lower(tag);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower.find("tool") != std::string::npos;
+}
+
+/// The tag <...> or [...] at the end of a text; nothing when none that speaks of tools is there.
+std::string_view tag_before(std::string_view text) {
+  if (text.empty() || (text.back() != '>' && text.back() != ']')) return {};
+  const std::size_t begin = text.rfind(text.back() == '>' ? '<' : '[');
+  const std::string_view tag = begin == std::string_view::npos ? std::string_view() : text.substr(begin);
+  return names_tools(tag) ? tag : std::string_view();
+}
+
+std::string_view tag_behind(std::string_view text) {
+  if (!text.starts_with('<')) return {};
+  const std::string_view tag = text.substr(0, std::min(text.find('>'), text.size() - 1) + 1);
+  return names_tools(tag) ? tag : std::string_view();
+}
+
+/// [TOOL_CALLS] [{"name": ..., "arguments": ..., "id": ...}] as Mistral's templates write it, and lists between tags.
+std::optional<ToolForm> list_in(std::string_view text) {
+  const std::string head = fmt::format(R"([{{"name": "{}", "arguments": {{"key": 7}})", kFunction);
+  const std::size_t at = text.find(head);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view before = text.substr(0, at);
+  std::string_view behind = text.substr(at + head.size());
+  ToolForm form;
+  form.list = true;
+  form.open = tag_before(before.substr(0, before.find_last_not_of(" \n") + 1));
+  if (form.open.empty()) return std::nullopt;
+  form.gap = before.substr(before.rfind(form.open) + form.open.size());
+  const std::string id = fmt::format(R"(, "id": "{}")", kId);
+  form.ids = behind.starts_with(id);
+  if (form.ids) behind.remove_prefix(id.size());
+  if (!behind.starts_with("}]")) return std::nullopt;
+  form.close = tag_behind(behind.substr(2));
+  return form;
+}
+
 /// The form of a call as it stands in a history.
 std::optional<ToolForm> form_in(std::string_view text) {
+  if (std::optional<ToolForm> list = list_in(text)) return list;
   for (const char* key : {"arguments", "parameters"}) {
     const std::string call = fmt::format(R"({{"name": "{}", "{}": {{"key": 7}}}})", kFunction, key);
     const std::size_t at = text.find(call);
@@ -102,6 +148,19 @@ Json without_calls(Json message, const ToolForm& form) {
   return message;
 }
 
+/// An id of the size that the template takes: the one that is there, or one made of its digest.
+void shorten_id(Json& holder, const char* key) {
+  if (!holder.contains(key) || !holder.at(key).is_string()) return;
+  const auto& id = holder.at(key).get_ref<const std::string&>();
+  if (id.size() != kToolIdSize) holder[key] = sha256(std::as_bytes(std::span(id))).substr(0, kToolIdSize);
+}
+
+void shorten_ids(Json& message) {
+  shorten_id(message, "tool_call_id");
+  if (!message.contains("tool_calls")) return;
+  for (Json& call : message.at("tool_calls")) shorten_id(call, "id");
+}
+
 void write_arguments(Json& message) {
   if (!message.contains("tool_calls")) return;
   for (Json& call : message.at("tool_calls")) {
@@ -139,6 +198,7 @@ void write_tools(Conversation& conversation, const ToolForm& form) {
   if (form.in_template) {
     for (Json& message : conversation.messages) {
       if (form.text_arguments) write_arguments(message);
+      if (form.ids) shorten_ids(message);
     }
     return;
   }

@@ -7,11 +7,17 @@
 
 namespace gyre::serve {
 
+/// Letters and digits of an id where templates (Mistral's) take no other.
+inline constexpr std::size_t kToolIdSize = 9;
+
 /// How a model writes that it calls a function: an object with the function's "name" and its arguments.
 struct ToolForm {
   std::string open = "<tool_call>";    ///< before each call, on a line of its own; empty: a call is the whole text
   std::string close = "</tool_call>";  ///< behind each call
   std::string arguments = "arguments";
+  bool list = false;     ///< all calls are one JSON list behind `open`
+  std::string gap = {};  ///< of a list: between `open` and its bracket
+  bool ids = false;      ///< each call of a list has an "id" behind its arguments, of kToolIdSize letters and digits
   bool text_arguments = false;  ///< the template takes arguments as a text of JSON, not as an object
   bool in_template = true;      ///< the template shows functions, calls and results itself
   bool takes_system = true;     ///< it has a place for system messages
@@ -26,7 +32,7 @@ struct ToolForm {
 std::optional<ToolForm> tool_form_of(const ChatTemplate& chat);
 
 /// Puts the functions of a conversation, and the calls and results of its history, into the words of its messages,
-/// where its template does not know them.
+/// where its template does not know them; gives ids of a template's own size to one that takes no other.
 void write_tools(Conversation& conversation, const ToolForm& form);
 
 }  // namespace gyre::serve

@@ -1,6 +1,7 @@
 #include "serve/tools.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "serve/json_language.hpp"
 
@@ -92,6 +93,17 @@ void read_choice(Fields& body, ToolStyle style, Tools& tools) {
 
 using Part = AutomatonBuilder::Part;
 
+/// What stands between the arguments of a call and its brace.
+Part call_id(AutomatonBuilder& builder, const ToolForm& form) {
+  if (!form.ids) return builder.text("");
+  ByteSet letter;
+  for (std::size_t c = 0; c < 128; ++c) letter.set(c, std::isalnum(static_cast<int>(c)) != 0);
+  std::vector<Part> parts = {builder.text(R"(, "id": ")")};
+  for (std::size_t i = 0; i < kToolIdSize; ++i) parts.push_back(builder.byte_of(letter));
+  parts.push_back(builder.text("\""));
+  return builder.optional(builder.sequence(parts));
+}
+
 /// {"name": "...", "arguments": ...} of any of the functions that may be called.
 Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
   std::vector<Part> kinds;
@@ -102,13 +114,22 @@ Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& 
     const Part arguments = !checked                    ? add_objects(builder)
                            : tool.parameters.is_null() ? builder.text("{}")
                                                        : add_schema(builder, tool.parameters, tool.field);
-    kinds.push_back(builder.sequence({head, arguments, builder.text("}")}));
+    kinds.push_back(builder.sequence({head, arguments, call_id(builder, form), builder.text("}")}));
   }
   return builder.any_of(kinds);
 }
 
 /// What follows the tag that opens a call, and further calls.
 Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
+  if (form.list) {
+    std::vector<Part> parts = {builder.text(form.gap + "["), call_object(builder, tools, form)};
+    if (tools.parallel) {
+      const Part further = builder.sequence({builder.text(", "), call_object(builder, tools, form)});
+      parts.push_back(builder.any_number_of(further));
+    }
+    parts.push_back(builder.text("]" + form.close));
+    return builder.sequence(parts);
+  }
   const auto inside = [&] {
     return builder.sequence(
         {builder.text("\n"), call_object(builder, tools, form), builder.text(fmt::format("\n{}", form.close))});

@@ -78,6 +78,19 @@ TEST(ReplyReader, OtherOrdersAndListsAreReadWhenTheyAreAllThere) {
             "|now({})||add({\"a\": 1})|");
 }
 
+TEST(ReplyReader, CallsOfAListAreToldWhenItHasEnded) {
+  const ToolForm open{.open = "[TOOL_CALLS]", .close = "", .list = true, .gap = " ", .ids = true};
+  const std::string list =
+      R"([{"name": "add", "arguments": {"a": 1}, "id": "abcdef012"}, {"name": "now", "arguments": {}}])";
+  EXPECT_EQ(told(open, "[TOOL_CALLS] " + list), "|add({\"a\":1})||now({})|");
+  EXPECT_EQ(told(open, "Well.\n[TOOL_CALLS]" + list), "Well.|add({\"a\":1})||now({})|");
+  EXPECT_EQ(told(open, "[TOOL_CALLS] [{\"name\": \"sub\"}]"), "[TOOL_CALLS] [{\"name\": \"sub\"}]");
+  EXPECT_EQ(told(open, "[TOOL_CALLS] [{\"name\": \"add\""), "[TOOL_CALLS] [{\"name\": \"add\"");
+  EXPECT_EQ(told(open, "no [TOOL calls"), "no [TOOL calls");
+  const ToolForm closed{.open = "<TOOLCALL>", .close = "</TOOLCALL>", .list = true};
+  EXPECT_EQ(told(closed, "<TOOLCALL>" + list + "</TOOLCALL> so"), "|add({\"a\":1})||now({})|so");
+}
+
 TEST(ReplyReader, ATextThatEndsInACallLeavesItOpen) {
   EXPECT_EQ(told(kTagged, "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1"), "|add({\"a\": 1");
   EXPECT_EQ(told(kTagged, "a <tool_call>\n{\"name\": \"ad"), "a <tool_call>\n{\"name\": \"ad");

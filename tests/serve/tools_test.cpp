@@ -55,6 +55,52 @@ TEST(ToolForm, IsHowTheTemplateWritesACall) {
   EXPECT_FALSE(no_system->takes_system);
 }
 
+/// As Mistral's templates write calls, but for their words; an id of another size is refused, as there.
+constexpr const char* kListTemplate =
+    "{% for t in tools or [] %}[AVAILABLE_TOOLS]{{ t.function.name }}{% endfor %}"
+    "{% for m in messages %}{% if m.tool_calls %}[TOOL_CALLS] [{% for c in m.tool_calls %}"
+    "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 characters') }}{% endif %}"
+    "{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ c.function.arguments | tojson }}, \"id\": \"{{ c.id }}\"}"
+    "{% if not loop.last %}, {% endif %}{% endfor %}]</s>{% else %}{{ m.content }}{{ m.tool_call_id or '' }}{% endif %}"
+    "{% endfor %}";
+
+TEST(ToolForm, IsAListWhereTheTemplateWritesOneBehindATag) {
+  const std::optional<ToolForm> form = tool_form_of(ChatTemplate(kListTemplate, "", "", "t"));
+  ASSERT_TRUE(form);
+  EXPECT_TRUE(form->list);
+  EXPECT_EQ(form->open, "[TOOL_CALLS]");
+  EXPECT_EQ(form->gap, " ");
+  EXPECT_EQ(form->close, "");
+  EXPECT_TRUE(form->ids);
+  std::string between_tags = kListTemplate;
+  between_tags.replace(between_tags.find("[TOOL_CALLS] "), 13, "<TOOLCALL>");
+  between_tags.replace(between_tags.find("]</s>"), 5, "]</TOOLCALL>");
+  between_tags.replace(between_tags.find(", \"id\""), 21, "}");
+  const std::optional<ToolForm> tagged = tool_form_of(ChatTemplate(between_tags, "", "", "t"));
+  ASSERT_TRUE(tagged);
+  EXPECT_EQ(tagged->open + tagged->gap + tagged->close, "<TOOLCALL></TOOLCALL>");
+  EXPECT_FALSE(tagged->ids);
+  std::string untagged = kListTemplate;
+  untagged.replace(untagged.find("[TOOL_CALLS] "), 13, "so: ");
+  EXPECT_FALSE(tool_form_of(ChatTemplate(untagged, "", "", "t")));
+}
+
+TEST(ToolForm, IdsAreBroughtToTheSizeThatATemplateTakes) {
+  const ChatTemplate chat(kListTemplate, "", "", "t");
+  Conversation conversation;
+  conversation.messages = Json::parse(R"([
+    {"role": "user", "content": "q"},
+    {"role": "assistant", "content": "", "tool_calls": [
+      {"id": "call_0001", "function": {"name": "f", "arguments": {"a": 1}}},
+      {"id": "call_abcdefghijkl", "function": {"name": "g", "arguments": {}}}]},
+    {"role": "tool", "tool_call_id": "call_abcdefghijkl", "content": "2"}])");
+  write_tools(conversation, *tool_form_of(chat));
+  // printf call_abcdefghijkl | sha256sum
+  EXPECT_EQ(chat.render(conversation),
+            "q[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}, \"id\": \"call_0001\"}, "
+            "{\"name\": \"g\", \"arguments\": {}, \"id\": \"f553c190c\"}]</s>2f553c190c");
+}
+
 TEST(ToolForm, WhatATemplateDoesNotKnowIsPutIntoWords) {
   const ToolForm form{.in_template = false};
   Conversation conversation;
@@ -109,6 +155,25 @@ TEST(ToolLanguage, AFreeAnswerIsHeldToStrictSchemasFromItsTagOn) {
   EXPECT_TRUE(holds(alone, R"({"name": "f", "parameters": {"a": 1}})"));
   EXPECT_TRUE(holds(alone, "no { call"));
   EXPECT_FALSE(holds(alone, R"({"name": "f", "parameters": {}})"));
+}
+
+TEST(ToolLanguage, CallsOfAListAreInOneBracket) {
+  Json body = {{"tools", {function("f"), function("g", {})}}, {"tool_choice", "required"}};
+  const ToolForm form{.open = "[TOOL_CALLS]", .close = "", .list = true, .gap = " ", .ids = true};
+  auto language = language_of_calls(tools_of(body), form);
+  const std::string f = R"({"name": "f", "arguments": {"a": 1}, "id": "abcDEF012"})";
+  const std::string g = R"({"name": "g", "arguments": {}})";
+  EXPECT_TRUE(holds(language, "[TOOL_CALLS] [" + f + "]"));
+  EXPECT_TRUE(holds(language, "[TOOL_CALLS] [" + f + ", " + g + "]"));
+  for (const std::string& wrong :
+       {"[TOOL_CALLS] " + f, "[TOOL_CALLS] [" + f, std::string("[TOOL_CALLS] []"), "[TOOL_CALLS] [" + f + "] so",
+        std::string(R"([TOOL_CALLS] [{"name": "g", "arguments": {}, "id": "short"}])")}) {
+    EXPECT_FALSE(holds(language, wrong)) << wrong;
+  }
+  body["parallel_tool_calls"] = false;
+  auto one = language_of_calls(tools_of(body), form);
+  EXPECT_TRUE(holds(one, "[TOOL_CALLS] [" + g + "]"));
+  EXPECT_FALSE(holds(one, "[TOOL_CALLS] [" + g + ", " + g + "]"));
 }
 
 class ToolCalls : public testing::Test {
