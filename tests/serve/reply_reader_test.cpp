@@ -84,6 +84,7 @@ TEST(ReplyReader, CallsOfAListAreToldWhenItHasEnded) {
       R"([{"name": "add", "arguments": {"a": 1}, "id": "abcdef012"}, {"name": "now", "arguments": {}}])";
   EXPECT_EQ(told(open, "[TOOL_CALLS] " + list), "|add({\"a\":1})||now({})|");
   EXPECT_EQ(told(open, "Well.\n[TOOL_CALLS]" + list), "Well.|add({\"a\":1})||now({})|");
+  EXPECT_EQ(told(open, "[TOOL_CALLS] {\"name\": \"now\", \"arguments\": {}}"), "|now({})|");
   EXPECT_EQ(told(open, "[TOOL_CALLS] [{\"name\": \"sub\"}]"), "[TOOL_CALLS] [{\"name\": \"sub\"}]");
   EXPECT_EQ(told(open, "[TOOL_CALLS] [{\"name\": \"add\""), "[TOOL_CALLS] [{\"name\": \"add\"");
   EXPECT_EQ(told(open, "no [TOOL calls"), "no [TOOL calls");
