@@ -51,7 +51,7 @@ std::vector<std::string> read_depths(const JsonObject& object, const std::string
   if (!object.has("evaluate_loops")) return depths;
   for (const nlohmann::json& item : object.array("evaluate_loops")) {
     if (!is_text(item) && !is_step(item)) {
-      throw Error("{}: evaluate_loops holds {}: it takes a list of loops, as [1, 4, \"2,4\"]", where, item.dump());
+      throw Error("{}: evaluate_loops holds {}: it takes a list of loops, as [1, 4, \"2/4\"]", where, item.dump());
     }
     depths.push_back(is_text(item) ? item.get<std::string>() : item.dump());
   }

@@ -95,8 +95,8 @@ TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
 }
 
 TEST(TrainConfig, TakesDepthsAsNumbersAndAsTexts) {
-  const TrainConfig config = parse_train_config(json::parse(R"({"evaluate_loops": [1, "4", "2,4"]})"), "x");
-  EXPECT_EQ(config.evaluate_loops, (std::vector<std::string>{"1", "4", "2,4"}));
+  const TrainConfig config = parse_train_config(json::parse(R"({"evaluate_loops": [1, "4", "2/4"]})"), "x");
+  EXPECT_EQ(config.evaluate_loops, (std::vector<std::string>{"1", "4", "2/4"}));
 }
 
 TEST(TrainConfig, RefusesNumbersThatAreNotFiniteOrOutOfRange) {
