@@ -24,8 +24,8 @@ import time
 FLAGS = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"}}
 
 
-def widest():
-    """The instruction sets that this processor has, the widest last."""
+def instruction_sets():
+    """Those of FLAGS that this processor has, the widest last."""
     line = next((row for row in open("/proc/cpuinfo") if row.startswith("flags")), "")
     return [isa for isa, flags in FLAGS.items() if flags <= set(line.split())]
 
@@ -33,10 +33,10 @@ def widest():
 def asked_isa():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--isa")
-    return parser.parse_known_args()[0].isa or (widest() or ["default"])[-1]
+    return parser.parse_known_args()[0].isa or (instruction_sets() or ["default"])[-1]
 
 
-if asked_isa() in widest():
+if asked_isa() in instruction_sets():
     os.environ["ATEN_CPU_CAPABILITY"] = asked_isa()
     os.environ["GYRE_ISA"] = asked_isa()
     if asked_isa() == "avx2":
@@ -171,8 +171,8 @@ def main():
     parser.add_argument("--precision", choices=["f32", "bf16"], help="default: the config's")
     parser.add_argument("--isa", choices=list(FLAGS), help="default: the widest that this processor has")
     arguments = parser.parse_args()
-    if arguments.isa and arguments.isa not in widest():
-        sys.exit(f"bench/train.py: this processor has no {arguments.isa}; it has {', '.join(widest()) or 'neither'}")
+    if arguments.isa and arguments.isa not in instruction_sets():
+        sys.exit(f"bench/train.py: this processor has no {arguments.isa}; it has {', '.join(instruction_sets()) or 'neither'}")
     spec = json.loads(pathlib.Path(arguments.config).read_text())
     plain = spec.get("norm_placement", "pre") == "pre" and all("injection" not in group for group in spec["groups"])
     if not plain:

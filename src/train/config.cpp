@@ -45,14 +45,13 @@ bool is_step(const nlohmann::json& item) {
   return item.is_number_unsigned() && item.get<std::uint64_t>() >= 1 && item.get<std::uint64_t>() <= kMany;
 }
 
+bool is_depth(const nlohmann::json& item) { return is_text(item) || is_step(item); }
+
 /// Depths as `--loops` takes them; a plain number may stand without its quotes.
 std::vector<std::string> read_depths(const JsonObject& object, const std::string& where) {
   std::vector<std::string> depths;
-  if (!object.has("evaluate_loops")) return depths;
-  for (const nlohmann::json& item : object.array("evaluate_loops")) {
-    if (!is_text(item) && !is_step(item)) {
-      throw Error("{}: evaluate_loops holds {}: it takes a list of loops, as [1, 4, \"2/4\"]", where, item.dump());
-    }
+  for (const nlohmann::json& item :
+       list_of<nlohmann::json>(object, "evaluate_loops", where, is_depth, R"(loops, as [1, 4, "2/4"])")) {
     depths.push_back(is_text(item) ? item.get<std::string>() : item.dump());
   }
   return depths;
