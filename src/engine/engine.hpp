@@ -69,6 +69,9 @@ class Engine {
   std::span<const float> decode(Sequence& sequence, std::int32_t token, BoundedExit* exit, TokenDepth& depth,
                                 const TraceSink& trace = {});
 
+  /// Tells `sink` of all that matrices read from now on; empty: nobody.
+  void observe_inputs(InputSink sink) { stack_.observe_inputs(std::move(sink)); }
+
   /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head.
   std::span<const float> head(std::span<const float> states) { return stack_.head(states); }
 

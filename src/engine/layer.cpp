@@ -84,8 +84,9 @@ void LayerRunner::reserve(std::size_t rows, int position) {
   grow(up_, rows * ffn);
 }
 
-Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns,
-                                 WeightType type) {
+Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n, const Linear& reader) {
+  const std::size_t columns = reader.in();
+  const WeightType type = reader.weight.type;
   const bool as_bf16 = kernels_.takes_bf16(type, n, columns);
   const float* const input = norm.weight != nullptr ? input_.floats() : x;
   if (norm.weight != nullptr || as_bf16 || is_coded(type)) {
@@ -100,6 +101,7 @@ Activations LayerRunner::prepare(const Norm& norm, const float* x, std::size_t n
       }
     });
   }
+  if (inputs_) inputs_({reader.tensor, {input, n * columns}, columns});
   return {n, columns, input, input_.rounded(0, columns), as_bf16 ? input_.bf16() : nullptr};
 }
 
@@ -133,7 +135,7 @@ void LayerRunner::multiply(const Linear& linear, const Activations& x, Share pan
 
 void LayerRunner::apply(const Linear& linear, const float* x, std::size_t n, float* y) {
   input_.reserve(n, linear.in());
-  const Activations input = prepare({}, x, n, linear.in(), linear.weight.type);
+  const Activations input = prepare({}, x, n, linear);
   share_panels(linear, [&](Share panels, int /*thread*/) { multiply(linear, input, panels, y, false); });
 }
 
@@ -157,7 +159,7 @@ void LayerRunner::run(const Layer& layer, const LayerPass& pass, std::span<const
 void LayerRunner::add_branch(const Linear& last, const float* x, const Norm& norm_out, const float* scale,
                              const Job& job) {
   const std::size_t n = job.rows.size();
-  const Activations input = prepare({}, x, n, last.in(), last.weight.type);
+  const Activations input = prepare({}, x, n, last);
   const bool at_once = adds_at_once(last, scale);
   float* const product = at_once ? job.states.data() : output_.data();
   share_panels(last, [&](Share panels, int thread) { multiply(last, input, panels, product, at_once, job, thread); });
@@ -187,7 +189,7 @@ void LayerRunner::add_output(Share mine, const Norm& norm_out, const float* scal
 void LayerRunner::attention(const Job& job) {
   const Layer& layer = job.layer;
   const std::size_t n = job.rows.size();
-  const Activations input = prepare(layer.attention_in, job.states.data(), n, hidden_, layer.qkv.weight.type);
+  const Activations input = prepare(layer.attention_in, job.states.data(), n, layer.qkv);
   if (const int pieces = pieces_by_head(job); pieces > 0) {
     const auto kv_heads = static_cast<std::size_t>(spec_.kv_heads);
     pool_.share(kv_heads, 1, pieces, [&](Share own, int thread) {
@@ -233,7 +235,7 @@ void LayerRunner::mlp(const Job& job) {
   const Layer& layer = job.layer;
   const std::size_t n = job.rows.size();
   const std::size_t ffn = layer.up.out();
-  const Activations input = prepare(layer.mlp_in, job.states.data(), n, hidden_, layer.up.weight.type);
+  const Activations input = prepare(layer.mlp_in, job.states.data(), n, layer.up);
   share_panels(layer.up, [&](Share panels, int thread) {
     if (layer.gate.there()) multiply(layer.gate, input, panels, gate_.data(), false, job, thread);
     multiply(layer.up, input, panels, up_.data(), false, job, thread);

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.hpp"
 #include "engine/activation_rows.hpp"
 #include "engine/attention_trace.hpp"
+#include "engine/input_sink.hpp"
 #include "engine/kv_cache.hpp"
 #include "engine/rotary.hpp"
 #include "engine/token_row.hpp"
@@ -35,6 +37,8 @@ class LayerRunner {
   void reserve(std::size_t rows, int position);
   /// And for the first `positions` of sequences of a rotary_length().
   void reserve_positions(int length, int positions) { rotary_.reserve(length, positions); }
+  /// Tells `sink` of all that matrices read from now on; empty: nobody.
+  void observe_inputs(InputSink sink) { inputs_ = std::move(sink); }
   /// states [rows, hidden] in place.
   void run(const Layer& layer, const LayerPass& pass, std::span<const TokenRow> rows, std::span<float> states);
 
@@ -69,7 +73,7 @@ class LayerRunner {
   void share_panels(const Linear& linear, const Work& work);
 
   /// Rows as a matrix reads them, behind a norm where there is one. Valid until the next call.
-  Activations prepare(const Norm& norm, const float* x, std::size_t n, std::size_t columns, WeightType type);
+  Activations prepare(const Norm& norm, const float* x, std::size_t n, const Linear& reader);
   void multiply(const Linear& linear, const Activations& x, Share panels, float* y, bool add) const;
   /// The same with what an adapter adds.
   void multiply(const Linear& linear, const Activations& x, Share panels, float* y, bool add, const Job& job,
@@ -135,6 +139,7 @@ class LayerRunner {
   std::size_t hidden_;
   std::size_t qkv_size_;
 
+  InputSink inputs_;
   ActivationRows input_;          ///< what a matrix reads
   std::vector<Scratch> scratch_;  ///< one a thread
   std::vector<float> output_;     ///< [n, hidden]: the branch's output, when a norm or a scale follows

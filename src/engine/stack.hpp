@@ -44,6 +44,8 @@ class Stack {
   /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head. Valid until the next call.
   std::span<const float> head(std::span<const float> states);
   [[nodiscard]] const PassCount& count() const { return count_; }
+  /// Tells `sink` of all that matrices read from now on; empty: nobody.
+  void observe_inputs(InputSink sink) { layers_.observe_inputs(std::move(sink)); }
 
  private:
   /// Rows in one piece, as products read them; those of one run or of one look ahead.

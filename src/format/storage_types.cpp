@@ -20,13 +20,17 @@ namespace gyre {
 namespace {
 
 constexpr StorageType plain(DType dtype, std::uint32_t gguf_number, std::string_view name, std::size_t bytes) {
-  return {dtype, gguf_number, name, 1, bytes, nullptr, nullptr, {}};
+  return {dtype, gguf_number, name, 1, bytes, nullptr, nullptr, nullptr, {}};
 }
 
 template <typename Block>
 constexpr StorageType block(DType dtype, std::uint32_t gguf_number, std::string_view name) {
-  StorageType type{dtype, gguf_number, name, Block::kNumbers, Block::kBytes, Block::read, nullptr, Block::kScales};
-  if constexpr (requires { Block::write; }) type.write = Block::write;
+  StorageType type{dtype,       gguf_number, name,    Block::kNumbers, Block::kBytes,
+                   Block::read, nullptr,     nullptr, Block::kScales};
+  if constexpr (requires { Block::write; }) {
+    type.write = Block::write;
+    type.set = Block::set;
+  }
   return type;
 }
 

@@ -20,6 +20,8 @@ struct StorageType {
   /// Of block formats: one block to numbers, and back; null where gyre only reads the type.
   void (*read)(const std::uint8_t* block, float* out) = nullptr;
   void (*write)(const float* values, std::uint8_t* block) = nullptr;
+  /// Rounds one number of a block by the scales that stand in it, and gives what it reads as; null as `write` is.
+  float (*set)(std::uint8_t* block, std::size_t index, float value) = nullptr;
   std::span<const std::size_t> scales;  ///< where in a block lie the halves that must be finite
 
   [[nodiscard]] bool is_block() const { return numbers > 1; }

@@ -51,8 +51,19 @@ void require_plain(const Storage& storage) {
   for (const auto& [part, type] : storage.parts) require(type, "part " + part);
 }
 
+std::vector<std::byte> encoded(const Model& model, const TensorInfo& info, DType dtype, const RoundingText* text) {
+  const std::vector<float> values = model.tensor(info.name);
+  if (text != nullptr && block_size(dtype) > 1) {
+    const std::span<const float> moments = text->moments(info.name);
+    if (!moments.empty()) {
+      return round_for_inputs(values, static_cast<std::size_t>(info.shape.back()), moments, dtype, text->pool);
+    }
+  }
+  return encode(values, dtype);
+}
+
 /// The tensors of a model in gyre's names, encoded; `bytes` holds what is not the model's own.
-std::vector<NamedTensor> encoded_tensors(const Model& model, const Storage& storage,
+std::vector<NamedTensor> encoded_tensors(const Model& model, const Storage& storage, const RoundingText* text,
                                          std::deque<std::vector<std::byte>>& bytes) {
   std::vector<NamedTensor> tensors;
   for (TensorInfo& info : tensor_table(model.spec())) {
@@ -62,7 +73,7 @@ std::vector<NamedTensor> encoded_tensors(const Model& model, const Storage& stor
     if (parts && parts->size() == 1 && parts->front().dtype == dtype && !model.adapted(info.name)) {
       stored = parts->front().bytes;
     } else {
-      stored = bytes.emplace_back(encode(model.tensor(info.name), dtype));
+      stored = bytes.emplace_back(encoded(model, info, dtype, text));
     }
     tensors.push_back({std::move(info.name), {dtype, std::move(info.shape), stored}});
   }
@@ -114,14 +125,14 @@ Storage parse_storage(const std::string& type, std::span<const std::string> part
   return storage;
 }
 
-void convert(const Checkpoint& checkpoint, const Storage& storage, const fs::path& out) {
+void convert(const Checkpoint& checkpoint, const Storage& storage, const fs::path& out, const RoundingText* text) {
   const Model& model = checkpoint.model;
   const bool one_file = out.extension() == ".gguf";
   if (fs::exists(out)) throw Error("{} is there already; name a new place", out.string());
   require_parts(storage, model.spec());
   if (!one_file) require_plain(storage);
   std::deque<std::vector<std::byte>> bytes;
-  const std::vector<NamedTensor> tensors = encoded_tensors(model, storage, bytes);
+  const std::vector<NamedTensor> tensors = encoded_tensors(model, storage, text, bytes);
   one_file ? write_one_file(model, checkpoint.language, tensors, out)
            : write_folder(model, checkpoint.language, tensors, out);
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "model/checkpoint.hpp"
+#include "model/compensated_rounding.hpp"
 #include "model/mixes.hpp"
 
 namespace gyre {
@@ -25,6 +26,8 @@ Storage parse_storage(const std::string& type, std::span<const std::string> part
 /// model.safetensors (F32, F16 or BF16). Its tokenizer and the tokens that end a text go with it, and into a
 /// folder its chat template. Whole or not at all.
 /// Throws Error when `out` is there already, when a type does not fit the format, or when there is no such part.
-void convert(const Checkpoint& checkpoint, const Storage& storage, const std::filesystem::path& out);
+/// With a `text`, what it shows of a matrix decides how that is rounded to a type of blocks.
+void convert(const Checkpoint& checkpoint, const Storage& storage, const std::filesystem::path& out,
+             const RoundingText* text = nullptr);
 
 }  // namespace gyre

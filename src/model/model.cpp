@@ -89,6 +89,7 @@ Linear Model::linear(const std::string& name, RowRange rows, bool bias) {
   const std::vector<HeldRows>& held = held_[matrix] =
       held_rows(source_, matrix, gate ? WeightType::f32 : options_.weights);
   Linear linear{pack_matrix(source_, matrix, rows, held, memory_), nullptr};
+  linear.tensor = matrix;
   if (bias) linear.bias = floats(name + ".bias") + rows.begin;
   if (adapted(matrix)) {
     linear.adapter = &adapted_.emplace_back(AdaptedLinear{matrix, rows, adapter_of(matrix, rows)}).adapter;
@@ -226,6 +227,27 @@ void Model::embed(std::int32_t token, std::span<float> out) const {
   widen_rows(embedding_, static_cast<std::size_t>(token), out);
 }
 
+namespace {
+
+/// Calls visit(Linear&) for each linear map of a group that is there.
+template <typename Visit>
+void visit_linears(GroupWeights& group, const Visit& visit) {
+  const auto visit_layers = [&](std::vector<Layer>& layers) {
+    for (Layer& layer : layers) {
+      for (Linear* linear : {&layer.qkv, &layer.value_gate, &layer.out, &layer.gate, &layer.up, &layer.down}) {
+        if (linear->there()) visit(*linear);
+      }
+    }
+  };
+  visit_layers(group.fast.layers);
+  visit_layers(group.layers);
+  for (Linear* linear : {&group.inject, &group.update.down, &group.update.up, &group.gate, &group.exit}) {
+    if (linear->there()) visit(*linear);
+  }
+}
+
+}  // namespace
+
 void Model::rename_tensors(const ModelSpec& looped) {
   // The tensors of both specs are the same in the same order; only their groups' numbers differ.
   const std::vector<TensorInfo> before = tensor_table(spec_);
@@ -246,6 +268,9 @@ void Model::rename_tensors(const ModelSpec& looped) {
   }
   for (AdaptedLinear& linear : adapted_) linear.matrix = new_by_old.at(linear.matrix);
   placed_ = std::move(placed);
+  for (GroupWeights& group : groups_) {
+    visit_linears(group, [&](Linear& linear) { linear.tensor = new_by_old.at(linear.tensor); });
+  }
 }
 
 void Model::loop_layers(std::span<const LayerLoop> runs, float damping, const std::string& flag) {
@@ -264,9 +289,9 @@ void Model::loop_layers(std::span<const LayerLoop> runs, float damping, const st
       taken = 0;
     }
   }
+  groups_ = std::move(pieces);
   rename_tensors(looped);
   spec_ = std::move(looped);
-  groups_ = std::move(pieces);
 }
 
 std::size_t Model::held_bytes(const std::string& name) const {

@@ -21,6 +21,7 @@ struct Linear {
   PackedMatrix weight;
   const float* bias = nullptr;
   const LinearAdapter* adapter = nullptr;  ///< null: none changes it
+  std::string tensor = {};                 ///< of tensor_table(), whose rows it has, or some of them
 
   [[nodiscard]] std::size_t in() const { return weight.columns; }
   [[nodiscard]] std::size_t out() const { return weight.rows; }

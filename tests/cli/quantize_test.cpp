@@ -61,7 +61,27 @@ TEST_F(QuantizeRun, PrintsATable) {
   EXPECT_THAT(run.out, HasSubstr("Q4_0"));
 }
 
+TEST_F(QuantizeRun, RoundsForATextAndIsNearerThere) {
+  const auto kl_of = [&](const std::string& file) {
+    const nlohmann::json measured = output(
+        {"eval", "-m", file, "--reference", model_, "--text", text(), "--window", "16", "--depths", "4", "--json"});
+    return measured["depths"][0]["kl_to_reference_nats_per_token"].get<double>();
+  };
+  output({"quantize", "-m", model_, "--type", "q4_0", "--out", beside("plain.gguf"), "--json"});
+  const nlohmann::json written = output({"quantize", "-m", model_, "--type", "q4_0", "--calibrate", text(), "--window",
+                                         "16", "--out", beside("for_text.gguf"), "--json"});
+  EXPECT_LT(kl_of(beside("for_text.gguf")), 0.6 * kl_of(beside("plain.gguf")));
+  EXPECT_EQ(written["rounded_for"]["text"], text());
+  EXPECT_EQ(written["rounded_for"]["tokens"], 200);
+  EXPECT_EQ(written["rounded_for"]["window"], 16);
+}
+
 TEST_F(QuantizeRun, NamesTheMistake) {
+  expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--max-tokens", "10"},
+                 "--max-tokens requires --calibrate");
+  expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--calibrate", beside("none.txt")}, "none.txt");
+  expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--calibrate", text(), "--loops", "99999"},
+                 "--loops");
   expect_mistake({"quantize", "-m", model_, "--out", beside("folder")}, "let it end in .gguf");
   expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--part", "core=q4_0"}, "no part \"core\"");
   EXPECT_FALSE(std::filesystem::exists(beside("a.gguf")));

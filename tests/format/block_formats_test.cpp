@@ -386,5 +386,58 @@ TEST(Quantize, TernaryGivesThreeValuedWeightsBackExactly) {
   EXPECT_EQ(std::to_integer<int>(bytes[64]) | std::to_integer<int>(bytes[65]) << 8, to_f16(0.125F));
 }
 
+std::vector<float> numbers_of(const StorageType& type, const std::vector<std::uint8_t>& block) {
+  std::vector<float> numbers(type.numbers);
+  type.read(block.data(), numbers.data());
+  return numbers;
+}
+
+TEST(Set, RoundsOneNumberByTheScalesOfItsBlock) {
+  std::mt19937 generator(5);
+  std::normal_distribution<float> normal(0.1F, 1.0F);
+  for (const StorageType& type : storage_types()) {
+    if (type.set == nullptr) continue;
+    std::vector<float> values(type.numbers);
+    for (float& value : values) value = normal(generator);
+    std::vector<std::uint8_t> block(type.bytes);
+    type.write(values.data(), block.data());
+    const std::vector<float> before = numbers_of(type, block);
+    for (const std::size_t i : {std::size_t{0}, type.numbers / 2 - 1, type.numbers / 2 + 3, type.numbers - 1}) {
+      std::vector<std::uint8_t> changed = block;
+      // All that this number can be: what far too many values come to.
+      std::vector<float> grid;
+      for (int step = -4000; step <= 4000; ++step) {
+        grid.push_back(type.set(changed.data(), i, 0.002F * static_cast<float>(step)));
+      }
+      for (const float value : {0.33F, -1.2F, 0.0F, 50.0F, -50.0F}) {
+        const float set = type.set(changed.data(), i, value);
+        std::vector<float> expected = before;
+        expected[i] = set;
+        EXPECT_EQ(numbers_of(type, changed), expected) << type.name << " " << i << " " << value;
+        for (const float other : grid) EXPECT_LE(std::fabs(set - value), std::fabs(other - value) + 1e-6F) << type.name;
+      }
+      EXPECT_GE(*std::max_element(grid.begin(), grid.end()), before[i]);
+      EXPECT_LE(*std::min_element(grid.begin(), grid.end()), before[i]);
+    }
+  }
+}
+
+TEST(Set, EveryTypeThatIsWrittenHasIt) {
+  for (const StorageType& type : storage_types()) EXPECT_EQ(type.set == nullptr, type.write == nullptr) << type.name;
+}
+
+TEST(Set, FourBitsByHand) {
+  const StorageType& type = storage_type(DType::q4_0);
+  std::vector<float> values(32, 0.0F);
+  values[0] = -16;  // a scale of 2
+  std::vector<std::uint8_t> block(type.bytes);
+  type.write(values.data(), block.data());
+  EXPECT_EQ(type.set(block.data(), 17, 5.2F), 6);     // 2.6 steps
+  EXPECT_EQ(type.set(block.data(), 18, 100.0F), 14);  // seven steps are the most
+  EXPECT_EQ(type.set(block.data(), 1, -100.0F), -16);
+  EXPECT_EQ(block[2 + 1], (8 + 3) << 4 | 0);  // numbers 17 and 1
+  EXPECT_EQ(block[2 + 2], 15 << 4 | 8);       // numbers 18 and 2
+}
+
 }  // namespace
 }  // namespace gyre::block_formats_test

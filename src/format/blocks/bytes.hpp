@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -40,6 +41,23 @@ inline float extreme_of(const float* values, std::size_t count) {
 inline float inverse_of(float scale) {
   const float inverse = scale != 0 ? 1.0F / scale : 0.0F;
   return std::isfinite(inverse) ? inverse : 0.0F;
+}
+
+/// The code of 0 … most that scale · code + least comes nearest to `value` with; 0 where the scale is.
+inline int nearest_code(float value, float scale, float least, int most) {
+  const float code = std::round((value - least) * inverse_of(scale));
+  return static_cast<int>(std::min(std::max(code, 0.0F), static_cast<float>(most)));
+}
+
+/// Puts a code of `bits` bits at `shift` of a byte, in place of the one that stands there.
+inline void put_bits(std::uint8_t& byte, std::size_t shift, int bits, int code) {
+  const int mask = ((1 << bits) - 1) << shift;
+  byte = static_cast<std::uint8_t>((byte & ~mask) | (code << shift));
+}
+
+/// Number i of 32 of four bits, in 16 bytes whose low halves are the first 16 numbers.
+inline void put_four_bits(std::uint8_t* bytes, std::size_t i, int code) {
+  put_bits(bytes[i % 16], i / 16 * 4, 4, code);
 }
 
 }  // namespace gyre::blocks

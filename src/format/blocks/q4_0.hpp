@@ -30,6 +30,13 @@ struct Q4_0 {
       block[2 + i] = static_cast<std::uint8_t>(quant(values[i]) | (quant(values[i + kNumbers / 2]) << 4));
     }
   }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block);
+    const int code = nearest_code(value, scale, -8 * scale, 15);
+    put_four_bits(block + 2, i, code);
+    return scale * static_cast<float>(code - 8);
+  }
 };
 
 }  // namespace gyre::blocks

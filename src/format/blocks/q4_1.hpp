@@ -37,6 +37,14 @@ struct Q4_1 {
       block[4 + i] = static_cast<std::uint8_t>(quant(values[i]) | (quant(values[i + kNumbers / 2]) << 4));
     }
   }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block);
+    const float least = half_at(block + 2);
+    const int code = nearest_code(value, scale, least, 15);
+    put_four_bits(block + 4, i, code);
+    return scale * static_cast<float>(code) + least;
+  }
 };
 
 }  // namespace gyre::blocks

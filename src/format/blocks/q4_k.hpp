@@ -28,6 +28,14 @@ struct Q4_K {
       block[KScales::kBytes + i] = static_cast<std::uint8_t>(codes[low] | (codes[low + 32] << 4));
     }
   }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const KScales scales = read_k_scales(block);
+    const std::size_t run = i / 32;
+    const int code = nearest_code(value, scales.scale[run], -scales.least[run], 15);
+    put_bits(block[KScales::kBytes + run / 2 * 32 + i % 32], run % 2 * 4, 4, code);
+    return scales.scale[run] * static_cast<float>(code) - scales.least[run];
+  }
 };
 
 }  // namespace gyre::blocks

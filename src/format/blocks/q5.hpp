@@ -14,9 +14,8 @@ inline float five_bits(const std::uint8_t* block, std::size_t i) {
 }
 
 inline void put_five_bits(std::uint8_t* block, std::size_t i, int quant) {
-  block[i / 8] = static_cast<std::uint8_t>(block[i / 8] | (quant >> 4 << (i % 8)));
-  std::uint8_t& lower = block[4 + i % 16];
-  lower = static_cast<std::uint8_t>(lower | ((quant & 15) << (i / 16 * 4)));
+  put_bits(block[i / 8], i % 8, 1, quant >> 4);
+  put_four_bits(block + 4, i, quant & 15);
 }
 
 /// d, 4 bytes of fifth bits, 16 bytes: d (q - 16).
@@ -39,6 +38,13 @@ struct Q5_0 {
     for (std::size_t i = 0; i < kNumbers; ++i) {
       put_five_bits(block + 2, i, std::min(31, static_cast<int>(std::floor(values[i] * inverse + 16.5F))));
     }
+  }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block);
+    const int code = nearest_code(value, scale, -16 * scale, 31);
+    put_five_bits(block + 2, i, code);
+    return scale * static_cast<float>(code - 16);
   }
 };
 
@@ -66,6 +72,14 @@ struct Q5_1 {
     for (std::size_t i = 0; i < kNumbers; ++i) {
       put_five_bits(block + 4, i, std::min(31, static_cast<int>(std::floor((values[i] - least) * inverse + 0.5F))));
     }
+  }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block);
+    const float least = half_at(block + 2);
+    const int code = nearest_code(value, scale, least, 31);
+    put_five_bits(block + 4, i, code);
+    return scale * static_cast<float>(code) + least;
   }
 };
 

@@ -32,6 +32,16 @@ struct Q5_K {
       upper[32 + i] = static_cast<std::uint8_t>((codes[low] & 15) | ((codes[low + 32] & 15) << 4));
     }
   }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const KScales scales = read_k_scales(block);
+    const std::size_t run = i / 32;
+    const int code = nearest_code(value, scales.scale[run], -scales.least[run], 31);
+    std::uint8_t* const upper = block + KScales::kBytes;
+    put_bits(upper[i % 32], run, 1, code >> 4);
+    put_bits(upper[32 + run / 2 * 32 + i % 32], run % 2 * 4, 4, code & 15);
+    return scales.scale[run] * static_cast<float>(code) - scales.least[run];
+  }
 };
 
 }  // namespace gyre::blocks

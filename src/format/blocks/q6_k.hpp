@@ -35,8 +35,7 @@ struct Q6_K {
       if (std::fabs(fitted[r]) > std::fabs(extreme)) extreme = fitted[r];
     }
     std::fill_n(block, kBytes, std::uint8_t{0});
-    std::uint8_t* const upper = block + 128;
-    std::uint8_t* const scales = upper + 64;
+    std::uint8_t* const scales = block + 192;
     put_half(extreme / -128.0F, scales + 16);
     const float scale = half_at(scales + 16);
     if (scale == 0) return;
@@ -44,11 +43,22 @@ struct Q6_K {
       const int whole = clamped_round(fitted[i / 16] / scale, -128, 127);
       scales[i / 16] = static_cast<std::uint8_t>(whole);
       const int code = whole == 0 ? 32 : clamped_round(values[i] / (scale * static_cast<float>(whole)), -32, 31) + 32;
-      const std::size_t half = i / 128;
-      const std::size_t run = i % 128 / 32;
-      block[half * 64 + i % 64] |= static_cast<std::uint8_t>((code & 15) << (run / 2 * 4));
-      upper[half * 32 + i % 32] |= static_cast<std::uint8_t>((code >> 4) << (run * 2));
+      put_code(block, i, code);
     }
+  }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block + 208) * as_signed(block[192 + i / 16]);
+    const int code = nearest_code(value, scale, -32 * scale, 63);
+    put_code(block, i, code);
+    return scale * static_cast<float>(code - 32);
+  }
+
+  static void put_code(std::uint8_t* block, std::size_t i, int code) {
+    const std::size_t half = i / 128;
+    const std::size_t run = i % 128 / 32;
+    put_bits(block[half * 64 + i % 64], run / 2 * 4, 4, code & 15);
+    put_bits(block[128 + half * 32 + i % 32], run * 2, 2, code >> 4);
   }
 };
 

@@ -31,6 +31,13 @@ struct Q8_0 {
       block[2 + i] = static_cast<std::uint8_t>(static_cast<std::int8_t>(quant));
     }
   }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block);
+    const int code = nearest_code(value, scale, -127 * scale, 254) - 127;
+    block[2 + i] = static_cast<std::uint8_t>(static_cast<std::int8_t>(code));
+    return scale * static_cast<float>(code);
+  }
 };
 
 }  // namespace gyre::blocks

@@ -35,6 +35,13 @@ struct TQ2_0 {
     }
     put_half(largest, block + kScales[0]);
   }
+
+  static float set(std::uint8_t* block, std::size_t i, float value) {
+    const float scale = half_at(block + kScales[0]);
+    const int code = nearest_code(value, scale, -scale, 2);
+    put_bits(block[i / 128 * 32 + i % 32], i % 128 / 32 * 2, 2, code);
+    return scale * static_cast<float>(code - 1);
+  }
 };
 
 }  // namespace gyre::blocks
