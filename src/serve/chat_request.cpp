@@ -6,7 +6,6 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMost;
 constexpr std::size_t kMostMessages = 4096;
 constexpr std::size_t kMostCalls = 128;  ///< of a message
 
@@ -60,20 +59,20 @@ void refuse_media(Fields& body) {
 
 void read_chat_logprobs(Fields& body, Generation& generation) {
   const bool wanted = body.boolean("logprobs").value_or(false);
-  const auto likeliest = body.integer("top_logprobs", 0, kMost.logprobs);
+  const auto likeliest = body.integer("top_logprobs", 0, kRequestLimits.logprobs);
   if (likeliest && *likeliest > 0 && !wanted) throw body.wrong("top_logprobs", "only where \"logprobs\" is true");
   if (wanted) generation.logprobs = static_cast<int>(likeliest.value_or(0));
 }
 
 int read_most_tokens(Fields& body) {
-  const auto tokens = body.integer("max_tokens", -1, kMost.tokens);
-  const auto completion = body.integer("max_completion_tokens", 1, kMost.tokens);
+  const auto tokens = body.integer("max_tokens", -1, kRequestLimits.tokens);
+  const auto completion = body.integer("max_completion_tokens", 1, kRequestLimits.tokens);
   if (tokens && completion && *tokens != *completion) {
     throw body.wrong("max_completion_tokens", "max_tokens says another number; leave one out");
   }
   if (tokens && *tokens == 0) throw body.wrong("max_tokens", "0 tokens would be no answer");
   const std::int64_t most = completion ? *completion : tokens.value_or(-1);
-  return static_cast<int>(most < 0 ? kMost.tokens : most);
+  return static_cast<int>(most < 0 ? kRequestLimits.tokens : most);
 }
 
 }  // namespace
@@ -129,7 +128,7 @@ void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, Format
     throw body.wrong("tools", "another field says already what the text has to be; leave one out");
   }
   conversation.tools = tools->shown;
-  request.reader.emplace(*model.tools, tools->names());
+  request.reader.emplace(*model.tools, tools->functions());
   std::string key = fmt::format("{} {} calls ", generation.model, generation.limits.ends.size());
   for (const char* name : {"tools", "tool_choice", "parallel_tool_calls"}) {
     const Json* const value = body.find(name);

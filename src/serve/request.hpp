@@ -25,6 +25,7 @@ struct RequestLimits {
   int loops = 64;       ///< of a group, or
   int loops_times = 4;  ///< so many times its own, whichever is more
 };
+inline constexpr RequestLimits kRequestLimits;
 
 /// A request for texts: what the engine is to do, and how the answer is to look.
 struct TextRequest {

@@ -3,7 +3,6 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMost;
 constexpr std::size_t kMostItems = 4096;
 
 Json message_item(Fields& item, const std::string& field) {
@@ -94,7 +93,7 @@ void read_text_options(Fields& body, FormatCache& formats, TextRequest& request)
 
 /// Logarithms of probabilities are asked for under "include".
 void read_include(Fields& body, Generation& generation) {
-  const auto likeliest = body.integer("top_logprobs", 0, kMost.logprobs);
+  const auto likeliest = body.integer("top_logprobs", 0, kRequestLimits.logprobs);
   bool wanted = false;
   if (const Json* const list = body.list("include", 64)) {
     for (std::size_t i = 0; i < list->size(); ++i) {
@@ -130,7 +129,7 @@ TextRequest read_responses_request(const Json& json, std::span<const ServedModel
   read_text_options(body, formats, request);
   read_include(body, generation);
   generation.limits.tokens =
-      static_cast<int>(body.integer("max_output_tokens", 1, kMost.tokens).value_or(kMost.tokens));
+      static_cast<int>(body.integer("max_output_tokens", 1, kRequestLimits.tokens).value_or(kRequestLimits.tokens));
   Conversation conversation = read_input(body);
   offer_tools(body, ToolStyle::flat, model, formats, request, conversation);
   body.done();
