@@ -175,7 +175,10 @@ std::optional<NamedForm> apart_around(std::string_view text, const Written& firs
                                                .other_middle = head(*two),
                                                .between = std::string(between),
                                                .behind = std::string(behind)});
-  if (form) form->parameters = parameters;
+  if (!form) return std::nullopt;
+  // What stands behind every value stands behind the last too.
+  if (form->close.starts_with(parameters.between)) form->close.erase(0, parameters.between.size());
+  form->parameters = parameters;
   return form;
 }
 

@@ -60,8 +60,7 @@ class NamedLanguage {
     std::vector<Part> kinds;
     for (const Tool& tool : tools_.offered) {
       if (!tools_.may_call(tool)) continue;
-      kinds.push_back(builder_.sequence(
-          {builder_.text(tool.name), form_.parameters ? apart(tool) : together(tool), builder_.text(form_.close)}));
+      kinds.push_back(builder_.sequence({builder_.text(tool.name), form_.parameters ? apart(tool) : together(tool)}));
     }
     return builder_.any_of(kinds);
   }
@@ -70,27 +69,37 @@ class NamedLanguage {
     const Part arguments = !tools_.checked(tool)       ? add_objects(builder_)
                            : tool.parameters.is_null() ? builder_.text("{}")
                                                        : add_schema(builder_, tool.parameters, tool.field);
-    return builder_.sequence({words(form_.middle), arguments});
+    return builder_.sequence({words(form_.middle), arguments, builder_.text(form_.close)});
   }
 
   Part apart(const Tool& tool) {
-    const Part head = words(form_.middle);
-    if (!tools_.checked(tool)) return builder_.sequence({head, any_parameters()});
-    return tool.parameters.is_null() ? head : builder_.sequence({head, parameters(tool)});
+    std::vector<Part> parts = {words(form_.middle)};
+    if (!tools_.checked(tool)) {
+      parts.push_back(any_parameters());
+    } else if (!tool.parameters.is_null()) {
+      parts.push_back(parameters(tool));
+    }
+    // White space behind the last is missing where there is none.
+    const std::string_view close = without_space(form_.close);
+    parts.push_back(builder_.optional(builder_.text(form_.close.substr(0, form_.close.find(close)))));
+    parts.push_back(builder_.text(close));
+    return builder_.sequence(parts);
   }
 
-  /// White space is all that may differ between two parameters and behind the last; models write it as between two.
   Part parameter(const std::string& middle, Part name, Part value) {
     return builder_.sequence({builder_.text(form_.parameters->open), name, builder_.text(middle), value,
-                              builder_.optional(builder_.text(form_.parameters->between))});
+                              builder_.text(form_.parameters->between)});
   }
 
   Part any_parameters() {
-    return builder_.times(
-        [&] {
-          return parameter(form_.parameters->text_middle, repeated(letters(is_of_name), 1, kMostLetters), any_text());
-        },
-        0, kMostArguments);
+    const auto make = [&] {
+      std::vector<Part> kinds;
+      for (const std::string& middle : {form_.parameters->middle, form_.parameters->text_middle}) {
+        kinds.push_back(parameter(middle, repeated(letters(is_of_name), 1, kMostLetters), any_text()));
+      }
+      return builder_.any_of(kinds);
+    };
+    return builder_.times(make, 0, kMostArguments);
   }
 
   Part any_text() { return text_through(builder_, without_space(form_.parameters->close)); }
