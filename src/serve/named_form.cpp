@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "serve/json_extent.hpp"
 #include "serve/white_space.hpp"
@@ -178,7 +179,7 @@ std::optional<NamedForm> apart_around(std::string_view text, const Written& firs
   if (!form) return std::nullopt;
   // What stands behind every value stands behind the last too.
   if (form->close.starts_with(parameters.between)) form->close.erase(0, parameters.between.size());
-  form->parameters = parameters;
+  form->parameters = std::move(parameters);
   return form;
 }
 

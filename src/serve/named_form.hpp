@@ -11,11 +11,11 @@ namespace gyre::serve {
 /// How arguments are written apart from each other: open NAME middle VALUE close, one after the other. A text stands
 /// there as it is, every other value as JSON.
 struct ParameterForm {
-  std::string open;
-  std::string middle;
-  std::string text_middle;  ///< of a text, where a template tells the two apart
-  std::string close;
-  std::string between;  ///< white space between two
+  std::string open = {};
+  std::string middle = {};
+  std::string text_middle = {};  ///< of a text, where a template tells the two apart
+  std::string close = {};
+  std::string between = {};  ///< white space between two
 };
 
 /// Calls in which the name of the function stands by itself: begin, then every call as open NAME middle ARGUMENTS
@@ -25,14 +25,15 @@ struct NamedForm {
   static constexpr char kId = '\x01';
 
   std::string begin = {};
-  std::string open;
-  std::string middle;
+  std::string open = {};
+  std::string middle = {};
   std::string close = {};
   std::string between = {};
   std::string end = {};
-  bool numbers = false;  ///< ids are numbers, else letters and digits
-  std::optional<ParameterForm> parameters = {};
+  bool numbers = false;           ///< ids are numbers, else letters and digits
+  ParameterForm parameters = {};  ///< without `open` where arguments are an object
 
+  [[nodiscard]] bool apart() const { return !parameters.open.empty(); }
   [[nodiscard]] bool ids() const { return (open + middle).find(kId) != std::string::npos; }
   /// What a call is told by: the first tag of those that stand before it.
   [[nodiscard]] std::string trigger() const;

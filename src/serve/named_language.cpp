@@ -60,7 +60,7 @@ class NamedLanguage {
     std::vector<Part> kinds;
     for (const Tool& tool : tools_.offered) {
       if (!tools_.may_call(tool)) continue;
-      kinds.push_back(builder_.sequence({builder_.text(tool.name), form_.parameters ? apart(tool) : together(tool)}));
+      kinds.push_back(builder_.sequence({builder_.text(tool.name), form_.apart() ? apart(tool) : together(tool)}));
     }
     return builder_.any_of(kinds);
   }
@@ -87,14 +87,14 @@ class NamedLanguage {
   }
 
   Part parameter(const std::string& middle, Part name, Part value) {
-    return builder_.sequence({builder_.text(form_.parameters->open), name, builder_.text(middle), value,
-                              builder_.text(form_.parameters->between)});
+    return builder_.sequence({builder_.text(form_.parameters.open), name, builder_.text(middle), value,
+                              builder_.text(form_.parameters.between)});
   }
 
   Part any_parameters() {
     const auto make = [&] {
       std::vector<Part> kinds;
-      for (const std::string& middle : {form_.parameters->middle, form_.parameters->text_middle}) {
+      for (const std::string& middle : {form_.parameters.middle, form_.parameters.text_middle}) {
         kinds.push_back(parameter(middle, repeated(letters(is_of_name), 1, kMostLetters), any_text()));
       }
       return builder_.any_of(kinds);
@@ -102,7 +102,7 @@ class NamedLanguage {
     return builder_.times(make, 0, kMostArguments);
   }
 
-  Part any_text() { return text_through(builder_, without_space(form_.parameters->close)); }
+  Part any_text() { return text_through(builder_, without_space(form_.parameters.close)); }
 
   /// Those of a schema, in their order.
   Part parameters(const Tool& tool) {
@@ -137,7 +137,7 @@ class NamedLanguage {
 
   Part property(const Tool& tool, const std::string& name, const Json& schema) {
     const std::string at = fmt::format("{}.properties.{}", tool.field, name);
-    const ParameterForm& form = *form_.parameters;
+    const ParameterForm& form = form_.parameters;
     if (name.empty() || !std::all_of(name.begin(), name.end(), is_of_name)) {
       throw bad_request(at, "{}: an argument that is written apart is named by a-z, A-Z, 0-9, _, - and .", at);
     }
@@ -156,17 +156,17 @@ class NamedLanguage {
     const Json& schema = resolved(given, tool.parameters);
     const char* const one = schema.is_object() && schema.contains("const") ? "const" : "enum";
     if (schema.is_object() && schema.contains(one)) {
-      const bool told = form_.parameters->middle != form_.parameters->text_middle;  // what is a text, and what is not
+      const bool told = form_.parameters.middle != form_.parameters.text_middle;  // what is a text, and what is not
       const Json values = schema[one].is_array() && one[0] == 'e' ? schema[one] : Json::array({schema[one]});
       std::vector<Part> parts;
       for (const Json& value : values) {
         if (told && !value.is_string()) continue;
         const std::string words = value.is_string() ? value.get<std::string>() : dump(value);
         const std::string read = parameter_json({.is_text = told, .name = name, .value = words}, tool.parameters);
-        if (words.find(without_space(form_.parameters->close)) != std::string::npos || read != dump(value)) {
+        if (words.find(without_space(form_.parameters.close)) != std::string::npos || read != dump(value)) {
           throw bad_request(at, "{}.{}: {} would be read as something else", at, one, dump(value));
         }
-        parts.push_back(builder_.sequence({builder_.text(words), builder_.text(form_.parameters->close)}));
+        parts.push_back(builder_.sequence({builder_.text(words), builder_.text(form_.parameters.close)}));
       }
       return builder_.any_of(parts);
     }

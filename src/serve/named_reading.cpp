@@ -66,8 +66,8 @@ NamedHead read_head(const NamedForm& form, std::string_view text, std::size_t fr
   cursor.skip_space();
   head.end = cursor.at();
   const std::string_view behind = text.substr(head.end);
-  head.fit = form.parameters ? either(read_word(form.parameters->open, behind).fit, read_word(form.close, behind).fit)
-                             : read_word("{", behind).fit;
+  head.fit = form.apart() ? either(read_word(form.parameters.open, behind).fit, read_word(form.close, behind).fit)
+                          : read_word("{", behind).fit;
   return head;
 }
 
@@ -103,7 +103,7 @@ NamedHead read_first_head(const NamedForm& form, std::string_view text) {
 }
 
 NamedHead read_further_head(const NamedForm& form, std::string_view text) {
-  const NamedHead plain = read_head(form, text, 0);
+  NamedHead plain = read_head(form, text, 0);
   const Found between = read_word(form.between, text);
   if (plain.fit == Fit::yes || between.end == 0) return plain;
   NamedHead behind = between.fit == Fit::yes ? read_head(form, text, between.end) : NamedHead{.fit = between.fit};
@@ -112,7 +112,7 @@ NamedHead read_further_head(const NamedForm& form, std::string_view text) {
 }
 
 Parameter read_parameter(const NamedForm& form, const Json& schema, std::string_view text) {
-  const ParameterForm& apart = *form.parameters;
+  const ParameterForm& apart = form.parameters;
   Parameter parameter;
   const Found open = read_word(apart.open, text);
   if (open.fit != Fit::yes) {

@@ -92,7 +92,7 @@ bool holds_text(const Json& schema, const std::string& name) { return allowed_of
 std::string parameter_json(const Parameter& parameter, const Json& schema) {
   if (parameter.is_text) return dump(Json(parameter.value));
   const Allowed allowed = allowed_of(schema, parameter.name);
-  const std::string word = json_word(without_space(parameter.value));
+  std::string word = json_word(without_space(parameter.value));
   const Json value = Json::parse(word, nullptr, false);
   const bool json = parameter.is_json || !allowed.text || allows(allowed, value);
   if (json && !value.is_discarded()) return word;

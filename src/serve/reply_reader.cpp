@@ -69,7 +69,7 @@ std::vector<ReplyPart> ReplyReader::read(std::string_view more) {
 }
 
 std::vector<ReplyPart> ReplyReader::finish() {
-  if (form_.named && at_ != At::text) {
+  if (form_.by_name() && at_ != At::text) {
     finish_named();
   } else if (at_ == At::head || at_ == At::whole) {
     at_ = At::whole;
@@ -93,7 +93,7 @@ bool ReplyReader::step() {
     case At::parameters:
       return read_parameters();
     case At::tail:
-      return form_.named ? read_named_tail() : read_tail();
+      return form_.by_name() ? read_named_tail() : read_tail();
     default:
       return read_whole(false);
   }
@@ -120,7 +120,7 @@ bool ReplyReader::read_text() {
 }
 
 bool ReplyReader::read_head() {
-  if (form_.named) return read_named_head();
+  if (form_.by_name()) return read_named_head();
   if (form_.list) {
     at_ = At::whole;
     return true;
@@ -153,7 +153,7 @@ bool ReplyReader::read_arguments() {
 
 bool ReplyReader::read_named_head() {
   const std::size_t before = held_.find(form_.open);
-  const NamedHead head = read_first_head(*form_.named, std::string_view(held_).substr(before));
+  const NamedHead head = read_first_head(form_.named, std::string_view(held_).substr(before));
   if (head.fit == Fit::open) return false;
   if (head.fit == Fit::no || !functions_.contains(head.name)) {
     say(before + form_.open.size());
@@ -168,7 +168,7 @@ bool ReplyReader::read_named_head() {
 /// The next of the arguments that are written apart, as a piece of JSON.
 bool ReplyReader::read_parameters() {
   const Json& schema = functions_.find(called_)->second;
-  const Parameter parameter = read_parameter(*form_.named, schema, held_);
+  const Parameter parameter = read_parameter(form_.named, schema, held_);
   if (parameter.fit == Fit::open) return false;
   if (parameter.fit == Fit::yes && !parameter.closes) {
     const std::string value = parameter_json(parameter, schema);
@@ -198,7 +198,7 @@ bool ReplyReader::read_tail() {
 
 /// What closes the call, and a further one or what stands behind the last.
 bool ReplyReader::read_named_tail() {
-  const NamedForm& form = *form_.named;
+  const NamedForm& form = form_.named;
   const Found close = read_word(form.close, held_);
   if (close.fit == Fit::open) return false;
   const std::string_view behind = std::string_view(held_).substr(close.fit == Fit::yes ? close.end : 0);
@@ -218,7 +218,7 @@ bool ReplyReader::read_named_tail() {
 /// A text that ends in a call leaves it open; one that ends before it is one stays text.
 void ReplyReader::finish_named() {
   if (at_ == At::tail) {
-    const NamedForm& form = *form_.named;
+    const NamedForm& form = form_.named;
     const Found close = read_word(form.close, held_);
     const bool closes = close.fit == Fit::open;
     if (closes || read_word(form.end, std::string_view(held_).substr(close.end)).fit == Fit::open) return;
@@ -278,7 +278,7 @@ void ReplyReader::begin_named(const NamedHead& head) {
   extent_ = {};
   called_ = head.name;
   parameters_ = 0;
-  at_ = form_.named->parameters ? At::parameters : At::arguments;
+  at_ = form_.named.apart() ? At::parameters : At::arguments;
 }
 
 void ReplyReader::end_call() {

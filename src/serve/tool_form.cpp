@@ -81,7 +81,8 @@ std::optional<std::string> answer_of(const ChatTemplate& chat, const std::vector
   Json messages = Json::array({user_message()});
   if (!calls.empty()) messages.push_back(call_message(calls, as_text));
   const std::optional<std::string> text = rendered(chat, std::move(messages), probe_tools());
-  const std::size_t at = text ? text->rfind(kQuestion) : std::string::npos;
+  if (!text) return std::nullopt;
+  const std::size_t at = text->rfind(kQuestion);
   if (at == std::string::npos) return std::nullopt;
   return text->substr(at + std::string_view(kQuestion).size());
 }
@@ -165,15 +166,16 @@ std::optional<ToolForm> named_form_of(const ChatTemplate& chat, bool as_text) {
     return std::nullopt;
   }
   ToolForm form;
-  form.named = two ? named_form_in(*two, {kFunction, kId}, {kOther, kOtherId}) : std::nullopt;
-  if (!form.named) return std::nullopt;
-  form.open = form.named->trigger();
+  std::optional<NamedForm> named = two ? named_form_in(*two, {kFunction, kId}, {kOther, kOtherId}) : std::nullopt;
+  if (!named) return std::nullopt;
+  form.named = std::move(*named);
+  form.open = form.named.trigger();
   form.close.clear();
-  form.ids = form.named->ids() && !form.named->numbers;
+  form.ids = form.named.ids() && !form.named.numbers;
   const Json some = {{"key", -3}, {"words", "<b> & {\"a\": \"b\"}\n'c'"}, {"flag", true}};
   // Some templates write lists among arguments that stand apart as Python does, models as JSON.
   Json nested = {{"words", "7"}};
-  if (!form.named->parameters) nested["list"] = Json::array({1, Json{{"a", nullptr}}});
+  if (!form.named.apart()) nested["list"] = Json::array({1, Json{{"a", nullptr}}});
   for (const std::vector<Call>& calls : {std::vector<Call>{{kFunction, probe_arguments()}},
                                          std::vector<Call>{{kFunction, Json::object()}, {kOther, some, kOtherId}},
                                          std::vector<Call>{{kOther, nested}, {kFunction, some, kOtherId}}}) {
@@ -257,7 +259,7 @@ void write_arguments(Json& message) {
 std::optional<ToolForm> own_calls_of(const ChatTemplate& chat) {
   for (const bool as_text : {false, true}) {
     std::optional<ToolForm> form = named_form_of(chat, as_text);
-    if (!form || form->named->parameters || form->named->ids()) continue;
+    if (!form || form->named.apart() || form->named.ids()) continue;
     const Json result = {{"role", "tool"}, {"tool_call_id", kId}, {"content", kSystem}};
     const std::optional<std::string> text =
         rendered(chat, Json::array({user_message(), call_message({Call{}}, as_text), result}), nullptr);
@@ -295,7 +297,7 @@ std::optional<ToolForm> tool_form_of(const ChatTemplate& chat) {
 }
 
 void write_tools(Conversation& conversation, const ToolForm& form) {
-  if (form.in_template || form.named) {
+  if (form.in_template || form.by_name()) {
     for (Json& message : conversation.messages) {
       if (form.text_arguments) write_arguments(message);
       if (form.ids) shorten_ids(message);
@@ -305,7 +307,7 @@ void write_tools(Conversation& conversation, const ToolForm& form) {
     for (Json& message : conversation.messages) message = without_calls(message, form);
   }
   if (conversation.tools.is_null()) return;
-  const std::string words = form.named ? told_by(*form.named, conversation.tools) : told(conversation.tools);
+  const std::string words = form.by_name() ? told_by(form.named, conversation.tools) : told(conversation.tools);
   conversation.tools = nullptr;
   Json& first = conversation.messages.front();
   if (form.takes_system && first.at("role") != "system") {

@@ -116,7 +116,7 @@ Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& 
 
 /// What follows the tag that opens a call, and further calls.
 Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
-  if (form.named) return add_named_calls(builder, tools, *form.named);
+  if (form.by_name()) return add_named_calls(builder, tools, form.named);
   if (form.list) {
     std::vector<Part> parts = {builder.text(form.gap + "["), call_object(builder, tools, form)};
     if (tools.parallel) {

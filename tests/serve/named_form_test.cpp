@@ -108,8 +108,8 @@ TEST(NamedForm, WhatATemplateWritesIsReadAsWhatItIs) {
   for (const CallStyle& style : call_styles()) {
     SCOPED_TRACE(style.title);
     const ToolForm form = form_of(style);
-    ASSERT_TRUE(form.named);
-    EXPECT_EQ(form.named->parameters.has_value(), style.apart);
+    ASSERT_TRUE(form.by_name());
+    EXPECT_EQ(form.named.apart(), style.apart);
     for (const Calls& calls : {Calls{{"add", arguments}}, Calls{{"add", Json::object()}},
                                Calls{{"add_two", {{"any", "thing"}}}, {"add", {{"a", 1}, {"text", ""}}}},
                                Calls{{"add", {{"text", "7"}}}, {"add", arguments}, {"add_two", Json::object()}}}) {
@@ -121,7 +121,7 @@ TEST(NamedForm, WhatATemplateWritesIsReadAsWhatItIs) {
 }
 
 TEST(NamedForm, IsWhatStandsAroundNamesAndArguments) {
-  const NamedForm deepseek = *form_of(style_of("deepseek")).named;
+  const NamedForm deepseek = form_of(style_of("deepseek")).named;
   EXPECT_EQ(deepseek.begin, "<｜tool▁calls▁begin｜>");
   EXPECT_EQ(deepseek.open, "<｜tool▁call▁begin｜>function<｜tool▁sep｜>");
   EXPECT_EQ(deepseek.middle, "\n```json\n");
@@ -131,20 +131,20 @@ TEST(NamedForm, IsWhatStandsAroundNamesAndArguments) {
   EXPECT_EQ(deepseek.trigger(), deepseek.begin);
   const ToolForm mistral = form_of(style_of("mistral ids"));
   EXPECT_EQ(mistral.open, "[TOOL_CALLS]");
-  EXPECT_EQ(mistral.named->middle, "[CALL_ID]\x01[ARGS]");
+  EXPECT_EQ(mistral.named.middle, "[CALL_ID]\x01[ARGS]");
   EXPECT_TRUE(mistral.ids);
   const ToolForm kimi = form_of(style_of("kimi"));
-  EXPECT_TRUE(kimi.named->numbers);
+  EXPECT_TRUE(kimi.named.numbers);
   EXPECT_FALSE(kimi.ids);
-  EXPECT_EQ(kimi.named->middle, ":\x01<|tool_call_argument_begin|>");
-  const NamedForm qwen = *form_of(style_of("qwen")).named;
+  EXPECT_EQ(kimi.named.middle, ":\x01<|tool_call_argument_begin|>");
+  const NamedForm qwen = form_of(style_of("qwen")).named;
   EXPECT_EQ(qwen.trigger(), "<tool_call>");
   EXPECT_EQ(qwen.open, "<tool_call>\n<function=");
   EXPECT_EQ(qwen.middle, ">\n");
-  EXPECT_EQ(qwen.parameters->open + "K" + qwen.parameters->middle + "V" + qwen.parameters->close,
+  EXPECT_EQ(qwen.parameters.open + "K" + qwen.parameters.middle + "V" + qwen.parameters.close,
             "<parameter=K>\nV\n</parameter>");
   EXPECT_EQ(qwen.close, "</function>\n</tool_call>");
-  EXPECT_EQ(form_of(style_of("glm close")).named->trigger(), "<tool_call>");
+  EXPECT_EQ(form_of(style_of("glm close")).named.trigger(), "<tool_call>");
 }
 
 TEST(NamedForm, IsNoneThatWouldBeReadAsSomethingElse) {
@@ -266,7 +266,7 @@ TEST(NamedForm, ATemplateThatShowsNoFunctionsIsToldThemInItsOwnForm) {
   std::string source = style.source();
   source.erase(0, source.find("{% for m in messages"));
   const std::optional<ToolForm> form = tool_form_of(chat_of(source));
-  ASSERT_TRUE(form && form->named);
+  ASSERT_TRUE(form && form->by_name());
   EXPECT_FALSE(form->in_template);
   Conversation conversation;
   conversation.messages = Json::parse(R"([{"role": "user", "content": "q"},
