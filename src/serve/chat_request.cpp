@@ -75,6 +75,36 @@ int read_most_tokens(Fields& body) {
   return static_cast<int>(most < 0 ? kRequestLimits.tokens : most);
 }
 
+/// What the template is given of the functions, what the model may write, and how that is read.
+void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation& conversation) {
+  const std::optional<Tools> tools = read_tools(body, style);
+  if (!tools || tools->choice == Tools::Choice::none) return;
+  if (!model.tools) {
+    throw body.wrong("tools", "{} writes calls of functions in a form that is not read here; leave them out",
+                     model.name);
+  }
+  Generation& generation = request.generation;
+  if (generation.format != nullptr) {
+    throw body.wrong("tools", "another field says already what the text has to be; leave one out");
+  }
+  conversation.tools = tools->shown;
+  request.reader.emplace(*model.tools, tools->functions());
+  std::string key = fmt::format("{} {} calls ", generation.model, generation.limits.ends.size());
+  for (const char* name : {"tools", "tool_choice", "parallel_tool_calls"}) {
+    const Json* const value = body.find(name);
+    key += fmt::format("{}: {}, ", name, value == nullptr ? "" : dump(*value));
+  }
+  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
+    try {
+      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools);
+      return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
+    } catch (const Error& failure) {
+      throw body.wrong("tools", "{}", failure.what());
+    }
+  });
+}
+
 }  // namespace
 
 std::string read_content(const Json& content, const std::string& field, std::initializer_list<std::string_view> kinds) {
@@ -115,51 +145,24 @@ Conversation read_chat(Fields& body) {
   return conversation;
 }
 
-void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
-                 Conversation& conversation) {
-  const std::optional<Tools> tools = read_tools(body, style);
-  if (!tools || tools->choice == Tools::Choice::none) return;
-  if (!model.tools) {
-    throw body.wrong("tools", "{} writes calls of functions in a form that is not read here; leave them out",
-                     model.name);
-  }
-  Generation& generation = request.generation;
-  if (generation.format != nullptr) {
-    throw body.wrong("tools", "another field says already what the text has to be; leave one out");
-  }
-  conversation.tools = tools->shown;
-  request.reader.emplace(*model.tools, tools->functions());
-  std::string key = fmt::format("{} {} calls ", generation.model, generation.limits.ends.size());
-  for (const char* name : {"tools", "tool_choice", "parallel_tool_calls"}) {
-    const Json* const value = body.find(name);
-    key += fmt::format("{}: {}, ", name, value == nullptr ? "" : dump(*value));
-  }
-  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
-    try {
-      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools);
-      return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
-    } catch (const Error& failure) {
-      throw body.wrong("tools", "{}", failure.what());
-    }
-  });
+void finish_chat(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation conversation, const char* field) {
+  offer_tools(body, style, model, formats, request, conversation);
+  body.done();
+  request.generation.prompts = {model.encode_rendered(model.render(std::move(conversation)))};
+  request.prompt_from_text = {true};
+  require_fits(request.generation.prompts.front(), model, field);
 }
 
 TextRequest read_chat_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats) {
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
-  generation.model = model_of(body, models);
-  const ServedModel& model = models[generation.model];
-  read_shared_fields(body, model, formats, request);
+  const ServedModel& model = read_shared_fields(body, models, formats, request);
   refuse_media(body);
   read_chat_logprobs(body, generation);
   generation.limits.tokens = read_most_tokens(body);
-  Conversation conversation = read_chat(body);
-  offer_tools(body, ToolStyle::nested, model, formats, request, conversation);
-  body.done();
-  generation.prompts = {model.encode_rendered(model.render(conversation))};
-  request.prompt_from_text = {true};
-  require_fits(generation.prompts.front(), model, "messages");
+  finish_chat(body, ToolStyle::nested, model, formats, request, read_chat(body), "messages");
   return request;
 }
 

@@ -13,9 +13,7 @@ namespace {
 
 using Part = AutomatonBuilder::Part;
 
-constexpr int kMostDigits = 4;      ///< of the number of a call
-constexpr int kMostLetters = 64;    ///< of the name of an argument that no schema checks
-constexpr int kMostArguments = 64;  ///< of those
+constexpr int kMostDigits = 4;  ///< of the number of a call
 
 ByteSet letters(bool (*of)(char)) {
   ByteSet set;
@@ -91,15 +89,13 @@ class NamedLanguage {
                               builder_.text(form_.parameters.between)});
   }
 
+  /// Of a function whose schema is not looked at.
   Part any_parameters() {
-    const auto make = [&] {
-      std::vector<Part> kinds;
-      for (const std::string& middle : {form_.parameters.middle, form_.parameters.text_middle}) {
-        kinds.push_back(parameter(middle, repeated(letters(is_of_name), 1, kMostLetters), any_text()));
-      }
-      return builder_.any_of(kinds);
-    };
-    return builder_.times(make, 0, kMostArguments);
+    std::vector<Part> kinds;
+    for (const std::string& middle : {form_.parameters.middle, form_.parameters.text_middle}) {
+      kinds.push_back(parameter(middle, repeated(letters(is_of_name), 1, -1), any_text()));
+    }
+    return builder_.any_number_of(builder_.any_of(kinds));
   }
 
   Part any_text() { return text_through(builder_, without_space(form_.parameters.close)); }

@@ -195,8 +195,11 @@ void require_fits(std::span<const std::int32_t> prompt, const ServedModel& model
                  {.param = field, .code = "context_length_exceeded"});
 }
 
-void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& formats, TextRequest& request) {
+const ServedModel& read_shared_fields(Fields& body, std::span<const ServedModel> models, FormatCache& formats,
+                                      TextRequest& request) {
   Generation& generation = request.generation;
+  generation.model = model_of(body, models);
+  const ServedModel& model = models[generation.model];
   if (model.encoder()) {
     throw bad_request("model", "model: {} is an encoder, which has no next token; ask /v1/embeddings", model.name);
   }
@@ -210,6 +213,7 @@ void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& for
   refuse_others(body);
   body.ignore({"user", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention",
                "safety_identifier", "cache_prompt", "id_slot", "priority", "request_id"});
+  return model;
 }
 
 }  // namespace gyre::serve

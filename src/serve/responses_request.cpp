@@ -122,20 +122,13 @@ TextRequest read_responses_request(const Json& json, std::span<const ServedModel
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
-  generation.model = model_of(body, models);
-  const ServedModel& model = models[generation.model];
   refuse_what_is_kept(body);
-  read_shared_fields(body, model, formats, request);
+  const ServedModel& model = read_shared_fields(body, models, formats, request);
   read_text_options(body, formats, request);
   read_include(body, generation);
   generation.limits.tokens =
       static_cast<int>(body.integer("max_output_tokens", 1, kRequestLimits.tokens).value_or(kRequestLimits.tokens));
-  Conversation conversation = read_input(body);
-  offer_tools(body, ToolStyle::flat, model, formats, request, conversation);
-  body.done();
-  generation.prompts = {model.encode_rendered(model.render(conversation))};
-  request.prompt_from_text = {true};
-  require_fits(generation.prompts.front(), model, "input");
+  finish_chat(body, ToolStyle::flat, model, formats, request, read_input(body), "input");
   return request;
 }
 

@@ -98,6 +98,20 @@ TEST(NamedLanguage, AFreeAnswerIsHeldToStrictSchemasFromItsTagOn) {
   }
 }
 
+TEST(NamedLanguage, HasRoomForManyFunctionsBesideAStrictOne) {
+  for (const CallStyle& one : call_styles()) {
+    SCOPED_TRACE(one.title);
+    const Style style(one);
+    if (!one.apart) continue;
+    Json body = {{"tools", Json::array({function("f")})}};
+    body["tools"][0]["function"]["strict"] = true;
+    for (int i = 0; i < 100; ++i) body["tools"].push_back(function(fmt::format("g_{}", i).c_str()));
+    auto language = language_of_calls(tools_of(body), style.form);
+    EXPECT_TRUE(holds(language, style.written({{"g_99", {{"a_longer_name.than-most", "text"}, {"b", 1}}}})));
+    EXPECT_FALSE(holds(language, style.written({{"g_100", {{"a", "text"}}}})));
+  }
+}
+
 TEST(NamedLanguage, IdsAndNumbersAreOfTheirKind) {
   Json body = {{"tools", {function("f", {})}}, {"tool_choice", "required"}};
   for (const CallStyle& one : call_styles()) {
