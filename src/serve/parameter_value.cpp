@@ -8,11 +8,12 @@ namespace gyre::serve {
 namespace {
 
 constexpr int kMostReferences = 32;
-constexpr Allowed kAnything = {true, true, true, true, true};
+constexpr Allowed kAnything = {true, true, true, true, true, true};
 
 void allow(const Json& value, Allowed& allowed) {
   allowed.text |= value.is_string();
-  allowed.number |= value.is_number();
+  allowed.integer |= value.is_number_integer();
+  allowed.number |= value.is_number_float();
   allowed.boolean |= value.is_boolean();
   allowed.null |= value.is_null();
   allowed.other |= value.is_structured();
@@ -20,7 +21,8 @@ void allow(const Json& value, Allowed& allowed) {
 
 void allow_type(const Json& type, Allowed& allowed) {
   allowed.text |= type == "string";
-  allowed.number |= type == "number" || type == "integer";
+  allowed.integer |= type == "integer" || type == "number";
+  allowed.number |= type == "number";
   allowed.boolean |= type == "boolean";
   allowed.null |= type == "null";
   allowed.other |= type == "array" || type == "object";
@@ -48,8 +50,9 @@ void allow_schema(const Json& given, const Json& root, Allowed& allowed, int dep
 }
 
 bool allows(const Allowed& allowed, const Json& value) {
-  return (value.is_number() && allowed.number) || (value.is_boolean() && allowed.boolean) ||
-         (value.is_null() && allowed.null) || (value.is_structured() && allowed.other);
+  return (value.is_number_integer() && allowed.integer) || (value.is_number_float() && allowed.number) ||
+         (value.is_boolean() && allowed.boolean) || (value.is_null() && allowed.null) ||
+         (value.is_structured() && allowed.other);
 }
 
 /// Of an argument of a function.

@@ -10,7 +10,8 @@ namespace gyre::serve {
 /// What a part of a schema of arguments allows, at its outermost.
 struct Allowed {
   bool text = false;
-  bool number = false;
+  bool integer = false;
+  bool number = false;  ///< with a fraction too
   bool boolean = false;
   bool null = false;
   bool other = false;  ///< lists and objects

@@ -244,6 +244,7 @@ TEST(ParameterValue, IsOfTheTypeThatTheSchemaAllows) {
   EXPECT_EQ(json("maybe", "null"), "null");
   EXPECT_EQ(json("maybe", "7"), "\"7\"");
   EXPECT_EQ(json("either", "7"), "7");
+  EXPECT_EQ(json("either", "7.5"), "\"7.5\"");
   EXPECT_EQ(json("either", "true"), "\"true\"");
   EXPECT_EQ(json("one", "1"), "\"1\"");
   EXPECT_EQ(json("any", "{\"a\": 1}"), "{\"a\": 1}");
