@@ -6,6 +6,7 @@
 #include "serve/json_extent.hpp"
 #include "serve/parameter_value.hpp"
 #include "serve/white_space.hpp"
+#include "text/utf8.hpp"
 
 namespace gyre::serve {
 namespace {
@@ -71,10 +72,14 @@ NamedHead read_head(const NamedForm& form, std::string_view text, std::size_t fr
   return head;
 }
 
+std::string_view space_before(std::string_view word) { return word.substr(0, word.find_first_not_of(kWhiteSpace)); }
+
+std::string_view space_behind(std::string_view word) { return word.substr(word.find_last_not_of(kWhiteSpace) + 1); }
+
 /// The white space at an end of a word may be missing; more of it belongs to the value.
 std::string_view value_between(std::string_view text, std::string_view middle, std::string_view close) {
-  const std::string_view lead = middle.substr(middle.find_last_not_of(kWhiteSpace) + 1);
-  const std::string_view trail = close.substr(0, close.find_first_not_of(kWhiteSpace));
+  const std::string_view lead = space_behind(middle);
+  const std::string_view trail = space_before(close);
   if (text.starts_with(lead)) text.remove_prefix(lead.size());
   if (text.ends_with(trail)) text.remove_suffix(trail.size());
   return text;
@@ -89,7 +94,20 @@ std::size_t json_size(std::string_view text) {
   return extent.closed() ? begin + size : std::string_view::npos;
 }
 
+/// Without a character that is not all there.
+std::size_t whole_characters(std::string_view text) {
+  const std::size_t at = first_invalid_utf8(text);
+  const bool cut = at != std::string_view::npos && read_utf8(text.substr(at)).kind == Utf8Step::Kind::kIncomplete;
+  return cut ? at : text.size();
+}
+
 }  // namespace
+
+std::size_t begun(std::string_view text, std::string_view word) {
+  std::size_t length = std::min(text.size(), word.size() - 1);
+  while (length > 0 && !text.ends_with(word.substr(0, length))) --length;
+  return length;
+}
 
 Found read_word(std::string_view word, std::string_view text) {
   Cursor cursor(text);
@@ -133,8 +151,16 @@ Parameter read_parameter(const NamedForm& form, const Json& schema, std::string_
   parameter.is_text = !same && as_text.fit == Fit::yes;
   parameter.is_json = !same && !parameter.is_text;
   const std::string_view value = behind.substr(as_text.fit == Fit::yes ? as_text.end : as_json.end);
+  if (parameter.is_text || (same && holds_only_text(schema, parameter.name))) {
+    const std::string_view lead = space_behind(apart.text_middle);
+    if (value.size() < lead.size() && lead.starts_with(value)) return {.fit = Fit::open};
+    parameter.fit = Fit::yes;
+    parameter.is_text = true;
+    parameter.end = text.size() - value.size() + (value.starts_with(lead) ? lead.size() : 0);
+    return parameter;
+  }
   const std::string_view close = without_space(apart.close);
-  const std::size_t json = parameter.is_text || holds_text(schema, parameter.name) ? 0 : json_size(value);
+  const std::size_t json = holds_text(schema, parameter.name) ? 0 : json_size(value);
   if (json == std::string_view::npos) return {.fit = Fit::open};
   const std::size_t end = value.find(close, json);
   if (end == std::string_view::npos) return {.fit = Fit::open};
@@ -142,6 +168,19 @@ Parameter read_parameter(const NamedForm& form, const Json& schema, std::string_
   parameter.value = value_between(value.substr(0, end), apart.middle, apart.close);
   parameter.end = text.size() - value.size() + end + close.size();
   return parameter;
+}
+
+TextPiece sure_text(const ParameterForm& form, std::string_view text) {
+  const std::string_view close = without_space(form.close);
+  const std::string_view trail = space_before(form.close);
+  const std::size_t found = text.find(close);
+  if (found != std::string_view::npos) {
+    const bool apart = text.substr(0, found).ends_with(trail);
+    return {found - (apart ? trail.size() : 0), true, found + close.size()};
+  }
+  text.remove_suffix(begun(text, close));
+  text.remove_suffix(begun(text, std::string(trail) + close.front()));
+  return {whole_characters(text), false, 0};
 }
 
 }  // namespace gyre::serve

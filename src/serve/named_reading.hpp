@@ -30,11 +30,15 @@ struct Found {
 };
 Found read_word(std::string_view word, std::string_view text);
 
-/// One of the arguments that are written apart, or what closes the call behind the last.
+/// How many bytes at the end of a text may be the beginning of `word`.
+std::size_t begun(std::string_view text, std::string_view word);
+
+/// One of the arguments that are written apart, or what closes the call behind the last. Of a text, where it can be
+/// nothing else, `end` is where it begins: sure_text() reads on.
 struct Parameter {
   Fit fit = Fit::no;
   bool closes = false;
-  bool is_text = false;  ///< the form says so
+  bool is_text = false;  ///< the form says so, or the schema
   bool is_json = false;  ///< the form says so
   std::string name = {};
   std::string value = {};
@@ -42,5 +46,13 @@ struct Parameter {
 };
 /// `schema` is that of the function's arguments, or null.
 Parameter read_parameter(const NamedForm& form, const Json& schema, std::string_view text);
+
+/// As much of a text that is written apart as belongs to it for sure.
+struct TextPiece {
+  std::size_t size = 0;
+  bool closes = false;  ///< it is all of it
+  std::size_t end = 0;  ///< behind the tag that closes it
+};
+TextPiece sure_text(const ParameterForm& form, std::string_view text);
 
 }  // namespace gyre::serve

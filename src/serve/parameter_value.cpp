@@ -92,6 +92,12 @@ Allowed allowed_by(const Json& schema, const Json& root) {
 
 bool holds_text(const Json& schema, const std::string& name) { return allowed_of(schema, name).text; }
 
+bool holds_only_text(const Json& schema, const std::string& name) {
+  const Allowed allowed = allowed_of(schema, name);
+  const bool others = allowed.integer || allowed.number || allowed.boolean || allowed.null || allowed.other;
+  return allowed.text && !others;
+}
+
 std::string parameter_json(const Parameter& parameter, const Json& schema) {
   if (parameter.is_text) return dump(Json(parameter.value));
   const Allowed allowed = allowed_of(schema, parameter.name);

@@ -25,6 +25,8 @@ Allowed allowed_by(const Json& schema, const Json& root);
 
 /// Whether an argument may be a text, by the schema of all, or null.
 bool holds_text(const Json& schema, const std::string& name);
+/// Whether it may be nothing else.
+bool holds_only_text(const Json& schema, const std::string& name);
 
 /// The JSON of an argument that was written apart. Where the schema of the function's arguments allows texts alone it
 /// is one; where it allows others besides, what is JSON of one of those is that. Null: there is no schema.

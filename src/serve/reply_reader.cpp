@@ -53,13 +53,6 @@ class HeadReader {
   bool ended_ = false;
 };
 
-/// How many bytes at the end of a text may be the beginning of `word`.
-std::size_t begun(std::string_view text, std::string_view word) {
-  std::size_t length = std::min(text.size(), word.size() - 1);
-  while (length > 0 && !text.ends_with(word.substr(0, length))) --length;
-  return length;
-}
-
 }  // namespace
 
 std::vector<ReplyPart> ReplyReader::read(std::string_view more) {
@@ -92,6 +85,8 @@ bool ReplyReader::step() {
       return read_arguments();
     case At::parameters:
       return read_parameters();
+    case At::words:
+      return read_words();
     case At::tail:
       return form_.by_name() ? read_named_tail() : read_tail();
     default:
@@ -171,16 +166,29 @@ bool ReplyReader::read_parameters() {
   const Parameter parameter = read_parameter(form_.named, schema, held_);
   if (parameter.fit == Fit::open) return false;
   if (parameter.fit == Fit::yes && !parameter.closes) {
-    const std::string value = parameter_json(parameter, schema);
+    const std::string value = parameter.is_text ? "\"" : parameter_json(parameter, schema);
     parts_.push_back({ReplyPart::Kind::arguments,
                       fmt::format("{}{}: {}", parameters_ == 0 ? "{" : ", ", dump(Json(parameter.name)), value)});
     ++parameters_;
     held_.erase(0, parameter.end);
+    if (parameter.is_text) at_ = At::words;
     return true;
   }
   parts_.push_back({ReplyPart::Kind::arguments, parameters_ == 0 ? "{}" : "}"});
   end_call();
   return true;
+}
+
+/// A text among those, as it comes.
+bool ReplyReader::read_words() {
+  const TextPiece piece = sure_text(form_.named.parameters, held_);
+  const std::string quoted = dump(Json(held_.substr(0, piece.size)));
+  std::string words = quoted.substr(1, quoted.size() - 2);
+  if (piece.closes) words += '"';
+  if (!words.empty()) parts_.push_back({ReplyPart::Kind::arguments, std::move(words)});
+  held_.erase(0, piece.closes ? piece.end : piece.size);
+  if (piece.closes) at_ = At::parameters;
+  return piece.closes;
 }
 
 /// What closes the call is nobody's.

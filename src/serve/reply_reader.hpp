@@ -45,7 +45,7 @@ class ReplyReader {
   [[nodiscard]] std::size_t calls() const { return calls_; }
 
  private:
-  enum class At { text, head, arguments, parameters, tail, whole };
+  enum class At { text, head, arguments, parameters, words, tail, whole };
 
   bool step();
   bool read_text();
@@ -53,6 +53,7 @@ class ReplyReader {
   bool read_arguments();
   bool read_named_head();
   bool read_parameters();
+  bool read_words();
   bool read_tail();
   bool read_named_tail();
   void finish_named();

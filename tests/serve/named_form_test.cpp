@@ -212,6 +212,22 @@ TEST(NamedForm, ATextThatEndsInACallLeavesItOpen) {
             "|add({\"a\": 1})|well");
 }
 
+TEST(NamedForm, ATextThatStandsApartIsToldAsItComes) {
+  ReplyReader reader(form_of(style_of("qwen")), kFunctions);
+  const auto next = [&](const char* piece) { return told(reader.read(piece)); };
+  EXPECT_EQ(next("<tool_call>\n<function=add>\n<parameter=text>"), "|add(");
+  EXPECT_EQ(next("\n"), "{\"text\": \"");
+  EXPECT_EQ(next("one \"word"), "one \\\"word");
+  EXPECT_EQ(next(" \xc3"), " ");
+  EXPECT_EQ(next("\xa9\n"), "é");
+  EXPECT_EQ(next("more\n</param"), "\\nmore");
+  EXPECT_EQ(next("s>\n\n"), "\\n</params>\\n");
+  EXPECT_EQ(next("</parameter>\n"), "\"");
+  EXPECT_EQ(next("<parameter=a>\n1"), "");
+  EXPECT_EQ(next("2\n</parameter>\n</function>\n</tool_call>"), ", \"a\": 12})|");
+  EXPECT_EQ(told(reader.finish()), "");
+}
+
 TEST(NamedForm, WhiteSpaceNeedNotBeAsInTheTemplate) {
   const ToolForm qwen = form_of(style_of("qwen"));
   EXPECT_EQ(told(qwen,
