@@ -17,6 +17,7 @@ from gyre._gyre import Error
 from gyre._hooks import Hook, HookFunction, names_of, place_of
 from gyre._options import fill
 from gyre._results import Generation, Trace
+from gyre._signature import taking_what
 from gyre._stream import Stream
 from gyre._text import Text
 from gyre._tokenizer import Message, Tokenizer
@@ -282,42 +283,18 @@ class Model:
             _provenance=written.provenance,
         )
 
-    def stream(
-        self,
-        prompt: Prompt,
-        *,
-        tokens: int = 100,
-        loops: Loops = None,
-        exit: Exit = None,
-        exit_prompt: str = "last",
-        temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        logit_bias: Mapping[int, float] | None = None,
-        seed: int = 1,
-        stop: str | Sequence[str] = (),
-        ignore_end: bool = False,
-        logprobs: int | None = None,
-        draft: str = "",
-        diffuse: str = "",
-        context: int = 0,
-        kv: str = "latest",
-        kv_type: str = "f32",
-        first_state: str = "noise",
-        test_noise: str = "",
-        whole_prompt: bool = False,
-    ) -> Stream:
+    @taking_what(generate)
+    def stream(self, prompt: Prompt, **options: Any) -> Stream:
         """The same text, a token at a time:
 
         for token in model.stream("ROMEO:"):
             print(token.text, end="", flush=True)
+
+        It takes what `generate` takes.
         """
-        values = {name: value for name, value in locals().items() if name not in ("self", "prompt")}
         ids = self._prompt(prompt)
-        run, options = self._drawing(values)
-        return Stream(_gyre.Stream(self._opened, ids, run, options), len(self.spec["groups"]))
+        run, drawing = self._drawing(options)
+        return Stream(_gyre.Stream(self._opened, ids, run, drawing), len(self.spec["groups"]))
 
     def logits(self, tokens: Prompt, *, loops: Loops = None, exit: Exit = None, seed: int = 1) -> Floats:
         """float32 [T, vocabulary]: row t is what the model says of the token behind the first t + 1. Under an exit

@@ -6,7 +6,6 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMost;
 constexpr std::size_t kMostMessages = 4096;
 constexpr std::size_t kMostCalls = 128;  ///< of a message
 
@@ -60,20 +59,50 @@ void refuse_media(Fields& body) {
 
 void read_chat_logprobs(Fields& body, Generation& generation) {
   const bool wanted = body.boolean("logprobs").value_or(false);
-  const auto likeliest = body.integer("top_logprobs", 0, kMost.logprobs);
+  const auto likeliest = body.integer("top_logprobs", 0, kRequestLimits.logprobs);
   if (likeliest && *likeliest > 0 && !wanted) throw body.wrong("top_logprobs", "only where \"logprobs\" is true");
   if (wanted) generation.logprobs = static_cast<int>(likeliest.value_or(0));
 }
 
 int read_most_tokens(Fields& body) {
-  const auto tokens = body.integer("max_tokens", -1, kMost.tokens);
-  const auto completion = body.integer("max_completion_tokens", 1, kMost.tokens);
+  const auto tokens = body.integer("max_tokens", -1, kRequestLimits.tokens);
+  const auto completion = body.integer("max_completion_tokens", 1, kRequestLimits.tokens);
   if (tokens && completion && *tokens != *completion) {
     throw body.wrong("max_completion_tokens", "max_tokens says another number; leave one out");
   }
   if (tokens && *tokens == 0) throw body.wrong("max_tokens", "0 tokens would be no answer");
   const std::int64_t most = completion ? *completion : tokens.value_or(-1);
-  return static_cast<int>(most < 0 ? kMost.tokens : most);
+  return static_cast<int>(most < 0 ? kRequestLimits.tokens : most);
+}
+
+/// What the template is given of the functions, what the model may write, and how that is read.
+void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation& conversation) {
+  const std::optional<Tools> tools = read_tools(body, style);
+  if (!tools || tools->choice == Tools::Choice::none) return;
+  if (!model.tools) {
+    throw body.wrong("tools", "{} writes calls of functions in a form that is not read here; leave them out",
+                     model.name);
+  }
+  Generation& generation = request.generation;
+  if (generation.format != nullptr) {
+    throw body.wrong("tools", "another field says already what the text has to be; leave one out");
+  }
+  conversation.tools = tools->shown;
+  request.reader.emplace(*model.tools, tools->functions());
+  std::string key = fmt::format("{} {} calls ", generation.model, generation.limits.ends.size());
+  for (const char* name : {"tools", "tool_choice", "parallel_tool_calls"}) {
+    const Json* const value = body.find(name);
+    key += fmt::format("{}: {}, ", name, value == nullptr ? "" : dump(*value));
+  }
+  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
+    try {
+      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools);
+      return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
+    } catch (const Error& failure) {
+      throw body.wrong("tools", "{}", failure.what());
+    }
+  });
 }
 
 }  // namespace
@@ -116,51 +145,24 @@ Conversation read_chat(Fields& body) {
   return conversation;
 }
 
-void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
-                 Conversation& conversation) {
-  const std::optional<Tools> tools = read_tools(body, style);
-  if (!tools || tools->choice == Tools::Choice::none) return;
-  if (!model.tools) {
-    throw body.wrong("tools", "{} writes calls of functions in a form that is not read here; leave them out",
-                     model.name);
-  }
-  Generation& generation = request.generation;
-  if (generation.format != nullptr) {
-    throw body.wrong("tools", "another field says already what the text has to be; leave one out");
-  }
-  conversation.tools = tools->shown;
-  request.reader.emplace(*model.tools, tools->names());
-  std::string key = fmt::format("{} {} calls ", generation.model, generation.limits.ends.size());
-  for (const char* name : {"tools", "tool_choice", "parallel_tool_calls"}) {
-    const Json* const value = body.find(name);
-    key += fmt::format("{}: {}, ", name, value == nullptr ? "" : dump(*value));
-  }
-  generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
-    try {
-      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools);
-      return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
-    } catch (const Error& failure) {
-      throw body.wrong("tools", "{}", failure.what());
-    }
-  });
+void finish_chat(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation conversation, const char* field) {
+  offer_tools(body, style, model, formats, request, conversation);
+  body.done();
+  request.generation.prompts = {model.encode_rendered(model.render(std::move(conversation)))};
+  request.prompt_from_text = {true};
+  require_fits(request.generation.prompts.front(), model, field);
 }
 
 TextRequest read_chat_request(const Json& json, std::span<const ServedModel> models, FormatCache& formats) {
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
-  generation.model = model_of(body, models);
-  const ServedModel& model = models[generation.model];
-  read_shared_fields(body, model, formats, request);
+  const ServedModel& model = read_shared_fields(body, models, formats, request);
   refuse_media(body);
   read_chat_logprobs(body, generation);
   generation.limits.tokens = read_most_tokens(body);
-  Conversation conversation = read_chat(body);
-  offer_tools(body, ToolStyle::nested, model, formats, request, conversation);
-  body.done();
-  generation.prompts = {model.encode_rendered(model.render(conversation))};
-  request.prompt_from_text = {true};
-  require_fits(generation.prompts.front(), model, "messages");
+  finish_chat(body, ToolStyle::nested, model, formats, request, read_chat(body), "messages");
   return request;
 }
 

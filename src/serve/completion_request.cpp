@@ -5,8 +5,6 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMostAsked;
-
 void add_prompt(const Json& prompt, const ServedModel& model, const std::string& field, TextRequest& request) {
   const bool text = prompt.is_string();
   if (!text && !prompt.is_array()) {
@@ -29,8 +27,8 @@ void read_prompts(Fields& body, const ServedModel& model, TextRequest& request) 
     add_prompt(*prompt, model, "prompt", request);
     return;
   }
-  if (prompt->size() > kMostAsked.texts)
-    throw body.wrong("prompt", "{} entries; {} are the most", prompt->size(), kMostAsked.texts);
+  if (prompt->size() > kRequestLimits.texts)
+    throw body.wrong("prompt", "{} entries; {} are the most", prompt->size(), kRequestLimits.texts);
   for (std::size_t i = 0; i < prompt->size(); ++i)
     add_prompt((*prompt)[i], model, fmt::format("prompt[{}]", i), request);
 }
@@ -38,7 +36,7 @@ void read_prompts(Fields& body, const ServedModel& model, TextRequest& request) 
 int read_logprobs(Fields& body) {
   const Json* const value = body.find("logprobs");
   if (value != nullptr && value->is_boolean()) return value->get<bool>() ? 1 : -1;
-  return static_cast<int>(body.integer("logprobs", 0, kMostAsked.logprobs).value_or(-1));
+  return static_cast<int>(body.integer("logprobs", 0, kRequestLimits.logprobs).value_or(-1));
 }
 
 }  // namespace
@@ -63,19 +61,17 @@ TextRequest read_completion_request(const Json& json, std::span<const ServedMode
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
-  generation.model = model_of(body, models);
-  const ServedModel& model = models[generation.model];
-  read_shared_fields(body, model, formats, request);
+  const ServedModel& model = read_shared_fields(body, models, formats, request);
   request.echo = body.boolean("echo").value_or(false);
   generation.logprobs = read_logprobs(body);
   if (request.echo) generation.prompt_logprobs = generation.logprobs;
-  const auto tokens = body.integer("max_tokens", -1, kMostAsked.tokens).value_or(16);
-  generation.limits.tokens = static_cast<int>(tokens < 0 ? kMostAsked.tokens : tokens);
+  const auto tokens = body.integer("max_tokens", -1, kRequestLimits.tokens).value_or(16);
+  generation.limits.tokens = static_cast<int>(tokens < 0 ? kRequestLimits.tokens : tokens);
   const auto best_of = body.integer("best_of", 1, 128);
   if (best_of && *best_of != generation.n) throw body.wrong("best_of", "it has to be n; all texts are sent");
   read_prompts(body, model, request);
-  if (generation.choices() > kMostAsked.texts) {
-    throw body.wrong("n", "{} texts are wanted; {} are the most", generation.choices(), kMostAsked.texts);
+  if (generation.choices() > kRequestLimits.texts) {
+    throw body.wrong("n", "{} texts are wanted; {} are the most", generation.choices(), kRequestLimits.texts);
   }
   if (generation.prompt_logprobs >= 0) {
     if (request.own_exit && generation.exit) {

@@ -272,6 +272,11 @@ AutomatonBuilder::Part add_schema(AutomatonBuilder& builder, const Json& schema,
   return SchemaReader(builder, schema, field).value(schema, field, 0);
 }
 
+AutomatonBuilder::Part add_schema(AutomatonBuilder& builder, const Json& schema, const Json& root,
+                                  const std::string& field, const std::string& at) {
+  return SchemaReader(builder, root, field).value(schema, at, 0);
+}
+
 AutomatonBuilder::Part add_objects(AutomatonBuilder& builder) {
   const Json none = Json::object();
   return SchemaReader(builder, none, "").any_object(kDeepest - 1);

@@ -16,6 +16,10 @@ ByteAutomaton language_of_objects();
 
 /// The same as parts of a larger language.
 AutomatonBuilder::Part add_schema(AutomatonBuilder& builder, const Json& schema, const std::string& field);
+/// Of a part of a schema, whose references are into all of it: `root`, which stands at `field`; `at` is the part's
+/// place.
+AutomatonBuilder::Part add_schema(AutomatonBuilder& builder, const Json& schema, const Json& root,
+                                  const std::string& field, const std::string& at);
 AutomatonBuilder::Part add_objects(AutomatonBuilder& builder);
 
 }  // namespace gyre::serve

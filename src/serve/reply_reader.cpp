@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "serve/api_error.hpp"
+#include "serve/parameter_value.hpp"
+#include "serve/white_space.hpp"
 
 namespace gyre::serve {
 namespace {
-
-constexpr std::string_view kSpace = " \n\t\r";
 
 /// The beginning of a call as far as it has come: {"name": "f", "arguments": {
 struct Head {
@@ -33,7 +32,7 @@ class HeadReader {
  private:
   /// The word behind white space.
   bool word(std::string_view expected) {
-    at_ = std::min(text_.find_first_not_of(kSpace, at_), text_.size());
+    at_ = std::min(text_.find_first_not_of(kWhiteSpace, at_), text_.size());
     const std::string_view there = text_.substr(at_, expected.size());
     ended_ = there.size() < expected.size() && expected.starts_with(there);
     at_ += expected.size();
@@ -54,13 +53,6 @@ class HeadReader {
   bool ended_ = false;
 };
 
-/// How many bytes at the end of a text may be the beginning of `word`.
-std::size_t begun(std::string_view text, std::string_view word) {
-  std::size_t length = std::min(text.size(), word.size() - 1);
-  while (length > 0 && !text.ends_with(word.substr(0, length))) --length;
-  return length;
-}
-
 }  // namespace
 
 std::vector<ReplyPart> ReplyReader::read(std::string_view more) {
@@ -70,11 +62,13 @@ std::vector<ReplyPart> ReplyReader::read(std::string_view more) {
 }
 
 std::vector<ReplyPart> ReplyReader::finish() {
-  if (at_ == At::head || at_ == At::whole) {
+  if (form_.by_name() && at_ != At::text) {
+    finish_named();
+  } else if (at_ == At::head || at_ == At::whole) {
     at_ = At::whole;
     if (!read_whole(true)) say(held_.size());
   } else if (at_ == At::text) {
-    const bool blank = calls_ > 0 && !said_ && held_.find_first_not_of(kSpace) == std::string::npos;
+    const bool blank = calls_ > 0 && !said_ && held_.find_first_not_of(kWhiteSpace) == std::string::npos;
     if (!blank) say(held_.size());
   }
   return std::exchange(parts_, {});
@@ -89,8 +83,12 @@ bool ReplyReader::step() {
       return read_head();
     case At::arguments:
       return read_arguments();
+    case At::parameters:
+      return read_parameters();
+    case At::words:
+      return read_words();
     case At::tail:
-      return read_tail();
+      return form_.by_name() ? read_named_tail() : read_tail();
     default:
       return read_whole(false);
   }
@@ -104,9 +102,9 @@ bool ReplyReader::read_text() {
   }
   const std::size_t tag = held_.find(form_.open);
   std::size_t sure = tag != std::string::npos ? tag : held_.size() - begun(held_, form_.open);
-  while (sure > 0 && kSpace.find(held_[sure - 1]) != std::string_view::npos) --sure;
+  while (sure > 0 && kWhiteSpace.find(held_[sure - 1]) != std::string_view::npos) --sure;
   if (calls_ > 0 && !said_) {
-    const std::size_t space = std::min(held_.find_first_not_of(kSpace), sure);
+    const std::size_t space = std::min(held_.find_first_not_of(kWhiteSpace), sure);
     held_.erase(0, space);
     sure -= space;
   }
@@ -117,6 +115,7 @@ bool ReplyReader::read_text() {
 }
 
 bool ReplyReader::read_head() {
+  if (form_.by_name()) return read_named_head();
   if (form_.list) {
     at_ = At::whole;
     return true;
@@ -126,41 +125,70 @@ bool ReplyReader::read_head() {
   if (!form_.bare()) before = text.find(form_.open) + form_.open.size();
   const Head head = HeadReader(text.substr(before)).read(form_.arguments);
   if (head.kind == Head::Kind::open) return false;
-  if (head.kind == Head::Kind::other || !names_.contains(head.name)) {
-    at_ = form_.bare() && text[text.find_first_not_of(kSpace)] != '{' ? At::text : At::whole;
+  if (head.kind == Head::Kind::other || !functions_.contains(head.name)) {
+    at_ = form_.bare() && text[text.find_first_not_of(kWhiteSpace)] != '{' ? At::text : At::whole;
     return true;
   }
   begin_call(head.name);
   held_.erase(0, before + head.bytes);
-  depth_ = 0;
-  quoted_ = escaped_ = false;
+  extent_ = {};
   at_ = At::arguments;
   return true;
 }
 
 /// Up to the brace that closes the arguments.
 bool ReplyReader::read_arguments() {
-  std::size_t end = 0;
-  bool closed = false;
-  for (; end < held_.size() && !closed; ++end) {
-    const char c = held_[end];
-    if (quoted_) {
-      quoted_ = escaped_ || c != '"';
-      escaped_ = !escaped_ && c == '\\';
-    } else if (c == '"') {
-      quoted_ = true;
-    } else if (c == '{' || c == '[') {
-      ++depth_;
-    } else if (c == '}' || c == ']') {
-      closed = --depth_ == 0;
-    }
-  }
+  const std::size_t end = extent_.take(held_);
   if (end > 0) parts_.push_back({ReplyPart::Kind::arguments, held_.substr(0, end)});
   held_.erase(0, end);
-  if (!closed) return false;
-  parts_.push_back({ReplyPart::Kind::call_end, {}});
-  at_ = At::tail;
+  if (!extent_.closed()) return false;
+  end_call();
   return true;
+}
+
+bool ReplyReader::read_named_head() {
+  const std::size_t before = held_.find(form_.open);
+  const NamedHead head = read_first_head(form_.named, std::string_view(held_).substr(before));
+  if (head.fit == Fit::open) return false;
+  if (head.fit == Fit::no || !functions_.contains(head.name)) {
+    say(before + form_.open.size());
+    at_ = At::text;
+    return true;
+  }
+  held_.erase(0, before);
+  begin_named(head);
+  return true;
+}
+
+/// The next of the arguments that are written apart, as a piece of JSON.
+bool ReplyReader::read_parameters() {
+  const Json& schema = functions_.find(called_)->second;
+  const Parameter parameter = read_parameter(form_.named, schema, held_);
+  if (parameter.fit == Fit::open) return false;
+  if (parameter.fit == Fit::yes && !parameter.closes) {
+    const std::string value = parameter.is_text ? "\"" : parameter_json(parameter, schema);
+    parts_.push_back({ReplyPart::Kind::arguments,
+                      fmt::format("{}{}: {}", parameters_ == 0 ? "{" : ", ", dump(Json(parameter.name)), value)});
+    ++parameters_;
+    held_.erase(0, parameter.end);
+    if (parameter.is_text) at_ = At::words;
+    return true;
+  }
+  parts_.push_back({ReplyPart::Kind::arguments, parameters_ == 0 ? "{}" : "}"});
+  end_call();
+  return true;
+}
+
+/// A text among those, as it comes.
+bool ReplyReader::read_words() {
+  const TextPiece piece = sure_text(form_.named.parameters, held_);
+  const std::string quoted = dump(Json(held_.substr(0, piece.size)));
+  std::string words = quoted.substr(1, quoted.size() - 2);
+  if (piece.closes) words += '"';
+  if (!words.empty()) parts_.push_back({ReplyPart::Kind::arguments, std::move(words)});
+  held_.erase(0, piece.closes ? piece.end : piece.size);
+  if (piece.closes) at_ = At::parameters;
+  return piece.closes;
 }
 
 /// What closes the call is nobody's.
@@ -176,6 +204,38 @@ bool ReplyReader::read_tail() {
   return true;
 }
 
+/// What closes the call, and a further one or what stands behind the last.
+bool ReplyReader::read_named_tail() {
+  const NamedForm& form = form_.named;
+  const Found close = read_word(form.close, held_);
+  if (close.fit == Fit::open) return false;
+  const std::string_view behind = std::string_view(held_).substr(close.fit == Fit::yes ? close.end : 0);
+  const NamedHead head = close.fit == Fit::yes ? read_further_head(form, behind) : NamedHead{};
+  if (head.fit == Fit::yes && functions_.contains(head.name)) {
+    held_.erase(0, held_.size() - behind.size());
+    begin_named(head);
+    return true;
+  }
+  const Found end = form.end.empty() ? Found{} : read_word(form.end, behind);
+  if (end.fit != Fit::yes && (head.fit == Fit::open || end.fit == Fit::open)) return false;
+  held_.erase(0, held_.size() - behind.size() + (end.fit == Fit::yes ? end.end : 0));
+  at_ = At::text;
+  return true;
+}
+
+/// A text that ends in a call leaves it open; one that ends before it is one stays text.
+void ReplyReader::finish_named() {
+  if (at_ == At::tail) {
+    const NamedForm& form = form_.named;
+    const Found close = read_word(form.close, held_);
+    const bool closes = close.fit == Fit::open;
+    if (closes || read_word(form.end, std::string_view(held_).substr(close.end)).fit == Fit::open) return;
+    held_.erase(0, close.end);
+    if (without_space(held_).empty()) return;
+  }
+  if (at_ == At::head || at_ == At::tail) say(held_.size());
+}
+
 /// What is not written as most calls are is looked at when it is all there.
 bool ReplyReader::read_whole(bool ended) {
   const std::size_t before = form_.bare() ? 0 : held_.find(form_.open) + form_.open.size();
@@ -187,7 +247,7 @@ bool ReplyReader::read_whole(bool ended) {
   const Json list = written.is_array() ? written : Json::array({written});
   const bool fit = !list.empty() && std::all_of(list.begin(), list.end(), [&](const Json& call) {
     return call.is_object() && call.contains("name") && call["name"].is_string() &&
-           names_.contains(call["name"].get_ref<const std::string&>());
+           functions_.contains(call["name"].get_ref<const std::string&>());
   });
   const std::size_t end = std::min(close + form_.close.size(), held_.size());
   at_ = At::text;
@@ -217,6 +277,21 @@ void ReplyReader::begin_call(const std::string& name) {
   parts_.push_back({ReplyPart::Kind::call, name});
   ++calls_;
   said_ = false;
+}
+
+/// `held_` begins with the head.
+void ReplyReader::begin_named(const NamedHead& head) {
+  begin_call(head.name);
+  held_.erase(0, head.end);
+  extent_ = {};
+  called_ = head.name;
+  parameters_ = 0;
+  at_ = form_.named.apart() ? At::parameters : At::arguments;
+}
+
+void ReplyReader::end_call() {
+  parts_.push_back({ReplyPart::Kind::call_end, {}});
+  at_ = At::tail;
 }
 
 }  // namespace gyre::serve

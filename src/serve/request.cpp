@@ -10,8 +10,6 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMost;
-
 std::uint64_t any_seed() {
   std::random_device device;
   return device() & 0x7fffffffU;
@@ -55,14 +53,16 @@ std::vector<std::string> read_stops(Fields& body) {
   if (value == nullptr) return {};
   const Json stops = value->is_string() ? Json::array({*value}) : *value;
   if (!stops.is_array()) throw body.wrong("stop", "expected a text or a list of texts, found {}", kind_of(*value));
-  if (stops.size() > kMost.stops) throw body.wrong("stop", "{} texts; {} are the most", stops.size(), kMost.stops);
+  if (stops.size() > kRequestLimits.stops)
+    throw body.wrong("stop", "{} texts; {} are the most", stops.size(), kRequestLimits.stops);
   std::vector<std::string> found;
   for (std::size_t i = 0; i < stops.size(); ++i) {
     const std::string field = fmt::format("stop[{}]", i);
     if (!stops[i].is_string()) throw body.wrong(field, "expected a text, found {}", kind_of(stops[i]));
     found.push_back(stops[i].get<std::string>());
     if (found.back().empty()) throw body.wrong(field, "an empty text would end every text; leave it out");
-    if (found.back().size() > kMost.stop_bytes) throw body.wrong(field, "longer than {} bytes", kMost.stop_bytes);
+    if (found.back().size() > kRequestLimits.stop_bytes)
+      throw body.wrong(field, "longer than {} bytes", kRequestLimits.stop_bytes);
   }
   return found;
 }
@@ -82,7 +82,7 @@ std::vector<int> read_loops(Fields& gyre, const ServedModel& model) {
   try {
     const std::vector<int> loops = parse_loops(text, spec, "gyre.loops");
     for (std::size_t g = 0; g < loops.size(); ++g) {
-      const int most = std::max(kMost.loops, kMost.loops_times * spec.groups[g].loops);
+      const int most = std::max(kRequestLimits.loops, kRequestLimits.loops_times * spec.groups[g].loops);
       if (loops[g] > most)
         throw gyre.wrong("loops", "{} is more than the {} that requests may ask for", loops[g], most);
     }
@@ -140,7 +140,7 @@ void read_own_fields(Fields& body, const ServedModel& model, TextRequest& reques
   request.own_exit = gyre->find("exit") != nullptr;
   generation.noise_seed =
       static_cast<std::uint64_t>(gyre->integer("noise_seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(1));
-  generation.lens = static_cast<int>(gyre->integer("lens", 0, kMost.lens).value_or(0));
+  generation.lens = static_cast<int>(gyre->integer("lens", 0, kRequestLimits.lens).value_or(0));
   request.token_details = gyre->boolean("tokens").value_or(false) || generation.lens > 0;
   gyre->done();
 }
@@ -195,8 +195,11 @@ void require_fits(std::span<const std::int32_t> prompt, const ServedModel& model
                  {.param = field, .code = "context_length_exceeded"});
 }
 
-void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& formats, TextRequest& request) {
+const ServedModel& read_shared_fields(Fields& body, std::span<const ServedModel> models, FormatCache& formats,
+                                      TextRequest& request) {
   Generation& generation = request.generation;
+  generation.model = model_of(body, models);
+  const ServedModel& model = models[generation.model];
   if (model.encoder()) {
     throw bad_request("model", "model: {} is an encoder, which has no next token; ask /v1/embeddings", model.name);
   }
@@ -210,6 +213,7 @@ void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& for
   refuse_others(body);
   body.ignore({"user", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention",
                "safety_identifier", "cache_prompt", "id_slot", "priority", "request_id"});
+  return model;
 }
 
 }  // namespace gyre::serve

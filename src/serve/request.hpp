@@ -25,6 +25,7 @@ struct RequestLimits {
   int loops = 64;       ///< of a group, or
   int loops_times = 4;  ///< so many times its own, whichever is more
 };
+inline constexpr RequestLimits kRequestLimits;
 
 /// A request for texts: what the engine is to do, and how the answer is to look.
 struct TextRequest {
@@ -43,9 +44,10 @@ struct TextRequest {
 /// The served model that "model" names; without one, the only one there is. Throws ApiError.
 std::size_t model_of(Fields& body, std::span<const ServedModel> models);
 
-/// The fields that both APIs share: sampling, stop texts, seed, stream, and those under "gyre". The model of the
-/// generation is known already.
-void read_shared_fields(Fields& body, const ServedModel& model, FormatCache& formats, TextRequest& request);
+/// The fields that all APIs share: the model, which is given back, sampling, stop texts, seed, stream, and those under
+/// "gyre".
+const ServedModel& read_shared_fields(Fields& body, std::span<const ServedModel> models, FormatCache& formats,
+                                      TextRequest& request);
 
 /// What the texts have to be, in any of the ways in which clients say it: response_format (json_object, json_schema),
 /// json_schema, guided_choice, guided_regex, guided_json, structured_outputs. Read behind the end tokens.
@@ -66,10 +68,10 @@ TextRequest read_chat_request(const Json& json, std::span<const ServedModel> mod
 /// What a chat template is given: messages in any of the forms that clients send, and what else belongs to them.
 Conversation read_chat(Fields& body);
 
-/// The functions that a request offers: what its template is given of them, what the model may write, and how that is
-/// read.
-void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
-                 Conversation& conversation);
+/// The end of a request whose other fields have been read: the functions that it offers (what its template is given of
+/// them, what the model may write, and how that is read), and the conversation, which stands in `field`, as its prompt.
+void finish_chat(Fields& body, ToolStyle style, const ServedModel& model, FormatCache& formats, TextRequest& request,
+                 Conversation conversation, const char* field);
 
 /// A list of tokens of the model. Throws ApiError about `field`.
 std::vector<std::int32_t> read_tokens(const Json& list, const ServedModel& model, const std::string& field);

@@ -3,7 +3,6 @@
 namespace gyre::serve {
 namespace {
 
-constexpr RequestLimits kMost;
 constexpr std::size_t kMostItems = 4096;
 
 Json message_item(Fields& item, const std::string& field) {
@@ -94,7 +93,7 @@ void read_text_options(Fields& body, FormatCache& formats, TextRequest& request)
 
 /// Logarithms of probabilities are asked for under "include".
 void read_include(Fields& body, Generation& generation) {
-  const auto likeliest = body.integer("top_logprobs", 0, kMost.logprobs);
+  const auto likeliest = body.integer("top_logprobs", 0, kRequestLimits.logprobs);
   bool wanted = false;
   if (const Json* const list = body.list("include", 64)) {
     for (std::size_t i = 0; i < list->size(); ++i) {
@@ -123,20 +122,13 @@ TextRequest read_responses_request(const Json& json, std::span<const ServedModel
   Fields body(json, "");
   TextRequest request;
   Generation& generation = request.generation;
-  generation.model = model_of(body, models);
-  const ServedModel& model = models[generation.model];
   refuse_what_is_kept(body);
-  read_shared_fields(body, model, formats, request);
+  const ServedModel& model = read_shared_fields(body, models, formats, request);
   read_text_options(body, formats, request);
   read_include(body, generation);
   generation.limits.tokens =
-      static_cast<int>(body.integer("max_output_tokens", 1, kMost.tokens).value_or(kMost.tokens));
-  Conversation conversation = read_input(body);
-  offer_tools(body, ToolStyle::flat, model, formats, request, conversation);
-  body.done();
-  generation.prompts = {model.encode_rendered(model.render(conversation))};
-  request.prompt_from_text = {true};
-  require_fits(generation.prompts.front(), model, "input");
+      static_cast<int>(body.integer("max_output_tokens", 1, kRequestLimits.tokens).value_or(kRequestLimits.tokens));
+  finish_chat(body, ToolStyle::flat, model, formats, request, read_input(body), "input");
   return request;
 }
 

@@ -1,41 +1,70 @@
 #include "serve/tool_form.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <span>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "serve/api_error.hpp"
+#include "serve/reply_reader.hpp"
+#include "serve/white_space.hpp"
 
 namespace gyre::serve {
 namespace {
 
-constexpr std::string_view kFunction = "probe_of_a_function";
-constexpr std::string_view kId = "probe0123";
-constexpr std::string_view kSystem = "probe of a system message";
+constexpr const char* kFunction = "probe_of_a_function";
+constexpr const char* kOther = "probe_of_another";
+constexpr const char* kId = "probe0123";
+constexpr const char* kOtherId = "probe4567";
+constexpr const char* kQuestion = "probe of a question";
+constexpr const char* kSystem = "probe of a system message";
+
+/// A call that a template is given.
+struct Call {
+  const char* name = kFunction;
+  Json arguments = {{"key", 7}};
+  const char* id = kId;
+};
+
+Json probe_schema() {
+  const auto of_type = [](const char* type) { return Json{{"type", type}, {"description", "a value"}}; };
+  Json properties = {{"key", of_type("integer")},
+                     {"words", of_type("string")},
+                     {"flag", of_type("boolean")},
+                     {"list", of_type("array")}};
+  const Json arguments = probe_arguments();
+  for (const auto& [name, value] : arguments.items()) {
+    properties[name] = of_type(value.is_string() ? "string" : "integer");
+  }
+  return {{"type", "object"}, {"properties", properties}, {"required", Json::array({"key"})}};
+}
 
 Json probe_tools() {
-  const Json parameters = {{"type", "object"},
-                           {"properties", {{"key", {{"type", "integer"}, {"description", "a number"}}}}},
-                           {"required", Json::array({"key"})}};
-  return Json::array(
-      {Json{{"type", "function"},
-            {"function", {{"name", kFunction}, {"description", "a probe"}, {"parameters", parameters}}}}});
+  Json tools = Json::array();
+  for (const char* name : {kFunction, kOther}) {
+    tools.push_back({{"type", "function"},
+                     {"function", {{"name", name}, {"description", "a probe"}, {"parameters", probe_schema()}}}});
+  }
+  return tools;
 }
 
-Json call_message(const Json& arguments) {
-  return {{"role", "assistant"},
-          {"content", ""},
-          {"tool_calls",
-           Json::array({Json{
-               {"id", kId}, {"type", "function"}, {"function", {{"name", kFunction}, {"arguments", arguments}}}}})}};
+Json call_message(const std::vector<Call>& calls, bool as_text) {
+  Json list = Json::array();
+  for (const Call& call : calls) {
+    const Json arguments = as_text ? Json(call.arguments.dump()) : call.arguments;
+    list.push_back(
+        {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", arguments}}}});
+  }
+  return {{"role", "assistant"}, {"content", ""}, {"tool_calls", list}};
 }
 
-/// What the template makes of it, or nothing when it refuses.
+/// What the template makes of it, or nothing when it refuses. Behind an answer no other is asked for.
 std::optional<std::string> rendered(const ChatTemplate& chat, Json messages, Json tools) {
   Conversation conversation;
+  conversation.add_generation_prompt = messages.back().at("role") != "assistant";
   conversation.messages = std::move(messages);
   conversation.tools = std::move(tools);
   try {
@@ -45,19 +74,17 @@ std::optional<std::string> rendered(const ChatTemplate& chat, Json messages, Jso
   }
 }
 
-Json user_message() { return {{"role", "user"}, {"content", "probe"}}; }
+Json user_message() { return {{"role", "user"}, {"content", kQuestion}}; }
 
-/// `text` without white space at one of its ends.
-std::string_view without_space(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \n\t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \n\t\r") - first + 1);
-}
-
-bool names_tools(std::string_view tag) {
-  std::string lower(tag);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower.find("tool") != std::string::npos;
+/// What the template writes behind the user's message.
+std::optional<std::string> answer_of(const ChatTemplate& chat, const std::vector<Call>& calls, bool as_text) {
+  Json messages = Json::array({user_message()});
+  if (!calls.empty()) messages.push_back(call_message(calls, as_text));
+  const std::optional<std::string> text = rendered(chat, std::move(messages), probe_tools());
+  if (!text) return std::nullopt;
+  const std::size_t at = text->rfind(kQuestion);
+  if (at == std::string::npos) return std::nullopt;
+  return text->substr(at + std::string_view(kQuestion).size());
 }
 
 /// The tag <...> or [...] at the end of a text; nothing when none that speaks of tools is there.
@@ -113,10 +140,69 @@ std::optional<ToolForm> form_in(std::string_view text) {
   return std::nullopt;
 }
 
+/// The calls that are read in a text.
+std::vector<std::pair<std::string, Json>> calls_in(std::string_view text, const ToolForm& form) {
+  ReplyReader reader(form, {{kFunction, probe_schema()}, {kOther, probe_schema()}});
+  std::vector<ReplyPart> parts = reader.read(text);
+  for (ReplyPart& part : reader.finish()) parts.push_back(std::move(part));
+  std::vector<std::pair<std::string, std::string>> calls;
+  for (const ReplyPart& part : parts) {
+    if (part.kind == ReplyPart::Kind::call) calls.emplace_back(part.text, "");
+    if (part.kind == ReplyPart::Kind::arguments) calls.back().second += part.text;
+  }
+  std::vector<std::pair<std::string, Json>> read;
+  for (const auto& [name, arguments] : calls) read.emplace_back(name, Json::parse(arguments, nullptr, false));
+  return read;
+}
+
+/// A form in which the name stands by itself, if calls that the template writes are read by it as what they are.
+std::optional<ToolForm> named_form_of(const ChatTemplate& chat, bool as_text) {
+  const std::optional<std::string> two =
+      answer_of(chat, {{kFunction, probe_arguments()}, {kOther, probe_arguments(), kOtherId}}, as_text);
+  const std::optional<std::string> as_objects = as_text ? answer_of(chat, {Call{}}, false) : std::nullopt;
+  // Where a template writes objects in its own way, what it makes of a text is not what the model learned.
+  if (as_objects && as_objects->find(kFunction) != std::string::npos &&
+      as_objects->find("{'key': 7}") == std::string::npos) {
+    return std::nullopt;
+  }
+  ToolForm form;
+  std::optional<NamedForm> named = two ? named_form_in(*two, {kFunction, kId}, {kOther, kOtherId}) : std::nullopt;
+  if (!named) return std::nullopt;
+  form.named = std::move(*named);
+  form.open = form.named.trigger();
+  form.close.clear();
+  form.ids = form.named.ids() && !form.named.numbers;
+  const Json some = {{"key", -3}, {"words", "<b> & {\"a\": \"b\"}\n'c'"}, {"flag", true}};
+  // Some templates write lists among arguments that stand apart as Python does, models as JSON.
+  Json nested = {{"words", "7"}};
+  if (!form.named.apart()) nested["list"] = Json::array({1, Json{{"a", nullptr}}});
+  for (const std::vector<Call>& calls : {std::vector<Call>{{kFunction, probe_arguments()}},
+                                         std::vector<Call>{{kFunction, Json::object()}, {kOther, some, kOtherId}},
+                                         std::vector<Call>{{kOther, nested}, {kFunction, some, kOtherId}}}) {
+    const std::optional<std::string> text = answer_of(chat, calls, as_text);
+    std::vector<std::pair<std::string, Json>> expected;
+    for (const Call& call : calls) expected.emplace_back(call.name, call.arguments);
+    if (!text || calls_in(*text, form) != expected) return std::nullopt;
+  }
+  // What the prompt of an answer begins already would not stand in the answer.
+  const std::optional<std::string> prompt = answer_of(chat, {}, as_text);
+  if (!prompt || prompt->find(form.open) != std::string::npos) return std::nullopt;
+  return form;
+}
+
 std::string listed(const Json& tools) {
   std::string text;
   for (const Json& tool : tools) text += tool.dump() + "\n";
   return text;
+}
+
+/// Functions, and how calls of them are written.
+std::string told_by(const NamedForm& form, const Json& tools) {
+  return fmt::format(
+      "You may call one or more functions to assist with the user query.\n\nYou are provided with function signatures "
+      "within <tools></tools> XML tags:\n<tools>\n{}</tools>\n\nWrite function calls in exactly this form, with the "
+      "arguments as a JSON object:\n{}{}<function-name>{}<args-json-object>{}{}",
+      listed(tools), form.begin, form.open, form.middle, form.close, form.end);
 }
 
 /// The words of Hermes, which many small models have seen.
@@ -169,6 +255,21 @@ void write_arguments(Json& message) {
   }
 }
 
+/// Of a template that writes calls and results in its own way, but shows no functions.
+std::optional<ToolForm> own_calls_of(const ChatTemplate& chat) {
+  for (const bool as_text : {false, true}) {
+    std::optional<ToolForm> form = named_form_of(chat, as_text);
+    if (!form || form->named.apart() || form->named.ids()) continue;
+    const Json result = {{"role", "tool"}, {"tool_call_id", kId}, {"content", kSystem}};
+    const std::optional<std::string> text =
+        rendered(chat, Json::array({user_message(), call_message({Call{}}, as_text), result}), nullptr);
+    if (!text || text->find(kSystem) == std::string::npos) continue;
+    form->text_arguments = as_text;
+    return form;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<ToolForm> tool_form_of(const ChatTemplate& chat) {
@@ -177,17 +278,18 @@ std::optional<ToolForm> tool_form_of(const ChatTemplate& chat) {
   if (with_tools->find(kFunction) == std::string::npos) {
     const Json system = {{"role", "system"}, {"content", kSystem}};
     const std::optional<std::string> shown = rendered(chat, Json::array({system, user_message()}), nullptr);
-    ToolForm form;
+    ToolForm form = own_calls_of(chat).value_or(ToolForm{});
     form.in_template = false;
     form.takes_system = shown && shown->find(kSystem) != std::string::npos;
     return form;
   }
-  for (const Json& arguments : {Json{{"key", 7}}, Json(R"({"key": 7})")}) {
+  for (const bool as_text : {false, true}) {
     const std::optional<std::string> history =
-        rendered(chat, Json::array({user_message(), call_message(arguments)}), probe_tools());
+        rendered(chat, Json::array({user_message(), call_message({Call{}}, as_text)}), probe_tools());
     std::optional<ToolForm> form = history ? form_in(*history) : std::nullopt;
+    if (!form) form = named_form_of(chat, as_text);
     if (form) {
-      form->text_arguments = arguments.is_string();
+      form->text_arguments = as_text;
       return form;
     }
   }
@@ -195,16 +297,17 @@ std::optional<ToolForm> tool_form_of(const ChatTemplate& chat) {
 }
 
 void write_tools(Conversation& conversation, const ToolForm& form) {
-  if (form.in_template) {
+  if (form.in_template || form.by_name()) {
     for (Json& message : conversation.messages) {
       if (form.text_arguments) write_arguments(message);
       if (form.ids) shorten_ids(message);
     }
-    return;
+    if (form.in_template) return;
+  } else {
+    for (Json& message : conversation.messages) message = without_calls(message, form);
   }
-  for (Json& message : conversation.messages) message = without_calls(message, form);
   if (conversation.tools.is_null()) return;
-  const std::string words = told(conversation.tools);
+  const std::string words = form.by_name() ? told_by(form.named, conversation.tools) : told(conversation.tools);
   conversation.tools = nullptr;
   Json& first = conversation.messages.front();
   if (form.takes_system && first.at("role") != "system") {

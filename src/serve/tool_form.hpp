@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "serve/named_form.hpp"
 #include "text/chat_template.hpp"
 
 namespace gyre::serve {
@@ -10,18 +11,22 @@ namespace gyre::serve {
 /// Letters and digits of an id where templates (Mistral's) take no other.
 inline constexpr std::size_t kToolIdSize = 9;
 
-/// How a model writes that it calls a function: an object with the function's "name" and its arguments.
+/// How a model writes that it calls a function: an object with the function's "name" and its arguments, or `named`.
 struct ToolForm {
   std::string open = "<tool_call>";    ///< before each call, on a line of its own; empty: a call is the whole text
   std::string close = "</tool_call>";  ///< behind each call
   std::string arguments = "arguments";
-  bool list = false;     ///< all calls are one JSON list behind `open`
-  std::string gap = {};  ///< of a list: between `open` and its bracket
-  bool ids = false;      ///< each call of a list has an "id" behind its arguments, of kToolIdSize letters and digits
+  bool list = false;            ///< all calls are one JSON list behind `open`
+  std::string gap = {};         ///< of a list: between `open` and its bracket
+  bool ids = false;             ///< calls have ids of kToolIdSize letters and digits; of a list behind the arguments
+  NamedForm named = {};         ///< where by_name(); `open` is what such calls are told by
   bool text_arguments = false;  ///< the template takes arguments as a text of JSON, not as an object
-  bool in_template = true;      ///< the template shows functions, calls and results itself
+  bool in_template = true;      ///< the template shows functions, calls and results itself; else words do,
+                                ///< of functions alone where by_name()
   bool takes_system = true;     ///< it has a place for system messages
 
+  /// The name of a function stands by itself.
+  [[nodiscard]] bool by_name() const { return !named.open.empty(); }
   /// One call at a time, which has no beginning that could not be that of another text.
   [[nodiscard]] bool bare() const { return open.empty(); }
 };

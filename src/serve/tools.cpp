@@ -1,9 +1,10 @@
 #include "serve/tools.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 #include "serve/json_language.hpp"
+#include "serve/named_language.hpp"
+#include "serve/text_language.hpp"
 
 namespace gyre::serve {
 namespace {
@@ -85,7 +86,7 @@ void read_choice(Fields& body, ToolStyle style, Tools& tools) {
   tools.only = read_name(function);
   function.done();
   named.done();
-  if (!tools.names().contains(tools.only)) {
+  if (!tools.functions().contains(tools.only)) {
     throw function.wrong("name", "there is no \"{}\" among the tools", tools.only);
   }
   tools.choice = Tools::Choice::required;
@@ -96,22 +97,16 @@ using Part = AutomatonBuilder::Part;
 /// What stands between the arguments of a call and its brace.
 Part call_id(AutomatonBuilder& builder, const ToolForm& form) {
   if (!form.ids) return builder.text("");
-  ByteSet letter;
-  for (std::size_t c = 0; c < 128; ++c) letter.set(c, std::isalnum(static_cast<int>(c)) != 0);
-  std::vector<Part> parts = {builder.text(R"(, "id": ")")};
-  for (std::size_t i = 0; i < kToolIdSize; ++i) parts.push_back(builder.byte_of(letter));
-  parts.push_back(builder.text("\""));
-  return builder.optional(builder.sequence(parts));
+  return builder.optional(builder.sequence({builder.text(R"(, "id": ")"), add_id(builder), builder.text("\"")}));
 }
 
 /// {"name": "...", "arguments": ...} of any of the functions that may be called.
 Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
   std::vector<Part> kinds;
   for (const Tool& tool : tools.offered) {
-    if (!tools.only.empty() && tool.name != tools.only) continue;
+    if (!tools.may_call(tool)) continue;
     const Part head = builder.text(fmt::format(R"({{"name": "{}", "{}": )", tool.name, form.arguments));
-    const bool checked = tools.choice == Tools::Choice::required || tool.strict;
-    const Part arguments = !checked                    ? add_objects(builder)
+    const Part arguments = !tools.checked(tool)        ? add_objects(builder)
                            : tool.parameters.is_null() ? builder.text("{}")
                                                        : add_schema(builder, tool.parameters, tool.field);
     kinds.push_back(builder.sequence({head, arguments, call_id(builder, form), builder.text("}")}));
@@ -121,6 +116,7 @@ Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& 
 
 /// What follows the tag that opens a call, and further calls.
 Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
+  if (form.by_name()) return add_named_calls(builder, tools, form.named);
   if (form.list) {
     std::vector<Part> parts = {builder.text(form.gap + "["), call_object(builder, tools, form)};
     if (tools.parallel) {
@@ -140,30 +136,6 @@ Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& 
   return builder.sequence({first, builder.any_number_of(further)});
 }
 
-/// Any text in which `word` does not stand, or one up to its first `word`, with `then` behind it.
-Part text_until(AutomatonBuilder& builder, std::string_view word, Part then) {
-  std::vector<int> matched;  // so many bytes of the word stand at the end of the text
-  for (std::size_t i = 0; i < word.size(); ++i) matched.push_back(builder.place());
-  matched.push_back(then.first);
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    builder.lead(matched[i], then.last);
-    std::vector<ByteSet> to(word.size() + 1);
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      const std::string text = fmt::format("{}{}", word.substr(0, i), static_cast<char>(byte));
-      std::size_t length = text.size();
-      while (length > 0 && !std::string_view(text).ends_with(word.substr(0, length))) --length;
-      to[length].set(byte);
-    }
-    for (std::size_t length = 0; length < to.size(); ++length) {
-      if (to[length].none()) continue;
-      const Part byte = builder.byte_of(to[length]);
-      builder.lead(matched[i], byte.first);
-      builder.lead(byte.last, matched[length]);
-    }
-  }
-  return {matched[0], then.last};
-}
-
 /// Any text that does not begin as a call does, or else one.
 Part text_or_call(AutomatonBuilder& builder, Part call) {
   ByteSet any;
@@ -176,10 +148,14 @@ Part text_or_call(AutomatonBuilder& builder, Part call) {
 
 }  // namespace
 
-std::set<std::string, std::less<>> Tools::names() const {
-  std::set<std::string, std::less<>> names;
-  for (const Tool& tool : offered) names.insert(tool.name);
-  return names;
+bool Tools::may_call(const Tool& tool) const { return only.empty() || tool.name == only; }
+
+bool Tools::checked(const Tool& tool) const { return choice == Choice::required || tool.strict; }
+
+Functions Tools::functions() const {
+  Functions functions;
+  for (const Tool& tool : offered) functions.emplace(tool.name, tool.parameters);
+  return functions;
 }
 
 std::optional<Tools> read_tools(Fields& body, ToolStyle style) {

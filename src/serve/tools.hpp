@@ -2,12 +2,11 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "serve/fields.hpp"
-#include "serve/tool_form.hpp"
+#include "serve/reply_reader.hpp"
 #include "text/byte_automaton.hpp"
 
 namespace gyre::serve {
@@ -34,7 +33,11 @@ struct Tools {
   std::string only = {};  ///< the one function that has to be called
   bool parallel = true;   ///< there may be several calls
 
-  [[nodiscard]] std::set<std::string, std::less<>> names() const;
+  /// Where one function was chosen no other may be called.
+  [[nodiscard]] bool may_call(const Tool& tool) const;
+  /// Whether arguments have to be of the function's schema.
+  [[nodiscard]] bool checked(const Tool& tool) const;
+  [[nodiscard]] Functions functions() const;
 };
 
 /// How the two APIs write a function: under a key "function" of its own, or beside "type".

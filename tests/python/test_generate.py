@@ -1,5 +1,7 @@
 """Texts: those of the command line, token by token."""
 
+import inspect
+import pydoc
 import shutil
 import tempfile
 import unittest
@@ -46,6 +48,27 @@ class Generate(ModelTest):
                 self.assertEqual([list(reasons) for reasons in got.reasons], [t["group_reasons"] for t in tokens])
                 for key in ("model_sha256", "exit", "loops", "kv_policy", "kv_type", "seed", "threads", "isa"):
                     self.assertEqual(got.provenance[key], told[key])
+
+    def test_a_stream_takes_what_a_text_takes_and_says_so(self):
+        text, stream = inspect.signature(self.model.generate), inspect.signature(self.model.stream)
+        self.assertEqual(stream.parameters, text.parameters)
+        self.assertEqual(len(text.parameters), 23)
+        self.assertEqual(text.parameters["temperature"].default, 0.8)
+        self.assertIs(text.parameters["top_k"].kind, inspect.Parameter.KEYWORD_ONLY)
+        self.assertEqual((text.return_annotation, stream.return_annotation), ("Generation", "Stream"))
+        self.assertIn("a token at a time", inspect.getdoc(gyre.Model.stream))
+        shown = pydoc.render_doc(gyre.Model.stream, renderer=pydoc.plaintext)
+        self.assertRegex(shown, r"temperature: '?float'? = 0\.8")
+        with self.assertRaisesRegex(TypeError, r"stream\(\) got an unexpected keyword argument 'colour'"):
+            self.model.stream("To be", colour="red")
+        with self.assertRaisesRegex(TypeError, r"stream\(\) missing a required argument: 'prompt'"):
+            self.model.stream()
+        for options in ({}, {"tokens": 5, "temperature": 0.0}, {"seed": 9, "top_k": 3, "stop": "e"}):
+            with self.subTest(options):
+                options = {"tokens": 12, **options}
+                written = self.model.generate("To be", **options)
+                streamed = [token.token for token in self.model.stream("To be", **options)]
+                self.assertEqual(streamed, written.tokens[: len(streamed)])
 
     def test_logprobs_are_those_of_the_program(self):
         told = run_json(

@@ -116,6 +116,40 @@ class Harness(ModelTest):
         with self.assertRaisesRegex(gyre.Error, "a continuation of 520 tokens is longer than 256"):
             self.lm.loglikelihood(requests(("a", long)), disable_tqdm=True)
 
+    def test_results_are_the_same_however_many_run_together(self):
+        asked = []
+        for text in WORDS:
+            words = text.split(" ")
+            for place in range(1, len(words)):
+                context = " ".join(words[:place])
+                asked += [(context, " " + words[place]), (context, " sword")]
+        calls = []
+
+        def counted(model):
+            score = model.score
+            model.score = lambda questions, **run: calls.append(len(questions)) or score(questions, **run)
+
+        results = {}
+        for size in (1, 5, "auto", None):
+            lm = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2, batch_size=size)
+            counted(lm.model)
+            calls.clear()
+            results[size] = lm.loglikelihood(requests(*asked), disable_tqdm=True)
+            contexts = len({context for context, _ in asked})
+            self.assertEqual(sum(calls), contexts)
+            self.assertEqual(max(calls), {1: 1, 5: 5}.get(size, contexts))
+        for size in (5, "auto", None):
+            # To the bit: a float that is printed whole is the float.
+            self.assertEqual(repr(results[size]), repr(results[1]), size)
+        self.assertEqual(len(results[1]), len(asked))
+
+    def test_batch_sizes(self):
+        for size in (0, -1, "many", [2]):
+            with self.assertRaisesRegex(gyre.Error, "batch_size: .* is neither"):
+                gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), batch_size=size)
+        self.assertEqual(gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), batch_size="4").batch_size, 4)
+        self.assertIsNone(gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), batch_size="auto:4").batch_size)
+
     def test_whole_texts_in_windows(self):
         text = WORDS[3]
         short = gyre.lm_eval.GyreLM(path=str(SHAKESPEARE), threads=2, max_length=10)

@@ -14,7 +14,7 @@ const ToolForm kBare{.open = "", .close = "", .arguments = "parameters"};
 /// What is told of a text that comes in pieces of `step` bytes: "text", "f(arguments)", with an open end where a call
 /// did not end.
 std::string told(const ToolForm& form, const std::string& text, std::size_t step) {
-  ReplyReader reader(form, {"add", "now"});
+  ReplyReader reader(form, {{"add", nullptr}, {"now", nullptr}});
   std::string all;
   const auto show = [&](const std::vector<ReplyPart>& parts) {
     for (const ReplyPart& part : parts) {

@@ -22,6 +22,10 @@ _TOGETHER = 2048
 class GyreLM(LM):  # type: ignore[misc]
     """model_args: path (or pretrained), and loops, exit, threads, weights, adapter, max_length, max_gen_toks.
 
+    batch_size (--batch_size) is how many contexts run together, each with all that is asked behind it: they share
+    passes over the weights, and results are the same to the bit whatever it is. "auto", or none, takes as many as hold
+    2048 tokens.
+
     With an exit rule every token is a pass of its own, and obeys it. Texts are cut where lm-evaluation-harness cuts
     them: blanks that end a context go to the continuation, both become tokens together, and what is longer than the
     model's context (at most 4096, or max_length) loses its beginning.
@@ -50,6 +54,7 @@ class GyreLM(LM):  # type: ignore[misc]
         self._run: dict[str, Any] = {"loops": loops, "exit": exit}
         self.max_length = int(max_length) or min(self.model.context, 4096)
         self.max_gen_toks = int(max_gen_toks)
+        self.batch_size = _batch_size(batch_size)
 
     @property
     def tokenizer_name(self) -> str:
@@ -98,7 +103,7 @@ class GyreLM(LM):  # type: ignore[misc]
         for place, (before, _) in enumerate(pairs):
             groups.setdefault(tuple(before), []).append(place)
         result: list[tuple[float, bool]] = [(0.0, True)] * len(pairs)
-        for some in _pieces(sorted(groups.items(), key=lambda one: -len(one[0]))):
+        for some in _pieces(sorted(groups.items(), key=lambda one: -len(one[0])), self.batch_size):
             scores = self.model.score(
                 [(list(before), [pairs[place][1] for place in places]) for before, places in some], **self._run
             )
@@ -182,14 +187,28 @@ class GyreLM(LM):  # type: ignore[misc]
         ).text
 
 
+def _batch_size(given: Any) -> int | None:
+    """None: by their tokens."""
+    if given is None or (isinstance(given, str) and given.split(":")[0] == "auto"):
+        return None
+    try:
+        size = int(given)
+    except (TypeError, ValueError):
+        size = 0
+    if size < 1:
+        raise gyre.Error(f'batch_size: {given!r} is neither "auto" nor a number of at least 1')
+    return size
+
+
 def _pieces(
-    groups: Iterable[tuple[tuple[int, ...], list[int]]],
+    groups: Iterable[tuple[tuple[int, ...], list[int]]], most: int | None
 ) -> Iterator[list[tuple[tuple[int, ...], list[int]]]]:
-    """Contexts that run together."""
+    """Contexts that run together: so many, or as many as hold so many tokens."""
     some: list[tuple[tuple[int, ...], list[int]]] = []
     tokens = 0
     for before, places in groups:
-        if some and tokens + len(before) > _TOGETHER:
+        full = tokens + len(before) > _TOGETHER if most is None else len(some) == most
+        if some and full:
             yield some
             some, tokens = [], 0
         some.append((before, places))
