@@ -1,20 +1,15 @@
-# gyre_compile_together(TARGET [APART ROOM...]): where all is built once, files of one room are compiled eight at a time as
-# one, since what they include costs more than what is in them. Names inside a file can clash with those of its own room
-# alone; rooms that are named after APART, whose files all say the same names, are left as they are. So are files with
-# flags of their own.
+# gyre_compile_together(TARGET): where all is built once, files of one room are compiled eight at a time as one, since what
+# they include costs more than what is in them. Names inside a file can clash with those of its own room alone. Files
+# with flags of their own are left as they are.
 function(gyre_compile_together target)
   if(NOT GYRE_BUILT_ONCE)
     return()
   endif()
-  cmake_parse_arguments(PARSE_ARGV 1 together "" "" "APART")
   get_target_property(sources ${target} SOURCES)
   list(FILTER sources INCLUDE REGEX "\\.cpp$")
   foreach(source ${sources})
     cmake_path(GET source PARENT_PATH room)
     cmake_path(RELATIVE_PATH room BASE_DIRECTORY ${CMAKE_SOURCE_DIR})
-    if(room IN_LIST together_APART)
-      continue()
-    endif()
     string(MAKE_C_IDENTIFIER "${room}" room)
     if(NOT DEFINED files_${room})
       set(files_${room} 0)

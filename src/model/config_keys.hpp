@@ -7,6 +7,9 @@
 
 namespace gyre {
 
+/// No size in a config.json is larger; what fits together is validate()'s to say.
+inline constexpr int kMostSize = 1 << 24;
+
 /// A key that changes what a model computes, where gyre has no switch for it: taken at the values that ask for what
 /// gyre does, refused at others. Null stands for a key that is not there.
 struct FixedKey {

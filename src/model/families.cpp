@@ -8,13 +8,13 @@
 namespace gyre {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all = {raven_family(),           ouro_family(),      parcae_family(),
-                                          nanochat_family(),        nanbeige_family(),  hrm_text_family(),
-                                          llama_family(),           qwen2_family(),     qwen3_family(),
-                                          olmo2_family(),           gpt2_family(),      gemma3_family(),
-                                          mistral_family(),         phi3_family(),      raven_training_family(),
-                                          base_loop_family(),       attractor_family(), loopus_family(),
-                                          iquestloopcoder_family(), bert_family(),      xlm_roberta_family()};
+  static const std::vector<Family> all = {raven::family(),           ouro::family(),      parcae::family(),
+                                          nanochat::family(),        nanbeige::family(),  hrm_text::family(),
+                                          llama::family(),           qwen2::family(),     qwen3::family(),
+                                          olmo2::family(),           gpt2::family(),      gemma3::family(),
+                                          mistral::family(),         phi3::family(),      raven_training::family(),
+                                          base_loop::family(),       attractor::family(), loopus::family(),
+                                          iquestloopcoder::family(), bert::family(),      xlm_roberta::family()};
   return all;
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "model_folder.hpp"
 
 namespace gyre::benchmark_test {
@@ -43,6 +45,24 @@ TEST_F(Benchmark, GivesASpeedForEveryRoundButTheFirst) {
 TEST_F(Benchmark, CountsTheLoopsOfItsTokens) {
   EXPECT_EQ(measure("").loops_per_token, 4 + 3);
   EXPECT_EQ(measure("fixed:loops=2").loops_per_token, 2 + 2);
+}
+
+TEST_F(Benchmark, DecodesBehindAsManyTokensAsAreAskedFor) {
+  BenchmarkOptions options;
+  options.loops = model_.spec().default_loops();
+  options.prompt = 0;
+  options.tokens = 5;
+  options.behind = 7;
+  options.batch = 2;
+  options.rounds = 3;
+  Engine engine(model_, 1);
+  std::map<std::size_t, int> passes;  // by the rows that went in together
+  engine.observe_inputs([&](const MatrixInput& input) {
+    if (input.tensor == "groups.0.layers.0.attn.qkv.weight") ++passes[input.rows.size() / input.columns];
+  });
+  benchmark(engine, options, [](std::int64_t, std::int64_t) {});
+  // In each round, the one that warms up among them, two texts of seven tokens go in, and five times a token of each.
+  EXPECT_EQ(passes, (std::map<std::size_t, int>{{7, 4 * 2}, {2, 4 * 5}}));
 }
 
 TEST_F(Benchmark, DecodesFromTheFirstStatesAskedFor) {

@@ -7,10 +7,8 @@
 #include "model/families/prefix.hpp"
 #include "model/families/recpre.hpp"
 
-namespace gyre {
+namespace gyre::attractor {
 namespace {
-
-constexpr int kMost = 1 << 24;
 
 ConfigKeys keys() {
   return {{"block_size",
@@ -74,13 +72,14 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   require_name(object, "nonlin_name", "ReLU2", where);
   ModelSpec spec;
   spec.name = object.text("name", "attractor");
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMost);
-  spec.context = object.integer("block_size", 1, kMost);
+  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
+  spec.context = object.integer("block_size", 1, kMostSize);
   spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
-  spec.heads = object.integer("num_attention_heads", 1, kMost);
-  spec.kv_heads = object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
+  spec.heads = object.integer("num_attention_heads", 1, kMostSize);
+  spec.kv_heads =
+      object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMostSize) : spec.heads;
   spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
   spec.qk_norm_eps = kRecpreQkEps;
@@ -155,9 +154,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family attractor_family() {
+Family family() {
   return {"attractor", "Attractor 140M to 1.3B, by plain iteration",
           [](const nlohmann::json& config) { return is_class(config, "Attractor"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::attractor

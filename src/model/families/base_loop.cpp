@@ -6,10 +6,9 @@
 #include "model/families/list.hpp"
 #include "model/families/prefix.hpp"
 
-namespace gyre {
+namespace gyre::base_loop {
 namespace {
 
-constexpr int kMost = 1 << 24;
 /// What torch's RMSNorm takes where it is given none: the smallest step of f32 at 1.
 constexpr float kEps = 0x1p-23F;
 
@@ -30,7 +29,7 @@ int number_of(const nlohmann::json& config, std::initializer_list<const char*> n
   int number = otherwise;
   for (const char* const name : names) {
     if (!object.given(name)) continue;
-    const int value = object.integer(name, 1, kMost);
+    const int value = object.integer(name, 1, kMostSize);
     if (!first.empty() && value != number) {
       throw Error("{}: {} is {}, but {} is {}; the two name the same thing and have to agree", where, name, value,
                   first, number);
@@ -46,7 +45,7 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
   ModelSpec spec;
   spec.name = "base-loop";
-  spec.vocab_size = object.integer("vocab_size", 1, kMost);
+  spec.vocab_size = object.integer("vocab_size", 1, kMostSize);
   spec.context = number_of(config, {"block_size", "n_positions", "max_position_embeddings"}, 0, where);
   spec.hidden_size = number_of(config, {"n_embd", "hidden_size"}, 0, where);
   spec.heads = spec.kv_heads = number_of(config, {"n_head", "num_attention_heads"}, 0, where);
@@ -88,9 +87,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family base_loop_family() {
+Family family() {
   return {"base_loop", "LoopFormer's plain looped baseline",
           [](const nlohmann::json& config) { return is_type(config, "base_loop"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::base_loop

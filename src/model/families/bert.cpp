@@ -4,7 +4,7 @@
 #include "model/families/encoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::bert {
 namespace {
 
 Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
@@ -13,9 +13,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family bert_family() {
+Family family() {
   return {"bert", "BERT, MiniLM", [](const nlohmann::json& config) { return is_type(config, "bert"); }, encoder_keys(),
           map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::bert

@@ -10,7 +10,6 @@
 namespace gyre {
 namespace {
 
-constexpr int kMost = 1 << 24;
 /// Activations by their names in transformers, as gates of an MLP.
 constexpr EnumName<MlpKind> kGates[] = {{MlpKind::silu_gated, "silu"},
                                         {MlpKind::silu_gated, "swish"},
@@ -89,21 +88,22 @@ ModelSpec decoder_spec(const nlohmann::json& config, const std::string& where, c
   ModelSpec spec;
   spec.mlp = gate_of(object.text(defaults.activation_key, defaults.activation), defaults.activation_key, where);
   spec.name = object.given("_name_or_path") ? object.text("_name_or_path") : object.text("model_type");
-  spec.vocab_size = object.integer("vocab_size", 1, kMost);
+  spec.vocab_size = object.integer("vocab_size", 1, kMostSize);
   spec.context = object.given("max_position_embeddings") || defaults.context == 0
-                     ? object.integer("max_position_embeddings", 1, kMost)
+                     ? object.integer("max_position_embeddings", 1, kMostSize)
                      : defaults.context;
-  spec.hidden_size = object.integer("hidden_size", 1, kMost);
-  spec.heads = object.integer("num_attention_heads", 1, kMost);
-  spec.kv_heads = object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
+  spec.hidden_size = object.integer("hidden_size", 1, kMostSize);
+  spec.heads = object.integer("num_attention_heads", 1, kMostSize);
+  spec.kv_heads =
+      object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMostSize) : spec.heads;
   if (object.given("head_dim")) {
-    spec.head_size = object.integer("head_dim", 1, kMost);
+    spec.head_size = object.integer("head_dim", 1, kMostSize);
   } else if (defaults.head_size > 0 && !object.has("head_dim")) {
     spec.head_size = defaults.head_size;
   } else {
     spec.head_size = whole_head_size(spec.hidden_size, "hidden_size", spec.heads, "num_attention_heads", where);
   }
-  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
   spec.norm_eps = object.number("rms_norm_eps", 0, 1, defaults.norm_eps);
   spec.qk_norm_eps = spec.norm_eps;
   if (defaults.reads_rotation) read_rotation(config, spec, where, defaults.partial);
@@ -156,11 +156,12 @@ void read_qwen_windows(const nlohmann::json& config, ModelSpec& spec, const std:
       throw Error("{}: layer_types names sliding layers, but use_sliding_window is not true; which one holds?", where);
     }
   } else if (on) {
-    const int full = object.given("max_window_layers") ? object.integer("max_window_layers", 0, kMost) : kFullLayers;
+    const int full =
+        object.given("max_window_layers") ? object.integer("max_window_layers", 0, kMostSize) : kFullLayers;
     for (int l = full; l < layers; ++l) slide.push_back(l);
   }
   if (!on) return;
-  const int window = object.given("sliding_window") ? object.integer("sliding_window", 0, kMost) : kWindow;
+  const int window = object.given("sliding_window") ? object.integer("sliding_window", 0, kMostSize) : kWindow;
   set_window(spec, window, std::move(slide), where);
 }
 

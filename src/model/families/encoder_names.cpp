@@ -10,7 +10,6 @@
 namespace gyre {
 namespace {
 
-constexpr int kMost = 1 << 24;
 /// Activations by their names in transformers.
 constexpr EnumName<MlpKind> kActivations[] = {{MlpKind::gelu, "gelu"},
                                               {MlpKind::gelu, "gelu_python"},
@@ -22,17 +21,17 @@ ModelSpec spec_of(const nlohmann::json& config, const EncoderNames& names, const
   const JsonObject object(config, where);
   ModelSpec spec;
   spec.name = object.given("_name_or_path") ? object.text("_name_or_path") : names.name_of_model;
-  spec.vocab_size = object.integer("vocab_size", 1, kMost);
-  const int positions = object.integer("max_position_embeddings", 1, kMost);
+  spec.vocab_size = object.integer("vocab_size", 1, kMostSize);
+  const int positions = object.integer("max_position_embeddings", 1, kMostSize);
   spec.context = positions - names.first_position;
   if (spec.context < 1) {
     throw Error("{}: max_position_embeddings is {}, of which the first {} belong to no text", where, positions,
                 names.first_position);
   }
-  spec.hidden_size = object.integer("hidden_size", 1, kMost);
-  spec.heads = spec.kv_heads = object.integer("num_attention_heads", 1, kMost);
+  spec.hidden_size = object.integer("hidden_size", 1, kMostSize);
+  spec.heads = spec.kv_heads = object.integer("num_attention_heads", 1, kMostSize);
   spec.head_size = whole_head_size(spec.hidden_size, "hidden_size", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
   spec.norm = NormKind::layer;
   spec.norm_placement = NormPlacement::post;
   spec.norm_eps = object.number("layer_norm_eps", 0, 1, 1e-12F);
@@ -104,7 +103,7 @@ Mapping encoder_mapping(const nlohmann::json& config, const TensorStore& tensors
   const JsonObject object(config, where);
   Mapping mapping;
   mapping.spec = spec_of(config, names, where);
-  static_cast<void>(object.integer("type_vocab_size", 1, kMost, 2));  // texts are of the first type
+  static_cast<void>(object.integer("type_vocab_size", 1, kMostSize, 2));  // texts are of the first type
   const std::string top = tensors.has(names.top + "embeddings.word_embeddings.weight") ? names.top : "";
   const auto hidden = static_cast<std::size_t>(mapping.spec.hidden_size);
   mapping.recipes["embed.weight"] = {{top + "embeddings.word_embeddings.weight"}, {}};

@@ -11,7 +11,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::gemma3 {
 namespace {
 
 constexpr float kFullTheta = 1e6F;
@@ -137,9 +137,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family gemma3_family() {
+Family family() {
   return {"gemma3", "Gemma 3, text", [](const nlohmann::json& config) { return is_type(config, "gemma3_text"); },
           keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::gemma3

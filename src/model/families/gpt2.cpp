@@ -6,10 +6,8 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::gpt2 {
 namespace {
-
-constexpr int kMost = 1 << 24;
 
 ConfigKeys keys() {
   return {{"activation_function", "layer_norm_epsilon", "n_embd", "n_head", "n_inner", "n_layer", "n_positions",
@@ -36,12 +34,12 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
   ModelSpec spec;
   spec.name = "gpt2";
-  spec.vocab_size = object.integer("vocab_size", 1, kMost);
-  spec.context = object.integer("n_positions", 1, kMost);
-  spec.hidden_size = object.integer("n_embd", 1, kMost);
-  spec.heads = spec.kv_heads = object.integer("n_head", 1, kMost);
+  spec.vocab_size = object.integer("vocab_size", 1, kMostSize);
+  spec.context = object.integer("n_positions", 1, kMostSize);
+  spec.hidden_size = object.integer("n_embd", 1, kMostSize);
+  spec.heads = spec.kv_heads = object.integer("n_head", 1, kMostSize);
   spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "n_head", where);
-  spec.ffn_size = object.given("n_inner") ? object.integer("n_inner", 1, kMost) : 4 * spec.hidden_size;
+  spec.ffn_size = object.given("n_inner") ? object.integer("n_inner", 1, kMostSize) : 4 * spec.hidden_size;
   spec.norm = NormKind::layer;
   spec.norm_eps = object.number("layer_norm_epsilon", 0, 1, 1e-5F);
   spec.position = PositionKind::learned;
@@ -105,8 +103,8 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family gpt2_family() {
+Family family() {
   return {"gpt2", "GPT-2", [](const nlohmann::json& config) { return is_type(config, "gpt2"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::gpt2

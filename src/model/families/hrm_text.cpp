@@ -5,7 +5,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::hrm_text {
 namespace {
 
 ConfigKeys keys() {
@@ -81,9 +81,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family hrm_text_family() {
+Family family() {
   return {"hrm_text", "HRM-Text 1B", [](const nlohmann::json& config) { return is_type(config, "hrm_text"); }, keys(),
           map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::hrm_text

@@ -4,7 +4,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::iquestloopcoder {
 namespace {
 
 ConfigKeys keys() { return decoder_keys() + bias_keys() + ConfigKeys{{"loop_num", "loop_window_size"}, {}, {}, {}}; }
@@ -48,9 +48,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family iquestloopcoder_family() {
+Family family() {
   return {"iquestloopcoder", "IQuest-Coder Loop",
           [](const nlohmann::json& config) { return is_type(config, "iquestloopcoder"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::iquestloopcoder

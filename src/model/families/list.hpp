@@ -2,29 +2,68 @@
 
 #include "model/families.hpp"
 
-namespace gyre {
-
-// One a file in this folder; families.cpp lists them.
-Family raven_family();
-Family ouro_family();
-Family parcae_family();
-Family nanochat_family();
-Family nanbeige_family();
-Family hrm_text_family();
-Family llama_family();
-Family qwen2_family();
-Family qwen3_family();
-Family olmo2_family();
-Family gpt2_family();
-Family gemma3_family();
-Family mistral_family();
-Family phi3_family();
-Family raven_training_family();
-Family base_loop_family();
-Family attractor_family();
-Family loopus_family();
-Family iquestloopcoder_family();
-Family bert_family();
-Family xlm_roberta_family();
-
-}  // namespace gyre
+// One a file in this folder, each with a namespace of its own, since all of them say keys(), map() and the like;
+// families.cpp lists them.
+namespace gyre::raven {
+Family family();
+}
+namespace gyre::ouro {
+Family family();
+}
+namespace gyre::parcae {
+Family family();
+}
+namespace gyre::nanochat {
+Family family();
+}
+namespace gyre::nanbeige {
+Family family();
+}
+namespace gyre::hrm_text {
+Family family();
+}
+namespace gyre::llama {
+Family family();
+}
+namespace gyre::qwen2 {
+Family family();
+}
+namespace gyre::qwen3 {
+Family family();
+}
+namespace gyre::olmo2 {
+Family family();
+}
+namespace gyre::gpt2 {
+Family family();
+}
+namespace gyre::gemma3 {
+Family family();
+}
+namespace gyre::mistral {
+Family family();
+}
+namespace gyre::phi3 {
+Family family();
+}
+namespace gyre::raven_training {
+Family family();
+}
+namespace gyre::base_loop {
+Family family();
+}
+namespace gyre::attractor {
+Family family();
+}
+namespace gyre::loopus {
+Family family();
+}
+namespace gyre::iquestloopcoder {
+Family family();
+}
+namespace gyre::bert {
+Family family();
+}
+namespace gyre::xlm_roberta {
+Family family();
+}

@@ -1,7 +1,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::llama {
 namespace {
 
 ConfigKeys keys() {
@@ -22,9 +22,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family llama_family() {
+Family family() {
   return {"llama", "Llama 2 and 3, TinyLlama, SmolLM and SmolLM2",
           [](const nlohmann::json& config) { return is_type(config, "llama"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::llama

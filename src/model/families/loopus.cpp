@@ -6,7 +6,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::loopus {
 namespace {
 
 ConfigKeys keys() {
@@ -170,9 +170,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family loopus_family() {
+Family family() {
   return {"loopus", "LoopUS 1.7B and 4B", [](const nlohmann::json& config) { return is_type(config, "lds"); }, keys(),
           map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::loopus

@@ -4,7 +4,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::mistral {
 namespace {
 
 ConfigKeys keys() {
@@ -29,9 +29,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family mistral_family() {
+Family family() {
   return {"mistral", "Mistral 7B and Nemo", [](const nlohmann::json& config) { return is_type(config, "mistral"); },
           keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::mistral

@@ -5,7 +5,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::nanbeige {
 namespace {
 
 /// The published configuration names switches that Nanbeige 4.2 leaves off: n-gram embeddings, loops over some layers
@@ -74,9 +74,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family nanbeige_family() {
+Family family() {
   return {"nanbeige", "Nanbeige 4.2", [](const nlohmann::json& config) { return is_type(config, "nanbeige"); }, keys(),
           map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::nanbeige

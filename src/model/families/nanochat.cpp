@@ -8,10 +8,9 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::nanochat {
 namespace {
 
-constexpr int kMost = 1 << 24;
 constexpr float kEps = 1e-6F;
 
 ConfigKeys keys() {
@@ -62,11 +61,11 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
   ModelSpec spec;
   spec.name = "looped-nanochat";
-  spec.vocab_size = object.integer("vocab_size", 1, kMost);
-  spec.context = object.integer("sequence_len", 1, kMost);
-  spec.hidden_size = object.integer("n_embd", 1, kMost);
-  spec.heads = object.integer("n_head", 1, kMost);
-  spec.kv_heads = object.integer("n_kv_head", 1, kMost, spec.heads);
+  spec.vocab_size = object.integer("vocab_size", 1, kMostSize);
+  spec.context = object.integer("sequence_len", 1, kMostSize);
+  spec.hidden_size = object.integer("n_embd", 1, kMostSize);
+  spec.heads = object.integer("n_head", 1, kMostSize);
+  spec.kv_heads = object.integer("n_kv_head", 1, kMostSize, spec.heads);
   spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "n_head", where);
   spec.ffn_size = 4 * spec.hidden_size;
   spec.norm_placement = NormPlacement::sandwich;
@@ -147,9 +146,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family nanochat_family() {
+Family family() {
   return {"nanochat", "looped nanochat", [](const nlohmann::json& config) { return config.contains("n_recur_block"); },
           keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::nanochat

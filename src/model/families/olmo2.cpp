@@ -1,7 +1,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::olmo2 {
 namespace {
 
 ConfigKeys keys() {
@@ -26,8 +26,8 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family olmo2_family() {
+Family family() {
   return {"olmo2", "OLMo 2", [](const nlohmann::json& config) { return is_type(config, "olmo2"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::olmo2

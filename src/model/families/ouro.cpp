@@ -5,7 +5,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::ouro {
 namespace {
 
 ConfigKeys keys() {
@@ -62,9 +62,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family ouro_family() {
+Family family() {
   return {"ouro", "Ouro 1.4B and 2.6B, and Thinking",
           [](const nlohmann::json& config) { return is_type(config, "ouro"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::ouro

@@ -8,10 +8,9 @@
 #include "model/families/list.hpp"
 #include "model/families/recpre.hpp"
 
-namespace gyre {
+namespace gyre::parcae {
 namespace {
 
-constexpr int kMost = 1 << 24;
 /// The rotation takes memory for half of it.
 constexpr int kMostWidth = 1 << 20;
 
@@ -104,12 +103,12 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   require_name(object, "norm_class_name", "RMSNorm", where);
   ModelSpec spec;
   spec.name = object.text("name", "parcae");
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMost);
-  spec.context = object.integer("block_size", 1, kMost);
+  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
+  spec.context = object.integer("block_size", 1, kMostSize);
   spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
-  spec.heads = spec.kv_heads = object.integer("num_attention_heads", 1, kMost);
+  spec.heads = spec.kv_heads = object.integer("num_attention_heads", 1, kMostSize);
   spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
   spec.qk_norm_eps = kRecpreQkEps;
@@ -212,9 +211,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family parcae_family() {
+Family family() {
   return {"parcae", "Parcae 140M to 1.3B", [](const nlohmann::json& config) { return is_class(config, "Parcae"); },
           keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::parcae

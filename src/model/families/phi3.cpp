@@ -4,7 +4,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::phi3 {
 namespace {
 
 ConfigKeys keys() {
@@ -57,9 +57,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family phi3_family() {
+Family family() {
   return {"phi3", "Phi-3 mini and medium, Phi-4 mini",
           [](const nlohmann::json& config) { return is_type(config, "phi3"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::phi3

@@ -1,7 +1,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::qwen2 {
 namespace {
 
 ConfigKeys keys() {
@@ -22,9 +22,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family qwen2_family() {
+Family family() {
   return {"qwen2", "Qwen2 and Qwen2.5", [](const nlohmann::json& config) { return is_type(config, "qwen2"); }, keys(),
           map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::qwen2

@@ -1,7 +1,7 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::qwen3 {
 namespace {
 
 ConfigKeys keys() {
@@ -24,8 +24,8 @@ Mapping map(const nlohmann::json& config, const TensorStore& /*tensors*/, const 
 
 }  // namespace
 
-Family qwen3_family() {
+Family family() {
   return {"qwen3", "Qwen3, dense", [](const nlohmann::json& config) { return is_type(config, "qwen3"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::qwen3

@@ -8,12 +8,8 @@
 #include "model/families/decoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::raven {
 namespace {
-
-constexpr int kMost = 1 << 24;
-
-using Blocks = RavenBlocks;
 
 Blocks blocks_of(const TensorStore& tensors) {
   if (tensors.has("transformer.core_block.0.norm_3.weight")) return Blocks::huginn;
@@ -128,14 +124,14 @@ ModelSpec spec_of(const nlohmann::json& config, Blocks blocks, const std::string
   const bool huginn = blocks == Blocks::huginn;
   ModelSpec spec;
   spec.name = huginn ? "huginn" : "retrofit";
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMost);
-  spec.context = object.integer("block_size", 1, kMost);
-  spec.hidden_size = object.integer("n_embd", 1, kMost);
-  spec.heads = object.integer("n_heads", 1, kMost);
-  spec.kv_heads = object.integer("num_key_value_heads", 1, kMost, spec.heads);
-  spec.head_size = object.given("head_dim") ? object.integer("head_dim", 1, kMost)
+  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
+  spec.context = object.integer("block_size", 1, kMostSize);
+  spec.hidden_size = object.integer("n_embd", 1, kMostSize);
+  spec.heads = object.integer("n_heads", 1, kMostSize);
+  spec.kv_heads = object.integer("num_key_value_heads", 1, kMostSize, spec.heads);
+  spec.head_size = object.given("head_dim") ? object.integer("head_dim", 1, kMostSize)
                                             : whole_head_size(spec.hidden_size, "n_embd", spec.heads, "n_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
   spec.norm_eps = spec.qk_norm_eps = object.number("norm_eps", 0, 1, 1e-6F);
   set_rotation(spec, config, huginn, where);
   spec.qkv_biases = object.boolean("qk_bias", true);
@@ -184,7 +180,7 @@ void map_layer(Mapping& mapping, Blocks blocks, const std::string& gyre, const s
 
 Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
   const Blocks blocks = blocks_of(tensors);
-  return raven_mapping(spec_of(config, blocks, where), blocks);
+  return mapping(spec_of(config, blocks, where), blocks);
 }
 
 }  // namespace
@@ -195,7 +191,7 @@ void require_heads_alike(const ModelSpec& spec, const std::string& where) {
               where, spec.kv_heads, spec.heads);
 }
 
-Mapping raven_mapping(ModelSpec spec, RavenBlocks blocks) {
+Mapping mapping(ModelSpec spec, Blocks blocks) {
   Mapping mapping;
   mapping.spec = std::move(spec);
   auto& recipes = mapping.recipes;
@@ -217,9 +213,9 @@ Mapping raven_mapping(ModelSpec spec, RavenBlocks blocks) {
   return mapping;
 }
 
-Family raven_family() {
+Family family() {
   return {"raven", "Huginn-0125, and Llama, TinyLlama and OLMo 2 retrofitted with recurrence",
           [](const nlohmann::json& config) { return is_type(config, "huginn_raven"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::raven

@@ -2,14 +2,14 @@
 
 #include "model/mapping.hpp"
 
-namespace gyre {
+namespace gyre::raven {
 
 /// The blocks under raven's names: Huginn's own, or those of the model that was retrofitted (arXiv 2511.07384).
-enum class RavenBlocks { huginn, llama, olmo2 };
+enum class Blocks { huginn, llama, olmo2 };
 
 /// Recipes of raven's names for a spec of prelude, core and coda.
-Mapping raven_mapping(ModelSpec spec, RavenBlocks blocks);
+Mapping mapping(ModelSpec spec, Blocks blocks);
 /// Throws Error when queries and keys have biases, one for each of as many heads, but there are fewer heads of keys.
 void require_heads_alike(const ModelSpec& spec, const std::string& where);
 
-}  // namespace gyre
+}  // namespace gyre::raven

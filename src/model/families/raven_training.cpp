@@ -8,10 +8,8 @@
 #include "model/families/raven.hpp"
 #include "model/families/recpre.hpp"
 
-namespace gyre {
+namespace gyre::raven_training {
 namespace {
-
-constexpr int kMost = 1 << 24;
 
 /// The fields of RecurrentConfig in recpre/config_dynamic.py, which train.py writes as model_config.json.
 ConfigKeys keys() {
@@ -104,13 +102,14 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   require_name(object, "nonlin_name", "SiLU", where);
   ModelSpec spec;
   spec.name = object.text("name", "raven");
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMost);
-  spec.context = object.integer("block_size", 1, kMost);
+  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
+  spec.context = object.integer("block_size", 1, kMostSize);
   spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
-  spec.heads = object.integer("num_attention_heads", 1, kMost);
-  spec.kv_heads = object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMost) : spec.heads;
+  spec.heads = object.integer("num_attention_heads", 1, kMostSize);
+  spec.kv_heads =
+      object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMostSize) : spec.heads;
   spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMost);
+  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
   spec.norm_placement = NormPlacement::sandwich;
   spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
   spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
@@ -123,12 +122,12 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   spec.groups = {plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops, 1)),
                  core_of(object, spec, where),
                  plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops, 1))};
-  require_heads_alike(spec, where);
+  raven::require_heads_alike(spec, where);
   return spec;
 }
 
 Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std::string& where) {
-  Mapping mapping = raven_mapping(spec_of(config, where), RavenBlocks::huginn);
+  Mapping mapping = raven::mapping(spec_of(config, where), raven::Blocks::huginn);
   add_prefix(mapping, prefix_before(tensors, "transformer.wte.weight"));
   return mapping;
 }
@@ -141,9 +140,9 @@ bool matches(const nlohmann::json& config) {
 
 }  // namespace
 
-Family raven_training_family() {
+Family family() {
   return {"raven_training", "Huginn as the code that trains it writes it (seal-rg/recurrent-pretraining)", matches,
           keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::raven_training

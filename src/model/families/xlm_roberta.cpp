@@ -5,7 +5,7 @@
 #include "model/families/encoder_names.hpp"
 #include "model/families/list.hpp"
 
-namespace gyre {
+namespace gyre::xlm_roberta {
 namespace {
 
 ConfigKeys keys() { return encoder_keys() + ConfigKeys{{"pad_token_id"}, {}, {}, {}}; }
@@ -19,9 +19,9 @@ Mapping map(const nlohmann::json& config, const TensorStore& tensors, const std:
 
 }  // namespace
 
-Family xlm_roberta_family() {
+Family family() {
   return {"xlm_roberta", "XLM-RoBERTa, multilingual E5",
           [](const nlohmann::json& config) { return is_type(config, "xlm-roberta"); }, keys(), map};
 }
 
-}  // namespace gyre
+}  // namespace gyre::xlm_roberta
