@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -55,6 +56,10 @@ std::vector<std::byte> encoded(const Model& model, const TensorInfo& info, DType
   const std::vector<float> values = model.tensor(info.name);
   if (text != nullptr && block_size(dtype) > 1) {
     const std::span<const float> moments = text->moments(info.name);
+    if (!std::all_of(moments.begin(), moments.end(), [](float moment) { return std::isfinite(moment); })) {
+      throw Error("{}: what it reads in this text is not finite; round it without the text, or take another",
+                  info.name);
+    }
     if (!moments.empty()) {
       return round_for_inputs(values, static_cast<std::size_t>(info.shape.back()), moments, dtype, text->pool);
     }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "model/language.hpp"
@@ -44,6 +45,44 @@ class Convert : public ::testing::Test {
 TEST_F(Convert, ToF32LosesNothing) {
   EXPECT_EQ(written_as("f32", "a.gguf"), 0.0F);
   EXPECT_EQ(written_as("f32", "folder"), 0.0F);
+}
+
+TEST_F(Convert, RoundsForATextWhatTheTextShows) {
+  const std::string shown = "groups.1.layers.0.attn.qkv.weight";
+  std::vector<std::string> asked;
+  ThreadPool pool(1);
+  std::vector<float> ones;
+  const RoundingText text{[&](const std::string& tensor) {
+                            asked.push_back(tensor);
+                            const auto columns = static_cast<std::size_t>(model_.source().shape(tensor).back());
+                            ones.assign(tensor == shown ? columns * columns : 0, 1.0F);
+                            return std::span<const float>(ones);
+                          },
+                          pool};
+  convert(checkpoint_, parse_storage("q4_0", std::vector<std::string>{"coda=bf16"}), folder_.beside("text.gguf"),
+          &text);
+  EXPECT_THAT(asked, ::testing::Contains("groups.0.layers.0.attn.qkv.weight"));
+  EXPECT_THAT(asked, ::testing::Not(::testing::Contains("groups.3.layers.0.attn.qkv.weight")));  // no blocks there
+  convert(checkpoint_, parse_storage("q4_0", {}), folder_.beside("plain.gguf"));
+  const Model for_text = Model::load(folder_.beside("text.gguf"));
+  const Model plain = Model::load(folder_.beside("plain.gguf"));
+  const std::string before = "groups.0.layers.0.attn.qkv.weight";
+  EXPECT_EQ(for_text.tensor(before), plain.tensor(before));
+  EXPECT_NE(for_text.tensor(shown), plain.tensor(shown));
+}
+
+TEST_F(Convert, RefusesATextInWhichAMatrixReadsWhatIsNotFinite) {
+  ThreadPool pool(1);
+  std::vector<float> moments;
+  const RoundingText text{[&](const std::string& tensor) {
+                            const auto columns = static_cast<std::size_t>(model_.source().shape(tensor).back());
+                            moments.assign(columns * columns, std::numeric_limits<float>::infinity());
+                            return std::span<const float>(moments);
+                          },
+                          pool};
+  EXPECT_THAT([&] { convert(checkpoint_, parse_storage("q4_0", {}), folder_.beside("a.gguf"), &text); },
+              ThrowsMessage<Error>(HasSubstr("embed.weight: what it reads in this text is not finite")));
+  EXPECT_FALSE(std::filesystem::exists(folder_.beside("a.gguf")));
 }
 
 TEST_F(Convert, ToNarrowTypesLosesAsMuchAsTheyDo) {
