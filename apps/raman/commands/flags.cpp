@@ -90,7 +90,7 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
   return labelled;
 }
 
-PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
+PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend) {
   PreparedRun run;
   run.settings = {load_json(flags.config), flags.config,    flags.out, flags.resume, flags.folds, flags.seed,
                   flags.threads,           cli::interrupt()};
@@ -107,7 +107,7 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
     run.settings.config["retrieval"] =
         to_json(parse_retrieval(run.settings.config["retrieval"], flags.config + ": retrieval"));
   }
-  backend.check(run.settings.config, flags.config, run.preprocessing.points);
+  if (backend != nullptr) backend->check(run.settings.config, flags.config, run.preprocessing.points);
   const LabelledSpectra labelled = read_labelled(flags.data, run.gazetteer);
   report_rejected(labelled.collection.rejected);
   run.data = build_dataset(labelled.collection, labelled.labels, run.preprocessing, least);

@@ -16,7 +16,7 @@ struct Request {
 void run_train(const Request& request) {
   const Protocol protocol = parse_protocol(request.protocol, "--protocol");
   const Backend& backend = load_backend("train");
-  const PreparedRun run = prepare_run(request.train, backend);
+  const PreparedRun run = prepare_run(request.train, &backend);
   require_enough_for_sets(run.data);
   const auto model =
       fit_origin({backend, run.settings.config, run.settings.where, run.data.examples, protocol,

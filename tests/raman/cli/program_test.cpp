@@ -174,6 +174,36 @@ TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   EXPECT_THAT(again.err, HasSubstr("--resume"));
 }
 
+TEST_F(RamanProgram, MeasuresTheBaselinesAloneOverSeveralPartitions) {
+  std::vector<std::string> alone = words("cv", "rules");
+  alone.insert(alone.end(), {"--baselines-only", "--repeats", "2", "--protocols", "specimen,mineral"});
+  const ProgramRun run = run_gyre(alone);
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("above the majority country"));
+  EXPECT_FALSE(fs::exists(scratch_ / "rules/results.json"));
+  const nlohmann::json results = nlohmann::json::parse(read_text(scratch_ / "rules/baselines.json"));
+  ASSERT_EQ(results["protocols"].size(), 2U);
+  const nlohmann::json& specimen = results["protocols"][0];
+  EXPECT_EQ(specimen["specimen_in_training"], 0);
+  for (const nlohmann::json& baseline : specimen["baselines"]) {
+    EXPECT_EQ(baseline["measures"]["accuracy"]["folds"].size(), 6U) << baseline["name"];
+  }
+  // Another run over the same folder takes what is there; folds of another split are refused.
+  alone.emplace_back("--resume");
+  const fs::path fold = scratch_ / "rules/repeat-1/baselines/specimen-2.json";
+  nlohmann::json written = nlohmann::json::parse(read_text(fold));
+  written["baselines"]["majority"]["accuracy"] = 0.125;
+  write_text_atomically(fold, written.dump());
+  ASSERT_EQ(run_gyre(alone).status, 0);
+  const nlohmann::json again = nlohmann::json::parse(read_text(scratch_ / "rules/baselines.json"));
+  EXPECT_EQ(again["protocols"][0]["baselines"][0]["measures"]["accuracy"]["folds"][5], 0.125);
+  written["test"].erase(0);
+  write_text_atomically(fold, written.dump());
+  EXPECT_THAT(run_gyre(alone).err, HasSubstr("another split"));
+  alone.insert(alone.end(), {"--fold", "1"});
+  EXPECT_THAT(run_gyre(alone).err, HasSubstr("--fold"));
+}
+
 TEST_F(TrainingRamanProgram, RunsOneFoldAndPutsAllTogetherLater) {
   write_config(2);
   std::vector<std::string> one = words("cv", "run");
