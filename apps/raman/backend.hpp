@@ -29,7 +29,7 @@ struct Examples {
   int classes = 0;            ///< countries
   int minerals = 0;           ///< minerals that occur
   std::vector<float> inputs;  ///< [examples, points]
-  std::vector<int> labels;    ///< the country of each
+  std::vector<int> labels;    ///< the country of each; -1: none
   std::vector<int> mineral;   ///< the mineral of each; -1: not known
   std::vector<int> specimen;  ///< the specimen of each, by number; -1: not known
   std::vector<Measurement> measurements;
@@ -72,6 +72,7 @@ struct FitRequest {
   std::uint64_t seed = 1;
   int threads = 0;  ///< 0: all cores
   Stop stop = {};
+  const Examples* more = nullptr;  ///< spectra of no country, to pretrain on where the config asks for it; null: none
 };
 
 /// What makes models: LibTorch's module, or a stand-in of a test.

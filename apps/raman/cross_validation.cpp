@@ -11,6 +11,7 @@
 #include "format/json_object.hpp"
 #include "raman/baselines.hpp"
 #include "raman/origin_model.hpp"
+#include "raman/pretraining.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -157,13 +158,14 @@ std::optional<FoldResult> fit_fold(const Dataset& data, const FoldSplit& split, 
                                    const RunSettings& settings, const Backend& backend) {
   const Examples training = data.examples.subset(split.training);
   const Examples test = data.examples.subset(split.test);
+  const Examples more = data.more.subset(may_pretrain(data.more, test, protocol));
   FoldResult result;
   result.test = split.test;
   const auto start = std::chrono::steady_clock::now();
   const auto model = fit_origin(
       {backend, settings.config, settings.where, training, protocol, settings.out / "folds" / fold_name(protocol, fold),
        fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
-       combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop});
+       combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop, &more});
   if (!model) return {};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   ask(*model, test, result);
@@ -266,6 +268,12 @@ std::string fingerprint(const Dataset& data, const RunSettings& settings) {
   add(examples.mineral);
   for (const Measurement& m : examples.measurements)
     all += fmt::format("{} {} {} {}\n", m.laser, m.from, m.to, m.points);
+  // Without pretraining nothing depends on them.
+  if (settings.config.contains("pretraining")) {
+    add(data.more.inputs);
+    add(data.more.mineral);
+    add(data.more.specimen);
+  }
   return sha256(std::as_bytes(std::span(all)));
 }
 

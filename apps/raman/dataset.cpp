@@ -1,6 +1,7 @@
 #include "raman/dataset.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.hpp"
 #include "raman/folds.hpp"
@@ -41,6 +42,24 @@ struct Kept {
   std::string country;
   std::vector<float> input;
 };
+
+/// The spectra that are no examples, with the numbers of specimens and minerals that these have, and others behind
+/// them.
+Examples more_examples(const std::vector<Kept>& spectra, const Examples& examples, std::map<std::string, int> minerals,
+                       std::map<std::string, int> specimens) {
+  const auto number_in = [](std::map<std::string, int>& numbers, const std::string& name) {
+    return name.empty() ? -1 : numbers.try_emplace(name, static_cast<int>(numbers.size())).first->second;
+  };
+  Examples more{examples.points, examples.grid_step, examples.classes, 0, {}, {}, {}, {}, {}};
+  for (const Kept& one : spectra) {
+    more.inputs.insert(more.inputs.end(), one.input.begin(), one.input.end());
+    more.labels.push_back(-1);
+    more.mineral.push_back(number_in(minerals, one.spectrum->mineral));
+    more.specimen.push_back(number_in(specimens, specimen_of(one.spectrum->specimen)));
+  }
+  more.minerals = static_cast<int>(minerals.size());
+  return more;
+}
 
 }  // namespace
 
@@ -94,16 +113,18 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
     data.selection.rejected[std::string(name_of(reason))] = count;
   }
   std::vector<Kept> kept;
+  std::vector<Kept> more;
   std::map<std::string, int> of_country;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const Spectrum& spectrum = collection.spectra[i];
     count_origin(spectrum, labels[i], data.selection);
-    if (labels[i].origin != Origin::country) continue;
+    const bool located = labels[i].origin == Origin::country;
     try {
-      kept.push_back({&spectrum, labels[i].country, preprocess(spectrum, config)});
-      ++of_country[labels[i].country];
+      Kept one{&spectrum, labels[i].country, preprocess(spectrum, config)};
+      if (located) ++of_country[one.country];
+      (located ? kept : more).push_back(std::move(one));
     } catch (const RejectedSpectrum& rejection) {
-      ++data.selection.rejected["off_grid_" + std::string(name_of(rejection.reason))];
+      if (located) ++data.selection.rejected["off_grid_" + std::string(name_of(rejection.reason))];
     }
   }
   std::vector<std::string> names;
@@ -114,7 +135,10 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
     else
       data.selection.rare[country] = count;
   }
-  std::erase_if(kept, [&](const Kept& one) { return of_country.at(one.country) < least; });
+  const auto rare = std::stable_partition(kept.begin(), kept.end(),
+                                          [&](const Kept& one) { return of_country.at(one.country) >= least; });
+  std::move(rare, kept.end(), std::back_inserter(more));
+  kept.erase(rare, kept.end());
   if (names.size() < 2) {
     throw Error(
         "{} countries have {} spectra or more; a model needs two at least: give more data, or lower "
@@ -146,6 +170,7 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
     examples.measurements.push_back(measurement_of(*one.spectrum));
     data.sources.push_back(one.spectrum->source);
   }
+  data.more = more_examples(more, examples, mineral_numbers, specimen_numbers);
   return data;
 }
 

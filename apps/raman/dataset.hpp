@@ -31,6 +31,9 @@ struct Dataset {
   std::vector<std::string> specimens;  ///< of each example; empty: not known
   std::vector<std::string> sources;    ///< of each example
   Selection selection;
+  /// Spectra that pretraining may see besides: of rare countries and of none, synthetic and meteoritic ones. Specimens
+  /// and minerals are numbered as those of the examples, others behind them.
+  Examples more;
 
   /// Names of the groups that a cross-validation keeps together, one an example.
   [[nodiscard]] std::vector<std::string> groups_of(const std::string& protocol) const;

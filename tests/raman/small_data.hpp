@@ -98,6 +98,7 @@ class MeanBackend : public Backend {
  public:
   mutable int fits = 0;
   mutable std::vector<Examples> trained_on;
+  mutable std::vector<Examples> pretrained_on;  ///< besides
   mutable std::vector<std::uint64_t> seeds;
   int interrupt_at = -1;  ///< the fit of this number is interrupted
 
@@ -106,6 +107,7 @@ class MeanBackend : public Backend {
     if (fits++ == interrupt_at) return nullptr;
     const Examples& examples = request.examples;
     trained_on.push_back(examples);
+    pretrained_on.push_back(request.more != nullptr ? *request.more : Examples{});
     seeds.push_back(request.seed);
     const auto width = static_cast<std::size_t>(examples.points);
     std::vector<float> means(static_cast<std::size_t>(examples.classes) * width, 0.0F);

@@ -95,7 +95,8 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend) {
   run.settings = {load_json(flags.config), flags.config,    flags.out, flags.resume, flags.folds, flags.seed,
                   flags.threads,           cli::interrupt()};
   const JsonObject object(run.settings.config, flags.config);
-  object.allow({"name", "min_spectra", "preprocessing", "augmentation", "model", "training", "retrieval"});
+  object.allow(
+      {"name", "min_spectra", "preprocessing", "augmentation", "model", "pretraining", "training", "retrieval"});
   const int least = object.integer("min_spectra", 2, 1'000'000, 20);
   const nlohmann::json empty = nlohmann::json::object();
   const bool given = object.has("preprocessing");

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "base/file.hpp"
@@ -42,13 +43,14 @@ class RamanProgram : public testing::Test {
     write_config(6);
   }
 
-  void write_config(int epochs) const {
-    const nlohmann::json config = {
+  void write_config(int epochs, const nlohmann::json& pretraining = nullptr) const {
+    nlohmann::json config = {
         {"min_spectra", 10},
         {"preprocessing", {{"points", 64}}},
         {"model", {{"stem_kernel", 4}, {"stem_stride", 2}, {"depths", {1, 1}}, {"widths", {8, 12}}}},
         {"training",
          {{"epochs", epochs}, {"batch", 16}, {"warmup", 5}, {"learning_rate", 0.01}, {"checkpoint_every", 3}}}};
+    if (!pretraining.is_null()) config["pretraining"] = pretraining;
     std::ofstream(scratch_ / "config.json") << config.dump();
   }
 
@@ -202,6 +204,46 @@ TEST_F(RamanProgram, MeasuresTheBaselinesAloneOverSeveralPartitions) {
   EXPECT_THAT(run_gyre(alone).err, HasSubstr("another split"));
   alone.insert(alone.end(), {"--fold", "1"});
   EXPECT_THAT(run_gyre(alone).err, HasSubstr("--fold"));
+}
+
+TEST_F(TrainingRamanProgram, KeepsHowAModelWasPretrainedAndPredictsInTheSameForm) {
+  const auto answer_of = [&](const std::string& out) {
+    const ProgramRun trained = run_gyre(words("train", out));
+    EXPECT_EQ(trained.status, 0) << trained.err;
+    const std::string model = ((scratch_ / out) / "model").string();
+    const ProgramRun run =
+        run_gyre({"predict", "-m", model, (spectra() / "007.txt").string(), "--json", "--threads", "1"});
+    EXPECT_EQ(run.status, 0) << run.err;
+    return nlohmann::json::parse(run.out);
+  };
+  write_config(2);
+  const nlohmann::json plain = answer_of("plain");
+  write_config(2, {{"epochs", 2}, {"mineral_loss", 0.5}});
+  const nlohmann::json pretrained = answer_of("pretrained");
+  EXPECT_EQ(nlohmann::json::parse(read_text(scratch_ / "pretrained/model/config.json"))["pretraining"],
+            nlohmann::json({{"epochs", 2}, {"mineral_loss", 0.5}}));
+  for (const char* network : {"inner-0", "fit"}) {
+    EXPECT_TRUE(fs::exists(scratch_ / "pretrained/fit" / network / "pretraining/metrics.jsonl"));
+    EXPECT_FALSE(fs::exists(scratch_ / "plain/fit" / network / "pretraining"));
+  }
+  const auto keys = [](const nlohmann::json& object) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : object.items()) names.push_back(name);
+    return names;
+  };
+  EXPECT_EQ(keys(pretrained), keys(plain));
+  EXPECT_EQ(keys(pretrained["predictions"][0]), keys(plain["predictions"][0]));
+  EXPECT_NE(pretrained["predictions"][0]["ranked"], plain["predictions"][0]["ranked"]);
+  const auto files = [&](const std::string& out) {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(scratch_ / out / "model")) names.insert(entry.path().filename());
+    return names;
+  };
+  EXPECT_EQ(files("pretrained"), files("plain"));
+  write_config(2, {{"epoch", 2}});
+  const ProgramRun refused = run_gyre(words("train", "refused"));
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("pretraining: unknown key \"epoch\"; the keys are epochs"));
 }
 
 TEST_F(TrainingRamanProgram, RunsOneFoldAndPutsAllTogetherLater) {
