@@ -33,6 +33,7 @@ struct Examples {
   std::vector<int> mineral;   ///< the mineral of each; -1: not known
   std::vector<int> specimen;  ///< the specimen of each, by number; -1: not known
   std::vector<Measurement> measurements;
+  std::vector<std::uint8_t> infrared = {};  ///< of each: 1 for an infrared spectrum; empty: all are Raman spectra
 
   [[nodiscard]] std::size_t size() const { return labels.size(); }
   [[nodiscard]] std::span<const float> input(std::size_t i) const {

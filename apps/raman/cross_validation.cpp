@@ -273,6 +273,7 @@ std::string fingerprint(const Dataset& data, const RunSettings& settings) {
     add(data.more.inputs);
     add(data.more.mineral);
     add(data.more.specimen);
+    add(data.more.infrared);
   }
   return sha256(std::as_bytes(std::span(all)));
 }

@@ -56,6 +56,7 @@ Examples more_examples(const std::vector<Kept>& spectra, const Examples& example
     more.labels.push_back(-1);
     more.mineral.push_back(number_in(minerals, one.spectrum->mineral));
     more.specimen.push_back(number_in(specimens, specimen_of(one.spectrum->specimen)));
+    more.infrared.push_back(one.spectrum->technique == Technique::infrared ? 1 : 0);
   }
   more.minerals = static_cast<int>(minerals.size());
   return more;
@@ -74,7 +75,8 @@ nlohmann::json to_json(const Selection& selection) {
           {"origins", selection.origins},
           {"localities_stated", selection.stated},
           {"localities_resolved", selection.located},
-          {"spectra_of_rare_countries", selection.rare}};
+          {"spectra_of_rare_countries", selection.rare},
+          {"infrared_spectra", selection.infrared}};
 }
 
 std::vector<std::string> Dataset::groups_of(const std::string& protocol) const {
@@ -114,6 +116,7 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
   }
   std::vector<Kept> kept;
   std::vector<Kept> more;
+  std::vector<Kept> infrared;
   std::map<std::string, int> of_country;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const Spectrum& spectrum = collection.spectra[i];
@@ -125,6 +128,14 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
       (located ? kept : more).push_back(std::move(one));
     } catch (const RejectedSpectrum& rejection) {
       if (located) ++data.selection.rejected["off_grid_" + std::string(name_of(rejection.reason))];
+    }
+  }
+  data.selection.infrared = static_cast<int>(collection.infrared.size());
+  for (const Spectrum& spectrum : collection.infrared) {
+    try {
+      infrared.push_back({&spectrum, "", preprocess(spectrum, config)});
+    } catch (const RejectedSpectrum& rejection) {
+      ++data.selection.rejected["off_grid_" + std::string(name_of(rejection.reason))];
     }
   }
   std::vector<std::string> names;
@@ -139,6 +150,7 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
                                           [&](const Kept& one) { return of_country.at(one.country) >= least; });
   std::move(rare, kept.end(), std::back_inserter(more));
   kept.erase(rare, kept.end());
+  std::move(infrared.begin(), infrared.end(), std::back_inserter(more));
   if (names.size() < 2) {
     throw Error(
         "{} countries have {} spectra or more; a model needs two at least: give more data, or lower "

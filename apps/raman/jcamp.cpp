@@ -372,6 +372,19 @@ double unit_of_axis(const std::map<std::string, Record>& records) {
   reject(Rejection::not_raman, fmt::format("XUNITS is {}; Raman shifts are in 1/CM", abscissa));
 }
 
+/// The abscissas of an infrared spectrum as wavenumbers, by what XUNITS says that they are.
+void make_wavenumbers(std::vector<double>& values, const std::string& abscissa) {
+  constexpr double kPerCentimetre = 1e7;  // nm in 1 cm
+  const std::string unit = label_of(abscissa);
+  if (unit.empty() || holds(unit, {"1CM", "CM1", "CM^1", "WAVENUMBER"})) return;
+  const double nanometres = nanometres_in(abscissa);
+  if (nanometres <= 0) {
+    reject(Rejection::not_raman,
+           fmt::format("XUNITS is {}; infrared spectra are read over 1/CM and micrometres", abscissa));
+  }
+  for (double& x : values) x = x > 0 ? kPerCentimetre / (x * nanometres) : std::nan("");
+}
+
 double laser_of(const std::map<std::string, Record>& records) {
   for (const auto& [label, record] : records) {
     if (!holds(label, {"LASER", "EXCIT"})) continue;
@@ -382,11 +395,17 @@ double laser_of(const std::map<std::string, Record>& records) {
 
 }  // namespace
 
-Spectrum read_jcamp(std::string_view text) {
+Spectrum read_jcamp(std::string_view text, bool infrared) {
   const auto records = read_records(text);
-  const double nanometres = unit_of_axis(records);
   Spectrum spectrum;
-  spectrum.laser = laser_of(records);
+  const std::string kind = text_of(records, "DATATYPE");
+  if (holds(lowered(kind), {"infrared"})) {
+    if (!infrared) reject_infrared(fmt::format("DATA TYPE is {}", kind));
+    spectrum.technique = Technique::infrared;
+  }
+  const bool raman = spectrum.technique == Technique::raman;
+  const double nanometres = raman ? unit_of_axis(records) : 0;
+  if (raman) spectrum.laser = laser_of(records);
   if (nanometres > 0 && spectrum.laser == 0) {
     reject(Rejection::not_raman, fmt::format("XUNITS is {} and the laser's wavelength is not stated, so that there are "
                                              "no Raman shifts",
@@ -413,6 +432,10 @@ Spectrum read_jcamp(std::string_view text) {
     read_points(records, points->second, spectrum);
   }
   if (nanometres > 0) make_shifts(spectrum.shifts, nanometres, spectrum.laser);
+  if (!raman) {
+    make_wavenumbers(spectrum.shifts, text_of(records, "XUNITS"));
+    make_absorbances_of(spectrum.intensities, text_of(records, "YUNITS"));
+  }
   settle_points(spectrum);
   return spectrum;
 }

@@ -36,11 +36,13 @@ Examples pretraining_examples(const Examples& training, const Examples* more) {
   Examples all = training;
   all.measurements.clear();
   if (more == nullptr) return all;
+  if (!more->infrared.empty()) all.infrared.assign(training.size(), 0);
   const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   add(all.inputs, more->inputs);
   add(all.labels, more->labels);
   add(all.mineral, more->mineral);
   add(all.specimen, more->specimen);
+  add(all.infrared, more->infrared);
   return all;
 }
 

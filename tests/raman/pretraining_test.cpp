@@ -90,6 +90,32 @@ TEST_F(PretrainingSpectra, AreThoseOfRareCountriesToo) {
   EXPECT_EQ(data.more.specimen[2], data.examples.specimen[0]);  // spectra 2 and 3 are of one specimen
 }
 
+TEST_F(PretrainingSpectra, AreInfraredOnesTooThatAreNeverExamples) {
+  Collection collection = small_collection(60);
+  collection.infrared = small_infrared(20);
+  const Dataset data = build_dataset(collection, label_spectra(collection.spectra, Gazetteer()), small_grid(), 2);
+  EXPECT_EQ(data.examples.inputs, small_dataset(60).examples.inputs);
+  EXPECT_TRUE(data.examples.infrared.empty());
+  EXPECT_EQ(data.selection.read, 120);
+  EXPECT_EQ(data.selection.infrared, 20);
+  ASSERT_EQ(data.more.size(), 20U);
+  EXPECT_THAT(data.more.infrared, testing::Each(1));
+  EXPECT_EQ(data.more.specimen[4], data.examples.specimen[8]);
+  EXPECT_EQ(data.more.mineral[4], data.examples.mineral[8]);
+  // They are kept from folds as Raman spectra of the same stones are.
+  const auto folds = run_folds(data, Protocol::specimen, settings_, backend_);
+  for (std::size_t network = 0; network < 4 * kNetworks; ++network) {
+    const Examples test = data.examples.subset((*folds)[network / kNetworks].test);
+    const Examples& more = backend_.pretrained_on[network];
+    EXPECT_EQ(shared(more.specimen, test.specimen), 0U) << network;
+    EXPECT_EQ(more.infrared.size(), more.size());
+    EXPECT_THAT(backend_.trained_on[network].infrared, testing::IsEmpty());
+  }
+  const Examples all = pretraining_examples(data.examples, &data.more);
+  EXPECT_EQ(std::count(all.infrared.begin(), all.infrared.begin() + 120, 0), 120);
+  EXPECT_EQ(std::count(all.infrared.begin() + 120, all.infrared.end(), 1), 20);
+}
+
 // Leakage: nothing that a fold tests, nor what its protocol keeps together with it, may reach pretraining.
 
 TEST_F(PretrainingSpectra, AreNotOfTestSpecimens) {

@@ -45,6 +45,23 @@ inline Collection small_collection(int specimens) {
   return collection;
 }
 
+/// An infrared spectrum of each of the first `specimens`, as RRUFF writes its specimen.
+inline std::vector<Spectrum> small_infrared(int specimens) {
+  const Collection raman = small_collection(specimens);
+  std::vector<Spectrum> infrared;
+  for (int s = 0; s < specimens; ++s) {
+    Spectrum spectrum = raman.spectra[static_cast<std::size_t>(2 * s)];
+    spectrum.technique = Technique::infrared;
+    spectrum.source += ", infrared";
+    for (std::size_t i = 0; i < spectrum.shifts.size(); ++i) {
+      const double x = spectrum.shifts[i];
+      spectrum.intensities[i] = 0.1 + std::exp(-std::pow((x - 400 - 10.0 * s) / 30, 2));
+    }
+    infrared.push_back(std::move(spectrum));
+  }
+  return infrared;
+}
+
 inline Preprocessing small_grid() {
   Preprocessing config;
   config.points = 64;

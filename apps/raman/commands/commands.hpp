@@ -19,12 +19,12 @@ struct DataFlags {
 };
 void add_data_flags(CLI::App& command, DataFlags& flags);
 
-/// Spectra with their origins, read with a progress bar.
+/// Spectra with their origins, read with a progress bar. Infrared ones have none and are read where asked for.
 struct LabelledSpectra {
   Collection collection;
   std::vector<Label> labels;
 };
-LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer);
+LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer, bool infrared = false);
 
 /// The flags of the commands that train.
 struct TrainFlags {

@@ -72,7 +72,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   cli::add_threads_option(command, flags.threads);
 }
 
-LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer) {
+LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer, bool infrared) {
   LabelledSpectra labelled;
   {
     Progress progress("read", 1, "files");
@@ -80,7 +80,7 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
       progress.set_total(total);
       progress.update(done);
     };
-    labelled.collection = read_collection({flags.data.begin(), flags.data.end()}, report, cli::interrupt());
+    labelled.collection = read_collection({flags.data.begin(), flags.data.end()}, report, cli::interrupt(), infrared);
   }
   labelled.labels = label_spectra(labelled.collection.spectra, gazetteer);
   if (!flags.geocoder.empty()) {
@@ -109,12 +109,14 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend) {
         to_json(parse_retrieval(run.settings.config["retrieval"], flags.config + ": retrieval"));
   }
   if (backend != nullptr) backend->check(run.settings.config, flags.config, run.preprocessing.points);
-  const LabelledSpectra labelled = read_labelled(flags.data, run.gazetteer);
+  const bool infrared = object.has("pretraining") && object.object("pretraining").boolean("infrared", false);
+  const LabelledSpectra labelled = read_labelled(flags.data, run.gazetteer, infrared);
   report_rejected(labelled.collection.rejected);
   run.data = build_dataset(labelled.collection, labelled.labels, run.preprocessing, least);
   const Selection& selection = run.data.selection;
   fmt::print(stderr, "{} spectra of {} countries with {} or more; {} of {} stated localities resolved\n",
              run.data.examples.size(), run.data.countries.size(), least, selection.located, selection.stated);
+  if (infrared) fmt::print(stderr, "{} infrared spectra, for pretraining alone\n", selection.infrared);
   claim_folder(run.data, run.settings);
   return run;
 }

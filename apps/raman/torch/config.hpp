@@ -53,6 +53,7 @@ struct PretrainingConfig : OptimiserConfig {
   float reconstruction_loss = 1.0F;  ///< weight of the loss on hidden stretches; 0: nothing is hidden
   float mask_share = 0.4F;           ///< of the points that are hidden
   float mask_width = 50.0F;          ///< of one stretch, 1/cm
+  bool infrared = false;             ///< whether infrared spectra are read for it
 };
 
 ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file, int points);

@@ -60,7 +60,8 @@ ConvNext::ConvNext(const ConvNextConfig& config, int points, const Heads& heads,
   if (heads.classes > 0) add_linear("countries", features, heads.classes, kInitialStd);
   if (heads.minerals > 0) add_linear("minerals", features, heads.minerals, kInitialStd);
   if (heads.retrieval) add_linear("embedding", features, config.embedding, 1.0 / std::sqrt(features));
-  if (heads.reconstruction) add_linear("reconstruction", last, points_of_place(config), kInitialStd);
+  if (heads.reconstruction) add_linear("reconstruction", last, points_of_place(config), 0.1 * kInitialStd);
+  if (heads.infrared) add("infrared", torch::zeros({config.widths.front()}));
 }
 
 void ConvNext::copy_trunk(const ConvNext& from) const {
@@ -120,9 +121,10 @@ Tensor ConvNext::halve(const std::string& name, const Tensor& x, torch::ScalarTy
   return linear(name, h.reshape({h.size(0), h.size(1) / 2, 2 * h.size(2)}), type).to(torch::kFloat);
 }
 
-ConvNextOutput ConvNext::forward(const Tensor& x, bool training, Arithmetic precision) const {
+ConvNextOutput ConvNext::forward(const Tensor& x, bool training, Arithmetic precision, const Tensor& infrared) const {
   const torch::ScalarType type = precision == Arithmetic::bf16 ? torch::kBFloat16 : torch::kFloat;
   Tensor h = stem(x);
+  if (infrared.defined()) h = h + infrared.reshape({-1, 1, 1}) * parameter("infrared");
   int blocks = 0;
   for (const int depth : config_.depths) blocks += depth;
   int done = 0;

@@ -25,11 +25,14 @@ class ConvNext : public Parameters {
     int minerals = 0;             ///< 0: no head that names the mineral
     bool retrieval = false;       ///< whether there is a head that embeds
     bool reconstruction = false;  ///< whether there is a head that gives the input back, each place its own points
+    bool infrared = false;        ///< whether it is told which rows are infrared spectra: a vector behind their stem
   };
   ConvNext(const ConvNextConfig& config, int points, const Heads& heads, std::uint64_t seed);
 
-  /// x [rows, points] (f32). While training, branches and features are dropped by LibTorch's generator.
-  [[nodiscard]] ConvNextOutput forward(const torch::Tensor& x, bool training, Arithmetic precision) const;
+  /// x [rows, points] (f32). While training, branches and features are dropped by LibTorch's generator. `infrared`
+  /// [rows] is 1 for infrared spectra; undefined: there are none.
+  [[nodiscard]] ConvNextOutput forward(const torch::Tensor& x, bool training, Arithmetic precision,
+                                       const torch::Tensor& infrared = {}) const;
 
   /// Takes stem, stages and norm, and none of the heads, from a model of the same config.
   void copy_trunk(const ConvNext& from) const;

@@ -22,10 +22,11 @@ namespace {
 constexpr std::uint64_t kPretrainStream = 0x70726574ULL;
 constexpr std::uint64_t kMaskStream = 0x6d61736bULL;
 
-ConvNext::Heads pretraining_heads(const PretrainingConfig& config) {
+ConvNext::Heads pretraining_heads(const PretrainingConfig& config, const Examples& examples) {
   ConvNext::Heads heads;
   heads.retrieval = config.mineral_loss > 0;
   heads.reconstruction = config.reconstruction_loss > 0;
+  heads.infrared = !examples.infrared.empty();
   return heads;
 }
 
@@ -40,7 +41,7 @@ class Pretraining : public TrainingTask {
         fit_(fit),
         config_(config),
         seed_(request.seed ^ kPretrainStream),
-        model_(model, examples_.points, pretraining_heads(config), seed_),
+        model_(model, examples_.points, pretraining_heads(config, examples_), seed_),
         optimiser_(model_, config_),
         order_(examples_.size(), config.batch, seed_ ^ kOrderStream,
                [this](std::size_t i, std::uint64_t seed) { return place_of(i, seed); }) {
@@ -76,7 +77,7 @@ class Pretraining : public TrainingTask {
         augmented_inputs(examples_, rows, fit_.augmentation, combine_seeds(seed_ ^ kAugmentStream, salt));
     const torch::Tensor hidden = hidden_of(rows.size(), step);
     torch::manual_seed(combine_seeds(seed_ ^ kDropStream, salt));
-    const ConvNextOutput out = model_.forward(x * (1 - hidden), true, fit_.precision);
+    const ConvNextOutput out = model_.forward(with_hidden(x, hidden), true, fit_.precision, infrared_of(rows));
     nlohmann::json row = {{"step", step}, {"spectra", rows.size()}};
     torch::Tensor total = torch::zeros({});
     const auto add = [&](const char* name, float weight, const torch::Tensor& loss) {
@@ -124,6 +125,15 @@ class Pretraining : public TrainingTask {
     std::vector<int> minerals;
     for (const std::size_t row : rows) minerals.push_back(examples_.mineral[row]);
     return minerals;
+  }
+
+  /// [rows], 1 for infrared spectra; undefined where there are none at all.
+  [[nodiscard]] torch::Tensor infrared_of(const std::vector<std::size_t>& rows) const {
+    if (examples_.infrared.empty()) return {};
+    torch::Tensor infrared = torch::zeros({static_cast<std::int64_t>(rows.size())});
+    auto* out = infrared.data_ptr<float>();
+    for (const std::size_t row : rows) *out++ = examples_.infrared[row];
+    return infrared;
   }
 
   /// [rows, points], 1 where a point is hidden; nothing is where no reconstruction is asked for.

@@ -240,6 +240,21 @@ TEST_F(TrainingRamanProgram, KeepsHowAModelWasPretrainedAndPredictsInTheSameForm
     return names;
   };
   EXPECT_EQ(files("pretrained"), files("plain"));
+  // An infrared spectrum of a known specimen: refused as a query, read for pretraining where the config says so.
+  std::string text = "##NAMES=Mineral 0\n##RRUFFID=R1000\n##LOCALITY=Peru\n";
+  for (int i = 0; i < 300; ++i) text += fmt::format("{}, {:.4f}\n", 400 + 4 * i, 0.1 + 0.001 * (i % 50));
+  const fs::path infrared = spectra() / "Mineral0__R1000-1__Infrared__Infrared_Data_Processed__1.txt";
+  std::ofstream(infrared) << text << "##END=\n";
+  const ProgramRun query = run_gyre({"predict", "-m", (scratch_ / "plain/model").string(), infrared.string()});
+  EXPECT_EQ(query.status, 2);
+  EXPECT_THAT(query.err, HasSubstr("\"infrared\": true"));
+  EXPECT_EQ(std::count(query.err.begin(), query.err.end(), '\n'), 1) << query.err;
+  write_config(2, {{"epochs", 2}, {"infrared", true}});
+  const ProgramRun both = run_gyre(words("train", "both"));
+  ASSERT_EQ(both.status, 0) << both.err;
+  EXPECT_THAT(both.err, HasSubstr("120 spectra of 3 countries"));
+  EXPECT_THAT(both.err, HasSubstr("1 infrared spectra, for pretraining alone"));
+  fs::remove(infrared);
   write_config(2, {{"epoch", 2}});
   const ProgramRun refused = run_gyre(words("train", "refused"));
   EXPECT_EQ(refused.status, 2);
