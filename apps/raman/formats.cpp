@@ -10,6 +10,8 @@
 #include <map>
 #include <optional>
 
+#include "raman/infrared.hpp"
+
 namespace gyre::raman {
 namespace {
 
@@ -414,37 +416,7 @@ void set_header(Spectrum& spectrum, const std::string& key, std::string_view val
     spectrum.laser = laser;
 }
 
-/// What tells that a text with "##" headers, or a table, is an infrared spectrum: the name that RRUFF gives to its
-/// files, Quartz__R040031-1__Infrared__…, or a header DATA TYPE. Empty: nothing does.
-std::string sign_of_infrared(std::string_view text, std::string_view name) {
-  const std::string_view file = name.substr(name.find_last_of('/') + 1);
-  if (holds(lowered(file), {"__infrared__"})) return fmt::format("its name is {}", as_utf8(file));
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::string_view line = trimmed(take_line(rest));
-    const std::size_t equals = line.find('=');
-    if (!line.starts_with("##") || equals == std::string_view::npos) continue;
-    const std::string key = upper(trimmed(line.substr(2, equals - 2)));
-    const std::string_view value = trimmed(line.substr(equals + 1));
-    if ((key == "DATA TYPE" || key == "DATATYPE") && holds(lowered(value), {"infrared"})) {
-      return fmt::format("DATA TYPE is {}", as_utf8(value));
-    }
-  }
-  return {};
-}
-
 }  // namespace
-
-void make_absorbances_of(std::vector<double>& values, const std::string& ordinate) {
-  const std::string name = lowered(ordinate);
-  if (holds(name, {"absorb"})) return;
-  if (!holds(name, {"transmi"}) && !holds_word(name, {"%t"})) {
-    throw RejectedSpectrum{
-        Rejection::not_raman,
-        fmt::format("YUNITS is {}; infrared spectra are read in ABSORBANCE, TRANSMITTANCE and % TRANSMITTANCE",
-                    ordinate)};
-  }
-  make_absorbances(values, holds(name, {"%", "percent"}), fmt::format("YUNITS is {}: its values", ordinate));
-}
 
 Spectrum read_rruff(std::string_view text, bool infrared) {
   Spectrum spectrum;
@@ -479,7 +451,7 @@ Spectrum read_rruff(std::string_view text, bool infrared) {
     spectrum.shifts.push_back(table.cell(row, 0));
     spectrum.intensities.push_back(table.cell(row, 1));
   }
-  if (infrared && !ordinate.empty()) make_absorbances_of(spectrum.intensities, ordinate);
+  if (infrared && !ordinate.empty()) make_absorbances(spectrum.intensities, ordinate);
   settle_points(spectrum);
   return spectrum;
 }

@@ -24,10 +24,6 @@ Spectrum read_rruff(std::string_view text, bool infrared = false);
 /// with `infrared` those are read too whose DATA TYPE is INFRARED SPECTRUM, in absorbance or transmittance.
 Spectrum read_jcamp(std::string_view text, bool infrared = false);
 
-/// The values of an infrared spectrum as absorbances, by what YUNITS says that they are. Throws RejectedSpectrum for
-/// what is neither absorbance nor transmittance.
-void make_absorbances_of(std::vector<double>& values, const std::string& ordinate);
-
 /// A table of numbers between semicolons, tabs, commas or blanks, with decimal points or commas; lines ahead of it are
 /// headings, and lines that begin with # are comments. Columns are chosen by the names above them; two columns without
 /// names are shift and intensity. Shifts go one way, up or down.

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "raman/formats.hpp"
+#include "raman/infrared.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -372,19 +373,6 @@ double unit_of_axis(const std::map<std::string, Record>& records) {
   reject(Rejection::not_raman, fmt::format("XUNITS is {}; Raman shifts are in 1/CM", abscissa));
 }
 
-/// The abscissas of an infrared spectrum as wavenumbers, by what XUNITS says that they are.
-void make_wavenumbers(std::vector<double>& values, const std::string& abscissa) {
-  constexpr double kPerCentimetre = 1e7;  // nm in 1 cm
-  const std::string unit = label_of(abscissa);
-  if (unit.empty() || holds(unit, {"1CM", "CM1", "CM^1", "WAVENUMBER"})) return;
-  const double nanometres = nanometres_in(abscissa);
-  if (nanometres <= 0) {
-    reject(Rejection::not_raman,
-           fmt::format("XUNITS is {}; infrared spectra are read over 1/CM and micrometres", abscissa));
-  }
-  for (double& x : values) x = x > 0 ? kPerCentimetre / (x * nanometres) : std::nan("");
-}
-
 double laser_of(const std::map<std::string, Record>& records) {
   for (const auto& [label, record] : records) {
     if (!holds(label, {"LASER", "EXCIT"})) continue;
@@ -434,7 +422,7 @@ Spectrum read_jcamp(std::string_view text, bool infrared) {
   if (nanometres > 0) make_shifts(spectrum.shifts, nanometres, spectrum.laser);
   if (!raman) {
     make_wavenumbers(spectrum.shifts, text_of(records, "XUNITS"));
-    make_absorbances_of(spectrum.intensities, text_of(records, "YUNITS"));
+    make_absorbances(spectrum.intensities, text_of(records, "YUNITS"));
   }
   settle_points(spectrum);
   return spectrum;

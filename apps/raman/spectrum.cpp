@@ -79,27 +79,6 @@ void make_shifts(std::vector<double>& wavelengths, double nanometres, double las
   }
 }
 
-void make_absorbances(std::vector<double>& transmittances, bool percent, std::string_view what) {
-  constexpr double kLeast = 1e-4;
-  constexpr double kMost = 2;  // noise and bad references lift full transmittance, but not that far
-  for (double& value : transmittances) {
-    const double share = percent ? value / 100 : value;
-    if (share > kMost) {
-      throw RejectedSpectrum{Rejection::bad_numbers,
-                             fmt::format("{} are shares of {}, but one is {:g}", what, percent ? "100" : "1", value)};
-    }
-    value = std::isfinite(share) ? -std::log10(std::max(share, kLeast)) : std::nan("");
-  }
-}
-
-void reject_infrared(const std::string& why) {
-  throw RejectedSpectrum{
-      Rejection::not_raman,
-      fmt::format("{}; infrared spectra serve pretraining alone and are read where \"pretraining\" in "
-                  "the config of a training says \"infrared\": true",
-                  why)};
-}
-
 double laser_stated(std::string_view line) {
   constexpr double kShortest = 200;
   constexpr double kLongest = 2000;

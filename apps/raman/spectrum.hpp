@@ -61,15 +61,6 @@ inline constexpr std::size_t kMostBytes = std::size_t{32} << 20;
 /// few points, points that are not finite, and flat spectra.
 void settle_points(Spectrum& spectrum);
 
-/// Absorbances, -log10 T, in place of transmittances: shares of one, or of a hundred where `percent` says so. What lets
-/// through less than one in ten thousand counts as letting through that. Throws RejectedSpectrum for shares that reach
-/// far beyond one, as those do that are of a hundred after all; `what` names them.
-void make_absorbances(std::vector<double>& transmittances, bool percent, std::string_view what);
-
-/// Throws RejectedSpectrum for an infrared spectrum where none is read, with the key that makes it be; `why` says what
-/// tells that it is one.
-[[noreturn]] void reject_infrared(const std::string& why);
-
 /// Raman shifts in 1/cm from wavelengths: 1e7 / laser - 1e7 / wavelength, with both in nm once the wavelengths are
 /// multiplied by `nanometres`. Wavelengths that are not above zero become NaN.
 void make_shifts(std::vector<double>& wavelengths, double nanometres, double laser);

@@ -1,3 +1,5 @@
+#include "raman/infrared.hpp"
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -88,7 +90,7 @@ TEST(InfraredJcamp, IsRefusedByNameWhereItIsNoneOfThese) {
   const RejectedSpectrum reflected = rejection_of(jcamp("##XUNITS=1/CM\n##YUNITS=REFLECTANCE\n"));
   EXPECT_EQ(reflected.reason, Rejection::not_raman);
   EXPECT_THAT(reflected.detail, HasSubstr("YUNITS is REFLECTANCE; infrared spectra are read in ABSORBANCE"));
-  EXPECT_THAT(rejection_of(jcamp("##XUNITS=1/CM\n")).detail, HasSubstr("YUNITS is ;"));
+  EXPECT_THAT(rejection_of(jcamp("##XUNITS=1/CM\n")).detail, HasSubstr("YUNITS is not there;"));
   EXPECT_THAT(rejection_of(jcamp("##XUNITS=SECONDS\n##YUNITS=ABSORBANCE\n")).detail, HasSubstr("XUNITS is SECONDS"));
   const RejectedSpectrum percent = rejection_of(jcamp("##XUNITS=1/CM\n##YUNITS=TRANSMITTANCE\n"));
   EXPECT_EQ(percent.reason, Rejection::bad_numbers);
