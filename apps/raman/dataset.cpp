@@ -50,13 +50,15 @@ Examples more_examples(const std::vector<Kept>& spectra, const Examples& example
   const auto number_in = [](std::map<std::string, int>& numbers, const std::string& name) {
     return name.empty() ? -1 : numbers.try_emplace(name, static_cast<int>(numbers.size())).first->second;
   };
+  const bool any_infrared = std::any_of(
+      spectra.begin(), spectra.end(), [](const Kept& one) { return one.spectrum->technique == Technique::infrared; });
   Examples more{examples.points, examples.grid_step, examples.classes, 0, {}, {}, {}, {}, {}};
   for (const Kept& one : spectra) {
     more.inputs.insert(more.inputs.end(), one.input.begin(), one.input.end());
     more.labels.push_back(-1);
     more.mineral.push_back(number_in(minerals, one.spectrum->mineral));
     more.specimen.push_back(number_in(specimens, specimen_of(one.spectrum->specimen)));
-    more.infrared.push_back(one.spectrum->technique == Technique::infrared ? 1 : 0);
+    if (any_infrared) more.infrared.push_back(one.spectrum->technique == Technique::infrared ? 1 : 0);
   }
   more.minerals = static_cast<int>(minerals.size());
   return more;

@@ -70,6 +70,7 @@ TEST_F(PretrainingSpectra, AreAllThatAreNoExamples) {
   EXPECT_EQ(data_.minerals.size(), 15U);
   ASSERT_EQ(data_.more.size(), 27U);
   EXPECT_THAT(data_.more.labels, testing::Each(-1));
+  EXPECT_TRUE(data_.more.infrared.empty());
   // A spectrum without a place has the numbers of its specimen; synthetic ones are of known minerals and new specimens.
   EXPECT_EQ(data_.more.specimen[3], data_.examples.specimen[30]);
   EXPECT_EQ(data_.more.mineral[3], data_.examples.mineral[30]);
