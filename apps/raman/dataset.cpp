@@ -50,8 +50,8 @@ Examples more_examples(const std::vector<Kept>& spectra, const Examples& example
   const auto number_in = [](std::map<std::string, int>& numbers, const std::string& name) {
     return name.empty() ? -1 : numbers.try_emplace(name, static_cast<int>(numbers.size())).first->second;
   };
-  const bool any_infrared = std::any_of(
-      spectra.begin(), spectra.end(), [](const Kept& one) { return one.spectrum->technique == Technique::infrared; });
+  const bool any_infrared = std::any_of(spectra.begin(), spectra.end(),
+                                        [](const Kept& one) { return one.spectrum->technique == Technique::infrared; });
   Examples more{examples.points, examples.grid_step, examples.classes, 0, {}, {}, {}, {}, {}};
   for (const Kept& one : spectra) {
     more.inputs.insert(more.inputs.end(), one.input.begin(), one.input.end());
