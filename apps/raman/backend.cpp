@@ -11,6 +11,7 @@ Examples Examples::subset(std::span<const std::size_t> indices) const {
     part.labels.push_back(labels[i]);
     part.mineral.push_back(mineral[i]);
     if (!specimen.empty()) part.specimen.push_back(specimen[i]);
+    if (!infrared.empty()) part.infrared.push_back(infrared[i]);
     if (!measurements.empty()) part.measurements.push_back(measurements[i]);
   }
   return part;

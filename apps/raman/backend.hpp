@@ -29,10 +29,11 @@ struct Examples {
   int classes = 0;            ///< countries
   int minerals = 0;           ///< minerals that occur
   std::vector<float> inputs;  ///< [examples, points]
-  std::vector<int> labels;    ///< the country of each
+  std::vector<int> labels;    ///< the country of each; -1: none
   std::vector<int> mineral;   ///< the mineral of each; -1: not known
   std::vector<int> specimen;  ///< the specimen of each, by number; -1: not known
   std::vector<Measurement> measurements;
+  std::vector<std::uint8_t> infrared = {};  ///< of each: 1 for an infrared spectrum; empty: all are Raman spectra
 
   [[nodiscard]] std::size_t size() const { return labels.size(); }
   [[nodiscard]] std::span<const float> input(std::size_t i) const {
@@ -72,6 +73,7 @@ struct FitRequest {
   std::uint64_t seed = 1;
   int threads = 0;  ///< 0: all cores
   Stop stop = {};
+  const Examples* more = nullptr;  ///< spectra of no country, to pretrain on where the config asks for it; null: none
 };
 
 /// What makes models: LibTorch's module, or a stand-in of a test.

@@ -11,6 +11,7 @@
 #include "format/json_object.hpp"
 #include "raman/baselines.hpp"
 #include "raman/origin_model.hpp"
+#include "raman/pretraining.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -30,9 +31,13 @@ Metrics metrics_from(const nlohmann::json& json) {
   return metrics;
 }
 
+nlohmann::json to_json(const std::map<std::string, Metrics>& baselines) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [name, metrics] : baselines) json[name] = raman::to_json(metrics);
+  return json;
+}
+
 nlohmann::json to_json(const FoldResult& result) {
-  nlohmann::json baselines;
-  for (const auto& [name, metrics] : result.baselines) baselines[name] = raman::to_json(metrics);
   nlohmann::json of_methods;
   for (const auto& [name, method] : result.methods) {
     of_methods[name] = {{"log_probabilities", method.log_probabilities}, {"held_out", raman::to_json(method.held_out)}};
@@ -40,7 +45,7 @@ nlohmann::json to_json(const FoldResult& result) {
   return {{"test", result.test},
           {"methods", of_methods},
           {"familiar", result.familiar},
-          {"baselines", baselines},
+          {"baselines", to_json(result.baselines)},
           {"attributions", result.attributions},
           {"attributed", result.attributed},
           {"seconds", result.seconds}};
@@ -100,6 +105,33 @@ void attribute(const Classifier& model, const Examples& test, FoldResult& result
   }
 }
 
+std::map<std::string, Metrics> ask_baselines(const Examples& training, const Examples& test, Protocol protocol) {
+  std::map<std::string, Metrics> said;
+  for (const BaselineKind& kind : baseline_kinds()) {
+    said[kind.name] = measure(kind.predict({training, test, protocol}), test.labels);
+  }
+  return said;
+}
+
+/// The baselines of a fold that `run_baselines` wrote.
+FoldResult baselines_from(const fs::path& file, const FoldSplit& split) {
+  const nlohmann::json json = load_json(file);
+  FoldResult result;
+  try {
+    result.test = json.at("test").get<std::vector<std::size_t>>();
+    for (const BaselineKind& kind : baseline_kinds()) {
+      result.baselines[kind.name] = metrics_from(json.at("baselines").at(kind.name));
+    }
+    result.seconds = json.at("seconds").get<double>();
+  } catch (const nlohmann::json::exception& problem) {
+    throw Error("{}: it is not the result of a fold ({}); remove it and --resume", file.string(), problem.what());
+  }
+  if (result.test != split.test) {
+    throw Error("{}: it is the result of another split; remove it and --resume", file.string());
+  }
+  return result;
+}
+
 std::vector<float> logarithms(const Probabilities& probabilities) {
   constexpr double kLeast = 1e-12;
   std::vector<float> out;
@@ -126,19 +158,18 @@ std::optional<FoldResult> fit_fold(const Dataset& data, const FoldSplit& split, 
                                    const RunSettings& settings, const Backend& backend) {
   const Examples training = data.examples.subset(split.training);
   const Examples test = data.examples.subset(split.test);
+  const Examples more = data.more.subset(may_pretrain(data.more, test, protocol));
   FoldResult result;
   result.test = split.test;
   const auto start = std::chrono::steady_clock::now();
   const auto model = fit_origin(
       {backend, settings.config, settings.where, training, protocol, settings.out / "folds" / fold_name(protocol, fold),
        fmt::format("{} fold {} of {}", name_of(protocol), fold + 1, settings.folds),
-       combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop});
+       combine_seeds(settings.seed, static_cast<std::uint64_t>(fold)), settings.threads, settings.stop, &more});
   if (!model) return {};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   ask(*model, test, result);
-  for (const BaselineKind& kind : baseline_kinds()) {
-    result.baselines[kind.name] = measure(kind.predict({training, test, protocol}), test.labels);
-  }
+  result.baselines = ask_baselines(training, test, protocol);
   return result;
 }
 
@@ -195,6 +226,33 @@ std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol p
   return results;
 }
 
+std::optional<std::vector<FoldResult>> run_baselines(const Dataset& data, Protocol protocol,
+                                                     const RunSettings& settings) {
+  const std::vector<int> folds =
+      assign_folds(data.groups_of(std::string(name_of(protocol))), settings.folds, settings.seed);
+  fs::create_directories(settings.out / "baselines");
+  std::vector<FoldResult> results;
+  for (int fold = 0; fold < settings.folds; ++fold) {
+    const fs::path file = settings.out / "baselines" / (fold_name(protocol, fold) + ".json");
+    const FoldSplit split = split_fold(folds, fold);
+    if (fs::exists(file)) {
+      results.push_back(baselines_from(file, split));
+      continue;
+    }
+    if (settings.stop.requested()) return {};
+    FoldResult result;
+    result.test = split.test;
+    const auto start = std::chrono::steady_clock::now();
+    result.baselines = ask_baselines(data.examples.subset(split.training), data.examples.subset(split.test), protocol);
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const nlohmann::json json = {
+        {"test", result.test}, {"baselines", to_json(result.baselines)}, {"seconds", result.seconds}};
+    write_text_atomically(file, json.dump());
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
 std::string fingerprint(const Dataset& data, const RunSettings& settings) {
   const Examples& examples = data.examples;
   std::string all = fmt::format("{}\n{}\n{}\n{} {} {}\n", settings.config.dump(), settings.folds, settings.seed,
@@ -210,6 +268,13 @@ std::string fingerprint(const Dataset& data, const RunSettings& settings) {
   add(examples.mineral);
   for (const Measurement& m : examples.measurements)
     all += fmt::format("{} {} {} {}\n", m.laser, m.from, m.to, m.points);
+  // Without pretraining nothing depends on them.
+  if (settings.config.contains("pretraining")) {
+    add(data.more.inputs);
+    add(data.more.mineral);
+    add(data.more.specimen);
+    add(data.more.infrared);
+  }
   return sha256(std::as_bytes(std::span(all)));
 }
 
@@ -231,7 +296,7 @@ void claim_folder(const Dataset& data, const RunSettings& settings) {
     }
     return;
   }
-  for (const char* folder : {"folds", "fit"}) {
+  for (const char* folder : {"folds", "fit", "baselines"}) {
     if (!fs::is_directory(settings.out / folder) || fs::is_empty(settings.out / folder)) continue;
     throw Error("--out: {} holds {} of a run, but no run.json that says which; give another folder",
                 settings.out.string(), folder);

@@ -72,6 +72,11 @@ std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol p
 std::optional<FoldResult> run_fold(const Dataset& data, Protocol protocol, int fold, const RunSettings& settings,
                                    const Backend& backend);
 
+/// What the baselines alone say of the folds of a protocol: `test`, `baselines` and `seconds` are filled. Finished
+/// folds are files in OUT/baselines, as above. None when a stop was requested.
+std::optional<std::vector<FoldResult>> run_baselines(const Dataset& data, Protocol protocol,
+                                                     const RunSettings& settings);
+
 /// Makes OUT and writes what the run depends on into OUT/run.json, or compares it with what is there. Throws Error when
 /// OUT holds a run that was not asked to be resumed, or one of other data or settings.
 void claim_folder(const Dataset& data, const RunSettings& settings);

@@ -1,6 +1,7 @@
 #include "raman/dataset.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.hpp"
 #include "raman/folds.hpp"
@@ -42,6 +43,27 @@ struct Kept {
   std::vector<float> input;
 };
 
+/// The spectra that are no examples, with the numbers of specimens and minerals that these have, and others behind
+/// them.
+Examples more_examples(const std::vector<Kept>& spectra, const Examples& examples, std::map<std::string, int> minerals,
+                       std::map<std::string, int> specimens) {
+  const auto number_in = [](std::map<std::string, int>& numbers, const std::string& name) {
+    return name.empty() ? -1 : numbers.try_emplace(name, static_cast<int>(numbers.size())).first->second;
+  };
+  const bool any_infrared = std::any_of(spectra.begin(), spectra.end(),
+                                        [](const Kept& one) { return one.spectrum->technique == Technique::infrared; });
+  Examples more{examples.points, examples.grid_step, examples.classes, 0, {}, {}, {}, {}, {}};
+  for (const Kept& one : spectra) {
+    more.inputs.insert(more.inputs.end(), one.input.begin(), one.input.end());
+    more.labels.push_back(-1);
+    more.mineral.push_back(number_in(minerals, one.spectrum->mineral));
+    more.specimen.push_back(number_in(specimens, specimen_of(one.spectrum->specimen)));
+    if (any_infrared) more.infrared.push_back(one.spectrum->technique == Technique::infrared ? 1 : 0);
+  }
+  more.minerals = static_cast<int>(minerals.size());
+  return more;
+}
+
 }  // namespace
 
 Measurement measurement_of(const Spectrum& spectrum) {
@@ -55,7 +77,8 @@ nlohmann::json to_json(const Selection& selection) {
           {"origins", selection.origins},
           {"localities_stated", selection.stated},
           {"localities_resolved", selection.located},
-          {"spectra_of_rare_countries", selection.rare}};
+          {"spectra_of_rare_countries", selection.rare},
+          {"infrared_spectra", selection.infrared}};
 }
 
 std::vector<std::string> Dataset::groups_of(const std::string& protocol) const {
@@ -94,14 +117,25 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
     data.selection.rejected[std::string(name_of(reason))] = count;
   }
   std::vector<Kept> kept;
+  std::vector<Kept> more;
+  std::vector<Kept> infrared;
   std::map<std::string, int> of_country;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const Spectrum& spectrum = collection.spectra[i];
     count_origin(spectrum, labels[i], data.selection);
-    if (labels[i].origin != Origin::country) continue;
+    const bool located = labels[i].origin == Origin::country;
     try {
-      kept.push_back({&spectrum, labels[i].country, preprocess(spectrum, config)});
-      ++of_country[labels[i].country];
+      Kept one{&spectrum, labels[i].country, preprocess(spectrum, config)};
+      if (located) ++of_country[one.country];
+      (located ? kept : more).push_back(std::move(one));
+    } catch (const RejectedSpectrum& rejection) {
+      if (located) ++data.selection.rejected["off_grid_" + std::string(name_of(rejection.reason))];
+    }
+  }
+  data.selection.infrared = static_cast<int>(collection.infrared.size());
+  for (const Spectrum& spectrum : collection.infrared) {
+    try {
+      infrared.push_back({&spectrum, "", preprocess(spectrum, config)});
     } catch (const RejectedSpectrum& rejection) {
       ++data.selection.rejected["off_grid_" + std::string(name_of(rejection.reason))];
     }
@@ -114,7 +148,11 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
     else
       data.selection.rare[country] = count;
   }
-  std::erase_if(kept, [&](const Kept& one) { return of_country.at(one.country) < least; });
+  const auto rare = std::stable_partition(kept.begin(), kept.end(),
+                                          [&](const Kept& one) { return of_country.at(one.country) >= least; });
+  std::move(rare, kept.end(), std::back_inserter(more));
+  kept.erase(rare, kept.end());
+  std::move(infrared.begin(), infrared.end(), std::back_inserter(more));
   if (names.size() < 2) {
     throw Error(
         "{} countries have {} spectra or more; a model needs two at least: give more data, or lower "
@@ -146,6 +184,7 @@ Dataset build_dataset(const Collection& collection, const std::vector<Label>& la
     examples.measurements.push_back(measurement_of(*one.spectrum));
     data.sources.push_back(one.spectrum->source);
   }
+  data.more = more_examples(more, examples, mineral_numbers, specimen_numbers);
   return data;
 }
 

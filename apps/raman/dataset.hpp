@@ -20,6 +20,7 @@ struct Selection {
   int stated = 0;                       ///< spectra whose locality says anything but "unknown"
   int located = 0;                      ///< of these, spectra with a country or set apart by kind
   std::map<std::string, int> rare;      ///< spectra of countries that have too few, by code
+  int infrared = 0;                     ///< infrared spectra, which serve pretraining alone
 };
 nlohmann::json to_json(const Selection& selection);
 
@@ -31,6 +32,9 @@ struct Dataset {
   std::vector<std::string> specimens;  ///< of each example; empty: not known
   std::vector<std::string> sources;    ///< of each example
   Selection selection;
+  /// Spectra that pretraining may see besides: of rare countries and of none, synthetic and meteoritic ones, and
+  /// infrared ones. Specimens and minerals are numbered as those of the examples, others behind them.
+  Examples more;
 
   /// Names of the groups that a cross-validation keeps together, one an example.
   [[nodiscard]] std::vector<std::string> groups_of(const std::string& protocol) const;

@@ -1,6 +1,7 @@
 #include "raman/folds.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "base/error.hpp"
@@ -55,7 +56,16 @@ std::vector<int> assign_folds(std::span<const std::string> groups, int folds, st
 }
 
 std::string specimen_of(std::string_view rruff_id) {
-  return std::string(trimmed(rruff_id.substr(0, rruff_id.find('_'))));
+  const std::string_view id = trimmed(rruff_id.substr(0, rruff_id.find('_')));
+  constexpr std::size_t kLength = 7;  // a letter and six digits, as RRUFF ids have; others may hold a dash of their own
+  const auto digits = [&](std::size_t from, std::size_t to) {
+    return std::all_of(id.begin() + static_cast<std::ptrdiff_t>(from), id.begin() + static_cast<std::ptrdiff_t>(to),
+                       [](unsigned char c) { return std::isdigit(c) != 0; });
+  };
+  const bool analysis = id.size() > kLength + 1 && id[kLength] == '-' &&
+                        std::isalpha(static_cast<unsigned char>(id[0])) != 0 && digits(1, kLength) &&
+                        digits(kLength + 1, id.size());
+  return std::string(id.substr(0, analysis ? kLength : id.size()));
 }
 
 }  // namespace gyre::raman

@@ -24,7 +24,8 @@ Protocol parse_protocol(std::string_view name, std::string_view what);
 /// Error when there are fewer groups than folds.
 std::vector<int> assign_folds(std::span<const std::string> groups, int folds, std::uint64_t seed);
 
-/// The specimen that an RRUFF id names: "R060490_a" and "R060490" are pieces of one.
+/// The specimen that an RRUFF id names: "R060490_a" and "R060490" are pieces of one, and "R060490-1" is a chemical
+/// analysis of it, by which infrared files go.
 std::string specimen_of(std::string_view rruff_id);
 
 }  // namespace gyre::raman

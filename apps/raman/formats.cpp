@@ -10,6 +10,8 @@
 #include <map>
 #include <optional>
 
+#include "raman/infrared.hpp"
+
 namespace gyre::raman {
 namespace {
 
@@ -416,8 +418,10 @@ void set_header(Spectrum& spectrum, const std::string& key, std::string_view val
 
 }  // namespace
 
-Spectrum read_rruff(std::string_view text) {
+Spectrum read_rruff(std::string_view text, bool infrared) {
   Spectrum spectrum;
+  if (infrared) spectrum.technique = Technique::infrared;
+  std::string ordinate;
   std::string_view body = text;
   for (std::string_view rest = text; !rest.empty();) {
     const std::string_view line = trimmed(take_line(rest));
@@ -428,7 +432,9 @@ Spectrum read_rruff(std::string_view text) {
       body = text.substr(0, static_cast<std::size_t>(line.data() - text.data()));
       break;
     }
-    if (equals != std::string_view::npos) set_header(spectrum, key, line.substr(equals + 1));
+    if (equals == std::string_view::npos) continue;
+    set_header(spectrum, key, line.substr(equals + 1));
+    if (key == "YUNITS") ordinate = as_utf8(trimmed(line.substr(equals + 1)));
   }
   const Table table = read_table(body);
   constexpr std::string_view kWanted = "a pair of numbers";
@@ -445,6 +451,7 @@ Spectrum read_rruff(std::string_view text) {
     spectrum.shifts.push_back(table.cell(row, 0));
     spectrum.intensities.push_back(table.cell(row, 1));
   }
+  if (infrared && !ordinate.empty()) make_absorbances(spectrum.intensities, ordinate);
   settle_points(spectrum);
   return spectrum;
 }
@@ -483,18 +490,26 @@ Spectrum read_columns(std::string_view text) {
   return spectrum;
 }
 
-Spectrum read_spectrum(std::string_view bytes) {
+Spectrum read_spectrum(std::string_view bytes, const ReadOptions& options) {
   if (bytes.size() > kMostBytes) {
     throw RejectedSpectrum{Rejection::too_large, fmt::format("{} bytes; {} are the most", bytes.size(), kMostBytes)};
   }
   const std::string text = text_in(bytes);
   const std::string head = upper(std::string_view(text).substr(0, 4096));
-  if (head.find("##JCAMP") != std::string::npos) return read_jcamp(text);
-  if (head.find("##RRUFFID") != std::string::npos || head.find("##NAMES") != std::string::npos) return read_rruff(text);
-  if (head.find("##XYDATA") != std::string::npos || head.find("##XYPOINTS") != std::string::npos) {
-    return read_jcamp(text);
+  if (head.find("##JCAMP") != std::string::npos) return read_jcamp(text, options.infrared);
+  const bool rruff = head.find("##RRUFFID") != std::string::npos || head.find("##NAMES") != std::string::npos;
+  if (!rruff && (head.find("##XYDATA") != std::string::npos || head.find("##XYPOINTS") != std::string::npos)) {
+    return read_jcamp(text, options.infrared);
   }
-  return text.starts_with("##") ? read_rruff(text) : read_columns(text);
+  const std::string sign = sign_of_infrared(text, options.name);
+  if (!sign.empty() && !options.infrared) reject_infrared(sign);
+  if (rruff || text.starts_with("##")) return read_rruff(text, !sign.empty());
+  if (!sign.empty()) {
+    throw RejectedSpectrum{
+        Rejection::not_raman,
+        fmt::format("{}, and it is a table; infrared spectra are read from RRUFF text and JCAMP-DX", sign)};
+  }
+  return read_columns(text);
 }
 
 }  // namespace gyre::raman

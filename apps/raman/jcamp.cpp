@@ -11,6 +11,7 @@
 #include <string>
 
 #include "raman/formats.hpp"
+#include "raman/infrared.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -382,11 +383,17 @@ double laser_of(const std::map<std::string, Record>& records) {
 
 }  // namespace
 
-Spectrum read_jcamp(std::string_view text) {
+Spectrum read_jcamp(std::string_view text, bool infrared) {
   const auto records = read_records(text);
-  const double nanometres = unit_of_axis(records);
   Spectrum spectrum;
-  spectrum.laser = laser_of(records);
+  const std::string kind = text_of(records, "DATATYPE");
+  if (holds(lowered(kind), {"infrared"})) {
+    if (!infrared) reject_infrared(fmt::format("DATA TYPE is {}", kind));
+    spectrum.technique = Technique::infrared;
+  }
+  const bool raman = spectrum.technique == Technique::raman;
+  const double nanometres = raman ? unit_of_axis(records) : 0;
+  if (raman) spectrum.laser = laser_of(records);
   if (nanometres > 0 && spectrum.laser == 0) {
     reject(Rejection::not_raman, fmt::format("XUNITS is {} and the laser's wavelength is not stated, so that there are "
                                              "no Raman shifts",
@@ -413,6 +420,10 @@ Spectrum read_jcamp(std::string_view text) {
     read_points(records, points->second, spectrum);
   }
   if (nanometres > 0) make_shifts(spectrum.shifts, nanometres, spectrum.laser);
+  if (!raman) {
+    make_wavenumbers(spectrum.shifts, text_of(records, "XUNITS"));
+    make_absorbances(spectrum.intensities, text_of(records, "YUNITS"));
+  }
   settle_points(spectrum);
   return spectrum;
 }

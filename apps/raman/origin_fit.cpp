@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "raman/cross_validation.hpp"
 #include "raman/ensemble.hpp"
 #include "raman/origin_model.hpp"
+#include "raman/pretraining.hpp"
 
 namespace gyre::raman {
 namespace {
@@ -16,20 +18,35 @@ namespace {
 constexpr std::uint64_t kRerankStream = 0x72616e6bULL;
 constexpr std::uint64_t kInnerStream = 0x696e6e6572ULL;
 
-/// Networks of the config's number trained on these examples, as one.
+/// Networks of the config's number trained on these examples, and pretrained on `more` as well (null: on them alone),
+/// as one.
 std::unique_ptr<Classifier> fit_networks(const OriginRequest& request, const RetrievalConfig& retrieval,
-                                         const Examples& examples, const std::string& name, std::uint64_t seed) {
+                                         const Examples& examples, const Examples* more, const std::string& name,
+                                         std::uint64_t seed) {
   std::vector<std::unique_ptr<Classifier>> members;
   for (int m = 0; m < retrieval.ensemble; ++m) {
     const std::string own = m == 0 ? name : fmt::format("{}-{}", name, m);
     auto member = request.backend.fit(
         {request.config, request.where, examples, request.folder / own, fmt::format("{}, {}", request.title, own),
-         m == 0 ? seed : combine_seeds(seed, static_cast<std::uint64_t>(m)), request.threads, request.stop});
+         m == 0 ? seed : combine_seeds(seed, static_cast<std::uint64_t>(m)), request.threads, request.stop, more});
     if (!member) return nullptr;
     members.push_back(std::move(member));
   }
   if (members.size() == 1) return std::move(members.front());
   return std::make_unique<Ensemble>(std::move(members), examples.points);
+}
+
+/// The networks of an inner fold, which have seen nothing of the stones that it holds out, in pretraining neither.
+std::unique_ptr<Classifier> fit_inner(const OriginRequest& request, const RetrievalConfig& retrieval,
+                                      const FoldSplit& split, int fold) {
+  std::optional<Examples> more;
+  if (request.more != nullptr) {
+    const Protocol together = request.protocol == Protocol::mineral ? Protocol::mineral : Protocol::specimen;
+    more = request.more->subset(may_pretrain(*request.more, request.examples.subset(split.test), together));
+  }
+  return fit_networks(request, retrieval, request.examples.subset(split.training), more ? &*more : nullptr,
+                      fmt::format("inner-{}", fold),
+                      combine_seeds(request.seed ^ kInnerStream, static_cast<std::uint64_t>(fold)));
 }
 
 /// The examples that an inner fold held out, as queries to all others.
@@ -222,13 +239,11 @@ std::unique_ptr<OriginModel> fit_origin(const OriginRequest& request) {
   std::vector<HeldOutSide> sides;
   for (int k = 0; k < retrieval.inner_folds; ++k) {
     FoldSplit split = split_fold(folds, k);
-    const auto network =
-        fit_networks(request, retrieval, request.examples.subset(split.training), fmt::format("inner-{}", k),
-                     combine_seeds(request.seed ^ kInnerStream, static_cast<std::uint64_t>(k)));
+    const auto network = fit_inner(request, retrieval, split, k);
     if (!network) return nullptr;
     sides.push_back(held_out_side(request.examples, *network, std::move(split.test)));
   }
-  auto network = fit_networks(request, retrieval, request.examples, "fit", request.seed);
+  auto network = fit_networks(request, retrieval, request.examples, request.more, "fit", request.seed);
   if (!network) return nullptr;
   Fitted fitted = fit_mixtures(sides, request, retrieval);
   sides.clear();

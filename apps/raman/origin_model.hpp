@@ -94,6 +94,7 @@ struct OriginRequest {
   std::uint64_t seed = 1;
   int threads = 0;
   Stop stop = {};
+  const Examples* more = nullptr;  ///< spectra of no country that networks may be pretrained on; null: none
 };
 
 /// Trains networks on inner folds of the examples, fits re-rankers, votes, weights and calibration to what they say of

@@ -52,7 +52,8 @@ double laser_from_name(const std::string& name) {
 
 class Reader {
  public:
-  Reader(const ReadProgress& progress, Stop stop) : progress_(progress), stop_(stop) {}
+  Reader(const ReadProgress& progress, Stop stop, bool infrared)
+      : progress_(progress), stop_(stop), infrared_(infrared) {}
 
   void add(const fs::path& path) {
     if (fs::is_directory(path)) {
@@ -112,13 +113,14 @@ class Reader {
   void add_text(const std::string& source, const Content& content) {
     stop_.check();
     try {
-      Spectrum spectrum = read_spectrum(content());
+      Spectrum spectrum = read_spectrum(content(), {infrared_, source});
       spectrum.source = source;
       if (spectrum.laser == 0) spectrum.laser = laser_from_name(source);
       if (!seen_.insert(fingerprint(spectrum)).second) {
         throw RejectedSpectrum{Rejection::duplicate, "the same specimen and points as an earlier file"};
       }
-      collection_.spectra.push_back(std::move(spectrum));
+      auto& kind = spectrum.technique == Technique::infrared ? collection_.infrared : collection_.spectra;
+      kind.push_back(std::move(spectrum));
     } catch (const RejectedSpectrum& rejection) {
       collection_.rejected.push_back({source, rejection.reason, rejection.detail});
     } catch (const Error& failure) {
@@ -132,6 +134,7 @@ class Reader {
 
   const ReadProgress& progress_;
   Stop stop_;
+  bool infrared_;
   Collection collection_;
   std::unordered_set<std::uint64_t> seen_;
 };
@@ -144,8 +147,8 @@ std::map<Rejection, int> Collection::rejected_by_reason() const {
   return counts;
 }
 
-Collection read_collection(const std::vector<fs::path>& paths, const ReadProgress& progress, Stop stop) {
-  Reader reader(progress, stop);
+Collection read_collection(const std::vector<fs::path>& paths, const ReadProgress& progress, Stop stop, bool infrared) {
+  Reader reader(progress, stop, infrared);
   for (const fs::path& path : paths) reader.add(path);
   return reader.take();
 }

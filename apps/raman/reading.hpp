@@ -21,7 +21,8 @@ struct RejectedFile {
 
 /// Spectra in the order of their sources, and what was turned away.
 struct Collection {
-  std::vector<Spectrum> spectra;
+  std::vector<Spectrum> spectra;   ///< Raman spectra: nothing else is ever asked about or compared with
+  std::vector<Spectrum> infrared;  ///< where they were asked for
   std::vector<RejectedFile> rejected;
 
   [[nodiscard]] std::map<Rejection, int> rejected_by_reason() const;
@@ -34,7 +35,8 @@ using ReadProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 /// folders and archives only *.txt, *.csv, *.dx, *.jdx and *.jcamp are read; a file that is named itself is read
 /// whatever its name. Throws Error for a path that is not there, for an archive that cannot be opened, and once `stop`
 /// is requested; a single file that is no spectrum is counted instead.
+/// Infrared spectra are among the single files that are no spectrum, unless `infrared`.
 Collection read_collection(const std::vector<std::filesystem::path>& paths, const ReadProgress& progress = {},
-                           Stop stop = {});
+                           Stop stop = {}, bool infrared = false);
 
 }  // namespace gyre::raman

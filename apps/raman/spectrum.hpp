@@ -9,8 +9,12 @@
 
 namespace gyre::raman {
 
-/// One Raman spectrum and what its file says about the specimen. Texts that the file lacks are empty.
+/// What was measured. An infrared spectrum has wavenumbers for shifts and absorbances for intensities.
+enum class Technique { raman, infrared };
+
+/// One spectrum and what its file says about the specimen. Texts that the file lacks are empty.
 struct Spectrum {
+  Technique technique = Technique::raman;
   std::string source;  ///< the file, or "archive.zip: member"
   std::string mineral;
   std::string specimen;  ///< RRUFF id, or what else names the piece that was measured

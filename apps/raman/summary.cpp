@@ -278,6 +278,29 @@ nlohmann::json summarise_protocol(const Dataset& data, Protocol protocol, std::s
           {"training_seconds", seconds}};
 }
 
+nlohmann::json summarise_baselines(const Dataset& data, Protocol protocol, std::span<const FoldResult> folds,
+                                   int folds_count) {
+  const OverFolds over(folds_count);
+  nlohmann::json rows = nlohmann::json::array();
+  double seconds = 0;
+  for (const FoldResult& fold : folds) seconds += fold.seconds;
+  for (const BaselineKind& kind : baseline_kinds()) {
+    const auto value = [&](std::size_t f, double Metrics::*member) { return folds[f].baselines.at(kind.name).*member; };
+    const auto above = [&](std::size_t f, double Metrics::*member) {
+      return value(f, member) - folds[f].baselines.at("majority").*member;
+    };
+    rows.push_back({{"name", kind.name},
+                    {"title", kind.title},
+                    {"measures", over.measures(folds.size(), value)},
+                    {"minus_majority", over.measures(folds.size(), above)}});
+  }
+  return {{"name", name_of(protocol)},
+          {"specimen_in_training", shared_share(data.groups_of("specimen"), folds)},
+          {"mineral_in_training", shared_share(data.groups_of("mineral"), folds)},
+          {"baselines", rows},
+          {"seconds", seconds}};
+}
+
 nlohmann::json describe_data(const Dataset& data, const Gazetteer& gazetteer, const Preprocessing& config) {
   std::map<std::string, std::set<std::string>> specimens;
   std::map<std::string, int> spectra;

@@ -16,6 +16,10 @@ namespace gyre::raman {
 nlohmann::json summarise_protocol(const Dataset& data, Protocol protocol, std::span<const FoldResult> folds,
                                   int folds_count, const std::string& model, double coverage);
 
+/// What the baselines alone reach, with intervals over folds and their paired differences to the majority country.
+nlohmann::json summarise_baselines(const Dataset& data, Protocol protocol, std::span<const FoldResult> folds,
+                                   int folds_count);
+
 /// The data set: counts, countries with their places on the map, grid.
 nlohmann::json describe_data(const Dataset& data, const Gazetteer& gazetteer, const Preprocessing& config);
 

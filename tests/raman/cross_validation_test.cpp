@@ -261,6 +261,30 @@ TEST_F(CrossValidation, SummarisesWhatTheFoldsSay) {
   EXPECT_GT(summarise_protocol(data_, Protocol::spectra, *leaky, 4, "plain", 0.9)["specimen_in_training"], 0.5);
 }
 
+TEST_F(CrossValidation, AsksTheBaselinesAloneAsItAsksThemBesideTheModel) {
+  const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
+  const int fits = backend_.fits;
+  const auto alone = run_baselines(data_, Protocol::specimen, settings_);
+  ASSERT_TRUE(folds && alone);
+  EXPECT_EQ(backend_.fits, fits);
+  for (std::size_t f = 0; f < 4; ++f) {
+    EXPECT_EQ((*alone)[f].test, (*folds)[f].test);
+    for (const BaselineKind& kind : baseline_kinds()) {
+      EXPECT_EQ((*alone)[f].baselines.at(kind.name).log_loss, (*folds)[f].baselines.at(kind.name).log_loss);
+    }
+  }
+  const nlohmann::json whole = summarise_protocol(data_, Protocol::specimen, *folds, 4, "plain", 0.9);
+  const nlohmann::json summary = summarise_baselines(data_, Protocol::specimen, *alone, 4);
+  EXPECT_EQ(summary["mineral_in_training"], whole["mineral_in_training"]);
+  for (std::size_t b = 0; b < 5; ++b) {
+    const nlohmann::json& row = summary["baselines"][b];
+    EXPECT_EQ(row["measures"], whole["baselines"][b]["measures"]);
+    const double majority = summary["baselines"][0]["measures"]["brier"]["folds"][1];
+    EXPECT_NEAR(row["minus_majority"]["brier"]["folds"][1].get<double>(),
+                row["measures"]["brier"]["folds"][1].get<double>() - majority, 1e-12);
+  }
+}
+
 TEST_F(CrossValidation, GivesAPageThatHoldsTheResultsAndNoScriptOfTheirs) {
   const auto folds = run_folds(data_, Protocol::specimen, settings_, backend_);
   ASSERT_TRUE(folds);

@@ -76,6 +76,11 @@ TEST(Folds, NeedEnoughGroups) {
 TEST(Specimen, IsTheIdWithoutItsPiece) {
   EXPECT_EQ(specimen_of("R060490_a"), "R060490");
   EXPECT_EQ(specimen_of(" R040031 "), "R040031");
+  EXPECT_EQ(specimen_of("R040031-1"), "R040031");  // as infrared files have it
+  EXPECT_EQ(specimen_of("R040031-12_a"), "R040031");
+  for (const char* other : {"MZ-12", "R04003-1", "R040031-", "R040031-b", "R0400311-1", "9040031-1"}) {
+    EXPECT_EQ(specimen_of(other), other);
+  }
   EXPECT_EQ(specimen_of(""), "");
 }
 

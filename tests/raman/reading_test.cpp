@@ -75,6 +75,32 @@ TEST_F(Reading, CountsWhatItRejectsByReason) {
   EXPECT_EQ(collection.rejected_by_reason(), expected);
 }
 
+TEST_F(Reading, KeepsInfraredSpectraApartAndReadsThemWhereAskedForAlone) {
+  write("set/Alpha__R1__Raman__780__0.txt", rruff("Alpha", 6));
+  write("set/Alpha__R1-1__Infrared__Infrared_Data_Processed__7.txt", rruff("Alpha", 3));
+  write("set/Alpha__R1__Infrared__again.csv", "100 1\n");
+  const Collection without = read_collection({scratch_ / "set"});
+  ASSERT_EQ(without.spectra.size(), 1U);
+  EXPECT_EQ(without.spectra[0].laser, 780);
+  EXPECT_TRUE(without.infrared.empty());
+  ASSERT_EQ(without.rejected.size(), 2U);
+  EXPECT_EQ(without.rejected[0].reason, Rejection::not_raman);
+  EXPECT_THAT(without.rejected[0].detail,
+              HasSubstr("its name is Alpha__R1-1__Infrared__Infrared_Data_Processed__7.txt; "
+                        "infrared spectra serve pretraining alone"));
+  EXPECT_THAT(without.rejected[0].detail, HasSubstr("\"infrared\": true"));
+  const Collection with = read_collection({scratch_ / "set"}, {}, {}, true);
+  ASSERT_EQ(with.spectra.size(), 1U);
+  EXPECT_EQ(with.spectra[0].technique, Technique::raman);
+  ASSERT_EQ(with.infrared.size(), 1U);
+  EXPECT_EQ(with.infrared[0].technique, Technique::infrared);
+  EXPECT_EQ(with.infrared[0].intensities[20], 3);
+  EXPECT_EQ(with.infrared[0].laser, 0);
+  ASSERT_EQ(with.rejected.size(), 1U);
+  EXPECT_THAT(with.rejected[0].detail,
+              HasSubstr("it is a table; infrared spectra are read from RRUFF text and JCAMP-DX"));
+}
+
 TEST_F(Reading, OpensZipArchives) {
   const fs::path path = zip({{"a.txt", rruff("Alpha", 6)},
                              {"deeper/b.txt", rruff("Beta", 5)},

@@ -45,6 +45,23 @@ inline Collection small_collection(int specimens) {
   return collection;
 }
 
+/// An infrared spectrum of each of the first `specimens`, as RRUFF writes its specimen.
+inline std::vector<Spectrum> small_infrared(int specimens) {
+  const Collection raman = small_collection(specimens);
+  std::vector<Spectrum> infrared;
+  for (int s = 0; s < specimens; ++s) {
+    Spectrum spectrum = raman.spectra[static_cast<std::size_t>(2 * s)];
+    spectrum.technique = Technique::infrared;
+    spectrum.source += ", infrared";
+    for (std::size_t i = 0; i < spectrum.shifts.size(); ++i) {
+      const double x = spectrum.shifts[i];
+      spectrum.intensities[i] = 0.1 + std::exp(-std::pow((x - 400 - 10.0 * s) / 30, 2));
+    }
+    infrared.push_back(std::move(spectrum));
+  }
+  return infrared;
+}
+
 inline Preprocessing small_grid() {
   Preprocessing config;
   config.points = 64;
@@ -98,6 +115,7 @@ class MeanBackend : public Backend {
  public:
   mutable int fits = 0;
   mutable std::vector<Examples> trained_on;
+  mutable std::vector<Examples> pretrained_on;  ///< besides
   mutable std::vector<std::uint64_t> seeds;
   int interrupt_at = -1;  ///< the fit of this number is interrupted
 
@@ -106,6 +124,7 @@ class MeanBackend : public Backend {
     if (fits++ == interrupt_at) return nullptr;
     const Examples& examples = request.examples;
     trained_on.push_back(examples);
+    pretrained_on.push_back(request.more != nullptr ? *request.more : Examples{});
     seeds.push_back(request.seed);
     const auto width = static_cast<std::size_t>(examples.points);
     std::vector<float> means(static_cast<std::size_t>(examples.classes) * width, 0.0F);

@@ -19,12 +19,12 @@ struct DataFlags {
 };
 void add_data_flags(CLI::App& command, DataFlags& flags);
 
-/// Spectra with their origins, read with a progress bar.
+/// Spectra with their origins, read with a progress bar. Infrared ones have none and are read where asked for.
 struct LabelledSpectra {
   Collection collection;
   std::vector<Label> labels;
 };
-LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer);
+LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer, bool infrared = false);
 
 /// The flags of the commands that train.
 struct TrainFlags {
@@ -38,14 +38,15 @@ struct TrainFlags {
 };
 void add_train_flags(CLI::App& command, TrainFlags& flags);
 
-/// Reads config and data, checks both, and claims the output folder.
+/// Reads config and data, checks both, and claims the output folder. Without a backend the parts of the config that are
+/// for training are not looked at.
 struct PreparedRun {
   RunSettings settings;
   Preprocessing preprocessing;
   Gazetteer gazetteer;
   Dataset data;
 };
-PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend);
+PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend);
 
 /// The module that holds LibTorch, loaded when it is first asked for.
 const Backend& load_backend(const std::string& command);

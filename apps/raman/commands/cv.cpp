@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -21,6 +22,7 @@ struct Request {
   double coverage = 0.9;
   int fold = -1;    ///< the only one to run; -1: all
   int repeats = 1;  ///< partitions, of this seed and those that follow
+  bool baselines_only = false;
   bool json = false;
 };
 
@@ -56,12 +58,27 @@ void print_row(const std::string& title, const nlohmann::json& measures) {
   fmt::print("\n");
 }
 
-void print_protocol(const nlohmann::json& protocol) {
+void print_heading(const nlohmann::json& protocol) {
   fmt::print("folds over {}: {} % of test spectra have one of their specimen in training, {} % one of their mineral\n",
              protocol["name"].get<std::string>(), percent(protocol["specimen_in_training"]),
              percent(protocol["mineral_in_training"]));
   fmt::print("  {:30} {:>23} {:>23} {:>23} {:>23} {:>23}\n", "95 % intervals over folds", "accuracy, %", "top-3, %",
              "macro-F1, %", "log loss", "Brier");
+}
+
+void print_baselines(const nlohmann::json& protocol) {
+  print_heading(protocol);
+  for (const nlohmann::json& baseline : protocol["baselines"]) print_row(baseline["title"], baseline["measures"]);
+  fmt::print("  above the majority country\n");
+  for (const nlohmann::json& baseline : protocol["baselines"]) {
+    if (baseline["name"] == "majority") continue;
+    print_row("  " + baseline["title"].get<std::string>(), baseline["minus_majority"]);
+  }
+  fmt::print("\n");
+}
+
+void print_protocol(const nlohmann::json& protocol) {
+  print_heading(protocol);
   for (const nlohmann::json& method : protocol["methods"]) print_row(method["title"], method["measures"]);
   for (const nlohmann::json& baseline : protocol["baselines"]) print_row(baseline["title"], baseline["measures"]);
   for (const nlohmann::json& method : protocol["methods"]) {
@@ -92,14 +109,19 @@ RunSettings partition(const RunSettings& settings, int repeat) {
   return other;
 }
 
+/// The folders of all partitions but the first, which has its own. Once a run: each protocol writes into all of them.
+void claim_further_folders(const Request& request, const PreparedRun& run) {
+  for (int repeat = 1; repeat < request.repeats; ++repeat) claim_folder(run.data, partition(run.settings, repeat));
+}
+
 void run_one_fold(const Request& request, const PreparedRun& run, const std::vector<Protocol>& protocols,
                   const Backend& backend) {
   if (request.fold >= run.settings.folds) {
     throw Error("--fold: {} is none of {} folds, which are counted from 0", request.fold, run.settings.folds);
   }
+  claim_further_folders(request, run);
   for (int repeat = 0; repeat < request.repeats; ++repeat) {
     const RunSettings settings = partition(run.settings, repeat);
-    if (repeat > 0) claim_folder(run.data, settings);
     for (const Protocol protocol : protocols) {
       if (!run_fold(run.data, protocol, request.fold, settings, backend)) return say_stopped();
     }
@@ -108,31 +130,62 @@ void run_one_fold(const Request& request, const PreparedRun& run, const std::vec
              run.settings.out.string());
 }
 
+/// The folds of all partitions, one after the other; none when a stop was requested.
+template <typename RunFolds>
+std::optional<std::vector<FoldResult>> of_all_partitions(const Request& request, const PreparedRun& run,
+                                                         const RunFolds& run_partition) {
+  std::vector<FoldResult> folds;
+  for (int repeat = 0; repeat < request.repeats; ++repeat) {
+    auto more = run_partition(partition(run.settings, repeat));
+    if (!more) return {};
+    std::move(more->begin(), more->end(), std::back_inserter(folds));
+  }
+  return folds;
+}
+
+/// What every results file begins with.
+nlohmann::json results_of(const Request& request, const PreparedRun& run) {
+  return {{"program", "gyre-raman " GYRE_VERSION},
+          {"config", run.settings.config},
+          {"folds", run.settings.folds},
+          {"repeats", request.repeats},
+          {"seed", run.settings.seed},
+          {"fingerprint", fingerprint(run.data, run.settings)},
+          {"data", describe_data(run.data, run.gazetteer, run.preprocessing)},
+          {"protocols", nlohmann::json::array()}};
+}
+
+void run_baselines_alone(const Request& request, const std::vector<Protocol>& protocols) {
+  const PreparedRun run = prepare_run(request.train, nullptr);
+  claim_further_folders(request, run);
+  nlohmann::json results = results_of(request, run);
+  for (const Protocol protocol : protocols) {
+    const auto folds = of_all_partitions(
+        request, run, [&](const RunSettings& settings) { return run_baselines(run.data, protocol, settings); });
+    if (!folds) return say_stopped();
+    results["protocols"].push_back(summarise_baselines(run.data, protocol, *folds, run.settings.folds));
+    if (!request.json) print_baselines(results["protocols"].back());
+  }
+  write_text_atomically(run.settings.out / "baselines.json", results.dump(1) + "\n");
+  if (request.json) fmt::print("{}\n", results.dump(1));
+  fmt::print(stderr, "wrote {}/baselines.json\n", run.settings.out.string());
+}
+
 void run_cv(const Request& request) {
   const std::vector<Protocol> protocols = protocols_of(request.protocols);
+  if (request.baselines_only) return run_baselines_alone(request, protocols);
   const Backend& backend = load_backend("cv");
-  const PreparedRun run = prepare_run(request.train, backend);
+  const PreparedRun run = prepare_run(request.train, &backend);
   if (request.fold >= 0) return run_one_fold(request, run, protocols, backend);
-  nlohmann::json results = {{"program", "gyre-raman " GYRE_VERSION},
-                            {"config", run.settings.config},
-                            {"folds", run.settings.folds},
-                            {"repeats", request.repeats},
-                            {"seed", run.settings.seed},
-                            {"fingerprint", fingerprint(run.data, run.settings)},
-                            {"data", describe_data(run.data, run.gazetteer, run.preprocessing)},
-                            {"protocols", nlohmann::json::array()}};
+  claim_further_folders(request, run);
+  nlohmann::json results = results_of(request, run);
   const std::string method = method_of(run.settings.config, run.settings.where);
   for (const Protocol protocol : protocols) {
-    std::vector<FoldResult> folds;
-    for (int repeat = 0; repeat < request.repeats; ++repeat) {
-      const RunSettings settings = partition(run.settings, repeat);
-      if (repeat > 0) claim_folder(run.data, settings);
-      auto more = run_folds(run.data, protocol, settings, backend);
-      if (!more) return say_stopped();
-      std::move(more->begin(), more->end(), std::back_inserter(folds));
-    }
+    const auto folds = of_all_partitions(
+        request, run, [&](const RunSettings& settings) { return run_folds(run.data, protocol, settings, backend); });
+    if (!folds) return say_stopped();
     results["protocols"].push_back(
-        summarise_protocol(run.data, protocol, folds, run.settings.folds, method, request.coverage));
+        summarise_protocol(run.data, protocol, *folds, run.settings.folds, method, request.coverage));
     if (!request.json) print_protocol(results["protocols"].back());
   }
   write_text_atomically(run.settings.out / "results.json", results.dump(1) + "\n");
@@ -152,15 +205,19 @@ void add_cv(CLI::App& program) {
   command->add_option("--coverage", request->coverage, "Share of truths that cross-conformal sets are made for")
       ->check(cli::number(0.5, 0.99))
       ->capture_default_str();
-  command->add_option("--fold", request->fold, "Run this fold alone, counted from 0")->check(cli::whole_number(0));
+  CLI::Option* fold = command->add_option("--fold", request->fold, "Run this fold alone, counted from 0");
+  fold->check(cli::whole_number(0));
   command->add_option("--repeats", request->repeats, "Partitions into folds, of this seed and those that follow")
       ->check(cli::whole_number(1, 100))
       ->capture_default_str();
+  command->add_flag("--baselines-only", request->baselines_only, "Train no network: the simple rules alone")
+      ->excludes(fold);
   command->add_flag("--json", request->json, "Print JSON");
   command->footer(
       "Examples:\n"
       "  gyre-raman cv --config configs/raman.json --data excellent_unoriented.zip --out runs/cv\n"
-      "  gyre-raman cv --config configs/raman.json --data spectra/ --out runs/cv --protocols specimen --resume");
+      "  gyre-raman cv --config configs/raman.json --data spectra/ --out runs/cv --protocols specimen --resume\n"
+      "  gyre-raman cv --config configs/raman.json --data spectra/ --out runs/rules --baselines-only --repeats 10");
   command->callback([request] { run_cv(*request); });
 }
 

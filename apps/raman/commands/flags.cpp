@@ -72,7 +72,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   cli::add_threads_option(command, flags.threads);
 }
 
-LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer) {
+LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer, bool infrared) {
   LabelledSpectra labelled;
   {
     Progress progress("read", 1, "files");
@@ -80,7 +80,7 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
       progress.set_total(total);
       progress.update(done);
     };
-    labelled.collection = read_collection({flags.data.begin(), flags.data.end()}, report, cli::interrupt());
+    labelled.collection = read_collection({flags.data.begin(), flags.data.end()}, report, cli::interrupt(), infrared);
   }
   labelled.labels = label_spectra(labelled.collection.spectra, gazetteer);
   if (!flags.geocoder.empty()) {
@@ -90,12 +90,13 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
   return labelled;
 }
 
-PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
+PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend) {
   PreparedRun run;
   run.settings = {load_json(flags.config), flags.config,    flags.out, flags.resume, flags.folds, flags.seed,
                   flags.threads,           cli::interrupt()};
   const JsonObject object(run.settings.config, flags.config);
-  object.allow({"name", "min_spectra", "preprocessing", "augmentation", "model", "training", "retrieval"});
+  object.allow(
+      {"name", "min_spectra", "preprocessing", "augmentation", "model", "pretraining", "training", "retrieval"});
   const int least = object.integer("min_spectra", 2, 1'000'000, 20);
   const nlohmann::json empty = nlohmann::json::object();
   const bool given = object.has("preprocessing");
@@ -107,13 +108,15 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend& backend) {
     run.settings.config["retrieval"] =
         to_json(parse_retrieval(run.settings.config["retrieval"], flags.config + ": retrieval"));
   }
-  backend.check(run.settings.config, flags.config, run.preprocessing.points);
-  const LabelledSpectra labelled = read_labelled(flags.data, run.gazetteer);
+  if (backend != nullptr) backend->check(run.settings.config, flags.config, run.preprocessing.points);
+  const bool infrared = object.has("pretraining") && object.object("pretraining").boolean("infrared", false);
+  const LabelledSpectra labelled = read_labelled(flags.data, run.gazetteer, infrared);
   report_rejected(labelled.collection.rejected);
   run.data = build_dataset(labelled.collection, labelled.labels, run.preprocessing, least);
   const Selection& selection = run.data.selection;
   fmt::print(stderr, "{} spectra of {} countries with {} or more; {} of {} stated localities resolved\n",
              run.data.examples.size(), run.data.countries.size(), least, selection.located, selection.stated);
+  if (infrared) fmt::print(stderr, "{} infrared spectra, for pretraining alone\n", selection.infrared);
   claim_folder(run.data, run.settings);
   return run;
 }

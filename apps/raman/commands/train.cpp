@@ -16,11 +16,11 @@ struct Request {
 void run_train(const Request& request) {
   const Protocol protocol = parse_protocol(request.protocol, "--protocol");
   const Backend& backend = load_backend("train");
-  const PreparedRun run = prepare_run(request.train, backend);
+  const PreparedRun run = prepare_run(request.train, &backend);
   require_enough_for_sets(run.data);
-  const auto model =
-      fit_origin({backend, run.settings.config, run.settings.where, run.data.examples, protocol,
-                  run.settings.out / "fit", "train", run.settings.seed, run.settings.threads, run.settings.stop});
+  const auto model = fit_origin({backend, run.settings.config, run.settings.where, run.data.examples, protocol,
+                                 run.settings.out / "fit", "train", run.settings.seed, run.settings.threads,
+                                 run.settings.stop, &run.data.more});
   if (!model) {
     fmt::print(stderr, "stopped; go on with --resume\n");
     return;

@@ -5,16 +5,17 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/processors.hpp"
 #include "base/random.hpp"
+#include "raman/torch/batches.hpp"
 #include "raman/torch/contrastive.hpp"
 #include "raman/torch/convnext.hpp"
+#include "raman/torch/pretrain.hpp"
 #include "train/adamw.hpp"
 #include "train/checkpoint.hpp"
 #include "train/training_loop.hpp"
@@ -25,12 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using torch::Tensor;
 
-constexpr std::uint64_t kOrderStream = 0x6f72646572ULL;
-constexpr std::uint64_t kAugmentStream = 0x6175676d656e74ULL;
 constexpr std::uint64_t kMixStream = 0x6d6978ULL;
-constexpr std::uint64_t kMineralStream = 0x6d696e6572616cULL;
 constexpr std::uint64_t kSpecimenStream = 0x73706563696dULL;
-constexpr std::uint64_t kDropStream = 0x64726f70ULL;
 constexpr std::int64_t kInferenceRows = 64;
 
 void use_threads(int threads) { at::set_num_threads(threads > 0 ? threads : usable_processors()); }
@@ -43,7 +40,16 @@ Tensor rows_of(std::span<const float> inputs, int points) {
 
 /// The heads that a model needs for these losses.
 ConvNext::Heads heads_of(const FitConfig& fit, int classes, int minerals) {
-  return {classes, fit.mineral_loss > 0 ? minerals : 0, fit.specimen_loss > 0};
+  return {classes, fit.mineral_loss > 0 ? minerals : 0, fit.specimen_loss > 0, false};
+}
+
+/// What a fit begins with: random numbers, or the trunk of a pretrained model and heads of random numbers.
+ConvNext first_model(const FitRequest& request, const ConvNextConfig& model, const FitConfig& fit,
+                     const ConvNext* pretrained) {
+  const Examples& examples = request.examples;
+  ConvNext first(model, examples.points, heads_of(fit, examples.classes, examples.minerals), request.seed);
+  if (pretrained != nullptr) first.copy_trunk(*pretrained);
+  return first;
 }
 
 class ConvNextClassifier : public Classifier {
@@ -105,17 +111,18 @@ class ConvNextClassifier : public Classifier {
 /// One fit: the state that lives from step to step.
 class Fit : public TrainingTask {
  public:
-  Fit(const FitRequest& request, const ConvNextConfig& model, const FitConfig& fit)
+  /// `pretrained` is looked at here alone; null: there is none.
+  Fit(const FitRequest& request, const ConvNextConfig& model, const FitConfig& fit, const ConvNext* pretrained)
       : request_(request),
         examples_(request.examples),
         fit_(fit),
-        model_(model, examples_.points, heads_of(fit, examples_.classes, examples_.minerals), request.seed),
+        model_(first_model(request, model, fit, pretrained)),
         optimiser_(model_, fit_),
         average_(model_),
-        class_weights_(weights_of_classes()) {
-    const auto count = static_cast<int>(examples_.size());
-    steps_per_epoch_ = (count + fit_.batch - 1) / fit_.batch;
-    fit_.steps = fit_.epochs * steps_per_epoch_;
+        class_weights_(weights_of_classes()),
+        order_(examples_.size(), fit.batch, request.seed ^ kOrderStream,
+               [this](std::size_t i, std::uint64_t seed) { return place_of(i, seed); }) {
+    fit_.steps = fit_.epochs * order_.steps_per_epoch();
     fit_.warmup = std::min(fit_.warmup, fit_.steps / 2);
   }
 
@@ -134,9 +141,10 @@ class Fit : public TrainingTask {
   }
 
   nlohmann::json one_step(int step) override {
-    const std::vector<std::size_t> rows = rows_of_step(step);
+    const std::vector<std::size_t> rows = order_.rows_of_step(step);
     const auto salt = static_cast<std::uint64_t>(step);
-    Tensor x = inputs_of(rows, step);
+    Tensor x =
+        augmented_inputs(examples_, rows, fit_.augmentation, combine_seeds(request_.seed ^ kAugmentStream, salt));
     Tensor target = targets_of(rows, &Examples::labels, examples_.classes);
     Tensor mineral = targets_of(rows, &Examples::mineral, std::max(1, examples_.minerals));
     const double share = mixup_share(fit_.augmentation.mixup, combine_seeds(request_.seed ^ kMixStream, salt));
@@ -201,32 +209,13 @@ class Fit : public TrainingTask {
     return torch::tensor(counts, torch::kFloat);
   }
 
-  /// The examples of a step: each epoch goes through all of them in an order of its own.
-  [[nodiscard]] std::vector<std::size_t> rows_of_step(int step) {
-    const int epoch = (step - 1) / steps_per_epoch_;
-    if (epoch != epoch_) {
-      order_.resize(examples_.size());
-      std::iota(order_.begin(), order_.end(), 0U);
-      const std::uint64_t seed = combine_seeds(request_.seed ^ kOrderStream, static_cast<std::uint64_t>(epoch));
-      std::vector<std::array<std::uint64_t, 3>> keys;
-      for (std::size_t i = 0; i < order_.size(); ++i) keys.push_back(place_of(i, seed));
-      std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
-      epoch_ = epoch;
-    }
-    const auto begin = static_cast<std::size_t>((step - 1) % steps_per_epoch_) * static_cast<std::size_t>(fit_.batch);
-    const std::size_t end = std::min(order_.size(), begin + static_cast<std::size_t>(fit_.batch));
-    return {order_.begin() + static_cast<std::ptrdiff_t>(begin), order_.begin() + static_cast<std::ptrdiff_t>(end)};
-  }
-
   /// What the order of an epoch sorts an example by. With the contrastive loss the spectra of a specimen follow each
   /// other, and so do the specimens of a mineral: a batch then holds positives and hard negatives.
-  [[nodiscard]] std::array<std::uint64_t, 3> place_of(std::size_t i, std::uint64_t seed) const {
+  [[nodiscard]] EpochOrder::Place place_of(std::size_t i, std::uint64_t seed) const {
     const std::uint64_t own = combine_seeds(seed, i);
     if (fit_.specimen_loss <= 0) return {own, 0, 0};
-    const auto of_group = [&](int number, std::uint64_t stream) {
-      return number < 0 ? own : combine_seeds(seed ^ stream, static_cast<std::uint64_t>(number));
-    };
-    return {of_group(examples_.mineral[i], kMineralStream), of_group(examples_.specimen[i], kSpecimenStream), own};
+    return {seed_of_group(examples_.mineral[i], seed, kMineralStream, own),
+            seed_of_group(examples_.specimen[i], seed, kSpecimenStream, own), own};
   }
 
   /// The specimens of these rows.
@@ -234,23 +223,6 @@ class Fit : public TrainingTask {
     std::vector<int> numbers;
     for (const std::size_t row : rows) numbers.push_back(examples_.specimen[row]);
     return numbers;
-  }
-
-  [[nodiscard]] Tensor inputs_of(const std::vector<std::size_t>& rows, int step) const {
-    Tensor x = torch::empty({static_cast<std::int64_t>(rows.size()), examples_.points});
-    auto* out = x.data_ptr<float>();
-    const auto width = static_cast<std::size_t>(examples_.points);
-    const std::uint64_t seed = combine_seeds(request_.seed ^ kAugmentStream, static_cast<std::uint64_t>(step));
-    at::parallel_for(0, x.size(0), 8, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const auto row = static_cast<std::size_t>(i);
-        const auto from = examples_.input(rows[row]);
-        const std::span<float> to(out + row * width, width);
-        std::copy(from.begin(), from.end(), to.begin());
-        augment(to, examples_.grid_step, fit_.augmentation, combine_seeds(seed, row));
-      }
-    });
-    return x;
   }
 
   /// One-hot rows; all zero where the class is not known.
@@ -272,9 +244,7 @@ class Fit : public TrainingTask {
   AdamW optimiser_;
   AveragedParameters average_;
   Tensor class_weights_;
-  int steps_per_epoch_ = 1;
-  int epoch_ = -1;
-  std::vector<std::size_t> order_;
+  EpochOrder order_;
 };
 
 class TorchBackend : public Backend {
@@ -282,14 +252,22 @@ class TorchBackend : public Backend {
   void check(const nlohmann::json& config, const std::string& where, int points) const override {
     static_cast<void>(parse_model(config, where, points));
     static_cast<void>(parse_fit(config, where));
+    static_cast<void>(parse_pretraining(config, where));
   }
 
   [[nodiscard]] std::unique_ptr<Classifier> fit(const FitRequest& request) const override {
     use_threads(request.threads);
     const ConvNextConfig model = parse_model(request.config, request.where, request.examples.points);
     const FitConfig config = parse_fit(request.config, request.where);
+    const PretrainingConfig before = parse_pretraining(request.config, request.where);
     make_run_folder(request.folder, true);
-    return Fit(request, model, config).run();
+    std::optional<ConvNext> pretrained;
+    // A checkpoint of the fit holds what became of its trunk.
+    if (before.epochs > 0 && !latest_checkpoint(request.folder / "checkpoints")) {
+      pretrained = pretrain(request, model, config, before);
+      if (!pretrained) return nullptr;
+    }
+    return Fit(request, model, config, pretrained ? &*pretrained : nullptr).run();
   }
 
   [[nodiscard]] std::unique_ptr<Classifier> load(const fs::path& weights, const nlohmann::json& config,

@@ -94,4 +94,32 @@ FitConfig parse_fit(const nlohmann::json& config, const std::string& file) {
   return fit;
 }
 
+PretrainingConfig parse_pretraining(const nlohmann::json& config, const std::string& file) {
+  const std::string where = file + ": pretraining";
+  const nlohmann::json json = part_of(config, "pretraining");
+  const JsonObject object(json, where);
+  object.allow(kOptimiserKeys, {"epochs", "batch", "mineral_loss", "mineral_temperature", "reconstruction_loss",
+                                "mask_share", "mask_width", "infrared"});
+  PretrainingConfig pretraining;
+  pretraining.learning_rate = 2e-3F;
+  pretraining.weight_decay = 0.05F;
+  pretraining.beta2 = 0.99F;
+  read_optimiser(object, pretraining);
+  pretraining.epochs = object.integer("epochs", 0, kMany, pretraining.epochs);
+  pretraining.batch = object.integer("batch", 1, 1 << 16, pretraining.batch);
+  pretraining.mineral_loss = object.number("mineral_loss", 0, 100, pretraining.mineral_loss);
+  pretraining.mineral_temperature = object.number("mineral_temperature", 0.005F, 10, pretraining.mineral_temperature);
+  pretraining.reconstruction_loss = object.number("reconstruction_loss", 0, 100, pretraining.reconstruction_loss);
+  pretraining.mask_share = object.number("mask_share", 0.01, 0.9, pretraining.mask_share);
+  pretraining.mask_width = object.number("mask_width", 0.1, 10'000, pretraining.mask_width);
+  pretraining.infrared = object.boolean("infrared", pretraining.infrared);
+  if (pretraining.infrared && pretraining.epochs == 0) {
+    throw Error("{}: infrared spectra serve pretraining alone; give epochs, or infrared false", where);
+  }
+  if (pretraining.epochs > 0 && pretraining.mineral_loss <= 0 && pretraining.reconstruction_loss <= 0) {
+    throw Error("{}: mineral_loss and reconstruction_loss are both 0; give one of them more, or epochs 0", where);
+  }
+  return pretraining;
+}
+
 }  // namespace gyre::raman

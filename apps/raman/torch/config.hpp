@@ -44,7 +44,20 @@ struct FitConfig : OptimiserConfig {
   Augmentation augmentation;
 };
 
+/// The "pretraining" object of a config. Augmentation, precision and checkpoints are as in training.
+struct PretrainingConfig : OptimiserConfig {
+  int epochs = 0;  ///< 0: none
+  int batch = 128;
+  float mineral_loss = 1.0F;  ///< weight of the contrastive loss that draws spectra of one mineral together; 0: none
+  float mineral_temperature = 0.1F;  ///< of its softmax over the cosines of a batch
+  float reconstruction_loss = 1.0F;  ///< weight of the loss on hidden stretches; 0: nothing is hidden
+  float mask_share = 0.4F;           ///< of the points that are hidden
+  float mask_width = 50.0F;          ///< of one stretch, 1/cm
+  bool infrared = false;             ///< whether infrared spectra are read for it
+};
+
 ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file, int points);
 FitConfig parse_fit(const nlohmann::json& config, const std::string& file);
+PretrainingConfig parse_pretraining(const nlohmann::json& config, const std::string& file);
 
 }  // namespace gyre::raman

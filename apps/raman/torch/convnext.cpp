@@ -22,6 +22,9 @@ int places_behind_stem(const ConvNextConfig& config, int points) {
   return (points + config.stem_stride - 1) / config.stem_stride;
 }
 
+/// Points that lie between two places behind the last stage.
+int points_of_place(const ConvNextConfig& config) { return config.stem_stride << (config.widths.size() - 1); }
+
 }  // namespace
 
 ConvNext::ConvNext(const ConvNextConfig& config, int points, const Heads& heads, std::uint64_t seed)
@@ -53,9 +56,20 @@ ConvNext::ConvNext(const ConvNextConfig& config, int points, const Heads& heads,
   const int last = config.widths.back();
   const int features = config.pooling == Pooling::mean ? last : last * places;
   add_norm("norm", last);
-  add_linear("countries", features, heads.classes, kInitialStd);
+  trunk_ = names().size();
+  if (heads.classes > 0) add_linear("countries", features, heads.classes, kInitialStd);
   if (heads.minerals > 0) add_linear("minerals", features, heads.minerals, kInitialStd);
   if (heads.retrieval) add_linear("embedding", features, config.embedding, 1.0 / std::sqrt(features));
+  if (heads.reconstruction) add_linear("reconstruction", last, points_of_place(config), 0.1 * kInitialStd);
+  if (heads.infrared) add("infrared", torch::zeros({config.widths.front()}));
+}
+
+void ConvNext::copy_trunk(const ConvNext& from) const {
+  const torch::NoGradGuard no_gradient;
+  for (std::size_t i = 0; i < trunk_; ++i) {
+    const Tensor& mine = parameter(names()[i]);
+    mine.copy_(from.parameter(names()[i]));
+  }
 }
 
 void ConvNext::add_norm(const std::string& name, int width) {
@@ -107,9 +121,10 @@ Tensor ConvNext::halve(const std::string& name, const Tensor& x, torch::ScalarTy
   return linear(name, h.reshape({h.size(0), h.size(1) / 2, 2 * h.size(2)}), type).to(torch::kFloat);
 }
 
-ConvNextOutput ConvNext::forward(const Tensor& x, bool training, Arithmetic precision) const {
+ConvNextOutput ConvNext::forward(const Tensor& x, bool training, Arithmetic precision, const Tensor& infrared) const {
   const torch::ScalarType type = precision == Arithmetic::bf16 ? torch::kBFloat16 : torch::kFloat;
   Tensor h = stem(x);
+  if (infrared.defined()) h = h + infrared.reshape({-1, 1, 1}) * parameter("infrared");
   int blocks = 0;
   for (const int depth : config_.depths) blocks += depth;
   int done = 0;
@@ -120,13 +135,18 @@ ConvNextOutput ConvNext::forward(const Tensor& x, bool training, Arithmetic prec
       h = block(fmt::format("stages.{}.blocks.{}", stage, b), h, drop, type);
     }
   }
+  ConvNextOutput out;
+  if (heads_.reconstruction) {
+    const Tensor made = linear("reconstruction", norm("norm", h, torch::kFloat), torch::kFloat).flatten(1);
+    out.reconstruction = made.narrow(1, 0, x.size(1));
+  }
   if (config_.pooling == Pooling::mean) {
     h = norm("norm", h.mean(1), torch::kFloat);
   } else {
     h = norm("norm", h, torch::kFloat).flatten(1);
   }
   if (config_.dropout > 0) h = torch::dropout(h, config_.dropout, training);
-  ConvNextOutput out{linear("countries", h, torch::kFloat), {}, {}};
+  if (heads_.classes > 0) out.countries = linear("countries", h, torch::kFloat);
   if (heads_.minerals > 0) out.minerals = linear("minerals", h, torch::kFloat);
   if (heads_.retrieval) {
     const Tensor embedding = linear("embedding", h, torch::kFloat);

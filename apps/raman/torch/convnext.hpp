@@ -8,11 +8,12 @@
 
 namespace gyre::raman {
 
-/// What a forward pass gives besides the states it needs.
+/// What the heads give in a forward pass; undefined for those that a model has not.
 struct ConvNextOutput {
-  torch::Tensor countries;  ///< logits [rows, classes]
-  torch::Tensor minerals;   ///< logits [rows, minerals]; undefined without a second head
-  torch::Tensor embedding;  ///< [rows, embedding] of unit length; undefined without a retrieval head
+  torch::Tensor countries;       ///< logits [rows, classes]
+  torch::Tensor minerals;        ///< logits [rows, minerals]
+  torch::Tensor embedding;       ///< [rows, embedding] of unit length
+  torch::Tensor reconstruction;  ///< [rows, points]
 };
 
 /// ConvNeXt1D: stem, stages of blocks with a down-sampling between them, pooling, norm, heads. States are
@@ -20,14 +21,21 @@ struct ConvNextOutput {
 class ConvNext : public Parameters {
  public:
   struct Heads {
-    int classes = 0;
-    int minerals = 0;        ///< 0: no head that names the mineral
-    bool retrieval = false;  ///< whether there is a head that embeds
+    int classes = 0;              ///< 0: no head that names the country
+    int minerals = 0;             ///< 0: no head that names the mineral
+    bool retrieval = false;       ///< whether there is a head that embeds
+    bool reconstruction = false;  ///< whether there is a head that gives the input back, each place its own points
+    bool infrared = false;        ///< whether it is told which rows are infrared spectra: a vector behind their stem
   };
   ConvNext(const ConvNextConfig& config, int points, const Heads& heads, std::uint64_t seed);
 
-  /// x [rows, points] (f32). While training, branches and features are dropped by LibTorch's generator.
-  [[nodiscard]] ConvNextOutput forward(const torch::Tensor& x, bool training, Arithmetic precision) const;
+  /// x [rows, points] (f32). While training, branches and features are dropped by LibTorch's generator. `infrared`
+  /// [rows] is 1 for infrared spectra; undefined: there are none.
+  [[nodiscard]] ConvNextOutput forward(const torch::Tensor& x, bool training, Arithmetic precision,
+                                       const torch::Tensor& infrared = {}) const;
+
+  /// Takes stem, stages and norm, and none of the heads, from a model of the same config.
+  void copy_trunk(const ConvNext& from) const;
 
  private:
   void add_norm(const std::string& name, int width);
@@ -41,6 +49,7 @@ class ConvNext : public Parameters {
 
   ConvNextConfig config_;
   Heads heads_;
+  std::size_t trunk_ = 0;  ///< so many of the first parameters are no heads'
 };
 
 /// An average of the parameters over the steps, by exponential decay.

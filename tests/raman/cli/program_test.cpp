@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "base/file.hpp"
@@ -42,13 +43,14 @@ class RamanProgram : public testing::Test {
     write_config(6);
   }
 
-  void write_config(int epochs) const {
-    const nlohmann::json config = {
+  void write_config(int epochs, const nlohmann::json& pretraining = nullptr) const {
+    nlohmann::json config = {
         {"min_spectra", 10},
         {"preprocessing", {{"points", 64}}},
         {"model", {{"stem_kernel", 4}, {"stem_stride", 2}, {"depths", {1, 1}}, {"widths", {8, 12}}}},
         {"training",
          {{"epochs", epochs}, {"batch", 16}, {"warmup", 5}, {"learning_rate", 0.01}, {"checkpoint_every", 3}}}};
+    if (!pretraining.is_null()) config["pretraining"] = pretraining;
     std::ofstream(scratch_ / "config.json") << config.dump();
   }
 
@@ -172,6 +174,91 @@ TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   const ProgramRun again = run_gyre(words("train", "run"));
   EXPECT_EQ(again.status, 2);
   EXPECT_THAT(again.err, HasSubstr("--resume"));
+}
+
+TEST_F(RamanProgram, MeasuresTheBaselinesAloneOverSeveralPartitions) {
+  std::vector<std::string> alone = words("cv", "rules");
+  alone.insert(alone.end(), {"--baselines-only", "--repeats", "2", "--protocols", "specimen,mineral"});
+  const ProgramRun run = run_gyre(alone);
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("above the majority country"));
+  EXPECT_FALSE(fs::exists(scratch_ / "rules/results.json"));
+  const nlohmann::json results = nlohmann::json::parse(read_text(scratch_ / "rules/baselines.json"));
+  ASSERT_EQ(results["protocols"].size(), 2U);
+  const nlohmann::json& specimen = results["protocols"][0];
+  EXPECT_EQ(specimen["specimen_in_training"], 0);
+  for (const nlohmann::json& baseline : specimen["baselines"]) {
+    EXPECT_EQ(baseline["measures"]["accuracy"]["folds"].size(), 6U) << baseline["name"];
+  }
+  // Another run over the same folder takes what is there; folds of another split are refused.
+  alone.emplace_back("--resume");
+  const fs::path fold = scratch_ / "rules/repeat-1/baselines/specimen-2.json";
+  nlohmann::json written = nlohmann::json::parse(read_text(fold));
+  written["baselines"]["majority"]["accuracy"] = 0.125;
+  write_text_atomically(fold, written.dump());
+  ASSERT_EQ(run_gyre(alone).status, 0);
+  const nlohmann::json again = nlohmann::json::parse(read_text(scratch_ / "rules/baselines.json"));
+  EXPECT_EQ(again["protocols"][0]["baselines"][0]["measures"]["accuracy"]["folds"][5], 0.125);
+  written["test"].erase(0);
+  write_text_atomically(fold, written.dump());
+  EXPECT_THAT(run_gyre(alone).err, HasSubstr("another split"));
+  alone.insert(alone.end(), {"--fold", "1"});
+  EXPECT_THAT(run_gyre(alone).err, HasSubstr("--fold"));
+}
+
+TEST_F(TrainingRamanProgram, KeepsHowAModelWasPretrainedAndPredictsInTheSameForm) {
+  const auto answer_of = [&](const std::string& out) {
+    const ProgramRun trained = run_gyre(words("train", out));
+    EXPECT_EQ(trained.status, 0) << trained.err;
+    const std::string model = ((scratch_ / out) / "model").string();
+    const ProgramRun run =
+        run_gyre({"predict", "-m", model, (spectra() / "007.txt").string(), "--json", "--threads", "1"});
+    EXPECT_EQ(run.status, 0) << run.err;
+    return nlohmann::json::parse(run.out);
+  };
+  write_config(2);
+  const nlohmann::json plain = answer_of("plain");
+  write_config(2, {{"epochs", 2}, {"mineral_loss", 0.5}});
+  const nlohmann::json pretrained = answer_of("pretrained");
+  EXPECT_EQ(nlohmann::json::parse(read_text(scratch_ / "pretrained/model/config.json"))["pretraining"],
+            nlohmann::json({{"epochs", 2}, {"mineral_loss", 0.5}}));
+  for (const char* network : {"inner-0", "fit"}) {
+    EXPECT_TRUE(fs::exists(scratch_ / "pretrained/fit" / network / "pretraining/metrics.jsonl"));
+    EXPECT_FALSE(fs::exists(scratch_ / "plain/fit" / network / "pretraining"));
+  }
+  const auto keys = [](const nlohmann::json& object) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : object.items()) names.push_back(name);
+    return names;
+  };
+  EXPECT_EQ(keys(pretrained), keys(plain));
+  EXPECT_EQ(keys(pretrained["predictions"][0]), keys(plain["predictions"][0]));
+  EXPECT_NE(pretrained["predictions"][0]["ranked"], plain["predictions"][0]["ranked"]);
+  const auto files = [&](const std::string& out) {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(scratch_ / out / "model")) names.insert(entry.path().filename());
+    return names;
+  };
+  EXPECT_EQ(files("pretrained"), files("plain"));
+  // An infrared spectrum of a known specimen: refused as a query, read for pretraining where the config says so.
+  std::string text = "##NAMES=Mineral 0\n##RRUFFID=R1000\n##LOCALITY=Peru\n";
+  for (int i = 0; i < 300; ++i) text += fmt::format("{}, {:.4f}\n", 400 + 4 * i, 0.1 + 0.001 * (i % 50));
+  const fs::path infrared = spectra() / "Mineral0__R1000-1__Infrared__Infrared_Data_Processed__1.txt";
+  std::ofstream(infrared) << text << "##END=\n";
+  const ProgramRun query = run_gyre({"predict", "-m", (scratch_ / "plain/model").string(), infrared.string()});
+  EXPECT_EQ(query.status, 2);
+  EXPECT_THAT(query.err, HasSubstr("\"infrared\": true"));
+  EXPECT_EQ(std::count(query.err.begin(), query.err.end(), '\n'), 1) << query.err;
+  write_config(2, {{"epochs", 2}, {"infrared", true}});
+  const ProgramRun both = run_gyre(words("train", "both"));
+  ASSERT_EQ(both.status, 0) << both.err;
+  EXPECT_THAT(both.err, HasSubstr("120 spectra of 3 countries"));
+  EXPECT_THAT(both.err, HasSubstr("1 infrared spectra, for pretraining alone"));
+  fs::remove(infrared);
+  write_config(2, {{"epoch", 2}});
+  const ProgramRun refused = run_gyre(words("train", "refused"));
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("pretraining: unknown key \"epoch\"; the keys are epochs"));
 }
 
 TEST_F(TrainingRamanProgram, RunsOneFoldAndPutsAllTogetherLater) {
