@@ -81,14 +81,20 @@ inline __m256i made_now(__m256i sum) {
   return sum;
 }
 
+/// Four codes of each of 8 rows; where they are signed, also their sizes.
+struct Codes {
+  __m256i codes;
+  __m256i sizes;
+};
+
 /// Codes times bytes, each two neighbours together.
 template <WeightType Type>
-inline __m256i multiply_bytes(__m256i codes, __m256i bytes) {
+inline __m256i multiply_bytes(const Codes& codes, __m256i bytes) {
   // The first factor of this instruction is taken without a sign.
   if constexpr (is_signed(layout_of(Type))) {
-    return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(bytes, codes));
+    return _mm256_maddubs_epi16(codes.sizes, _mm256_sign_epi8(bytes, codes.codes));
   }
-  return _mm256_maddubs_epi16(codes, bytes);
+  return _mm256_maddubs_epi16(codes.codes, bytes);
 }
 
 /// One vector of codes of a byte each.
@@ -134,15 +140,14 @@ constexpr std::size_t most_together() {
 
 /// For each row and for N columns the sum of codes times bytes, onto `sums`: codes are read once for all columns, and a
 /// column's bytes, `stride` from those of the next, once for all rows. Vectors `First` … `First` + `Count` of a run.
-template <WeightType Type, std::size_t First, std::size_t Count, std::size_t N>
-inline void dot_by_twos(const std::byte* step, std::size_t run, const std::int8_t* bytes, std::size_t stride,
-                        __m256i (&sums)[N][2]) {
+template <WeightType Type, std::size_t First, std::size_t Count, typename Run, std::size_t N>
+inline void dot_by_twos(const Run& run, const std::int8_t* bytes, std::size_t stride, __m256i (&sums)[N][2]) {
   constexpr std::size_t kTogether = most_together<Type>() < Count ? most_together<Type>() : Count;
   const auto add_some = [&](auto number) {
     __m256i pairs[N][2];
     const auto add_vector = [&](auto i) {
       constexpr std::size_t kVector = First + number * kTogether + i;
-      const __m256i codes[2] = {codes_at<Type, kVector>(step, run, 0), codes_at<Type, kVector>(step, run, 1)};
+      const Codes codes[2] = {run.template codes<kVector>(0), run.template codes<kVector>(1)};
       const auto add_column = [&](auto c) {
         const __m256i four = four_bytes(bytes + c * stride + 4 * kVector);
         const auto add = [&](auto half) {
@@ -164,16 +169,15 @@ inline void dot_by_twos(const std::byte* step, std::size_t run, const std::int8_
 }
 
 /// The same where four products are added at once, by 32 bits.
-template <WeightType Type, std::size_t First, std::size_t Count, std::size_t N>
-inline void dot_by_fours(const std::byte* step, std::size_t run, const std::int8_t* bytes, std::size_t stride,
-                         __m256i (&sums)[N][2]) {
+template <WeightType Type, std::size_t First, std::size_t Count, typename Run, std::size_t N>
+inline void dot_by_fours(const Run& run, const std::int8_t* bytes, std::size_t stride, __m256i (&sums)[N][2]) {
   const auto add_vector = [&](auto i) {
     constexpr std::size_t kVector = First + i;
-    const __m256i codes[2] = {codes_at<Type, kVector>(step, run, 0), codes_at<Type, kVector>(step, run, 1)};
+    const Codes codes[2] = {run.template codes<kVector>(0), run.template codes<kVector>(1)};
     const auto add_column = [&](auto c) {
       const __m256i four = four_bytes(bytes + c * stride + 4 * kVector);
-      sums[c][0] = made_now(_mm256_dpbusd_avx_epi32(sums[c][0], codes[0], four));
-      sums[c][1] = made_now(_mm256_dpbusd_avx_epi32(sums[c][1], codes[1], four));
+      sums[c][0] = made_now(_mm256_dpbusd_avx_epi32(sums[c][0], codes[0].codes, four));
+      sums[c][1] = made_now(_mm256_dpbusd_avx_epi32(sums[c][1], codes[1].codes, four));
     };
     each(add_column, std::make_index_sequence<N>());
   };
@@ -220,53 +224,82 @@ inline __m256i taken_off(std::int32_t zeros) {
   return _mm256_set1_epi32(zeros >> std::countr_zero(128U / static_cast<unsigned>(std::max(1, kLayout.zero_code))));
 }
 
-/// N columns, a vector of codes after the other. A column gets what it gets alone.
-template <WeightType Type, std::size_t N>
-inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
-  constexpr WeightLayout kLayout = layout_of(Type);
-  constexpr std::size_t kRuns = kLayout.step_columns / kByteRun;
-  constexpr std::size_t kScaleColumns = kLayout.scale_columns;
-  constexpr std::size_t kPieces = kScaleColumns < kByteRun ? kByteRun / kScaleColumns : 1;
+/// Pieces of a run that have scales of their own.
+template <WeightType Type>
+constexpr std::size_t run_pieces() {
+  constexpr std::size_t kScaleColumns = layout_of(Type).scale_columns;
+  return kScaleColumns < kByteRun ? kByteRun / kScaleColumns : 1;
+}
+
+/// A run of 32 columns of a panel as it is stored.
+template <WeightType Type>
+struct StoredRun {
+  const std::byte* step;
+  std::size_t run;  ///< of the step
+
+  template <std::size_t V>
+  [[nodiscard]] Codes codes(std::size_t half) const {
+    const __m256i read = codes_at<Type, V>(step, run, half);
+    return {read, is_signed(layout_of(Type)) ? _mm256_abs_epi8(read) : read};
+  }
+  [[nodiscard]] __m256 scales(std::size_t piece, std::size_t half) const {
+    return scales_of<Type>(step, run * kByteRun + piece * layout_of(Type).scale_columns, half);
+  }
+  [[nodiscard]] __m256 minima(std::size_t half) const { return minima_of<Type>(step, run * kByteRun, half); }
+};
+
+template <WeightType Type>
+inline StoredRun<Type> stored_run(const std::byte* panel, std::size_t run) {
+  constexpr std::size_t kRuns = layout_of(Type).step_columns / kByteRun;
+  return {panel + run / kRuns * layout_of(Type).step_bytes(), run % kRuns};
+}
+
+/// Adds run number `number` for N columns from `column` on, a vector of codes after the other. A column gets what it
+/// gets alone.
+template <WeightType Type, typename Run, std::size_t N>
+inline void add_run(const Run& run, std::size_t number, const Activations& x, std::size_t column, Sums<N>& sums) {
+  constexpr std::size_t kPieces = run_pieces<Type>();
   const auto all = std::make_index_sequence<2 * N>();  // sums: two halves of each column
   const std::size_t padded = padded_columns(x.columns);
   const std::size_t runs = padded / kByteRun;
-  Sums<N> sums = {};
-  for (std::size_t run = 0; run < runs; ++run) {
-    const std::byte* const step = panel + run / kRuns * kLayout.step_bytes();
-    const std::size_t at = run % kRuns * kByteRun;
-    const std::int8_t* const bytes = x.rounded.bytes + column * padded + run * kByteRun;
-    const auto place = [&](std::size_t c) { return (column + c) * runs + run; };
-    const auto add_piece = [&](auto piece) {
-      constexpr std::size_t kVectors = 8 / kPieces;
-      __m256i whole[N][2];
-      const auto begin = [&](auto i) {
-        const std::size_t its = place(i / 2);
-        whole[i / 2][i % 2] =
-            taken_off<Type>(kPieces == 1 ? x.rounded.zeros[its] : x.rounded.half_zeros[2 * its + piece]);
-      };
-      each(begin, all);
-      if constexpr (kDotsBytes) {
-        dot_by_fours<Type, piece * kVectors, kVectors>(step, run % kRuns, bytes, padded, whole);
-      } else {
-        dot_by_twos<Type, piece * kVectors, kVectors>(step, run % kRuns, bytes, padded, whole);
-      }
-      const auto end = [&](auto i) {
-        const __m256 scales = scales_of<Type>(step, at + piece * kScaleColumns, i % 2);
-        const __m256 number = _mm256_set1_ps(x.rounded.scales[place(i / 2)]);
-        __m256& sum = sums.of[i / 2][i % 2];
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[i / 2][i % 2]), _mm256_mul_ps(scales, number), sum);
-      };
-      each(end, all);
+  const std::int8_t* const bytes = x.rounded.bytes + column * padded + number * kByteRun;
+  const auto place = [&](std::size_t c) { return (column + c) * runs + number; };
+  const auto add_piece = [&](auto piece) {
+    constexpr std::size_t kVectors = 8 / kPieces;
+    __m256i whole[N][2];
+    const auto begin = [&](auto i) {
+      const std::size_t its = place(i / 2);
+      whole[i / 2][i % 2] =
+          taken_off<Type>(kPieces == 1 ? x.rounded.zeros[its] : x.rounded.half_zeros[2 * its + piece]);
     };
-    each(add_piece, std::make_index_sequence<kPieces>());
-    if constexpr (kLayout.minima) {
-      const auto add_minima = [&](auto i) {
-        const __m256 bytes_sum = _mm256_set1_ps(x.rounded.sums[place(i / 2)]);
-        sums.of[i / 2][i % 2] = _mm256_fmadd_ps(minima_of<Type>(step, at, i % 2), bytes_sum, sums.of[i / 2][i % 2]);
-      };
-      each(add_minima, all);
+    each(begin, all);
+    if constexpr (kDotsBytes) {
+      dot_by_fours<Type, piece * kVectors, kVectors>(run, bytes, padded, whole);
+    } else {
+      dot_by_twos<Type, piece * kVectors, kVectors>(run, bytes, padded, whole);
     }
+    const auto end = [&](auto i) {
+      const __m256 scale = _mm256_mul_ps(run.scales(piece, i % 2), _mm256_set1_ps(x.rounded.scales[place(i / 2)]));
+      __m256& sum = sums.of[i / 2][i % 2];
+      sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[i / 2][i % 2]), scale, sum);
+    };
+    each(end, all);
+  };
+  each(add_piece, std::make_index_sequence<kPieces>());
+  if constexpr (layout_of(Type).minima) {
+    const auto add_minima = [&](auto i) {
+      const __m256 bytes_sum = _mm256_set1_ps(x.rounded.sums[place(i / 2)]);
+      sums.of[i / 2][i % 2] = _mm256_fmadd_ps(run.minima(i % 2), bytes_sum, sums.of[i / 2][i % 2]);
+    };
+    each(add_minima, all);
   }
+}
+
+template <WeightType Type, std::size_t N>
+inline Sums<N> panel_coded(const std::byte* panel, const Activations& x, std::size_t column) {
+  Sums<N> sums = {};
+  const std::size_t runs = padded_columns(x.columns) / kByteRun;
+  for (std::size_t run = 0; run < runs; ++run) add_run<Type>(stored_run<Type>(panel, run), run, x, column, sums);
   return sums;
 }
 
@@ -278,17 +311,28 @@ struct Work {
   std::size_t panel_size;
 };
 
+/// Sums of the 16 rows of a whole panel, or of the first rows of the last one.
 template <std::size_t N>
 inline void put(const Sums<N>& sums, const Work& work, std::size_t panel, std::size_t column, const ProductOut& out) {
   const std::size_t row = panel * kPanelRows;
   const std::size_t rows = work.weights.rows - row;
+  const float* const bias = out.bias == nullptr ? nullptr : out.bias + row;
   for (std::size_t c = 0; c < N; ++c) {
+    float* const y = out.y + (column + c) * out.stride + row;
+    if (rows >= kPanelRows) {
+      for (std::size_t half = 0; half < 2; ++half) {
+        __m256 sum = sums.of[c][half];
+        if (bias != nullptr) sum = _mm256_add_ps(sum, _mm256_loadu_ps(bias + 8 * half));
+        if (out.add) sum = _mm256_add_ps(_mm256_loadu_ps(y + 8 * half), sum);
+        _mm256_storeu_ps(y + 8 * half, sum);
+      }
+      continue;
+    }
     float values[kPanelRows];
     _mm256_storeu_ps(values, sums.of[c][0]);
     _mm256_storeu_ps(values + 8, sums.of[c][1]);
-    float* const y = out.y + (column + c) * out.stride + row;
-    for (std::size_t r = 0; r < (rows < kPanelRows ? rows : kPanelRows); ++r) {
-      const float sum = values[r] + (out.bias == nullptr ? 0.0F : out.bias[row + r]);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const float sum = values[r] + (bias == nullptr ? 0.0F : bias[r]);
       y[r] = out.add ? y[r] + sum : sum;
     }
   }
@@ -314,10 +358,14 @@ std::size_t take_columns(const Work& work, std::size_t panel, std::size_t column
   return column;
 }
 
+#include "kernels/widened_256.inl"
+
 template <WeightType Type>
 void multiply_type(const Work& work, std::size_t first, std::size_t last) {
   for (std::size_t panel = first; panel < last; ++panel) {
-    std::size_t column = take_columns<Type, kMostColumns>(work, panel, 0);
+    std::size_t column = 0;
+    if constexpr (is_coded(Type)) column = take_many_columns<Type>(work, panel);
+    column = take_columns<Type, kMostColumns>(work, panel, column);
     column = take_columns<Type, 2>(work, panel, column);
     take_columns<Type, 1>(work, panel, column);
   }
