@@ -286,16 +286,47 @@ TEST(TagTokens, ATokenThatTheModelHasNotGotWritesNoTag) {
   EXPECT_THAT(Walk(vocabulary(kMistral), required_call(), form_of("mistral"), {}, characters).next(), ElementsAre("["));
 }
 
-TEST(TagTokens, OtherFormatsHoldNoSpecialToken) {
-  const Tokenizer tokenizer = Tokenizer::parse(vocabulary({"\"", "[TOOL_CALLS]"}), "t");
+TEST(TagTokens, WordsOfARequestAreNoTags) {
+  Json body = required_call();
+  Json& function = body["tools"][0]["function"];
+  function["name"] = "get_it";
+  function["parameters"] = Json::parse(R"({"type": "object", "required": ["think"], "properties": {
+    "think": {"enum": ["<|im_end|>"]}}})");
+  Walk named(vocabulary({"get_it", "think", "<|im_end|>"}), body, form_of("qwen"));
+  ASSERT_TRUE(named.take("<tool_call>\n<function="));
+  EXPECT_THAT(named.next(), ElementsAre("g"));
+  ASSERT_TRUE(named.spell("get_it>\n<parameter="));
+  EXPECT_THAT(named.next(), ElementsAre("t"));
+  ASSERT_TRUE(named.spell("think>\n"));
+  EXPECT_THAT(named.next(), ElementsAre("<"));
+  Walk tagged(vocabulary({"get_it", "think", "<|im_end|>", "name"}), body, {});
+  EXPECT_TRUE(
+      tagged.spell("<tool_call>\n{\"name\": \"get_it\", \"arguments\": {\"think\": \"<|im_end|>\"}}\n</tool_call>"));
+}
+
+TEST(TokenMask, OtherFormatsHoldNoSpecialToken) {
+  const Tokenizer tokenizer = Tokenizer::parse(vocabulary({"[TOOL_CALLS]"}), "t");
   const TokenBytes bytes(tokenizer, tokenizer.size());
   TokenMask mask(language_of_schema({{"type", "string"}}, "schema"), {});
-  const auto special = [&](int state, const char* name) {
-    return mask.allowed(state, bytes)[static_cast<std::size_t>(tokenizer.added_token(name).value())];
-  };
-  EXPECT_EQ(special(mask.start(), "\""), 0);
-  const std::int32_t quote = tokenizer.encode_marked(tokenizer.mark_special("\"")).at(0);
-  EXPECT_EQ(special(mask.after(mask.start(), quote, bytes), "[TOOL_CALLS]"), 0);
+  const auto token = static_cast<std::size_t>(tokenizer.added_token("[TOOL_CALLS]").value());
+  EXPECT_EQ(mask.allowed(mask.start(), bytes)[token], 0);
+  const int in_text = mask.after(mask.start(), tokenizer.encode("\"").at(0), bytes);
+  EXPECT_EQ(mask.allowed(in_text, bytes)[token], 0);
+}
+
+TEST(TokenMask, AMarkOfAnEndTokenMayComeWhereItMakesTheTextWhole) {
+  const Tokenizer tokenizer = Tokenizer::parse(vocabulary({"<end>"}), "t");
+  const TokenBytes bytes(tokenizer, tokenizer.size());
+  const std::int32_t end = tokenizer.added_token("<end>").value();
+  AutomatonBuilder builder;
+  TokenMask last(builder.build(builder.mark(end)), {end});
+  EXPECT_EQ(last.allowed(last.start(), bytes)[static_cast<std::size_t>(end)], 1);
+  TokenMask first(builder.build(builder.sequence({builder.mark(end), builder.text("a")})), {end});
+  EXPECT_THROW(first.allowed(first.start(), bytes), Error);
+  // Of what the model has not got nothing comes.
+  const TokenBytes fewer(tokenizer, end);
+  TokenMask missing(builder.build(builder.any_of({builder.mark(end), builder.text("a")})), {});
+  EXPECT_EQ(missing.allowed(missing.start(), fewer).size(), static_cast<std::size_t>(end));
 }
 
 /// A call that a model was made to write, whole and as a stream, and the tokens it was written in.
