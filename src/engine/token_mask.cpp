@@ -42,7 +42,8 @@ std::span<const std::uint8_t> TokenMask::allowed(int state, const TokenBytes& to
 }
 
 int TokenMask::after(int state, std::int32_t token, const TokenBytes& tokens) {
-  return tokens.special(token) ? language_.after_mark(state, token) : language_.after(state, tokens.bytes(token));
+  const int marked = language_.after_mark(state, token);
+  return tokens.special(token) ? marked : language_.either(marked, language_.after(state, tokens.bytes(token)));
 }
 
 /// Whether an end token may come: its mark may be the last of the text.

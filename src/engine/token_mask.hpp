@@ -38,8 +38,9 @@ class TokenBytes {
   std::size_t vocabulary_;
 };
 
-/// Which tokens may come next in a text that is to be one of a language, in which a special token is a mark of its id.
-/// What it works out for a state of the automaton it keeps, since texts come back to few of them.
+/// Which tokens may come next in a text that is to be one of a language: as their bytes or, special ones in no other
+/// way, as marks of their ids. What it works out for a state of the automaton it keeps, since texts come back to few of
+/// them.
 class TokenMask {
  public:
   /// `ends` are tokens that end a text; they may come where it is whole, or is with their mark.

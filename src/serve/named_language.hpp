@@ -9,9 +9,8 @@ namespace gyre::serve {
 /// Letters and digits of an id that a model makes up.
 AutomatonBuilder::Part add_id(AutomatonBuilder& builder);
 
-/// The calls that a model may write in a form that names functions by themselves: all behind its trigger, with special
-/// tokens for its tags. Throws ApiError about a schema that is not supported, or that arguments which are written apart
-/// cannot be held to.
+/// The calls that a model may write in a form that names functions by themselves: all behind its trigger. Throws
+/// ApiError about a schema that is not supported, or that arguments which are written apart cannot be held to.
 AutomatonBuilder::Part add_named_calls(AutomatonBuilder& builder, const Tools& tools, const NamedForm& form,
                                        const TagTokens& tags);
 

@@ -14,9 +14,11 @@ using Part = AutomatonBuilder::Part;
 TagTokens::TagTokens(const Tokenizer& tokenizer, int vocabulary, std::span<const std::int32_t> ends)
     : finder_(tokenizer.added_tokens()), ends_(ends.begin(), ends.end()) {
   for (const AddedToken& token : tokenizer.added_tokens()) {
+    // What is looked for in normalized text may not be what stands in a tag.
+    const bool found = token.special || !token.normalized;
     // Calls are read in the text that tokens stand for: a token that stands for another than its name would hide them.
     const bool reads_as_written = token.id < vocabulary && tokenizer.piece(token.id) == token.content;
-    if (token.special && reads_as_written) special_.insert(token.id);
+    if (found && reads_as_written) tokens_.insert(token.id);
   }
 }
 
@@ -25,13 +27,13 @@ std::vector<TextSection> TagTokens::sections(std::string_view text, bool last) c
   std::vector<TextSection> sections = finder_.split(text);
   for (TextSection& section : sections) {
     const bool at_end = last && &section == &sections.back();
-    const bool stands = special_.contains(section.token) && (at_end || !ends_.contains(section.token));
+    const bool stands = tokens_.contains(section.token) && (at_end || !ends_.contains(section.token));
     if (!stands) section.token = TextSection::kPlain;
   }
   return sections;
 }
 
-bool TagTokens::has_special(std::string_view text) const {
+bool TagTokens::has_token(std::string_view text) const {
   const std::vector<TextSection> parts = sections(text, false);
   return std::any_of(parts.begin(), parts.end(),
                      [](const TextSection& section) { return section.token != TextSection::kPlain; });
@@ -54,13 +56,13 @@ Part TagTokens::last_tag(AutomatonBuilder& builder, std::string_view text) const
 }
 
 Part TagTokens::until(AutomatonBuilder& builder, std::string_view text, Part then) const {
-  if (!has_special(text)) return text_until(builder, text, then);
+  if (!has_token(text)) return text_until(builder, text, then);
   const Part before = text_without(builder, text);
   return builder.sequence({before, builder.optional(builder.sequence({tag(builder, text), then}))});
 }
 
 Part TagTokens::through(AutomatonBuilder& builder, std::string_view text) const {
-  if (!has_special(text)) return text_through(builder, text);
+  if (!has_token(text)) return text_through(builder, text);
   const Part before = text_without(builder, text);
   return builder.sequence({before, tag(builder, text)});
 }

@@ -11,11 +11,11 @@
 
 namespace gyre::serve {
 
-/// Writes the tags of a form of calls into an automaton as a model does: what its tokenizer makes special tokens of as
-/// marks of their ids, which no text can spell, and all else by its bytes.
+/// Writes the tags of a form of calls into an automaton as a model does: what its tokenizer takes for tokens that were
+/// added to the vocabulary, special or not, as marks of their ids, which no text can spell, and all else by its bytes.
 class TagTokens {
  public:
-  /// Of a model without special tokens.
+  /// Of a model without such tokens.
   TagTokens() = default;
   /// Of the first `vocabulary` tokens; a token that ends a text stands in no tag but at the end of the last.
   TagTokens(const Tokenizer& tokenizer, int vocabulary, std::span<const std::int32_t> ends);
@@ -32,11 +32,11 @@ class TagTokens {
 
  private:
   [[nodiscard]] std::vector<TextSection> sections(std::string_view text, bool last) const;
-  [[nodiscard]] bool has_special(std::string_view text) const;
+  [[nodiscard]] bool has_token(std::string_view text) const;
   [[nodiscard]] static AutomatonBuilder::Part written(AutomatonBuilder& builder, std::span<const TextSection> sections);
 
   AddedTokenFinder finder_{{}};
-  std::set<std::int32_t> special_ = {};
+  std::set<std::int32_t> tokens_ = {};
   std::set<std::int32_t> ends_ = {};
 };
 

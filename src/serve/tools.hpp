@@ -49,7 +49,7 @@ std::optional<Tools> read_tools(Fields& body, ToolStyle style);
 
 /// What the model may write, where something has to be held to: a call that is required, one call at most, or arguments
 /// of a strict function. Nothing where it may write what it likes. Throws ApiError about a schema that is not
-/// supported. Special tokens stand in the tags of the form alone.
+/// supported. Tags are written as `tags` has them.
 std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolForm& form, const TagTokens& tags = {});
 
 }  // namespace gyre::serve

@@ -52,6 +52,17 @@ int ByteAutomaton::after_mark(int state, std::int32_t mark) {
   return reached.empty() ? kNone : state_of(reached);
 }
 
+int ByteAutomaton::either(int a, int b) {
+  if (a == kNone || b == kNone) return a == kNone ? b : a;
+  std::vector<int> places;
+  for (const int state : {a, b}) {
+    const State& one = states_[static_cast<std::size_t>(state)];
+    places.insert(places.end(), one.places.begin(), one.places.end());
+    if (one.whole) places.push_back(end_);
+  }
+  return state_of(places);
+}
+
 std::vector<std::int32_t> ByteAutomaton::marks(int state) const {
   std::vector<std::int32_t> marks;
   for (const int place : states_[static_cast<std::size_t>(state)].places) {

@@ -22,7 +22,7 @@ struct CharacterRange {
 
 /// Tells of a text, byte by byte, whether it is one of a language, or may become one: a finite automaton whose states
 /// are made as texts come to them. Between bytes a language may have marks, numbers that stand for what no byte spells
-/// (special tokens). A state is a number; from every state some text leads to a whole one.
+/// (tokens that are written as a whole). A state is a number; from every state some text leads to a whole one.
 class ByteAutomaton {
  public:
   static constexpr int kNone = -1;
@@ -33,6 +33,8 @@ class ByteAutomaton {
   int after(int state, std::string_view bytes);
   /// Where a mark leads, or kNone.
   int after_mark(int state, std::int32_t mark);
+  /// The state of being in one of two, each of which may be kNone.
+  int either(int a, int b);
   /// The marks that lead somewhere; one may be there twice.
   [[nodiscard]] std::vector<std::int32_t> marks(int state) const;
   /// Whether the text so far is whole.

@@ -80,8 +80,8 @@ class Walk {
     }
     return texts;
   }
-  /// Of those the special ones.
-  Texts next_special() {
+  /// Of those the added ones.
+  Texts next_added() {
     Texts texts;
     for (const std::string& text : next()) {
       if (tokenizer_.added_token(text)) texts.push_back(text);
@@ -149,7 +149,7 @@ TEST(TagTokens, ATagWithoutOneIsSpelledOut) {
 TEST(TagTokens, ArgumentsHoldNoSpecialToken) {
   Walk walk(vocabulary(kMistral), required_call(), form_of("mistral"), {"<|im_end|>"});
   ASSERT_TRUE(walk.take("[TOOL_CALLS]f[ARGS]{\"a\": 1, \"c\": \""));
-  EXPECT_THAT(walk.next_special(), ElementsAre());
+  EXPECT_THAT(walk.next_added(), ElementsAre());
   EXPECT_THAT(walk.next(), Contains("["));
   // Its letters are text there, as of any other word.
   EXPECT_TRUE(walk.spell("[TOOL_CALLS]<|im_end|>\"}"));
@@ -211,7 +211,7 @@ TEST(TagTokens, APieceOfTokensAndWordsIsBoth) {
 TEST(TagTokens, ATextAmongArgumentsEndsByTheTokenAlone) {
   Walk walk(vocabulary({"</arg_value>", "</tool_call>"}), required_call(), form_of("glm close"));
   ASSERT_TRUE(walk.take("<tool_call>f<arg_key>a</arg_key><arg_value>1</arg_value><arg_key>c</arg_key><arg_value>"));
-  EXPECT_THAT(walk.next_special(), ElementsAre("</arg_value>"));
+  EXPECT_THAT(walk.next_added(), ElementsAre("</arg_value>"));
   ASSERT_TRUE(walk.spell("so </tool_call> </arg_value"));
   EXPECT_THAT(walk.next(), Not(Contains(">")));
   EXPECT_THAT(walk.next(), Contains("!"));
@@ -221,11 +221,11 @@ TEST(TagTokens, ATextAmongArgumentsEndsByTheTokenAlone) {
 
 TEST(TagTokens, AFreeAnswerBeginsACallByTheTokenAlone) {
   Walk walk(vocabulary(kMistral), strict_call(), form_of("mistral"), {"<|im_end|>"});
-  EXPECT_THAT(walk.next_special(), UnorderedElementsAre("[TOOL_CALLS]", "<|im_end|>"));
+  EXPECT_THAT(walk.next_added(), UnorderedElementsAre("[TOOL_CALLS]", "<|im_end|>"));
   ASSERT_TRUE(walk.spell("so [ARGS] [TOOL_CALLS"));
   EXPECT_THAT(walk.next(), Not(Contains("]")));
   ASSERT_TRUE(walk.take("! "));
-  EXPECT_THAT(walk.next_special(), UnorderedElementsAre("[TOOL_CALLS]", "<|im_end|>"));
+  EXPECT_THAT(walk.next_added(), UnorderedElementsAre("[TOOL_CALLS]", "<|im_end|>"));
   ASSERT_TRUE(walk.take("[TOOL_CALLS]"));
   EXPECT_THAT(walk.next(), ElementsAre("f"));
   EXPECT_TRUE(walk.take("f[ARGS]{\"a\": 1}"));
@@ -284,6 +284,46 @@ TEST(TagTokens, ATokenThatIsReadAsAnotherTextWritesNoTag) {
 TEST(TagTokens, ATokenThatTheModelHasNotGotWritesNoTag) {
   const int characters = Tokenizer::characters(ascii_characters() + "｜▁").size();
   EXPECT_THAT(Walk(vocabulary(kMistral), required_call(), form_of("mistral"), {}, characters).next(), ElementsAre("["));
+}
+
+TEST(TagTokens, AnAddedTokenThatIsNotSpecialWritesATagAndIsTextElsewhere) {
+  Json file = Json::parse(vocabulary({"<tool_call>", "</tool_call>"}));
+  for (Json& token : file["added_tokens"]) token["special"] = token["normalized"] = false;
+  Walk walk(file.dump(), required_call(), {});
+  EXPECT_THAT(walk.next(), ElementsAre("<tool_call>"));
+  ASSERT_TRUE(walk.take("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1, \"c\": \"</tool_call>"));
+  EXPECT_THAT(walk.next_added(), UnorderedElementsAre("<tool_call>", "</tool_call>"));
+  ASSERT_TRUE(walk.take("\"}}\n"));
+  EXPECT_THAT(walk.next(), ElementsAre("</tool_call>"));
+  Walk free(file.dump(), strict_call(), {});
+  ASSERT_TRUE(free.take("so </tool_call> <tool_call>"));
+  EXPECT_THAT(free.next(), ElementsAre("\n"));
+  // One that is looked for in normalized text may be there or not.
+  for (Json& token : file["added_tokens"]) token["normalized"] = true;
+  EXPECT_THAT(Walk(file.dump(), required_call(), {}).next(), UnorderedElementsAre("<", "<tool_call>"));
+}
+
+TEST(TokenMask, ATokenThatMayBeAMarkOrBytesIsBoth) {
+  Json file = Json::parse(vocabulary({"<tag>"}));
+  file["added_tokens"][0]["special"] = file["added_tokens"][0]["normalized"] = false;
+  const Tokenizer tokenizer = Tokenizer::parse(file.dump(), "t");
+  const TokenBytes bytes(tokenizer, tokenizer.size());
+  const std::int32_t tag = tokenizer.added_token("<tag>").value();
+  const auto behind = [&](const std::string& text) {
+    AutomatonBuilder builder;
+    const auto marked = builder.sequence({builder.mark(tag), builder.text("a")});
+    TokenMask mask(builder.build(builder.any_of({marked, builder.text(text)})), {0});
+    const std::span<const std::uint8_t> allowed = mask.allowed(mask.after(mask.start(), tag, bytes), bytes);
+    std::vector<std::int32_t> tokens;
+    for (std::size_t i = 0; i < allowed.size(); ++i) {
+      if (allowed[i] != 0) tokens.push_back(static_cast<std::int32_t>(i));
+    }
+    return tokens;
+  };
+  const std::int32_t a = tokenizer.encode("a").at(0);
+  EXPECT_THAT(behind("<tag>b"), ElementsAre(a, tokenizer.encode("b").at(0)));
+  EXPECT_THAT(behind("<tag>"), ElementsAre(0, a));  // an end too
+  EXPECT_THAT(behind("<b>"), ElementsAre(a));
 }
 
 TEST(TagTokens, WordsOfARequestAreNoTags) {
