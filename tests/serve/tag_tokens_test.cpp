@@ -303,27 +303,30 @@ TEST(TagTokens, AnAddedTokenThatIsNotSpecialWritesATagAndIsTextElsewhere) {
   EXPECT_THAT(Walk(file.dump(), required_call(), {}).next(), UnorderedElementsAre("<", "<tool_call>"));
 }
 
-TEST(TokenMask, ATokenThatMayBeAMarkOrBytesIsBoth) {
+/// What may come behind the token "<tag>" in a language of its mark and an "a", or a text; token 0 ends it.
+Texts behind_tag(bool special, const std::string& text) {
   Json file = Json::parse(vocabulary({"<tag>"}));
-  file["added_tokens"][0]["special"] = file["added_tokens"][0]["normalized"] = false;
+  file["added_tokens"][0]["special"] = special;
+  file["added_tokens"][0]["normalized"] = false;
   const Tokenizer tokenizer = Tokenizer::parse(file.dump(), "t");
   const TokenBytes bytes(tokenizer, tokenizer.size());
   const std::int32_t tag = tokenizer.added_token("<tag>").value();
-  const auto behind = [&](const std::string& text) {
-    AutomatonBuilder builder;
-    const auto marked = builder.sequence({builder.mark(tag), builder.text("a")});
-    TokenMask mask(builder.build(builder.any_of({marked, builder.text(text)})), {0});
-    const std::span<const std::uint8_t> allowed = mask.allowed(mask.after(mask.start(), tag, bytes), bytes);
-    std::vector<std::int32_t> tokens;
-    for (std::size_t i = 0; i < allowed.size(); ++i) {
-      if (allowed[i] != 0) tokens.push_back(static_cast<std::int32_t>(i));
-    }
-    return tokens;
-  };
-  const std::int32_t a = tokenizer.encode("a").at(0);
-  EXPECT_THAT(behind("<tag>b"), ElementsAre(a, tokenizer.encode("b").at(0)));
-  EXPECT_THAT(behind("<tag>"), ElementsAre(0, a));  // an end too
-  EXPECT_THAT(behind("<b>"), ElementsAre(a));
+  AutomatonBuilder builder;
+  const auto marked = builder.sequence({builder.mark(tag), builder.text("a")});
+  TokenMask mask(builder.build(builder.any_of({marked, builder.text(text)})), {0});
+  const std::span<const std::uint8_t> allowed = mask.allowed(mask.after(mask.start(), tag, bytes), bytes);
+  Texts texts;
+  for (std::size_t i = 0; i < allowed.size(); ++i) {
+    if (allowed[i] != 0) texts.push_back(i == 0 ? "end" : tokenizer.piece(static_cast<std::int32_t>(i)));
+  }
+  return texts;
+}
+
+TEST(TokenMask, ATokenThatMayBeAMarkOrBytesIsBoth) {
+  EXPECT_THAT(behind_tag(false, "<tag>b"), ElementsAre("a", "b"));
+  EXPECT_THAT(behind_tag(false, "<tag>"), ElementsAre("end", "a"));
+  EXPECT_THAT(behind_tag(false, "<b>"), ElementsAre("a"));
+  EXPECT_THAT(behind_tag(true, "<tag>b"), ElementsAre("a"));
 }
 
 TEST(TagTokens, WordsOfARequestAreNoTags) {
