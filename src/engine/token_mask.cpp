@@ -1,7 +1,6 @@
 #include "engine/token_mask.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "base/error.hpp"
 
@@ -13,14 +12,14 @@ constexpr std::size_t kMostBytes = 16 << 20;
 
 }  // namespace
 
-TokenBytes::TokenBytes(const Tokenizer& tokenizer, int vocabulary) : vocabulary_(static_cast<std::size_t>(vocabulary)) {
-  std::set<std::int32_t> special;
+TokenBytes::TokenBytes(const Tokenizer& tokenizer, int vocabulary)
+    : tokenizer_(tokenizer), vocabulary_(static_cast<std::size_t>(vocabulary)) {
   for (const AddedToken& token : tokenizer.added_tokens()) {
-    if (token.special) special.insert(token.id);
+    if (token.special) special_.insert(token.id);
   }
   for (std::int32_t token = 0; token < vocabulary; ++token) {
     const std::string& bytes = tokenizer.piece(token);
-    if (!bytes.empty() && !special.contains(token)) entries_.push_back({bytes, token, 0});
+    if (!bytes.empty() && !special(token)) entries_.push_back({bytes, token, 0});
   }
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.bytes < b.bytes; });
   for (std::size_t i = 1; i < entries_.size(); ++i) {
@@ -42,6 +41,17 @@ std::span<const std::uint8_t> TokenMask::allowed(int state, const TokenBytes& to
   return masks_.insert_or_assign(state, std::move(mask)).first->second;
 }
 
+int TokenMask::after(int state, std::int32_t token, const TokenBytes& tokens) {
+  const int marked = language_.after_mark(state, token);
+  return tokens.special(token) ? marked : language_.either(marked, language_.after(state, tokens.bytes(token)));
+}
+
+/// Whether an end token may come: its mark may be the last of the text.
+bool TokenMask::ends_with(int state, std::int32_t token) {
+  const int behind = language_.whole(state) ? state : language_.after_mark(state, token);
+  return behind != ByteAutomaton::kNone && language_.whole(behind);
+}
+
 std::vector<std::uint8_t> TokenMask::make(int state, const TokenBytes& tokens) {
   std::vector<std::uint8_t> mask(tokens.vocabulary(), 0);
   std::vector<int> walked = {state};  // the state behind each byte of the token before, as far as it goes
@@ -52,9 +62,12 @@ std::vector<std::uint8_t> TokenMask::make(int state, const TokenBytes& tokens) {
     }
     mask[static_cast<std::size_t>(entry.token)] = walked.back() == ByteAutomaton::kNone ? 0 : 1;
   }
+  for (const std::int32_t mark : language_.marks(state)) {
+    if (mark < static_cast<std::int32_t>(mask.size())) mask[static_cast<std::size_t>(mark)] = 1;
+  }
   for (const std::int32_t end : ends_) {
     if (end < static_cast<std::int32_t>(mask.size()))
-      mask[static_cast<std::size_t>(end)] = language_.whole(state) ? 1 : 0;
+      mask[static_cast<std::size_t>(end)] = ends_with(state, end) ? 1 : 0;
   }
   return mask;
 }

@@ -97,7 +97,8 @@ void offer_tools(Fields& body, ToolStyle style, const ServedModel& model, Format
   }
   generation.format = formats.get(key, [&]() -> std::shared_ptr<TokenMask> {
     try {
-      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools);
+      const TagTokens tags(model.tokenizer(), model.vocabulary(), generation.limits.ends);
+      std::optional<ByteAutomaton> language = language_of_calls(*tools, *model.tools, tags);
       return language ? std::make_shared<TokenMask>(std::move(*language), generation.limits.ends) : nullptr;
     } catch (const Error& failure) {
       throw body.wrong("tools", "{}", failure.what());

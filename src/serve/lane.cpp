@@ -204,7 +204,7 @@ void Lane::draw(Text& text, const Landed& landed) {
   const bool room = text.sequence.length < text.sequence.cache.context();
   std::optional<StopReason> reason = text.stream.take(token, room);
   if (TokenMask* const format = text.wanted().format.get(); format != nullptr && reason != StopReason::end_token) {
-    text.format_state = format->after(text.format_state, model_.tokenizer().piece(token.token));
+    text.format_state = format->after(text.format_state, token.token, *token_bytes_);
     // What is complete needs no end token, which some models have not got.
     if (reason != StopReason::stop_text && format->complete(text.format_state)) reason = StopReason::end_token;
   }

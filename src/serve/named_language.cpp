@@ -5,7 +5,6 @@
 
 #include "serve/json_language.hpp"
 #include "serve/parameter_value.hpp"
-#include "serve/text_language.hpp"
 #include "serve/white_space.hpp"
 
 namespace gyre::serve {
@@ -27,15 +26,15 @@ bool is_of_name(char c) { return is_alphanumeric(c) || c == '_' || c == '-' || c
 
 class NamedLanguage {
  public:
-  NamedLanguage(AutomatonBuilder& builder, const Tools& tools, const NamedForm& form)
-      : builder_(builder), tools_(tools), form_(form) {}
+  NamedLanguage(AutomatonBuilder& builder, const Tools& tools, const NamedForm& form, const TagTokens& tags)
+      : builder_(builder), tools_(tools), form_(form), tags_(tags) {}
 
   Part behind_trigger() {
     std::vector<Part> parts = {words((form_.begin + form_.open).substr(form_.trigger().size())), call()};
     if (tools_.parallel) {
       parts.push_back(builder_.any_number_of(builder_.sequence({words(form_.between + form_.open), call()})));
     }
-    parts.push_back(builder_.text(form_.end));
+    parts.push_back(tags_.last_tag(builder_, form_.end));
     return builder_.sequence(parts);
   }
 
@@ -43,11 +42,13 @@ class NamedLanguage {
   /// A part of the form: what stands in it, an id where one has to be.
   Part words(std::string_view text) {
     const std::size_t id = text.find(NamedForm::kId);
-    if (id == std::string_view::npos) return builder_.text(text);
-    return builder_.sequence({builder_.text(text.substr(0, id)),
+    if (id == std::string_view::npos) return tag(text);
+    return builder_.sequence({tag(text.substr(0, id)),
                               form_.numbers ? repeated(letters(is_digit), 1, kMostDigits) : add_id(builder_),
                               words(text.substr(id + 1))});
   }
+
+  Part tag(std::string_view text) { return tags_.tag(builder_, text); }
 
   Part repeated(const ByteSet& set, int least, int most) {
     return builder_.times([&] { return builder_.byte_of(set); }, least, most);
@@ -67,7 +68,7 @@ class NamedLanguage {
     const Part arguments = !tools_.checked(tool)       ? add_objects(builder_)
                            : tool.parameters.is_null() ? builder_.text("{}")
                                                        : add_schema(builder_, tool.parameters, tool.field);
-    return builder_.sequence({words(form_.middle), arguments, builder_.text(form_.close)});
+    return builder_.sequence({words(form_.middle), arguments, tag(form_.close)});
   }
 
   Part apart(const Tool& tool) {
@@ -80,13 +81,12 @@ class NamedLanguage {
     // White space behind the last is missing where there is none.
     const std::string_view close = without_space(form_.close);
     parts.push_back(builder_.optional(builder_.text(form_.close.substr(0, form_.close.find(close)))));
-    parts.push_back(builder_.text(close));
+    parts.push_back(tag(close));
     return builder_.sequence(parts);
   }
 
   Part parameter(const std::string& middle, Part name, Part value) {
-    return builder_.sequence({builder_.text(form_.parameters.open), name, builder_.text(middle), value,
-                              builder_.text(form_.parameters.between)});
+    return builder_.sequence({tag(form_.parameters.open), name, tag(middle), value, tag(form_.parameters.between)});
   }
 
   /// Of a function whose schema is not looked at.
@@ -98,7 +98,7 @@ class NamedLanguage {
     return builder_.any_number_of(builder_.any_of(kinds));
   }
 
-  Part any_text() { return text_through(builder_, without_space(form_.parameters.close)); }
+  Part any_text() { return tags_.through(builder_, without_space(form_.parameters.close)); }
 
   /// Those of a schema, in their order.
   Part parameters(const Tool& tool) {
@@ -141,7 +141,7 @@ class NamedLanguage {
     const Allowed allowed = allowed_by(schema, tool.parameters);
     if (!allowed.text) {
       const Part value = add_schema(builder_, schema, tool.parameters, tool.field, at);
-      return parameter(form.middle, named, builder_.sequence({value, builder_.text(form.close)}));
+      return parameter(form.middle, named, builder_.sequence({value, tag(form.close)}));
     }
     return parameter(form.text_middle, named, text(schema, tool, name, at));
   }
@@ -162,7 +162,7 @@ class NamedLanguage {
         if (words.find(without_space(form_.parameters.close)) != std::string::npos || read != dump(value)) {
           throw bad_request(at, "{}.{}: {} would be read as something else", at, one, dump(value));
         }
-        parts.push_back(builder_.sequence({builder_.text(words), builder_.text(form_.parameters.close)}));
+        parts.push_back(builder_.sequence({builder_.text(words), tag(form_.parameters.close)}));
       }
       return builder_.any_of(parts);
     }
@@ -194,6 +194,7 @@ class NamedLanguage {
   AutomatonBuilder& builder_;
   const Tools& tools_;
   const NamedForm& form_;
+  const TagTokens& tags_;
 };
 
 }  // namespace
@@ -203,8 +204,8 @@ Part add_id(AutomatonBuilder& builder) {
   return builder.times([&] { return builder.byte_of(set); }, kToolIdSize, kToolIdSize);
 }
 
-Part add_named_calls(AutomatonBuilder& builder, const Tools& tools, const NamedForm& form) {
-  return NamedLanguage(builder, tools, form).behind_trigger();
+Part add_named_calls(AutomatonBuilder& builder, const Tools& tools, const NamedForm& form, const TagTokens& tags) {
+  return NamedLanguage(builder, tools, form, tags).behind_trigger();
 }
 
 }  // namespace gyre::serve

@@ -9,8 +9,8 @@ namespace {
 using Part = AutomatonBuilder::Part;
 
 /// Places at which so many bytes of `word` stand at the end of the text, with ways from each to the next by any byte.
-/// From the last, which has all of it, no way leads.
-std::vector<int> places_of(AutomatonBuilder& builder, std::string_view word) {
+/// From the last, which has all of it, no way leads, and without `whole` none leads to it.
+std::vector<int> places_of(AutomatonBuilder& builder, std::string_view word, bool whole) {
   std::vector<int> matched;
   for (std::size_t i = 0; i <= word.size(); ++i) matched.push_back(builder.place());
   for (std::size_t i = 0; i < word.size(); ++i) {
@@ -22,7 +22,7 @@ std::vector<int> places_of(AutomatonBuilder& builder, std::string_view word) {
       to[length].set(byte);
     }
     for (std::size_t length = 0; length < to.size(); ++length) {
-      if (to[length].none()) continue;
+      if (to[length].none() || (length == word.size() && !whole)) continue;
       const Part byte = builder.byte_of(to[length]);
       builder.lead(matched[i], byte.first);
       builder.lead(byte.last, matched[length]);
@@ -34,14 +34,21 @@ std::vector<int> places_of(AutomatonBuilder& builder, std::string_view word) {
 }  // namespace
 
 Part text_until(AutomatonBuilder& builder, std::string_view word, Part then) {
-  const std::vector<int> matched = places_of(builder, word);
+  const std::vector<int> matched = places_of(builder, word, true);
   builder.lead(matched.back(), then.first);
   for (std::size_t i = 0; i < word.size(); ++i) builder.lead(matched[i], then.last);
   return {matched.front(), then.last};
 }
 
+Part text_without(AutomatonBuilder& builder, std::string_view word) {
+  const std::vector<int> matched = places_of(builder, word, false);
+  const int last = builder.place();
+  for (std::size_t i = 0; i < word.size(); ++i) builder.lead(matched[i], last);
+  return {matched.front(), last};
+}
+
 Part text_through(AutomatonBuilder& builder, std::string_view word) {
-  const std::vector<int> matched = places_of(builder, word);
+  const std::vector<int> matched = places_of(builder, word, true);
   return {matched.front(), matched.back()};
 }
 

@@ -4,7 +4,6 @@
 
 #include "serve/json_language.hpp"
 #include "serve/named_language.hpp"
-#include "serve/text_language.hpp"
 
 namespace gyre::serve {
 namespace {
@@ -115,24 +114,24 @@ Part call_object(AutomatonBuilder& builder, const Tools& tools, const ToolForm& 
 }
 
 /// What follows the tag that opens a call, and further calls.
-Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form) {
-  if (form.by_name()) return add_named_calls(builder, tools, form.named);
+Part behind_open(AutomatonBuilder& builder, const Tools& tools, const ToolForm& form, const TagTokens& tags) {
+  if (form.by_name()) return add_named_calls(builder, tools, form.named, tags);
   if (form.list) {
     std::vector<Part> parts = {builder.text(form.gap + "["), call_object(builder, tools, form)};
     if (tools.parallel) {
       const Part further = builder.sequence({builder.text(", "), call_object(builder, tools, form)});
       parts.push_back(builder.any_number_of(further));
     }
-    parts.push_back(builder.text("]" + form.close));
+    parts.push_back(tags.last_tag(builder, "]" + form.close));
     return builder.sequence(parts);
   }
   const auto inside = [&] {
     return builder.sequence(
-        {builder.text("\n"), call_object(builder, tools, form), builder.text(fmt::format("\n{}", form.close))});
+        {builder.text("\n"), call_object(builder, tools, form), tags.tag(builder, fmt::format("\n{}", form.close))});
   };
   const Part first = inside();
   if (!tools.parallel) return first;
-  const Part further = builder.sequence({builder.text(fmt::format("\n{}", form.open)), inside()});
+  const Part further = builder.sequence({tags.tag(builder, fmt::format("\n{}", form.open)), inside()});
   return builder.sequence({first, builder.any_number_of(further)});
 }
 
@@ -173,7 +172,7 @@ std::optional<Tools> read_tools(Fields& body, ToolStyle style) {
   return tools;
 }
 
-std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolForm& form) {
+std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolForm& form, const TagTokens& tags) {
   const auto strict = [](const Tool& tool) { return tool.strict; };
   const bool forced = tools.choice == Tools::Choice::required;
   const bool held = forced || !tools.parallel || std::any_of(tools.offered.begin(), tools.offered.end(), strict);
@@ -183,9 +182,9 @@ std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolFor
     const Part call = call_object(builder, tools, form);
     return builder.build(forced ? call : text_or_call(builder, call));
   }
-  const Part behind = behind_open(builder, tools, form);
-  return builder.build(forced ? builder.sequence({builder.text(form.open), behind})
-                              : text_until(builder, form.open, behind));
+  const Part behind = behind_open(builder, tools, form, tags);
+  return builder.build(forced ? builder.sequence({tags.tag(builder, form.open), behind})
+                              : tags.until(builder, form.open, behind));
 }
 
 }  // namespace gyre::serve

@@ -7,6 +7,7 @@
 
 #include "serve/fields.hpp"
 #include "serve/reply_reader.hpp"
+#include "serve/tag_tokens.hpp"
 #include "text/byte_automaton.hpp"
 
 namespace gyre::serve {
@@ -48,7 +49,7 @@ std::optional<Tools> read_tools(Fields& body, ToolStyle style);
 
 /// What the model may write, where something has to be held to: a call that is required, one call at most, or arguments
 /// of a strict function. Nothing where it may write what it likes. Throws ApiError about a schema that is not
-/// supported.
-std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolForm& form);
+/// supported. Tags are written as `tags` has them.
+std::optional<ByteAutomaton> language_of_calls(const Tools& tools, const ToolForm& form, const TagTokens& tags = {});
 
 }  // namespace gyre::serve

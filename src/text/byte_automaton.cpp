@@ -30,7 +30,7 @@ int ByteAutomaton::after(int state, std::uint8_t byte) {
   std::vector<int> reached;
   for (const int place : states_[static_cast<std::size_t>(state)].places) {
     const Place& reader = places_[static_cast<std::size_t>(place)];
-    if (sets_[static_cast<std::size_t>(reader.set)][byte]) reached.push_back(reader.next);
+    if (reader.set != kNone && sets_[static_cast<std::size_t>(reader.set)][byte]) reached.push_back(reader.next);
   }
   const int found = reached.empty() ? kNone : state_of(reached);
   states_[static_cast<std::size_t>(state)].next[byte] = found;
@@ -41,6 +41,35 @@ int ByteAutomaton::after(int state, std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size() && state != kNone; ++i)
     state = after(state, static_cast<std::uint8_t>(bytes[i]));
   return state;
+}
+
+int ByteAutomaton::after_mark(int state, std::int32_t mark) {
+  std::vector<int> reached;
+  for (const int place : states_[static_cast<std::size_t>(state)].places) {
+    const Place& reader = places_[static_cast<std::size_t>(place)];
+    if (reader.mark == mark) reached.push_back(reader.next);
+  }
+  return reached.empty() ? kNone : state_of(reached);
+}
+
+int ByteAutomaton::either(int a, int b) {
+  if (a == kNone || b == kNone) return a == kNone ? b : a;
+  std::vector<int> places;
+  for (const int state : {a, b}) {
+    const State& one = states_[static_cast<std::size_t>(state)];
+    places.insert(places.end(), one.places.begin(), one.places.end());
+    if (one.whole) places.push_back(end_);
+  }
+  return state_of(places);
+}
+
+std::vector<std::int32_t> ByteAutomaton::marks(int state) const {
+  std::vector<std::int32_t> marks;
+  for (const int place : states_[static_cast<std::size_t>(state)].places) {
+    const Place& reader = places_[static_cast<std::size_t>(place)];
+    if (reader.mark != kNone) marks.push_back(reader.mark);
+  }
+  return marks;
 }
 
 bool ByteAutomaton::complete(int state) {
@@ -58,7 +87,7 @@ int ByteAutomaton::state_of(const std::vector<int>& places) {
     if (seen[at]) continue;
     seen[at] = true;
     state.whole |= static_cast<int>(at) == end_;
-    if (places_[at].set != kNone) state.places.push_back(static_cast<int>(at));
+    if (places_[at].set != kNone || places_[at].mark != kNone) state.places.push_back(static_cast<int>(at));
     todo.insert(todo.end(), places_[at].also.begin(), places_[at].also.end());
   }
   std::sort(state.places.begin(), state.places.end());
@@ -84,7 +113,7 @@ int AutomatonBuilder::reader(const ByteSet& set) {
   const auto known = std::find(automaton_.sets_.begin(), automaton_.sets_.end(), set);
   const auto number = static_cast<int>(known - automaton_.sets_.begin());
   if (known == automaton_.sets_.end()) automaton_.sets_.push_back(set);
-  return add({number, ByteAutomaton::kNone, {}});
+  return add({.set = number});
 }
 
 AutomatonBuilder::Part AutomatonBuilder::nothing() {
@@ -98,6 +127,11 @@ AutomatonBuilder::Part AutomatonBuilder::byte_of(const ByteSet& set) {
   const int last = place();
   automaton_.places_[static_cast<std::size_t>(first)].next = last;
   return {first, last};
+}
+
+AutomatonBuilder::Part AutomatonBuilder::mark(std::int32_t number) {
+  const int last = place();
+  return {add({.mark = number, .next = last}), last};
 }
 
 AutomatonBuilder::Part AutomatonBuilder::text(std::string_view bytes) {

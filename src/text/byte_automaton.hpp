@@ -21,7 +21,8 @@ struct CharacterRange {
 };
 
 /// Tells of a text, byte by byte, whether it is one of a language, or may become one: a finite automaton whose states
-/// are made as texts come to them. A state is a number; from every state some text leads to a whole one.
+/// are made as texts come to them. Between bytes a language may have marks, numbers that stand for what no byte spells
+/// (tokens that are written as a whole). A state is a number; from every state some text leads to a whole one.
 class ByteAutomaton {
  public:
   static constexpr int kNone = -1;
@@ -30,6 +31,12 @@ class ByteAutomaton {
   /// Where a byte leads, or kNone. Throws Error when the language takes more states than there is room for.
   int after(int state, std::uint8_t byte);
   int after(int state, std::string_view bytes);
+  /// Where a mark leads, or kNone.
+  int after_mark(int state, std::int32_t mark);
+  /// The state of being in one of two, each of which may be kNone.
+  int either(int a, int b);
+  /// The marks that lead somewhere; one may be there twice.
+  [[nodiscard]] std::vector<std::int32_t> marks(int state) const;
   /// Whether the text so far is whole.
   [[nodiscard]] bool whole(int state) const { return states_[static_cast<std::size_t>(state)].whole; }
   /// Whether it is, and can go on no further.
@@ -37,14 +44,15 @@ class ByteAutomaton {
 
  private:
   friend class AutomatonBuilder;
-  /// Reads a byte of a set, or none and goes on to all of `also`.
+  /// Reads a byte of a set or a mark, or nothing and goes on to all of `also`.
   struct Place {
-    int set = kNone;  ///< which set; kNone: reads nothing
+    int set = kNone;            ///< which set; kNone: reads no byte
+    std::int32_t mark = kNone;  ///< which mark; kNone: reads none
     int next = kNone;
     std::vector<int> also = {};
   };
   struct State {
-    std::vector<int> places;  ///< that read a byte, in order
+    std::vector<int> places;  ///< that read something, in order
     bool whole = false;
     std::array<int, 256> next;
   };
@@ -69,6 +77,8 @@ class AutomatonBuilder {
   Part nothing();
   Part text(std::string_view bytes);
   Part byte_of(const ByteSet& set);
+  /// A number, 0 or more, that is no byte.
+  Part mark(std::int32_t number);
   /// One character of any of the ranges, as UTF-8.
   Part character_of(std::span<const CharacterRange> ranges);
   Part sequence(std::span<const Part> parts);

@@ -198,17 +198,20 @@ TEST(TokenMask, AllowsWhatCanGoOnAndEndsWhereTheTextIsWhole) {
   EXPECT_THAT(allowed(mask.start()), testing::Contains("ab"));
   EXPECT_THAT(allowed(mask.start()), testing::Not(testing::Contains("b")));
   EXPECT_THAT(allowed(mask.start()), testing::Not(testing::Contains("z")));
-  const int behind = mask.after(mask.start(), "ab");
+  const auto after = [&](int state, const char* text) {
+    return mask.after(state, tokenizer.encode(text).at(0), bytes);
+  };
+  const int behind = after(mask.start(), "ab");
   EXPECT_THAT(allowed(behind), testing::Contains("z"));
   EXPECT_FALSE(mask.complete(behind));
-  EXPECT_EQ(allowed(mask.after(behind, "a")), std::vector<std::string>{"b"});
+  EXPECT_EQ(allowed(after(behind, "a")), std::vector<std::string>{"b"});
 }
 
 TEST(TokenMask, WhereNoTokenCanGoOnItFails) {
   const Tokenizer tokenizer = Tokenizer::characters("abc");
   const TokenBytes bytes(tokenizer, tokenizer.size());
   TokenMask mask(language_of("az"), {});
-  EXPECT_THROW(mask.allowed(mask.after(mask.start(), "a"), bytes), Error);
+  EXPECT_THROW(mask.allowed(mask.after(mask.start(), 0, bytes), bytes), Error);
 }
 
 const std::string kSums = std::string("sums=") + GYRE_TEST_DIR + "/../models/arithmetic";

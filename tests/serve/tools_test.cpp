@@ -55,15 +55,6 @@ TEST(ToolForm, IsHowTheTemplateWritesACall) {
   EXPECT_FALSE(no_system->takes_system);
 }
 
-/// As Mistral's templates write calls, but for their words; an id of another size is refused, as there.
-constexpr const char* kListTemplate =
-    "{% for t in tools or [] %}[AVAILABLE_TOOLS]{{ t.function.name }}{% endfor %}"
-    "{% for m in messages %}{% if m.tool_calls %}[TOOL_CALLS] [{% for c in m.tool_calls %}"
-    "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 characters') }}{% endif %}"
-    "{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ c.function.arguments | tojson }}, \"id\": \"{{ c.id }}\"}"
-    "{% if not loop.last %}, {% endif %}{% endfor %}]</s>{% else %}{{ m.content }}{{ m.tool_call_id or '' }}{% endif %}"
-    "{% endfor %}";
-
 TEST(ToolForm, IsAListWhereTheTemplateWritesOneBehindATag) {
   const std::optional<ToolForm> form = tool_form_of(ChatTemplate(kListTemplate, "", "", "t"));
   ASSERT_TRUE(form);
