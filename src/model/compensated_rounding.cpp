@@ -70,13 +70,15 @@ class RowRounding {
   /// Writes the block whose scales cost least: those of all its numbers, or with the largest cut off to a share.
   void choose_scales(const float* values, std::size_t begin, std::uint8_t* block) {
     constexpr std::array<float, 8> kKept = {1.0F, 0.97F, 0.94F, 0.91F, 0.88F, 0.85F, 0.8F, 0.75F};
-    const auto [least, largest] = std::minmax_element(values, values + type_.numbers);
+    const auto ends = std::minmax_element(values, values + type_.numbers);
+    const float least = *ends.first;
+    const float largest = *ends.second;
     float lowest_cost = 0;
     for (const float kept : kKept) {
       std::transform(values, values + type_.numbers, clipped_.begin(),
-                     [&](float value) { return std::clamp(value, kept * *least, kept * *largest); });
+                     [&](float value) { return std::clamp(value, kept * least, kept * largest); });
       // A range that does not hold 0 is not to be cut from its inner end.
-      if (kept < 1 && (*least > 0 || *largest < 0)) break;
+      if (kept < 1 && (least > 0 || largest < 0)) break;
       type_.write(clipped_.data(), tried_.data());
       const float cost = cost_of(values, begin);
       if (kept < 1 && cost >= lowest_cost) continue;
