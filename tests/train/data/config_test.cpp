@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "scratch_folder.hpp"
 #include "train/tiny_spec.hpp"
+#include "train/torch_adapter_config.hpp"
 
 namespace gyre::config_test {
 namespace {
@@ -92,6 +93,11 @@ TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
   for (const json& depth : {json(1.5), json(true), json(0), json(-3), json(nullptr)}) {
     EXPECT_THROW(parse_train_config({{"evaluate_loops", {depth}}}, "x"), Error) << depth;
   }
+}
+
+TEST(TrainConfig, RefusesToLearnNothing) {
+  EXPECT_THROW(parse_train_config({{"trainable", json::array()}}, "x"), Error);
+  EXPECT_THROW(parse_adapter_config({{"alpha", 0}}, "x"), Error);
 }
 
 TEST(TrainConfig, TakesDepthsAsNumbersAndAsTexts) {
