@@ -96,7 +96,11 @@ TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
 }
 
 TEST(TrainConfig, RefusesToLearnNothing) {
-  EXPECT_THROW(parse_train_config({{"trainable", json::array()}}, "x"), Error);
+  const ScratchFolder scratch;
+  const std::filesystem::path file = scratch / "config.json";
+  std::ofstream(file) << R"({"training": {"trainable": []}})";
+  EXPECT_THAT([&] { load_plan(file); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("training.trainable is empty")));
   EXPECT_THROW(parse_adapter_config({{"alpha", 0}}, "x"), Error);
 }
 

@@ -187,8 +187,8 @@ TEST_F(Grpo, RefusesPromptsThatAreNone) {
 TEST_F(Grpo, NamesTheLineOfAReferenceThatCannotBeComparedBeforeItBegins) {
   config_["rewards"] = json::array({{{"kind", "correct"}, {"compare", "number"}}});
   std::string lines;
-  for (const char* const answer : {"1", "2", "3", "none", "5"}) {
-    lines += json{{"prompt", std::string("a") + answer[0]}, {"answer", answer}}.dump() + "\n";
+  for (const auto& [prompt, answer] : {std::pair("ab", "1"), {"cd", "2"}, {"ef", "3"}, {"gh", "none"}, {"no", "5"}}) {
+    lines += json{{"prompt", prompt}, {"answer", answer}}.dump() + "\n";
   }
   write_text_atomically(folder_.beside("prompts.jsonl"), lines);
   expect_refused("prompts.jsonl, line 4 has \"none\" in the column \"answer\", which is no number");
