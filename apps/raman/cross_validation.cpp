@@ -187,6 +187,10 @@ std::string method_of(const nlohmann::json& config, const std::string& where) {
   return parse_retrieval(config.at("retrieval"), where + ": retrieval").measurements ? "measured" : "plain";
 }
 
+std::vector<int> folds_of(const Dataset& data, Protocol protocol, const RunSettings& settings) {
+  return assign_folds(data.groups_of(std::string(name_of(protocol))), settings.folds, settings.seed);
+}
+
 FoldSplit split_fold(const std::vector<int>& folds, int fold) {
   FoldSplit split;
   for (std::size_t i = 0; i < folds.size(); ++i) (folds[i] == fold ? split.test : split.training).push_back(i);
@@ -195,8 +199,7 @@ FoldSplit split_fold(const std::vector<int>& folds, int fold) {
 
 std::optional<FoldResult> run_fold(const Dataset& data, Protocol protocol, int fold, const RunSettings& settings,
                                    const Backend& backend) {
-  const std::vector<int> folds =
-      assign_folds(data.groups_of(std::string(name_of(protocol))), settings.folds, settings.seed);
+  const std::vector<int> folds = folds_of(data, protocol, settings);
   const fs::path file = settings.out / "folds" / (fold_name(protocol, fold) + ".json");
   const FoldSplit split = split_fold(folds, fold);
   if (fs::exists(file)) {
@@ -228,8 +231,7 @@ std::optional<std::vector<FoldResult>> run_folds(const Dataset& data, Protocol p
 
 std::optional<std::vector<FoldResult>> run_baselines(const Dataset& data, Protocol protocol,
                                                      const RunSettings& settings) {
-  const std::vector<int> folds =
-      assign_folds(data.groups_of(std::string(name_of(protocol))), settings.folds, settings.seed);
+  const std::vector<int> folds = folds_of(data, protocol, settings);
   fs::create_directories(settings.out / "baselines");
   std::vector<FoldResult> results;
   for (int fold = 0; fold < settings.folds; ++fold) {

@@ -56,6 +56,9 @@ struct FoldResult {
   double seconds = 0;           ///< of training
 };
 
+/// The fold of each example. Throws Error when there are more folds than groups that stay together.
+std::vector<int> folds_of(const Dataset& data, Protocol protocol, const RunSettings& settings);
+
 /// The training and the test examples of a fold.
 struct FoldSplit {
   std::vector<std::size_t> training;

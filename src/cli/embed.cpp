@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "base/at_place.hpp"
 #include "base/file.hpp"
 #include "base/processors.hpp"
 #include "cli/checks.hpp"
@@ -124,7 +125,7 @@ void run(EmbedOptions options) {
   const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops, options.weights);
   Embedder embedder(checkpoint, config_of(options, checkpoint.model), options.threads, interrupt());
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<Embedding> embeddings = embedder.embed(texts);
+  const std::vector<Embedding> embeddings = at_place(options.texts.file, [&] { return embedder.embed(texts); });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   write(options, embeddings);
   report(options, embedder, checkpoint.model, embeddings, seconds.count());

@@ -50,6 +50,9 @@ void add_grpo(CLI::App& program) {
   request->stop = interrupt();
   command->callback([request] {
     if (request->data.empty() && !request->evaluate) throw Error("--data: name the prompts to learn from");
+    if (request->evaluate && (!request->data.empty() || request->resume || request->steps > 0)) {
+      throw Error("--evaluate answers --held-out and learns nothing; leave --data, --resume and --steps out");
+    }
     read_rank_environment(request->ranks);
     run_grpo(*request);
   });

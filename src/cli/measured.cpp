@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/at_place.hpp"
 #include "base/error.hpp"
 #include "cli/interrupt.hpp"
 #include "text/corpus.hpp"
@@ -13,8 +14,10 @@ namespace gyre::cli {
 
 MeasuredText measured_text(const TextOptions& options, const Tokenizer& tokenizer, std::size_t most) {
   const TextPart part = parse_text_part(options.split, "--split");
-  return tokenise_documents(part_of_documents(read_documents(options.file), part, options.validation_share), tokenizer,
-                            most);
+  const std::vector<std::string> documents = read_documents(options.file);
+  return at_place(options.file, [&] {
+    return tokenise_documents(part_of_documents(documents, part, options.validation_share), tokenizer, most);
+  });
 }
 
 void add_text(nlohmann::json& json, const TextOptions& options, const MeasuredText& text) {

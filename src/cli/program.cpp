@@ -29,14 +29,21 @@ std::string command_names(CLI::App& program) {
   return names;
 }
 
+/// What a message quotes of files and programs may hold line ends, and signs that a terminal obeys.
+std::string on_one_line(std::string_view message) {
+  std::string line(message);
+  const auto control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  std::replace_if(line.begin(), line.end(), control, ' ');
+  return line;
+}
+
 int report_parse_error(CLI::App& program, const CLI::ParseError& failure) {
   if (failure.get_exit_code() == 0) return program.exit(failure);  // --help and --version
   std::string message = failure.what();
   if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
     message = fmt::format("\"{}\" is no command; the commands are {}", left.front(), command_names(program));
   }
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "{0}: {1}; see {0} --help\n", program.get_name(), message);
+  fmt::print(stderr, "{0}: {1}; see {0} --help\n", program.get_name(), on_one_line(message));
   return kMistake;
 }
 
@@ -49,7 +56,9 @@ void require_output_written() {
 }  // namespace
 
 int run_program(CLI::App& program, int argc, char** argv, std::string_view smaller) {
-  const auto report = [&](std::string_view message) { fmt::print(stderr, "{}: {}\n", program.get_name(), message); };
+  const auto report = [&](std::string_view message) {
+    fmt::print(stderr, "{}: {}\n", program.get_name(), on_one_line(message));
+  };
   const auto report_out_of_memory = [&] { report(fmt::format("out of memory; give {}", smaller)); };
   watch_for_interrupt();
   try {

@@ -25,6 +25,15 @@ struct QuantizeRequest {
   int window = 0;
 };
 
+/// Throws Error when no matrix is rounded to blocks: a text would change nothing.
+void require_blocks(const Storage& storage) {
+  const auto blocks = [](const auto& part) { return block_size(part.second) > 1; };
+  if (storage.mix != nullptr || block_size(storage.type) > 1) return;
+  if (std::any_of(storage.parts.begin(), storage.parts.end(), blocks)) return;
+  throw Error("--calibrate changes nothing of {}, which rounds each number by itself; choose a type of blocks, as q4_0",
+              name_of(storage.type));
+}
+
 /// Converts for a text, and gives what that depends on.
 nlohmann::json convert_for_text(const QuantizeRequest& request, const Checkpoint& checkpoint, const Storage& storage) {
   const ModelSpec& spec = checkpoint.model.spec();
@@ -83,6 +92,7 @@ void run(const QuantizeRequest& request) {
   if (!options.out.ends_with(".gguf"))
     throw Error("--out: {}: a quantised model is a GGUF file; let it end in .gguf", options.out);
   const Storage storage = parse_storage(options.type, options.parts);
+  if (!request.text.file.empty()) require_blocks(storage);
   const Checkpoint checkpoint = open_checkpoint(options.model, options.layer_loops, {}, options.adapter);
   const Model& model = checkpoint.model;
   nlohmann::json rounded_for;

@@ -156,6 +156,7 @@ void add_server_flags(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--cors-origin", options.server.origins.also,
                   "Origin whose pages may ask, as https://chat.example.org, or * (default: those of this machine)")
+      ->check(known_to(serve::require_origin, "--cors-origin"))
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_flag("--special-tokens", options.special_tokens,

@@ -72,7 +72,12 @@ std::vector<Embedding> Embedder::embed(std::span<const std::string> texts) {
     tokens = 0;
   };
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    std::vector<std::int32_t> text = tokens_of(texts[i], embeddings[i].truncated);
+    std::vector<std::int32_t> text;
+    try {
+      text = tokens_of(texts[i], embeddings[i].truncated);
+    } catch (const Error& failure) {
+      throw Error("text {} of {}: {}", i + 1, texts.size(), failure.what());
+    }
     if (text.empty()) throw Error("text {} of {} comes to no token; leave it out", i + 1, texts.size());
     embeddings[i].tokens = static_cast<int>(text.size());
     if (!together.empty() && tokens + text.size() > kPassTokens) run_together();

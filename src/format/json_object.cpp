@@ -70,6 +70,15 @@ std::vector<std::string> repeated_key(std::string_view json) {
   return way;
 }
 
+nlohmann::json load_settings(const std::filesystem::path& file) {
+  const MappedFile mapped(file);
+  nlohmann::json settings = parse_json(mapped.text(), file.string());
+  if (const std::vector<std::string> way = repeated_key(mapped.text()); !way.empty()) {
+    throw Error("{}: {} is there twice; keep one", file.string(), fmt::join(way, "."));
+  }
+  return settings;
+}
+
 nlohmann::json load_json(const std::filesystem::path& file) {
   const MappedFile mapped(file);
   return parse_json(mapped.text(), file.string());
@@ -114,7 +123,7 @@ int JsonObject::integer(std::string_view key, int least, int most, std::optional
   const auto wide =
       value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX ? INT64_MAX : value.get<std::int64_t>();
   if (wide < least || wide > most) {
-    throw Error("{}: {} is {}; it must lie between {} and {}", where_, key, wide, least, most);
+    throw Error("{}: {} is {}; it must lie between {} and {}", where_, key, value.dump(), least, most);
   }
   return static_cast<int>(wide);
 }

@@ -22,6 +22,8 @@ nlohmann::json parse_json(std::string_view text, const std::string& where);
 std::vector<std::string> repeated_key(std::string_view json);
 /// Reads and parses a JSON file. Throws Error with the file and the place of the mistake.
 nlohmann::json load_json(const std::filesystem::path& file);
+/// The same of a file that somebody wrote to say what they want: a key that stands there twice is refused by name.
+nlohmann::json load_settings(const std::filesystem::path& file);
 
 /// Typed reading of one JSON object. Every error says where (a file, perhaps with a path inside it), which key, and
 /// what would be right. A getter without a default throws when the key is missing.

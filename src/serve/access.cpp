@@ -60,6 +60,16 @@ bool Origins::allowed(std::string_view origin) const {
   return false;
 }
 
+void require_origin(const std::string& text, const std::string& where) {
+  if (text == "*" || text == "null") return;
+  const std::size_t scheme = text.find("://");
+  const auto fits = [](char c) { return c > ' ' && c < '\x7f' && c != '/' && !(c >= 'A' && c <= 'Z'); };
+  const std::string host = scheme == std::string::npos ? "" : text.substr(scheme + 3);
+  if (scheme != 0 && !host.empty() && std::all_of(host.begin(), host.end(), fits)) return;
+  throw Error("{}: \"{}\" is no origin; give scheme, host and port alone, as https://chat.example.org, or *", where,
+              text);
+}
+
 bool is_own_page(std::string_view origin, std::string_view host) {
   constexpr std::string_view kScheme = "http://";
   if (!origin.starts_with(kScheme) || origin.substr(kScheme.size()) != host) return false;

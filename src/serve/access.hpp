@@ -31,6 +31,10 @@ struct Origins {
   [[nodiscard]] bool allowed(std::string_view origin) const;
 };
 
+/// Throws Error, led by `where`, when a browser would never send the text as an Origin: "*", "null", or scheme, host
+/// and port alone.
+void require_origin(const std::string& text, const std::string& where);
+
 /// Whether a page of `origin` came from the very address, of numbers, that `host` asks: it is this server's own. Names
 /// are not believed: whoever owns one may point it at this machine.
 bool is_own_page(std::string_view origin, std::string_view host);

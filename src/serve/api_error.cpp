@@ -30,16 +30,22 @@ Json ApiError::to_json() const {
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+Json parse_text(const std::string& text, const std::string& where, const std::string& param) {
+  try {
+    require_few_keys(parse_json(text, where));
+  } catch (const ApiError&) {
+    throw;
+  } catch (const Error& failure) {
+    throw bad_request(param, "{}", failure.what());
+  }
+  return Json::parse(text);
+}
+
 Json parse_body(const std::string& body) {
   if (body.empty()) throw bad_request("", "the body is empty; send a JSON object");
-  try {
-    const nlohmann::json sorted = parse_json(body, "body");
-    if (!sorted.is_object()) throw bad_request("", "the body is {}; send a JSON object", sorted.type_name());
-    require_few_keys(sorted);
-  } catch (const Error& failure) {
-    throw bad_request("", "{}", failure.what());
-  }
-  return Json::parse(body);
+  Json json = parse_text(body, "body", "");
+  if (!json.is_object()) throw bad_request("", "the body is {}; send a JSON object", json.type_name());
+  return json;
 }
 
 }  // namespace gyre::serve

@@ -50,8 +50,11 @@ ApiError bad_request(const std::string& param, fmt::format_string<Args...> forma
 /// One line of JSON. Bytes that are no UTF-8 become U+FFFD.
 std::string dump(const Json& json);
 
-/// The object in the body of a request. Throws ApiError when it is not JSON, no object, nested deeper than 64, or holds
-/// an object of more than 512 keys, which take time with the square of their number.
+/// The value that a text of JSON holds. Throws ApiError of `param`, led by `where`, when it is not JSON, nested deeper
+/// than 64, or holds an object of more than 512 keys, which take time with the square of their number.
+Json parse_text(const std::string& text, const std::string& where, const std::string& param);
+
+/// The object in the body of a request. Throws ApiError as parse_text does, and when it is no object.
 Json parse_body(const std::string& body);
 
 }  // namespace gyre::serve

@@ -44,6 +44,9 @@ Json message_of(const Json& json, const std::string& field) {
   } else {
     message.erase("tool_calls");
   }
+  if (fields.find("content") == nullptr && *role != "assistant" && *role != "tool") {
+    throw fields.wrong("content", "it is missing; give a text");
+  }
   message["content"] =
       read_content(json.contains("content") ? json.at("content") : Json(nullptr), field + ".content", {"text"});
   return message;

@@ -39,7 +39,8 @@ ByteAutomaton of_expression(Fields& fields, std::string_view name) {
 /// A schema, or the text of one.
 ByteAutomaton of_schema(Fields& fields, std::string_view name) {
   const Json& value = *fields.find(name);
-  return language_of_schema(value.is_string() ? parse_body(value.get<std::string>()) : value, fields.path_of(name));
+  const std::string path = fields.path_of(name);
+  return language_of_schema(value.is_string() ? parse_text(value.get<std::string>(), path, path) : value, path);
 }
 
 std::optional<ByteAutomaton> of_format(Fields& around, std::string_view name) {

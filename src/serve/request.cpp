@@ -114,9 +114,14 @@ std::optional<ExitChoice> read_exit(Fields& gyre, const ServedModel& model, cons
 KvPolicy read_kv_policy(Fields& gyre, const ServedModel& model, const std::vector<int>& loops) {
   const std::optional<std::string> text = gyre.text("kv");
   if (!text) return model.kv;
+  KvPolicy policy;
   try {
-    KvPolicy policy = parse_kv_policy(*text, "gyre.kv");
-    policy.type = model.kv.type;
+    policy = parse_kv_policy(*text, "gyre.kv");
+  } catch (const Error& failure) {
+    throw bad_request("gyre.kv", "{}", failure.what());
+  }
+  policy.type = model.kv.type;
+  try {
     const KvCache cache(model.spec(), loops, model.context, policy);  // for its messages
     return policy;
   } catch (const Error& failure) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "base/at_place.hpp"
 #include "base/error.hpp"
 #include "study/evaluation.hpp"
 #include "study/jobs.hpp"
@@ -46,8 +47,11 @@ std::span<const float> put_prompt_in(Engine& engine, Sequence& sequence, std::sp
 ExampleOutcome answer_example(Engine& engine, const Tokenizer& tokenizer, const Example& example, BoundedExit& exit,
                               const EvaluationOptions& options) {
   std::vector<std::int32_t> prompt = tokenizer.prefix_tokens();
-  const std::vector<std::int32_t> question = tokenizer.encode(example.prompt);
-  const std::vector<std::int32_t> wanted = tokenizer.encode(example.answer);
+  const auto encode = [&](const std::string& text) {
+    return at_place(fmt::format("the examples, line {}", example.line), [&] { return tokenizer.encode(text); });
+  };
+  const std::vector<std::int32_t> question = encode(example.prompt);
+  const std::vector<std::int32_t> wanted = encode(example.answer);
   prompt.insert(prompt.end(), question.begin(), question.end());
   if (prompt.empty() || wanted.empty()) {
     throw Error("the examples: the {} \"{}\" has no tokens", prompt.empty() ? "prompt" : "answer",

@@ -16,6 +16,9 @@ void require_messages(const OrderedJson& messages, const std::string& where) {
     if (!message.contains("role") || !message.at("role").is_string()) {
       throw Error("{}: message {} has no \"role\" that is text, such as \"user\"", where, i);
     }
+    const auto content = message.find("content");
+    if (content == message.end() || content->is_string() || content->is_array() || content->is_null()) continue;
+    throw Error("{}: message {}: content must be text or a list of parts, found {}", where, i, content->type_name());
   }
 }
 

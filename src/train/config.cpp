@@ -133,6 +133,11 @@ void require_start(const TrainingPlan& plan, bool from) {
     if (!plan.json.contains(key) || from) continue;
     throw Error("{}: {} changes a model that is there already; give the run one to start from", plan.where, key);
   }
+  const nlohmann::json training = plan.json.value("training", nlohmann::json::object());
+  if (training.contains("trainable") && plan.training.trainable.empty()) {
+    throw Error("{}: training.trainable is empty, by which nothing would learn; name a part, or remove it for all",
+                plan.where);
+  }
   const bool part = plan.adapter || !plan.training.trainable.empty();
   if (plan.adapter && !plan.training.trainable.empty()) {
     throw Error("{}: of adapter and training.trainable only one can say what learns; remove the other", plan.where);
@@ -236,7 +241,7 @@ nlohmann::json with_every_key(const nlohmann::json& settings) {
 }
 
 TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* from) {
-  TrainingPlan plan{load_json(config), {}, {}, config.string()};
+  TrainingPlan plan{load_settings(config), {}, {}, config.string()};
   const JsonObject object(plan.json, plan.where);
   if (object.has("training")) {
     plan.training = parse_train_config(plan.json["training"], plan.where + ": training");
@@ -262,7 +267,7 @@ TrainingPlan load_plan(const std::filesystem::path& config, const ModelSpec* fro
 }
 
 std::optional<Retrofit> load_retrofit(const std::filesystem::path& config) {
-  const nlohmann::json json = load_json(config);
+  const nlohmann::json json = load_settings(config);
   const JsonObject object(json, config.string());
   if (!object.has("retrofit")) return {};
   return parse_retrofit(json["retrofit"], config.string() + ": retrofit");

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "base/at_place.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
 
@@ -75,8 +76,11 @@ TokenFile::TokenFile(const std::filesystem::path& path) : file_(path) {
 
 void TokenFile::write(const std::filesystem::path& path, const Tokenizer& tokenizer, std::string_view training,
                       std::string_view validation) {
-  const std::vector<std::int32_t> first = tokenizer.encode(training);
-  const std::vector<std::int32_t> second = tokenizer.encode(validation);
+  const auto encode = [&](std::string_view text) {
+    return at_place("the data", [&] { return tokenizer.encode(text); });
+  };
+  const std::vector<std::int32_t> first = encode(training);
+  const std::vector<std::int32_t> second = encode(validation);
   const bool wide = tokenizer.size() > 65536;
   TokenFileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof header.magic);
@@ -112,7 +116,7 @@ TrainingData::TrainingData(const TrainConfig& config, TokenFile tokens) : config
   if (tokens.training_size() < needed || tokens.validation_size() < needed) {
     throw Error(
         "the data: {} training and {} validation tokens; training.sequence ({}) needs at least {} of each; give "
-        "more text or a shorter sequence",
+        "more text, a shorter sequence, or another training.validation_share",
         tokens.training_size(), tokens.validation_size(), config.sequence, needed);
   }
   tokens_.push_back(std::move(tokens));
@@ -123,9 +127,9 @@ TrainingData::TrainingData(const TrainConfig& config, std::vector<AnswerExample>
     : config_(config), examples_(std::move(training)), training_examples_(examples_.size()) {
   if (examples_.empty() || validation.empty()) {
     throw Error(
-        "the data: {} examples for training and {} for validation; give more prompts, or another "
-        "training.validation_share",
-        examples_.size(), validation.size());
+        "the data: {} examples for training and {} for validation fit training.sequence ({}); give more prompts, "
+        "longer rows, or another training.validation_share",
+        examples_.size(), validation.size(), config.sequence);
   }
   std::move(validation.begin(), validation.end(), std::back_inserter(examples_));
   std::vector<std::size_t> lengths;

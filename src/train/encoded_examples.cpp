@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/at_place.hpp"
 #include "base/error.hpp"
 #include "text/end_tokens.hpp"
 
@@ -38,8 +39,11 @@ void add(AnswerExample example, int line, const TrainConfig& config, EncodedPart
 }  // namespace
 
 AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer, std::string_view end) {
-  const std::vector<std::int32_t> prompt = tokenizer.encode(example.prompt);
-  std::vector<std::int32_t> answer = tokenizer.encode(example.answer);
+  const auto encode = [&](const std::string& text) {
+    return at_place(place_of(example.line), [&] { return tokenizer.encode(text); });
+  };
+  const std::vector<std::int32_t> prompt = encode(example.prompt);
+  std::vector<std::int32_t> answer = encode(example.answer);
   if (prompt.empty() || answer.empty()) {
     throw Error("{}: the {} is no token to the vocabulary; leave the line out", place_of(example.line),
                 prompt.empty() ? "prompt" : "answer");
@@ -59,7 +63,7 @@ AnswerExample encode_example(const Example& example, const Tokenizer& tokenizer,
   encoded.targets.assign(encoded.inputs.size(), -1);
   for (std::size_t i = 0; i < example.labels.size(); ++i) {
     if (example.labels[i] == ' ') continue;
-    encoded.targets[first + i] = tokenizer.encode(example.labels.substr(i, 1)).at(0);
+    encoded.targets[first + i] = encode(example.labels.substr(i, 1)).at(0);
   }
   encoded.targets.back() = answer.front();
   encoded.inputs.insert(encoded.inputs.end(), answer.begin(), answer.end() - 1);
@@ -99,8 +103,8 @@ EncodedPart encode_part(std::span<const ChatExample> examples, const Tokenizer& 
   part.examples.reserve(examples.size());
   for (const ChatExample& example : examples) {
     const std::string where = place_of(example.line);
-    const LearnedTokens tokens =
-        encode_learned(render_learned(example, chat, config.turns, end_of_turn, where), tokenizer);
+    const LearnedText text = render_learned(example, chat, config.turns, end_of_turn, where);
+    const LearnedTokens tokens = at_place(where, [&] { return encode_learned(text, tokenizer); });
     if (std::find(tokens.learned.begin(), tokens.learned.end(), true) == tokens.learned.end()) {
       throw Error("{}: no token belongs to the assistant alone; give a longer answer", where);
     }

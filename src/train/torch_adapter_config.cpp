@@ -12,6 +12,7 @@ AdapterConfig parse_adapter_config(const nlohmann::json& json, const std::string
   AdapterConfig config;
   config.rank = object.integer("rank", 1, kMostRank, config.rank);
   config.alpha = static_cast<double>(object.number("alpha", 0, 1e6, 2.0F * static_cast<float>(config.rank)));
+  if (config.alpha == 0) throw Error("{}: alpha is 0, by which A and B would change nothing; give more", where);
   config.dropout = object.number("dropout", 0, 0.99, config.dropout);
   config.rank_stabilised = object.boolean("rank_stabilised", config.rank_stabilised);
   config.magnitudes = object.boolean("dora", config.magnitudes);

@@ -20,6 +20,11 @@ struct Measure {
   std::vector<std::vector<double>> values;
 };
 
+std::string place_of(const Completions& list, std::size_t item) {
+  if (item < list.lines.size()) return fmt::format("{}, line {}", list.name, list.lines[item]);
+  return fmt::format("{}: completion {}", list.name, item + 1);
+}
+
 void require_same_prompts(std::span<const Completions> lists) {
   if (lists.empty() || lists.front().items.empty()) throw Error("there are no completions to judge");
   for (const Completions& list : lists) {
@@ -29,9 +34,35 @@ void require_same_prompts(std::span<const Completions> lists) {
     }
     for (std::size_t i = 0; i < list.items.size(); ++i) {
       if (list.items[i].prompt == lists.front().items[i].prompt) continue;
-      throw Error("{}: completion {} is of another prompt than that of {}; lists are compared prompt by prompt",
-                  list.name, i + 1, lists.front().name);
+      throw Error("{} is of another prompt than that of {}; lists are compared prompt by prompt", place_of(list, i),
+                  lists.front().name);
     }
+  }
+}
+
+/// Numbers that come of other references say nothing of who answered better.
+void require_same_references(std::span<const Completions> lists, std::span<const Reward> rewards) {
+  const auto text_of = [](const RewardItem& item, const std::string& column) {
+    const auto found = item.columns.find(column);
+    return found == item.columns.end() ? nlohmann::json() : *found;
+  };
+  for (const Completions& list : lists) {
+    for (std::size_t i = 0; i < list.items.size(); ++i) {
+      for (const Reward& reward : rewards) {
+        if (reward.column.empty()) continue;
+        if (text_of(list.items[i], reward.column) == text_of(lists.front().items[i], reward.column)) continue;
+        throw Error("{} has another \"{}\" than {} has for the same prompt; judge all lists by the same",
+                    place_of(list, i), reward.column, lists.front().name);
+      }
+    }
+  }
+}
+
+RewardTable judge_list(std::span<const Reward> rewards, const Completions& list) {
+  try {
+    return judge(rewards, list.items);
+  } catch (const ItemError& failure) {
+    throw Error("{} {}", place_of(list, failure.item()), failure.mistake());
   }
 }
 
@@ -55,7 +86,7 @@ std::vector<std::vector<double>> wins_of(const Measure& total, std::span<const d
 }  // namespace
 
 Completions read_completions(const std::filesystem::path& file) {
-  Completions list{file.string(), {}};
+  Completions list{file.string(), {}, {}};
   for_each_json_line(file, [&](const JsonLine& line) {
     RewardItem item;
     item.columns = parse_json(line.text, line.where);
@@ -65,6 +96,7 @@ Completions read_completions(const std::filesystem::path& file) {
     item.tokens = object.integer("tokens", 0, 1 << 30, 0);
     item.truncated = object.boolean("truncated", false);
     list.items.push_back(std::move(item));
+    list.lines.push_back(line.number);
   });
   return list;
 }
@@ -98,13 +130,14 @@ std::vector<double> elo_ratings(const std::vector<std::vector<double>>& wins) {
 
 std::vector<JudgedList> compare_completions(std::span<const Completions> lists, std::span<const Reward> rewards) {
   require_same_prompts(lists);
+  require_same_references(lists, rewards);
   const std::size_t prompts = lists.front().items.size();
   std::vector<Measure> measures;
   for (const Reward& reward : rewards) measures.push_back({reward.name, {}});
   Measure total{"total", {}};
   Measure tokens{"tokens", {}};
   for (const Completions& list : lists) {
-    RewardTable table = judge(rewards, list.items);
+    RewardTable table = judge_list(rewards, list);
     for (std::size_t r = 0; r < rewards.size(); ++r) measures[r].values.push_back(std::move(table.parts[r]));
     total.values.push_back(std::move(table.totals));
     std::vector<double> lengths;

@@ -14,6 +14,7 @@ namespace gyre {
 struct Completions {
   std::string name;
   std::vector<RewardItem> items;
+  std::vector<int> lines = {};  ///< of the file, an item each; empty where they come from none
 };
 
 /// Reads JSON lines {"prompt", "completion"}, with further columns that rewards compare with, such as held_out.jsonl of
@@ -35,7 +36,7 @@ struct JudgedList {
 };
 
 /// Judges every list by the same rewards. Intervals resample prompts, the same ones for all. Throws Error when the
-/// lists are not of the same prompts in the same order.
+/// lists are not of the same prompts in the same order, or hold other texts for the rewards to compare with.
 std::vector<JudgedList> compare_completions(std::span<const Completions> lists, std::span<const Reward> rewards);
 
 /// Ratings of the Bradley-Terry model for wins[i][j], how often i was preferred to j (a tie is half a win of each), on

@@ -34,6 +34,7 @@ Reward reward_of(const nlohmann::json& json, const std::string& where, const Rew
   if (options.object.has("column") || !kind.column.empty()) {
     reward.column = options.object.text("column", std::string(kind.column));
   }
+  reward.asks_others = kind.asks_others;
   return reward;
 }
 
@@ -100,10 +101,10 @@ std::string as_utf8(std::string_view text) {
 const std::string& column_text(const RewardItem& item, const std::string& column, std::size_t number) {
   const auto found = item.columns.find(column);
   if (found == item.columns.end() || !found->is_string()) {
-    throw Error("item {} of the batch has no text in the column \"{}\"; its example must hold one", number, column);
+    throw ItemError(number, fmt::format("has no text in the column \"{}\"; its example must hold one", column));
   }
   const auto& text = found->get_ref<const std::string&>();
-  if (text.empty()) throw Error("item {} of the batch has an empty \"{}\"; leave its example out", number, column);
+  if (text.empty()) throw ItemError(number, fmt::format("has an empty \"{}\"; leave its example out", column));
   return text;
 }
 

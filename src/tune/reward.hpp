@@ -5,8 +5,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "format/json_object.hpp"
 
 namespace gyre {
@@ -20,6 +22,21 @@ struct RewardItem {
   nlohmann::json columns = nlohmann::json::object();  ///< of the example, for what a reward compares with
 };
 
+/// What one item of a batch lacks, for whoever knows the line that it came from.
+class ItemError : public Error {
+ public:
+  ItemError(std::size_t item, std::string mistake)
+      : Error("item {} of the batch {}", item, mistake), item_(item), mistake_(std::move(mistake)) {}
+
+  [[nodiscard]] std::size_t item() const { return item_; }
+  /// Reads on behind the name of the item: "has no text in …".
+  [[nodiscard]] const std::string& mistake() const { return mistake_; }
+
+ private:
+  std::size_t item_;
+  std::string mistake_;
+};
+
 /// Judges a batch of completions: one number each, in order.
 using RewardFunction = std::function<std::vector<double>(std::span<const RewardItem>)>;
 
@@ -28,7 +45,8 @@ struct Reward {
   std::string name;  ///< in logs and messages
   double weight = 1;
   RewardFunction judge;
-  std::string column = {};  ///< of the example that it compares with; empty: none
+  std::string column = {};   ///< of the example that it compares with; empty: none
+  bool asks_others = false;  ///< a program or an encoder judges
 };
 
 /// Vectors of texts, one a text, all of one size.
@@ -52,6 +70,7 @@ struct RewardKind {
   std::vector<std::string_view> keys;
   RewardFunction (*make)(const RewardOptions& options, const RewardTools& tools);
   std::string_view column = {};  ///< what its key "column" is when it is not given
+  bool asks_others = false;      ///< a program or an encoder judges, not gyre by itself
 };
 
 /// All kinds, one a file in rewards/.
@@ -74,7 +93,7 @@ RewardTable judge(std::span<const Reward> rewards, std::span<const RewardItem> i
 /// The text with U+FFFD for bytes that are no UTF-8, for readers that want it valid.
 std::string as_utf8(std::string_view text);
 
-/// The text in a column of an item. Throws Error naming column and item when there is none, or it is empty.
+/// The text in a column of an item. Throws ItemError naming the column when there is none, or it is empty.
 const std::string& column_text(const RewardItem& item, const std::string& column, std::size_t number);
 
 }  // namespace gyre

@@ -29,7 +29,7 @@ Embed embed_with(const std::shared_ptr<Encoder>& encoder) {
 }  // namespace
 
 JudgePlan load_judge_plan(const std::filesystem::path& config) {
-  const nlohmann::json json = load_json(config);
+  const nlohmann::json json = load_settings(config);
   const JsonObject object(json, config.string());
   object.allow({"rewards", "encoder", "grpo", "adapter"});
   return {object.array("rewards"), object.text("encoder", ""), config.string()};

@@ -50,6 +50,32 @@ class BadInput : public ::testing::Test {
   ModelFolder folder_;
 };
 
+TEST_F(BadInput, IsToldInOneLineWhateverItQuotes) {
+  expect_mistake({"eval", "-m", model(), "--text", "no\nsuch\x1b[31mtext"}, {"no such [31mtext"});
+}
+
+TEST_F(BadInput, NamesTheTextWithACharacterThatTheVocabularyLacks) {
+  write_text_atomically(text(), "abc \xe2\x82\xac");
+  expect_mistake({"eval", "-m", model(), "--text", text()}, {text() + ": the character", "U+20AC"});
+}
+
+TEST_F(BadInput, AnOriginThatNoBrowserSends) {
+  for (const char* const origin : {"chat.example.org", "https://chat.example.org/page", "https://", "://a"}) {
+    expect_mistake({"serve", "-m", model(), "--port", "0", "--cors-origin", origin}, {"--cors-origin", origin});
+  }
+}
+
+TEST_F(BadInput, LearningFlagsBesideAnEvaluation) {
+  const std::vector<std::string> grpo = {"grpo",          "-m",         model(),      "--config", text(), "--out",
+                                         text() + ".out", "--evaluate", "--held-out", text()};
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{"--data", text()}, {"--steps", "3"}, {"--resume"}}) {
+    std::vector<std::string> arguments = grpo;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_mistake(arguments, {"--evaluate", more.front()});
+  }
+}
+
 TEST_F(BadInput, AMissingModelFolder) {
   for (const char* command : {"generate", "eval", "info", "study"}) {
     std::vector<std::string> arguments = {command, "-m", "/no/such/model"};

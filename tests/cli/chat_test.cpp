@@ -102,6 +102,7 @@ TEST_F(Chat, MistakesAreNamed) {
                                       {R"({"messages": [{"role": "user"}], "tool": []})", "unknown key \"tool\""},
                                       {R"({"messages": {}})", "messages must be a list, found object"},
                                       {R"(["a"])", "message 0 must be an object, found string"},
+                                      {R"([{"role": "user", "content": 3}])", "message 0: content must be text"},
                                       {R"([{"role": "user"}, {"content": "a"}])", "message 1 has no \"role\""}}) {
     expect_mistake({"--messages", write_messages(text)}, message);
   }

@@ -127,6 +127,8 @@ TEST_F(Embed, RefusesInOneLine) {
   expect_refused({"--text", texts("[1]\n"), "--jsonl"}, "line 1");
   expect_refused({"--text", texts("{\"text\"\n"), "--jsonl"}, "line 1");
   expect_refused({"--text", out("missing")}, "missing");
+  const std::string unknown = texts("abc\na\u20AC\n");
+  expect_refused({"--text", unknown}, unknown + ": text 2 of 2: the character");
 }
 
 /// Every command that wants a next token names the one that does not.

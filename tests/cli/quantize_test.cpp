@@ -84,6 +84,8 @@ TEST_F(QuantizeRun, NamesTheMistake) {
                  "--loops");
   expect_mistake({"quantize", "-m", model_, "--out", beside("folder")}, "let it end in .gguf");
   expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--part", "core=q4_0"}, "no part \"core\"");
+  expect_mistake({"quantize", "-m", model_, "--out", beside("a.gguf"), "--calibrate", text(), "--type", "bf16"},
+                 "--calibrate changes nothing of BF16");
   EXPECT_FALSE(std::filesystem::exists(beside("a.gguf")));
   expect_mistake({"eval", "-m", model_, "--text", text(), "--depths", "9"}, "--depths: 9 is more than 4");
   expect_mistake({"eval", "-m", model_, "--text", text(), "--depths", "1", "--exit", "fixed"}, "leave --exit");

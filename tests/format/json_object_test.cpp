@@ -87,6 +87,22 @@ TEST(ParseJson, WhatNestsDeeperThanAnybodyWritesIsRefused) {
   }
 }
 
+TEST(LoadSettings, AKeyThatIsThereTwiceIsRefusedByItsWay) {
+  const ScratchFolder scratch;
+  const std::filesystem::path file = scratch / "a.json";
+  write_text_atomically(file, R"({"a": {"b": 1, "c": 2}, "b": 1})");
+  EXPECT_EQ(load_settings(file)["a"]["c"], 2);
+  write_text_atomically(file, R"({"a": {"b": 1, "c": 2, "b": 3}})");
+  EXPECT_THAT([&] { load_settings(file); },
+              ThrowsMessage<Error>(AllOf(HasSubstr(file.string()), HasSubstr("a.b is there twice"))));
+}
+
+TEST(JsonObject, ShowsAWholeNumberThatIsTooLargeAsItStands) {
+  const nlohmann::json json = {{"a", 18446744073709551615U}};
+  EXPECT_THAT([&] { (void)JsonObject(json, "x").integer("a", 0, 3); },
+              ThrowsMessage<Error>(HasSubstr("a is 18446744073709551615;")));
+}
+
 TEST(LoadJson, ANumberBeyondTheRangeOfADoubleIsAMistakeInTheFile) {
   const ScratchFolder scratch;
   const std::filesystem::path file = scratch / "a.json";

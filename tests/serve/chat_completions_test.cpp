@@ -80,6 +80,7 @@ TEST_F(ChatCompletions, MessagesComeInManyShapes) {
   EXPECT_EQ(prompt_tokens({{{"role", "developer"}, {"content", "ab"}}, {{"role", "user"}, {"content", "c"}}}), 7);
   EXPECT_EQ(refusal(request(said(Json{{{"type", "image_url"}, {"image_url", "x"}}}))), "messages[0].content[0].type");
   EXPECT_EQ(refusal(request(said(3))), "messages[0].content");
+  EXPECT_EQ(refusal(request({{{"role", "user"}}})), "messages[0].content");
   EXPECT_EQ(refusal(request(Json::array())), "messages");
   EXPECT_EQ(refusal(request({{{"content", "abc"}}})), "messages[0].role");
 }

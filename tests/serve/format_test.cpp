@@ -263,6 +263,8 @@ TEST_F(Formats, WhatIsNoFormatIsRefused) {
   EXPECT_EQ(refusal("guided_choice", {"a", ""}), "guided_choice[1]");
   EXPECT_EQ(refusal("guided_regex", "(a"), "guided_regex");
   EXPECT_EQ(refusal("guided_json", {{"type", "integer"}, {"minimum", 1}}), "guided_json.minimum");
+  EXPECT_EQ(refusal("guided_json", "{\"type\""), "guided_json");
+  EXPECT_EQ(refusal("json_schema", ""), "json_schema");
   EXPECT_EQ(refusal("structured_outputs", {{"regex", "a"}, {"choice", {"a"}}}), "structured_outputs.regex");
   EXPECT_EQ(refusal("structured_outputs", {{"grammar", "a"}}), "structured_outputs.grammar");
 }

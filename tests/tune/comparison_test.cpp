@@ -73,6 +73,29 @@ TEST(CompareCompletions, RefusesListsOfOtherPrompts) {
   EXPECT_THAT([&] { (void)compare_completions({}, rewards); }, ThrowsMessage<Error>(HasSubstr("no completions")));
 }
 
+TEST(CompareCompletions, RefusesListsOfOtherReferences) {
+  Reward reward = count_of_a();
+  reward.column = "answer";
+  const std::vector<Reward> rewards = {reward};
+  std::vector<Completions> lists = {list("first", {"a", "b"}), list("second", {"a", "b"})};
+  for (Completions& one : lists) one.items[1].columns = {{"answer", "x"}, {"other", one.name}};
+  EXPECT_EQ(compare_completions(lists, rewards).size(), 2U);
+  lists[1].items[1].columns["answer"] = "y";
+  EXPECT_THAT([&] { (void)compare_completions(lists, rewards); },
+              ThrowsMessage<Error>(HasSubstr("second: completion 2 has another \"answer\" than first")));
+}
+
+TEST(CompareCompletions, NamesTheLineThatARewardCannotJudge) {
+  const ScratchFolder scratch;
+  const std::string line = "{\"prompt\": \"p\", \"completion\": \"c\", \"answer\": ";
+  write_text_atomically(scratch / "c.jsonl", line + "\"1\"}\n\n" + line + "\"none\"}\n");
+  const std::vector<Completions> lists = {read_completions(scratch / "c.jsonl")};
+  const std::vector<Reward> rewards =
+      parse_rewards(nlohmann::json::array({{{"kind", "correct"}, {"compare", "number"}}}), "rewards", {});
+  EXPECT_THAT([&] { (void)compare_completions(lists, rewards); },
+              ThrowsMessage<Error>(HasSubstr("c.jsonl, line 3 has \"none\" in the column \"answer\"")));
+}
+
 TEST(ReadCompletions, NamesALineWithoutOne) {
   const ScratchFolder scratch;
   write_text_atomically(scratch / "c.jsonl",

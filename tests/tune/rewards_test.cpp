@@ -93,6 +93,8 @@ TEST(Correct, RefusesWhatCannotBeCompared) {
   EXPECT_THAT(refusal([] { of({{"kind", "correct"}}, "", {}); }), HasSubstr("rewards[0]: say where the answer stands"));
   EXPECT_THAT(refusal([] { of({{"kind", "correct"}, {"tag", "a"}, {"after", "b"}}, "", {}); }), HasSubstr("keep one"));
   EXPECT_THAT(refusal([] { of({{"kind", "correct"}, {"pattern", "x"}}, "", {}); }), HasSubstr("0 groups"));
+  EXPECT_THAT(refusal([] { of({{"kind", "correct"}, {"after", ""}}, "", {}); }), HasSubstr("after is empty"));
+  EXPECT_THAT(refusal([] { of({{"kind", "correct"}, {"tag", ""}}, "", {}); }), HasSubstr("tag is empty"));
   EXPECT_THAT(refusal([] { of({{"kind", "correct"}, {"pattern", "("}}, "", {}); }), HasSubstr("does not compile"));
   const json after = {{"kind", "correct"}, {"after", ":"}};
   EXPECT_THAT(refusal([&] { of(after, ": A", json::object()); }), HasSubstr("no text in the column \"answer\""));

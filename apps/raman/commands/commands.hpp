@@ -38,8 +38,8 @@ struct TrainFlags {
 };
 void add_train_flags(CLI::App& command, TrainFlags& flags);
 
-/// Reads config and data, checks both, and claims the output folder. Without a backend the parts of the config that are
-/// for training are not looked at.
+/// Reads config and data, and checks both; the output folder is still to be claimed. Without a backend the parts of the
+/// config that are for training are not looked at.
 struct PreparedRun {
   RunSettings settings;
   Preprocessing preprocessing;

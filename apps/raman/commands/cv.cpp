@@ -109,17 +109,19 @@ RunSettings partition(const RunSettings& settings, int repeat) {
   return other;
 }
 
-/// The folders of all partitions but the first, which has its own. Once a run: each protocol writes into all of them.
-void claim_further_folders(const Request& request, const PreparedRun& run) {
-  for (int repeat = 1; repeat < request.repeats; ++repeat) claim_folder(run.data, partition(run.settings, repeat));
+/// The folders of all partitions. Once a run: each protocol writes into all of them. What the data cannot be divided by
+/// is known before anything is written.
+void claim_folders(const Request& request, const PreparedRun& run, const std::vector<Protocol>& protocols) {
+  for (int repeat = 0; repeat < request.repeats; ++repeat) {
+    const RunSettings settings = partition(run.settings, repeat);
+    for (const Protocol protocol : protocols) static_cast<void>(folds_of(run.data, protocol, settings));
+  }
+  for (int repeat = 0; repeat < request.repeats; ++repeat) claim_folder(run.data, partition(run.settings, repeat));
 }
 
 void run_one_fold(const Request& request, const PreparedRun& run, const std::vector<Protocol>& protocols,
                   const Backend& backend) {
-  if (request.fold >= run.settings.folds) {
-    throw Error("--fold: {} is none of {} folds, which are counted from 0", request.fold, run.settings.folds);
-  }
-  claim_further_folders(request, run);
+  claim_folders(request, run, protocols);
   for (int repeat = 0; repeat < request.repeats; ++repeat) {
     const RunSettings settings = partition(run.settings, repeat);
     for (const Protocol protocol : protocols) {
@@ -157,7 +159,7 @@ nlohmann::json results_of(const Request& request, const PreparedRun& run) {
 
 void run_baselines_alone(const Request& request, const std::vector<Protocol>& protocols) {
   const PreparedRun run = prepare_run(request.train, nullptr);
-  claim_further_folders(request, run);
+  claim_folders(request, run, protocols);
   nlohmann::json results = results_of(request, run);
   for (const Protocol protocol : protocols) {
     const auto folds = of_all_partitions(
@@ -173,11 +175,14 @@ void run_baselines_alone(const Request& request, const std::vector<Protocol>& pr
 
 void run_cv(const Request& request) {
   const std::vector<Protocol> protocols = protocols_of(request.protocols);
+  if (request.fold >= request.train.folds) {
+    throw Error("--fold: {} is none of {} folds, which are counted from 0", request.fold, request.train.folds);
+  }
   if (request.baselines_only) return run_baselines_alone(request, protocols);
   const Backend& backend = load_backend("cv");
   const PreparedRun run = prepare_run(request.train, &backend);
   if (request.fold >= 0) return run_one_fold(request, run, protocols, backend);
-  claim_further_folders(request, run);
+  claim_folders(request, run, protocols);
   nlohmann::json results = results_of(request, run);
   const std::string method = method_of(run.settings.config, run.settings.where);
   for (const Protocol protocol : protocols) {

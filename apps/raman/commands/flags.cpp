@@ -92,8 +92,14 @@ LabelledSpectra read_labelled(const DataFlags& flags, const Gazetteer& gazetteer
 
 PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend) {
   PreparedRun run;
-  run.settings = {load_json(flags.config), flags.config,    flags.out, flags.resume, flags.folds, flags.seed,
-                  flags.threads,           cli::interrupt()};
+  run.settings = {load_settings(flags.config),
+                  flags.config,
+                  flags.out,
+                  flags.resume,
+                  flags.folds,
+                  flags.seed,
+                  flags.threads,
+                  cli::interrupt()};
   const JsonObject object(run.settings.config, flags.config);
   object.allow(
       {"name", "min_spectra", "preprocessing", "augmentation", "model", "pretraining", "training", "retrieval"});
@@ -117,7 +123,6 @@ PreparedRun prepare_run(const TrainFlags& flags, const Backend* backend) {
   fmt::print(stderr, "{} spectra of {} countries with {} or more; {} of {} stated localities resolved\n",
              run.data.examples.size(), run.data.countries.size(), least, selection.located, selection.stated);
   if (infrared) fmt::print(stderr, "{} infrared spectra, for pretraining alone\n", selection.infrared);
-  claim_folder(run.data, run.settings);
   return run;
 }
 

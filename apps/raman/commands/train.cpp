@@ -18,6 +18,7 @@ void run_train(const Request& request) {
   const Backend& backend = load_backend("train");
   const PreparedRun run = prepare_run(request.train, &backend);
   require_enough_for_sets(run.data);
+  claim_folder(run.data, run.settings);
   const auto model = fit_origin({backend, run.settings.config, run.settings.where, run.data.examples, protocol,
                                  run.settings.out / "fit", "train", run.settings.seed, run.settings.threads,
                                  run.settings.stop, &run.data.more});

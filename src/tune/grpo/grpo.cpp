@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <set>
 
 #include "base/error.hpp"
 #include "train/checkpoint.hpp"
@@ -31,6 +32,37 @@ void require_columns(std::span<const GrpoPrompt> prompts, std::span<const Reward
           file.string(), prompt.line, reward.column, reward.name);
     }
   }
+}
+
+/// Throws Error naming the line whose text a reward cannot compare with: those that gyre judges by itself are asked
+/// about an empty completion of every prompt.
+void require_references(std::span<const GrpoPrompt> prompts, std::span<const Reward> rewards, const fs::path& file) {
+  std::vector<RewardItem> items;
+  for (const GrpoPrompt& prompt : prompts) items.push_back({prompt.text, "", 0, false, prompt.columns});
+  for (const Reward& reward : rewards) {
+    if (reward.asks_others || reward.column.empty()) continue;
+    try {
+      static_cast<void>(reward.judge(items));
+    } catch (const ItemError& failure) {
+      throw Error("{}, line {} {}", file.string(), prompts[failure.item()].line, failure.mistake());
+    }
+  }
+}
+
+/// Throws Error when prompts that are held out are learned from too.
+void require_apart(const GrpoPrompts& prompts, const GrpoRequest& request) {
+  std::set<std::string_view> learned;
+  for (const GrpoPrompt& prompt : prompts.training) learned.insert(prompt.text);
+  std::size_t shared = 0;
+  int line = 0;
+  for (const GrpoPrompt& prompt : prompts.validation) {
+    if (!learned.contains(prompt.text)) continue;
+    if (shared++ == 0) line = prompt.line;
+  }
+  if (shared == 0) return;
+  throw Error(
+      "{}: {} of its {} prompts, the first in line {}, are in {} too, which is learned from; take them out there",
+      request.held_out.string(), shared, prompts.validation.size(), line, request.data.string());
 }
 
 /// Lets the rewards judge one completion that says nothing, so that one that cannot is known before anything is drawn.
@@ -72,6 +104,7 @@ GrpoPrompts prompts_of(const GrpoRequest& request, const GrpoPlan& plan, bool ch
   GrpoPrompts held = read_grpo_prompts(request.held_out, all, chat, checkpoint);
   GrpoPrompts prompts = request.evaluate ? GrpoPrompts{} : read_grpo_prompts(request.data, all, chat, checkpoint);
   prompts.validation = std::move(held.training);
+  require_apart(prompts, request);
   prompts.sha256 += held.sha256;
   return prompts;
 }
@@ -98,7 +131,7 @@ bool grpo(const GrpoRequest& request) {
   const ProcessGroup group(request.ranks);
   GrpoPlan plan = load_grpo_plan(request.config);
   if (request.steps > 0) plan.grpo.steps = request.steps;
-  if (request.evaluate && request.held_out.empty()) throw Error("evaluate: name the prompts to answer with held-out");
+  if (request.evaluate && request.held_out.empty()) throw Error("--evaluate: name the prompts to answer by --held-out");
   const std::optional<fs::path> latest =
       group.first() ? checkpoint_to_resume(request.out, request.resume) : std::nullopt;
   const LoadedRewards loaded = load_rewards({plan.rewards, plan.encoder, plan.where}, threads, request.stop);
@@ -113,6 +146,8 @@ bool grpo(const GrpoRequest& request) {
   GrpoPrompts prompts = prompts_of(request, plan, chat, *checkpoint);
   require_columns(prompts.training, loaded.rewards, request.data);
   require_columns(prompts.validation, loaded.rewards, request.held_out.empty() ? request.data : request.held_out);
+  require_references(prompts.training, loaded.rewards, request.data);
+  require_references(prompts.validation, loaded.rewards, request.held_out.empty() ? request.data : request.held_out);
   try_rewards(loaded.rewards, prompts.training.empty() ? prompts.validation.front() : prompts.training.front());
   checkpoint.reset();
   Policy policy(request.model, plan.adapter, plan.grpo.seed, threads,

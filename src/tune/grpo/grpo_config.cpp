@@ -125,7 +125,7 @@ GrpoConfig parse_grpo(const nlohmann::json& json, const std::string& where) {
 }  // namespace
 
 GrpoPlan load_grpo_plan(const std::filesystem::path& file) {
-  const nlohmann::json json = load_json(file);
+  const nlohmann::json json = load_settings(file);
   const std::string where = file.string();
   const JsonObject object(json, where);
   object.allow({"grpo", "rewards", "adapter", "encoder"});

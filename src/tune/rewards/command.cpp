@@ -81,7 +81,9 @@ RewardKind command_reward() {
         const auto patience = std::chrono::milliseconds(std::llround(1000 * seconds));
         const auto reward = std::make_shared<CommandReward>(command_of(options), patience);
         return [reward](std::span<const RewardItem> items) { return (*reward)(items); };
-      }};
+      },
+      {},
+      true};
 }
 
 }  // namespace gyre

@@ -79,9 +79,10 @@ class AnswerCheck {
     for (std::size_t i = 0; i < items.size(); ++i) {
       const std::optional<std::string> wanted = read(as_utf8(column_text(items[i], column_, i)));
       if (!wanted) {
-        throw Error("item {} of the batch has \"{}\" in the column \"{}\", which is no {}", i,
-                    column_text(items[i], column_, i), column_,
-                    compare_ == Compare::number ? "number" : "letter of an option");
+        throw ItemError(i,
+                        fmt::format("has \"{}\" in the column \"{}\", which is no {}; mend it, or leave its line out",
+                                    column_text(items[i], column_, i), column_,
+                                    compare_ == Compare::number ? "number" : "letter of an option"));
       }
       const std::string completion = as_utf8(items[i].completion);
       const std::optional<std::string_view> said = find(completion);
@@ -96,7 +97,9 @@ class AnswerCheck {
     int given = 0;
     const auto take = [&](const char* key, auto make) {
       if (!options.object.has(key)) return;
-      pattern = make(options.object.text(key));
+      const std::string text = options.object.text(key);
+      if (text.empty()) throw Error("{}: {} is empty; say where the answer stands, or remove it", options.where, key);
+      pattern = make(text);
       ++given;
     };
     take("after", [](const std::string& text) { return quote_pattern(text) + "([^\\n]*)"; });

@@ -50,7 +50,7 @@ class SemanticScore {
     std::unordered_map<std::string, Vector> added;
     for (std::size_t i = 0; i < items.size(); ++i) {
       const std::string& text = column_text(items[i], column_, i);
-      if (is_blank(text)) throw Error("item {} of the batch has a blank \"{}\"; leave its example out", i, column_);
+      if (is_blank(text)) throw ItemError(i, fmt::format("has a blank \"{}\"; leave its example out", column_));
       if (!references_.contains(text) && added.try_emplace(text).second) missing.push_back(text);
     }
     std::vector<Vector> vectors = embed(missing);
@@ -83,7 +83,8 @@ RewardKind semantic_reward() {
             const auto score = std::make_shared<SemanticScore>(tools.embed, options.object.text("column", "reference"));
             return [score](std::span<const RewardItem> items) { return (*score)(items); };
           },
-          "reference"};
+          "reference",
+          true};
 }
 
 }  // namespace gyre

@@ -147,6 +147,23 @@ TEST_F(RamanProgram, RefusesValuesThatAreNone) {
   EXPECT_EQ(run_gyre({"report", results.string(), "--out", (scratch_ / "page.html").string()}).status, 0);
 }
 
+TEST_F(RamanProgram, LeavesTheFolderAloneWhenTheDataCannotBeDivided) {
+  write_config(2);
+  std::vector<std::string> many = words("cv", "run");
+  many.back() = "100";
+  many.emplace_back("--baselines-only");
+  EXPECT_THAT(run_gyre(many).err, HasSubstr("100 folds need at least as many groups"));
+  EXPECT_FALSE(fs::exists(scratch_ / "run"));
+}
+
+TEST_F(TrainingRamanProgram, LeavesTheFolderAloneWhenThereIsNoSuchFold) {
+  write_config(2);
+  std::vector<std::string> one = words("cv", "run");
+  one.insert(one.end(), {"--protocols", "specimen", "--fold", "3"});
+  EXPECT_THAT(run_gyre(one).err, HasSubstr("--fold: 3 is none of 3 folds"));
+  EXPECT_FALSE(fs::exists(scratch_ / "run"));
+}
+
 TEST_F(TrainingRamanProgram, TrainsAndPredicts) {
   const ProgramRun trained = run_gyre(words("train", "run"));
   ASSERT_EQ(trained.status, 0) << trained.err;

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "scratch_folder.hpp"
 #include "train/tiny_spec.hpp"
+#include "train/torch_adapter_config.hpp"
 
 namespace gyre::config_test {
 namespace {
@@ -92,6 +93,15 @@ TEST(TrainConfig, RefusesWhatIsNoStepOrNoDepth) {
   for (const json& depth : {json(1.5), json(true), json(0), json(-3), json(nullptr)}) {
     EXPECT_THROW(parse_train_config({{"evaluate_loops", {depth}}}, "x"), Error) << depth;
   }
+}
+
+TEST(TrainConfig, RefusesToLearnNothing) {
+  const ScratchFolder scratch;
+  const std::filesystem::path file = scratch / "config.json";
+  std::ofstream(file) << R"({"training": {"trainable": []}})";
+  EXPECT_THAT([&] { load_plan(file); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("training.trainable is empty")));
+  EXPECT_THROW(parse_adapter_config({{"alpha", 0}}, "x"), Error);
 }
 
 TEST(TrainConfig, TakesDepthsAsNumbersAndAsTexts) {

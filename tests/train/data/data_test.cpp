@@ -190,6 +190,13 @@ TEST_F(EncodedExample, WithLabelsOfAnotherLengthIsRefused) {
   EXPECT_THROW(encode_example({"1+2=", "3", 1, "  3"}, digits_), Error);
 }
 
+TEST_F(EncodedExample, NamesTheLineWithACharacterThatTheVocabularyLacks) {
+  Example example{"1+2=", "x", 1, ""};
+  example.line = 7;
+  EXPECT_THAT([&] { encode_example(example, digits_); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("the data, line 7: the character \"x\"")));
+}
+
 AnswerExample example_of(std::vector<std::int32_t> inputs, std::vector<std::int32_t> targets) {
   return {std::move(inputs), std::move(targets)};
 }

@@ -184,6 +184,24 @@ TEST_F(Grpo, RefusesPromptsThatAreNone) {
   }
 }
 
+TEST_F(Grpo, NamesTheLineOfAReferenceThatCannotBeComparedBeforeItBegins) {
+  config_["rewards"] = json::array({{{"kind", "correct"}, {"compare", "number"}}});
+  std::string lines;
+  for (const auto& [prompt, answer] : {std::pair("ab", "1"), {"cd", "2"}, {"ef", "3"}, {"gh", "none"}, {"no", "5"}}) {
+    lines += json{{"prompt", prompt}, {"answer", answer}}.dump() + "\n";
+  }
+  write_text_atomically(folder_.beside("prompts.jsonl"), lines);
+  expect_refused("prompts.jsonl, line 4 has \"none\" in the column \"answer\", which is no number");
+}
+
+TEST_F(Grpo, RefusesToHoldOutWhatItLearnsFrom) {
+  write_text_atomically(folder_.beside("held.jsonl"), "{\"prompt\": \"a b\"}\n{\"prompt\": \"gh\"}\n");
+  GrpoRequest both = request("refused");
+  both.held_out = folder_.beside("held.jsonl");
+  EXPECT_THAT([&] { grpo(both); }, ThrowsMessage<Error>(HasSubstr("1 of its 2 prompts, the first in line 2, are in")));
+  EXPECT_FALSE(fs::exists(folder_.beside("refused")));
+}
+
 TEST_F(Grpo, AnswersPromptsOfAnotherFileAndLearnsFromNoneOfThem) {
   write_text_atomically(folder_.beside("held.jsonl"), "{\"prompt\": \"a b\"}\n{\"prompt\": \"c\", \"key\": 3}\n");
   GrpoRequest only = request("only");
