@@ -1,6 +1,7 @@
 #include "study/input_moments.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/activation_rows.hpp"
 #include "kernels/kernels.hpp"
@@ -20,10 +21,10 @@ void mirror(std::span<float> sums, std::size_t columns) {
 }  // namespace
 
 InputMoments::InputMoments(const Model& model, const MeasuredText& text, const EvaluationOptions& options,
-                           ThreadPool& pool, const ProgressSink& progress, std::size_t most_bytes)
+                           ThreadPool& pool, ProgressSink progress, std::size_t most_bytes)
     : options_(options),
       pool_(pool),
-      progress_(progress),
+      progress_(std::move(progress)),
       most_bytes_(most_bytes),
       windows_(cut_windows(text, model.spec(), {options.window, options.score_from})),
       engine_(model, options.threads, options.stop) {

@@ -17,12 +17,11 @@ namespace gyre {
 /// Second moments of what a model's matrices read in a text, each window of it run as a prompt at the depth of
 /// `options`. They are summed when they are asked for, those of as many matrices in one pass over the text as
 /// `most_bytes` hold (of one at least), in the order of tensor_table(): ask in that order. The head of a model whose
-/// embeddings are its head has none, since the table is read as one too. Keep `model`, `pool` and `progress` for as
-/// long.
+/// embeddings are its head has none, since the table is read as one too. Keep `model` and `pool` for as long.
 class InputMoments {
  public:
   InputMoments(const Model& model, const MeasuredText& text, const EvaluationOptions& options, ThreadPool& pool,
-               const ProgressSink& progress, std::size_t most_bytes = std::size_t{2} << 30);
+               ProgressSink progress, std::size_t most_bytes = std::size_t{2} << 30);
   InputMoments(const InputMoments&) = delete;
   InputMoments& operator=(const InputMoments&) = delete;
   ~InputMoments() = default;
@@ -49,7 +48,7 @@ class InputMoments {
 
   EvaluationOptions options_;
   ThreadPool& pool_;
-  const ProgressSink& progress_;
+  ProgressSink progress_;
   std::size_t most_bytes_;
   std::vector<Window> windows_;
   std::vector<Matrix> matrices_;  ///< of tensor_table(), in its order
