@@ -1,9 +1,12 @@
 #include "engine/embedder.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "base/at_place.hpp"
 #include "base/error.hpp"
 #include "engine/engine.hpp"
 
@@ -72,12 +75,8 @@ std::vector<Embedding> Embedder::embed(std::span<const std::string> texts) {
     tokens = 0;
   };
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    std::vector<std::int32_t> text;
-    try {
-      text = tokens_of(texts[i], embeddings[i].truncated);
-    } catch (const Error& failure) {
-      throw Error("text {} of {}: {}", i + 1, texts.size(), failure.what());
-    }
+    std::vector<std::int32_t> text = at_place(fmt::format("text {} of {}", i + 1, texts.size()),
+                                              [&] { return tokens_of(texts[i], embeddings[i].truncated); });
     if (text.empty()) throw Error("text {} of {} comes to no token; leave it out", i + 1, texts.size());
     embeddings[i].tokens = static_cast<int>(text.size());
     if (!together.empty() && tokens + text.size() > kPassTokens) run_together();

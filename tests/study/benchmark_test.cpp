@@ -16,13 +16,18 @@ using ::testing::SizeIs;
 
 class Benchmark : public ::testing::Test {
  protected:
-  BenchmarkResult measure(const std::string& exit) {
+  /// Three rounds of two texts, five tokens each.
+  BenchmarkOptions small() const {
     BenchmarkOptions options;
     options.loops = model_.spec().default_loops();
     options.prompt = 4;
     options.tokens = 5;
     options.batch = 2;
     options.rounds = 3;
+    return options;
+  }
+  BenchmarkResult measure(const std::string& exit) {
+    BenchmarkOptions options = small();
     if (!exit.empty()) options.exit = parse_exit(exit);
     Engine engine(model_, 1);
     return benchmark(engine, options, [this](std::int64_t done, std::int64_t) { done_ = done; });
@@ -48,13 +53,9 @@ TEST_F(Benchmark, CountsTheLoopsOfItsTokens) {
 }
 
 TEST_F(Benchmark, DecodesBehindAsManyTokensAsAreAskedFor) {
-  BenchmarkOptions options;
-  options.loops = model_.spec().default_loops();
+  BenchmarkOptions options = small();
   options.prompt = 0;
-  options.tokens = 5;
   options.behind = 7;
-  options.batch = 2;
-  options.rounds = 3;
   Engine engine(model_, 1);
   std::map<std::size_t, int> passes;  // by the rows that went in together
   engine.observe_inputs([&](const MatrixInput& input) {

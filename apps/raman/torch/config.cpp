@@ -27,6 +27,14 @@ std::vector<int> counts(const JsonObject& object, const char* key, int most, std
   return values;
 }
 
+/// The optimiser of a network, where the file does not say otherwise.
+void read_network_optimiser(const JsonObject& object, OptimiserConfig& optimiser) {
+  optimiser.learning_rate = 2e-3F;
+  optimiser.weight_decay = 0.05F;
+  optimiser.beta2 = 0.99F;
+  read_optimiser(object, optimiser);
+}
+
 }  // namespace
 
 ConvNextConfig parse_model(const nlohmann::json& config, const std::string& file, int points) {
@@ -71,10 +79,7 @@ FitConfig parse_fit(const nlohmann::json& config, const std::string& file) {
   object.allow(kOptimiserKeys, {"epochs", "batch", "precision", "label_smoothing", "class_balance", "ema",
                                 "mineral_loss", "specimen_loss", "specimen_temperature", "checkpoint_every"});
   FitConfig fit;
-  fit.learning_rate = 2e-3F;
-  fit.weight_decay = 0.05F;
-  fit.beta2 = 0.99F;
-  read_optimiser(object, fit);
+  read_network_optimiser(object, fit);
   fit.epochs = object.integer("epochs", 1, kMany, fit.epochs);
   fit.batch = object.integer("batch", 1, 1 << 16, fit.batch);
   fit.precision = object.choice<Arithmetic>("precision", kArithmetic, fit.precision);
@@ -101,10 +106,7 @@ PretrainingConfig parse_pretraining(const nlohmann::json& config, const std::str
   object.allow(kOptimiserKeys, {"epochs", "batch", "mineral_loss", "mineral_temperature", "reconstruction_loss",
                                 "mask_share", "mask_width", "infrared"});
   PretrainingConfig pretraining;
-  pretraining.learning_rate = 2e-3F;
-  pretraining.weight_decay = 0.05F;
-  pretraining.beta2 = 0.99F;
-  read_optimiser(object, pretraining);
+  read_network_optimiser(object, pretraining);
   pretraining.epochs = object.integer("epochs", 0, kMany, pretraining.epochs);
   pretraining.batch = object.integer("batch", 1, 1 << 16, pretraining.batch);
   pretraining.mineral_loss = object.number("mineral_loss", 0, 100, pretraining.mineral_loss);
