@@ -8,6 +8,7 @@
 #include "serve/ascii_model.hpp"
 #include "serve/named_calls.hpp"
 #include "serve/served.hpp"
+#include "serve/tool_language.hpp"
 
 namespace gyre::serve::named_language_test {
 namespace {
@@ -18,16 +19,6 @@ const Json kParameters = Json::parse(R"({"type": "object", "required": ["a"], "p
 
 Json function(const char* name, const Json& parameters = kParameters) {
   return {{"type", "function"}, {"function", {{"name", name}, {"parameters", parameters}}}};
-}
-
-Tools tools_of(const Json& body) {
-  Fields fields(body, "");
-  return *read_tools(fields, ToolStyle::nested);
-}
-
-bool holds(std::optional<ByteAutomaton>& language, const std::string& text) {
-  const int state = language->after(language->start(), text);
-  return state != ByteAutomaton::kNone && language->whole(state);
 }
 
 struct Style {

@@ -12,6 +12,7 @@
 #include "serve/json_language.hpp"
 #include "serve/named_calls.hpp"
 #include "serve/served.hpp"
+#include "serve/tool_language.hpp"
 
 namespace gyre::serve::tag_tokens_test {
 namespace {
@@ -38,11 +39,6 @@ Json strict_call() {
   body.erase("tool_choice");
   body["tools"][0]["function"]["strict"] = true;
   return body;
-}
-
-Tools tools_of(const Json& body) {
-  Fields fields(body, "");
-  return *read_tools(fields, ToolStyle::nested);
 }
 
 ChatTemplate template_of(const std::string& source) { return ChatTemplate(source, "", "", "t"); }

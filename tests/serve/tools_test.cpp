@@ -7,6 +7,7 @@
 
 #include "serve/ascii_model.hpp"
 #include "serve/served.hpp"
+#include "serve/tool_language.hpp"
 
 namespace gyre::serve::tools_test {
 namespace {
@@ -19,16 +20,6 @@ const Json kParameters = {{"type", "object"},
 
 Json function(const char* name, const Json& parameters = kParameters) {
   return {{"type", "function"}, {"function", {{"name", name}, {"description", "d"}, {"parameters", parameters}}}};
-}
-
-Tools tools_of(const Json& body) {
-  Fields fields(body, "");
-  return *read_tools(fields, ToolStyle::nested);
-}
-
-bool holds(std::optional<ByteAutomaton>& language, const std::string& text) {
-  const int state = language->after(language->start(), text);
-  return state != ByteAutomaton::kNone && language->whole(state);
 }
 
 std::string call(const std::string& name, const std::string& arguments) {
