@@ -15,6 +15,7 @@
 #include "raman/torch/batches.hpp"
 #include "raman/torch/contrastive.hpp"
 #include "raman/torch/convnext.hpp"
+#include "raman/torch/only_checkpoint.hpp"
 #include "raman/torch/pretrain.hpp"
 #include "train/adamw.hpp"
 #include "train/checkpoint.hpp"
@@ -175,15 +176,11 @@ class Fit : public TrainingTask {
   void evaluate(int /*step*/, Progress& /*progress*/, MetricsLog& /*log*/) override {}
 
   void save_checkpoint(int step) override {
-    write_folder_atomically(request_.folder / "checkpoints" / checkpoint_name(step), [&](const fs::path& folder) {
+    write_only_checkpoint(request_.folder / "checkpoints", step, [&](const fs::path& folder) {
       write_parameters(folder / "model.safetensors", model_, DType::f32);
       write_parameters(folder / "average.safetensors", average_, DType::f32);
       write_optimiser(folder, optimiser_, step);
     });
-    // Only the latest is ever gone back to.
-    for (const auto& entry : fs::directory_iterator(request_.folder / "checkpoints")) {
-      if (entry.path().filename() != checkpoint_name(step)) fs::remove_all(entry.path());
-    }
   }
 
  private:

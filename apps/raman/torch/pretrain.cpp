@@ -11,6 +11,7 @@
 #include "raman/pretraining.hpp"
 #include "raman/torch/batches.hpp"
 #include "raman/torch/contrastive.hpp"
+#include "raman/torch/only_checkpoint.hpp"
 #include "raman/torch/reconstruction.hpp"
 #include "train/adamw.hpp"
 #include "train/checkpoint.hpp"
@@ -102,15 +103,10 @@ class Pretraining : public TrainingTask {
   void evaluate(int /*step*/, Progress& /*progress*/, MetricsLog& /*log*/) override {}
 
   void save_checkpoint(int step) override {
-    const std::filesystem::path checkpoints = folder_ / "checkpoints";
-    write_folder_atomically(checkpoints / checkpoint_name(step), [&](const std::filesystem::path& folder) {
+    write_only_checkpoint(folder_ / "checkpoints", step, [&](const std::filesystem::path& folder) {
       write_parameters(folder / "model.safetensors", model_, DType::f32);
       write_optimiser(folder, optimiser_, step);
     });
-    // Only the latest is ever gone back to.
-    for (const auto& entry : std::filesystem::directory_iterator(checkpoints)) {
-      if (entry.path().filename() != checkpoint_name(step)) std::filesystem::remove_all(entry.path());
-    }
   }
 
  private:
