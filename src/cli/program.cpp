@@ -43,7 +43,12 @@ int report_parse_error(CLI::App& program, const CLI::ParseError& failure) {
   if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
     message = fmt::format("\"{}\" is no command; the commands are {}", left.front(), command_names(program));
   }
-  fmt::print(stderr, "{0}: {1}; see {0} --help\n", program.get_name(), on_one_line(message));
+  std::string asked = program.get_name();
+  for (const CLI::App* command = &program; !command->get_subcommands().empty();) {
+    command = command->get_subcommands().front();
+    asked += " " + command->get_name();
+  }
+  fmt::print(stderr, "{}: {}; see {} --help\n", program.get_name(), on_one_line(message), asked);
   return kMistake;
 }
 

@@ -35,7 +35,7 @@ std::span<const std::uint8_t> TokenMask::allowed(int state, const TokenBytes& to
   if (known != masks_.end()) return known->second;
   std::vector<std::uint8_t> mask = make(state, tokens);
   if (std::find(mask.begin(), mask.end(), 1) == mask.end()) {
-    throw Error("no token of this vocabulary can go on with what the format asks for; ask for another");
+    throw UnspeakableFormat("no token of this vocabulary can go on with what the format asks for; ask for another");
   }
   if ((masks_.size() + 1) * mask.size() > kMostBytes) masks_.clear();
   return masks_.insert_or_assign(state, std::move(mask)).first->second;

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/error.hpp"
 #include "text/byte_automaton.hpp"
 #include "text/tokenizer.hpp"
 
@@ -38,6 +39,12 @@ class TokenBytes {
   std::size_t vocabulary_;
 };
 
+/// A format that no text of the vocabulary has.
+class UnspeakableFormat : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Which tokens may come next in a text that is to be one of a language: as their bytes or, special ones in no other
 /// way, as marks of their ids. What it works out for a state of the automaton it keeps, since texts come back to few of
 /// them.
@@ -48,7 +55,8 @@ class TokenMask {
       : language_(std::move(language)), ends_(std::move(ends)) {}
 
   [[nodiscard]] int start() const { return language_.start(); }
-  /// For every token of the vocabulary whether it may come; valid until the next call. Throws Error when none may.
+  /// For every token of the vocabulary whether it may come; valid until the next call. Throws
+  /// UnspeakableFormat when none may.
   std::span<const std::uint8_t> allowed(int state, const TokenBytes& tokens);
   /// The state behind a text that goes on with this token, which may come.
   int after(int state, std::int32_t token, const TokenBytes& tokens);

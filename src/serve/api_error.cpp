@@ -22,10 +22,10 @@ void require_few_keys(const nlohmann::json& json) {
 
 Json ApiError::to_json() const {
   return {{"error",
-           {{"message", what()},
+           {{"message", told_->message},
             {"type", type_},
-            {"param", text_or_null(details_->param)},
-            {"code", text_or_null(details_->code)}}}};
+            {"param", text_or_null(told_->details.param)},
+            {"code", text_or_null(told_->details.code)}}}};
 }
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }

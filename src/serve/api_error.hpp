@@ -27,18 +27,23 @@ class ApiError : public std::runtime_error {
       : std::runtime_error(message),
         status_(status),
         type_(type),
-        details_(std::make_shared<const ErrorDetails>(std::move(details))) {}
+        told_(std::make_shared<const Told>(Told{message, std::move(details)})) {}
 
   [[nodiscard]] int status() const { return status_; }
-  [[nodiscard]] const std::string& param() const { return details_->param; }
-  [[nodiscard]] int retry_after() const { return details_->retry_after; }
+  [[nodiscard]] const std::string& param() const { return told_->details.param; }
+  [[nodiscard]] int retry_after() const { return told_->details.retry_after; }
   /// {"error": {"message", "type", "param", "code"}}
   [[nodiscard]] Json to_json() const;
 
  private:
+  struct Told {
+    std::string message;  ///< whole, where what() ends at a NUL that a request held
+    ErrorDetails details;
+  };
+
   int status_;
   const char* type_;
-  std::shared_ptr<const ErrorDetails> details_;  // an error that is thrown is copied without throwing another
+  std::shared_ptr<const Told> told_;  // an error that is thrown is copied without throwing another
 };
 
 /// 400 about a field of the request.

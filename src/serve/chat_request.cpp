@@ -153,7 +153,7 @@ void finish_chat(Fields& body, ToolStyle style, const ServedModel& model, Format
                  Conversation conversation, const char* field) {
   offer_tools(body, style, model, formats, request, conversation);
   body.done();
-  request.generation.prompts = {model.encode_rendered(model.render(std::move(conversation)))};
+  request.generation.prompts = {model.encode_rendered(model.render(std::move(conversation), field), field)};
   request.prompt_from_text = {true};
   require_fits(request.generation.prompts.front(), model, field);
 }

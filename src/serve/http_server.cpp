@@ -1,5 +1,7 @@
 #include "serve/http_server.hpp"
 
+#include <netdb.h>
+
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
@@ -76,6 +78,21 @@ void allow_restart(socket_t socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 }
 
+/// Throws Error when the name of an address leads to none.
+void require_address(const std::string& host) {
+  addrinfo* found = nullptr;
+  const int failed = getaddrinfo(host.c_str(), nullptr, nullptr, &found);
+  if (failed != 0) throw Error("--host: \"{}\" is no address ({}); try 127.0.0.1", host, gai_strerror(failed));
+  freeaddrinfo(found);
+}
+
+/// What may help where listening failed with errno `code`.
+const char* listening_hint(int code) {
+  if (code == EADDRINUSE) return "is another server there?";
+  if (code == EACCES) return "ports below 1024 are for the system's own servers";
+  return "give an address of this machine";
+}
+
 }  // namespace
 
 HttpServer::HttpServer(HttpOptions options) : options_(std::move(options)) {
@@ -90,12 +107,13 @@ HttpServer::~HttpServer() { finish(); }
 
 void HttpServer::start() {
   const bool any = options_.port == 0;
+  require_address(options_.host);
   errno = 0;
   port_ = any ? bind_to_any_port(options_.host) : bind_to_port(options_.host, options_.port) ? options_.port : -1;
   if (port_ < 0) {
-    const std::string why = errno == 0 ? "it is no address of this machine" : system_message(errno);
-    throw Error("--host, --port: cannot listen on {}:{} ({}); is another server there?", options_.host, options_.port,
-                why);
+    const int code = errno;
+    throw Error("--host, --port: cannot listen on {}:{} ({}); {}", options_.host, options_.port,
+                code == 0 ? "it is no address of this machine" : system_message(code), listening_hint(code));
   }
   ::listen(svr_sock_, SOMAXCONN);  // httplib lets five wait
   listener_ = std::thread([this] { listen_after_bind(); });

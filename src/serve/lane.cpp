@@ -175,6 +175,8 @@ void Lane::land(Text& text, const Landed& landed) {
       }
     }
     draw(text, landed);
+  } catch (const UnspeakableFormat& failure) {
+    fail(text, bad_request("", "{}", failure.what()));
   } catch (const Error& failure) {
     fail(text, engine_failure(failure.what()));
   } catch (const std::bad_alloc&) {

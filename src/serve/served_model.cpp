@@ -58,8 +58,8 @@ std::vector<std::int32_t> ServedModel::encode_prompt(std::string_view text, cons
   return tokens;
 }
 
-std::string ServedModel::render(Conversation conversation) const {
-  if (!chat) throw bad_request("messages", "messages: {}", no_chat);
+std::string ServedModel::render(Conversation conversation, const std::string& field) const {
+  if (!chat) throw bad_request(field, "{}: {}", field, no_chat);
   try {
     if (tools) write_tools(conversation, *tools);
     if (!special_tokens) {
@@ -70,15 +70,15 @@ std::string ServedModel::render(Conversation conversation) const {
     }
     return chat->render(conversation);
   } catch (const Error& failure) {
-    throw bad_request("messages", "messages: {}", without_path(failure.what(), *this));
+    throw bad_request(field, "{}: {}", field, without_path(failure.what(), *this));
   }
 }
 
-std::vector<std::int32_t> ServedModel::encode_rendered(std::string_view text) const {
+std::vector<std::int32_t> ServedModel::encode_rendered(std::string_view text, const std::string& field) const {
   try {
     return special_tokens ? tokenizer().encode(text) : tokenizer().encode_marked(text);
   } catch (const Error& failure) {
-    throw bad_request("messages", "messages: {}", failure.what());
+    throw bad_request(field, "{}: {}", field, failure.what());
   }
 }
 

@@ -45,9 +45,9 @@ struct ServedModel {
   /// The same behind what begins every text of this model.
   [[nodiscard]] std::vector<std::int32_t> encode_prompt(std::string_view text, const std::string& field) const;
   /// The text of a conversation as the model's template writes it, in which what the messages say is marked as text
-  /// (Tokenizer::mark_special). Throws ApiError about "messages".
-  [[nodiscard]] std::string render(Conversation conversation) const;
-  [[nodiscard]] std::vector<std::int32_t> encode_rendered(std::string_view text) const;
+  /// (Tokenizer::mark_special). Throws ApiError about `field`.
+  [[nodiscard]] std::string render(Conversation conversation, const std::string& field) const;
+  [[nodiscard]] std::vector<std::int32_t> encode_rendered(std::string_view text, const std::string& field) const;
 
   /// What a token stands for, of those that are none its number.
   [[nodiscard]] std::string piece(std::int32_t token) const;

@@ -104,6 +104,8 @@ std::string read_body(const httplib::Request& request, const httplib::ContentRea
   return body;
 }
 
+constexpr const char* kAnyPath = R"(/[\s\S]*)";  // a dot would leave out line ends, which %0A puts into a path
+
 }  // namespace
 
 struct Server::State {
@@ -117,11 +119,11 @@ struct Server::State {
       return admits(request, response) ? httplib::Server::HandlerResponse::Unhandled
                                        : httplib::Server::HandlerResponse::Handled;
     });
-    http.Get("/.*", [this](const httplib::Request& request, httplib::Response& response) {
+    http.Get(kAnyPath, [this](const httplib::Request& request, httplib::Response& response) {
       handle(request, response, nullptr);
     });
-    http.Post("/.*", [this](const httplib::Request& request, httplib::Response& response,
-                            const httplib::ContentReader& reader) { handle(request, response, &reader); });
+    http.Post(kAnyPath, [this](const httplib::Request& request, httplib::Response& response,
+                               const httplib::ContentReader& reader) { handle(request, response, &reader); });
     http.set_error_handler([](const httplib::Request& /*request*/, httplib::Response& response) {
       // What httplib itself refuses: a request line or headers that are none.
       if (response.body.empty()) {

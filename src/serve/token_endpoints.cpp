@@ -78,7 +78,7 @@ void apply_template(const Service& service, Exchange& exchange) {
   Conversation conversation = read_chat(body);
   if (const auto tools = read_tools(body, ToolStyle::nested)) conversation.tools = tools->shown;
   body.done();
-  send_json(exchange.response, {{"prompt", Tokenizer::without_marks(model.render(conversation))}});
+  send_json(exchange.response, {{"prompt", Tokenizer::without_marks(model.render(conversation, "messages"))}});
 }
 
 }  // namespace gyre::serve

@@ -34,6 +34,12 @@ class Flags : public ::testing::Test {
   ModelFolder folder_;
 };
 
+TEST_F(Flags, AMistakeLeadsToTheHelpOfItsCommand) {
+  EXPECT_THAT(run_gyre({"generate", "--frobnicate"}).err, HasSubstr("; see gyre generate --help"));
+  EXPECT_THAT(run_gyre({"study", "exits", "--frobnicate"}).err, HasSubstr("; see gyre study exits --help"));
+  EXPECT_THAT(run_gyre({"frobnicate"}).err, HasSubstr("; see gyre --help"));
+}
+
 TEST_F(Flags, NumbersHaveToBeNumbers) {
   for (const char* flag : {"--temperature", "--top-p", "--min-p", "--repetition-penalty", "--damping"}) {
     for (const char* value : {"nan", "-nan", "inf", "-1", "1e9", "x", "1x"}) {

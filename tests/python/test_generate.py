@@ -163,7 +163,7 @@ class Mistakes(ModelTest):
                 self.assertEqual(status, 2)
                 with self.assertRaises(gyre.Error) as caught:
                     self.model.generate("a", **named)
-                told = err.strip().removeprefix("gyre: ").removesuffix("; see gyre --help")
+                told = err.strip().removeprefix("gyre: ").removesuffix("; see gyre generate --help")
                 for name in ("kv", "first_state", "loops", "draft"):
                     told = told.replace("--" + name.replace("_", "-"), name)
                 self.assertEqual(str(caught.exception), told)

@@ -350,6 +350,19 @@ TEST_F(Completions, AModelThatIsNotThereIsNamed) {
   EXPECT_THAT(answer.json["error"]["message"].get<std::string>(), HasSubstr("shakespeare, sums"));
 }
 
+TEST_F(Completions, ANameOfAnyBytesIsQuotedWhole) {
+  const std::string name("a\0b", 3);
+  const Answer answer = server_->post("/v1/completions", {{"model", name}, {"prompt", "3"}});
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_THAT(answer.json["error"]["message"].get<std::string>(), HasSubstr("\"" + name + "\""));
+  for (const char* path : {"/v1/models/a%00b", "/v1/models/a%0Ab"}) {
+    const Answer shown = server_->get(path);
+    EXPECT_EQ(shown.status, 404) << path;
+    EXPECT_EQ(shown.json["error"]["code"], "model_not_found") << path;
+    EXPECT_THAT(shown.json["error"]["message"].get<std::string>(), HasSubstr("b\" here")) << path;
+  }
+}
+
 /// Bodies that were whole, with fields of any kind in any place, or bytes that flipped: an answer or a named mistake.
 TEST_F(Completions, BrokenBodiesAreMistakesOfTheClient) {
   const Json odd[] = {nullptr,

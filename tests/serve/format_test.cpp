@@ -247,8 +247,11 @@ TEST_F(Formats, ATextIsOneOfThoseThatMayBe) {
 }
 
 TEST_F(Formats, WhatTheVocabularyCannotSpellIsAnErrorAndNoFreeText) {
-  EXPECT_EQ(ask("response_format", {{"type", "json_object"}}).status, 500);
-  EXPECT_EQ(ask("guided_choice", {"yes", "no"}).status, 500);
+  EXPECT_EQ(ask("response_format", {{"type", "json_object"}}).status, 400);
+  const Answer answer = ask("guided_choice", {"yes", "no"});
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.json["error"]["type"], "invalid_request_error");
+  EXPECT_THAT(answer.json["error"]["message"].get<std::string>(), HasSubstr("no token of this vocabulary"));
 }
 
 TEST_F(Formats, WhatIsNoFormatIsRefused) {

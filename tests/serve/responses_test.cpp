@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "model_folder.hpp"
 #include "serve/ascii_model.hpp"
 #include "serve/served.hpp"
 
@@ -56,6 +57,14 @@ class Responses : public testing::Test {
 };
 std::unique_ptr<AsciiModel> Responses::model_;
 std::unique_ptr<Served> Responses::server_;
+
+TEST(ResponsesOfAModel, WithoutATemplateAreRefusedUnderTheirOwnField) {
+  const ModelFolder model;
+  const Served server({"-m", model.path().string()});
+  const Answer answer = server.post("/v1/responses", {{"input", "hi"}});
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.json["error"]["param"], "input");
+}
 
 TEST_F(Responses, WriteWhatChatsWrite) {
   const Json chat =

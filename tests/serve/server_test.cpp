@@ -346,9 +346,10 @@ TEST(ServeCommand, SaysWhatIsWrongWithItsFlags) {
   EXPECT_THAT(message({"-m", path, "--api-key-file", "/nowhere/keys"}), HasSubstr("/nowhere/keys"));
   EXPECT_THAT(message({"-m", path, "--exit", "nothing"}), HasSubstr("nothing"));
   EXPECT_THAT(message({"-m", path, "--context", "25"}), HasSubstr("--context: 25 is more than the 24"));
-  EXPECT_THAT(message({"-m", path, "--host", "999.1.1.1"}), HasSubstr("--host"));
+  EXPECT_THAT(message({"-m", path, "--host", std::string(300, 'a')}), HasSubstr("is no address"));
+  EXPECT_THAT(message({"-m", path, "--host", "192.0.2.1"}), HasSubstr("give an address of this machine"));
   const Served server({"-m", path});
-  EXPECT_THAT(message({"-m", path, "--port", std::to_string(server.port())}), HasSubstr("cannot listen on"));
+  EXPECT_THAT(message({"-m", path, "--port", std::to_string(server.port())}), HasSubstr("is another server there?"));
 }
 
 }  // namespace
