@@ -96,22 +96,24 @@ SourceData read_texts(const std::filesystem::path& data, const TrainConfig& conf
   return source;
 }
 
-SourceData read_answers(const std::filesystem::path& data, const TrainConfig& config) {
+/// What was read of examples, which `split` divides.
+template <typename Item, typename Split>
+SourceData divided(const std::vector<Item>& examples, Split SourceData::*part, Split split) {
   SourceData source;
-  const std::vector<Example> examples = read_examples(data, config.keys);
   source.digest = digest_of(examples);
-  source.examples = split_examples(examples, config.validation_share);
-  source.counts = counts_of(source.examples.training, source.examples.validation, examples);
+  source.*part = std::move(split);
+  source.counts = counts_of((source.*part).training, (source.*part).validation, examples);
   return source;
 }
 
+SourceData read_answers(const std::filesystem::path& data, const TrainConfig& config) {
+  const std::vector<Example> examples = read_examples(data, config.keys);
+  return divided(examples, &SourceData::examples, split_examples(examples, config.validation_share));
+}
+
 SourceData read_chats(const std::filesystem::path& data, const TrainConfig& config) {
-  SourceData source;
   const std::vector<ChatExample> examples = read_chat_examples(data, config.keys);
-  source.digest = digest_of(examples);
-  source.chats = split_chats(examples, config.validation_share);
-  source.counts = counts_of(source.chats.training, source.chats.validation, examples);
-  return source;
+  return divided(examples, &SourceData::chats, split_chats(examples, config.validation_share));
 }
 
 TrainingData encode_text(const TrainConfig& config, const SourceData& source, const Tokenizer& tokenizer,

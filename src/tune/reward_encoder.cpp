@@ -1,5 +1,6 @@
 #include "tune/reward_encoder.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/processors.hpp"
@@ -26,6 +27,12 @@ Embed embed_with(const std::shared_ptr<Encoder>& encoder) {
   };
 }
 
+bool has_semantic(const nlohmann::json& rewards) {
+  return std::any_of(rewards.begin(), rewards.end(), [](const nlohmann::json& one) {
+    return one.is_object() && one.value("kind", nlohmann::json()) == "semantic";
+  });
+}
+
 }  // namespace
 
 JudgePlan load_judge_plan(const std::filesystem::path& config) {
@@ -39,6 +46,10 @@ LoadedRewards load_rewards(const JudgePlan& plan, int threads, Stop stop) {
   RewardTools tools;
   LoadedRewards loaded;
   if (!plan.encoder.empty()) {
+    if (!has_semantic(plan.rewards)) {
+      throw Error("{}: encoder is there, but no reward of kind \"semantic\" to read it; leave one out or add the other",
+                  plan.where);
+    }
     const auto encoder = std::make_shared<Encoder>(plan.encoder, threads > 0 ? threads : usable_processors(), stop);
     loaded.encoder_sha256 = encoder->checkpoint.model.hash();
     tools.embed = embed_with(encoder);

@@ -204,6 +204,9 @@ TEST_F(TuneCommands, GrpoTellsMistakesBeforeItWrites) {
   };
   expect_mistake(grpo(rewarded({{"kind", "rouge"}})), ": no text under \"reference\"");
   expect_mistake(grpo(rewarded({{"kind", "semantic"}})), "needs an encoder");
+  json unread = rewarded({{"kind", "rouge"}});
+  unread["encoder"] = "anywhere";
+  expect_mistake(grpo(unread), "no reward of kind \"semantic\"");
   const json hangs = {{"kind", "command"}, {"command", json::array({"sleep", "100"})}, {"timeout", 0.2}};
   expect_mistake(grpo(rewarded(hangs)), "no answer to item 0");
   const std::pair<json, std::string> changes[] = {{{{"exit", "nonsense"}}, "there is no rule \"nonsense\""},

@@ -70,24 +70,10 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   require_plain_iteration(object, where);
   require_name(object, "norm_class_name", "RMSNorm", where);
   require_name(object, "nonlin_name", "ReLU2", where);
-  ModelSpec spec;
-  spec.name = object.text("name", "attractor");
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
-  spec.context = object.integer("block_size", 1, kMostSize);
-  spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
-  spec.heads = object.integer("num_attention_heads", 1, kMostSize);
-  spec.kv_heads =
-      object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMostSize) : spec.heads;
-  spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
-  spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
-  spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
-  spec.qk_norm_eps = kRecpreQkEps;
-  read_rope_settings(spec, object, where);
+  ModelSpec spec = recpre_sizes(object, "attractor", where);
   spec.mlp = MlpKind::relu_squared;
   spec.tied_head = object.boolean("tie_embeddings", true);
   if (object.given("logit_softcap")) spec.logit_softcap = object.number("logit_softcap", 1e-6, 1e6);
-  spec.embedding_scale = embedding_scale_of(object, spec.hidden_size, where);
   Group loop = plain_group("loop", object.integer("n_fp_blocks", 1, kMostLoops, 1));
   loop.loops = object.integer("max_iter", 1, kMostLoops, 12);
   loop.injection = Injection::add;

@@ -101,22 +101,10 @@ MlpKind activation_of(const JsonObject& object, const std::string& where) {
 ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
   require_name(object, "norm_class_name", "RMSNorm", where);
-  ModelSpec spec;
-  spec.name = object.text("name", "parcae");
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
-  spec.context = object.integer("block_size", 1, kMostSize);
-  spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
-  spec.heads = spec.kv_heads = object.integer("num_attention_heads", 1, kMostSize);
-  spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
-  spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
-  spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
-  spec.qk_norm_eps = kRecpreQkEps;
-  read_rope_settings(spec, object, where);
+  ModelSpec spec = recpre_sizes(object, "parcae", where);
   spec.mlp = activation_of(object, where);
   spec.tied_head = object.boolean("tie_embeddings", false);
   if (object.given("logit_softcap")) spec.logit_softcap = object.number("logit_softcap", 1e-6, 1e6);
-  spec.embedding_scale = embedding_scale_of(object, spec.hidden_size, where);
   spec.groups = groups_of(object, spec, where);
   return spec;
 }

@@ -100,25 +100,11 @@ ModelSpec spec_of(const nlohmann::json& config, const std::string& where) {
   require_name(object, "norm_class_name", "RMSNorm_llama", where);
   require_name(object, "mlp_class_name", "GatedMLP", where);
   require_name(object, "nonlin_name", "SiLU", where);
-  ModelSpec spec;
-  spec.name = object.text("name", "raven");
-  spec.vocab_size = object.integer("padded_vocab_size", 1, kMostSize);
-  spec.context = object.integer("block_size", 1, kMostSize);
-  spec.hidden_size = object.integer("n_embd", 1, kMostWidth);
-  spec.heads = object.integer("num_attention_heads", 1, kMostSize);
-  spec.kv_heads =
-      object.given("num_key_value_heads") ? object.integer("num_key_value_heads", 1, kMostSize) : spec.heads;
-  spec.head_size = whole_head_size(spec.hidden_size, "n_embd", spec.heads, "num_attention_heads", where);
-  spec.ffn_size = object.integer("intermediate_size", 1, kMostSize);
+  ModelSpec spec = recpre_sizes(object, "raven", where);
   spec.norm_placement = NormPlacement::sandwich;
-  spec.norm_eps = object.number("norm_eps", 0, 1, 1e-5F);
-  spec.qk_norm = object.boolean("qk_norm", false) ? QkNorm::after_rotary : QkNorm::none;
-  spec.qk_norm_eps = kRecpreQkEps;
   spec.qkv_biases = object.boolean("qk_bias", false);
-  read_rope_settings(spec, object, where);
   spec.tied_head = object.boolean("tie_embeddings", false);
   require_plain_head(object, spec.tied_head, where);
-  spec.embedding_scale = embedding_scale_of(object, spec.hidden_size, where);
   spec.groups = {plain_group("prelude", object.integer("n_layers_in_prelude", 1, kMostLoops, 1)),
                  core_of(object, spec, where),
                  plain_group("coda", object.integer("n_layers_in_coda", 1, kMostLoops, 1))};

@@ -156,16 +156,18 @@ TEST_F(Grpo, OfEveryFormRuns) {
 
 TEST_F(Grpo, RefusesWhatItCannotDo) {
   const json good = config_;
-  const std::pair<json, std::string> changes[] = {{{{"grpo", {{"completion", 3}}}}, "completion"},
-                                                  {{{"grpo", {{"completions", 1}}}}, "completions"},
-                                                  {{{"grpo", {{"loss", "ppo"}}}}, "ppo"},
-                                                  {{{"grpo", {{"planning_weight", 0.5}}}}, "planning_phrases"},
-                                                  {{{"grpo", {{"loop_credit_power", 2}}}}, "loop_credit_power"},
-                                                  {{{"grpo", {{"chat", true}}}}, "chat"},
-                                                  {{{"grpo", {{"tokens", 20}}}}, "line 2"},
-                                                  {{{"adapter", {{"targets", json::array({"query"})}}}}, "query"},
-                                                  {{{"encoder", "nowhere"}}, "nowhere"},
-                                                  {{{"rewards", json::array()}}, "rewards"}};
+  const std::pair<json, std::string> changes[] = {
+      {{{"grpo", {{"completion", 3}}}}, "completion"},
+      {{{"grpo", {{"completions", 1}}}}, "completions"},
+      {{{"grpo", {{"loss", "ppo"}}}}, "ppo"},
+      {{{"grpo", {{"planning_weight", 0.5}}}}, "planning_phrases"},
+      {{{"grpo", {{"loop_credit_power", 2}}}}, "loop_credit_power"},
+      {{{"grpo", {{"chat", true}}}}, "chat"},
+      {{{"grpo", {{"tokens", 20}}}}, "line 2"},
+      {{{"adapter", {{"targets", json::array({"query"})}}}}, "query"},
+      {{{"encoder", "nowhere"}}, "no reward of kind"},
+      {{{"encoder", "nowhere"}, {"rewards", {{{"kind", "semantic"}}}}}, "nowhere"},
+      {{{"rewards", json::array()}}, "rewards"}};
   for (const auto& [change, why] : changes) {
     config_ = good;
     config_.merge_patch(change);
