@@ -163,15 +163,31 @@ inline void score_registers(const HeadView& head, const Source& source, const Qu
   }
 }
 
+constexpr std::size_t kCacheLine = 64;
+
+/// Asks for keys or values (`part`, their place in a page) of `number` positions from t on before they are needed: each
+/// page begins a stream that the processor cannot foresee.
+inline void prefetch(const HeadView& head, std::size_t part, std::size_t t, std::size_t number) {
+  for (std::size_t page = t / kKvPage; page * kKvPage < t + number; ++page) {
+    const std::byte* const rows = head.cache.pages[page] + part;
+    for (std::size_t line = 0; line < kKvPage * head.row_bytes; line += kCacheLine) __builtin_prefetch(rows + line);
+  }
+}
+
 /// Scores of N queries against `count` positions, as many registers at a time as keep the multipliers busy.
 template <typename Page, std::size_t N>
 inline void score(const HeadView& head, const QueryRows& rows, std::size_t count) {
   constexpr std::size_t kRegisters = N == 1 ? 8 : (kLanes >= 16 ? 20 : 10) / N;  // of 32 or 16, for sums
+  constexpr std::size_t kStep = kRegisters * kLanes;
   const StoredKeys<Page> keys{head.cache};
   std::size_t t = 0;
-  for (; t + kRegisters * kLanes <= count; t += kRegisters * kLanes) {
+  for (; t + kStep <= count; t += kStep) {
+    prefetch(head, head.cache.values, t, kStep);
+    // One query takes so many keys at a time that those ahead would drive out its own.
+    if (N > 1 && t + 2 * kStep <= count) prefetch(head, head.cache.keys, t + kStep, kStep);
     score_registers<Page, N, kRegisters>(head, keys, rows, t);
   }
+  if (t < count) prefetch(head, head.cache.values, t, count - t);
   if constexpr (kRegisters > 2) {
     for (; t + 2 * kLanes <= count; t += 2 * kLanes) score_registers<Page, N, 2>(head, keys, rows, t);
   }
