@@ -35,12 +35,6 @@ InputMoments::InputMoments(const Model& model, const MeasuredText& text, const E
   engine_.observe_inputs([this](const MatrixInput& input) { add(input); });
 }
 
-std::size_t InputMoments::positions() const {
-  std::size_t positions = 0;
-  for (const Window& window : windows_) positions += window.inputs().size();
-  return positions;
-}
-
 std::span<const float> InputMoments::of(const std::string& tensor) {
   if (!sums_.contains(tensor)) collect(tensor);
   const auto found = sums_.find(tensor);

@@ -28,8 +28,6 @@ class InputMoments {
 
   /// Σ x xᵀ, [columns, columns]; empty where the text shows the matrix nothing. Valid until the next call.
   std::span<const float> of(const std::string& tensor);
-  /// Positions that a pass over the text runs.
-  [[nodiscard]] std::size_t positions() const;
 
  private:
   struct Matrix {
