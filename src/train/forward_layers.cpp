@@ -14,9 +14,9 @@ using torch::Tensor;
 namespace {
 
 /// The first half of the channels are the gate's.
-Tensor gelu_gated(const Tensor& x, const char* form) {
+Tensor gelu_gated(const Tensor& x) {
   const std::vector<Tensor> halves = x.chunk(2, -1);
-  return torch::gelu(halves[0], form) * halves[1];
+  return torch::gelu(halves[0]) * halves[1];
 }
 
 Tensor activated(MlpKind kind, const Tensor& up) {
@@ -24,13 +24,13 @@ Tensor activated(MlpKind kind, const Tensor& up) {
     case MlpKind::gelu:
       return torch::gelu(up);
     case MlpKind::gelu_tanh:
-      return torch::gelu(up, "tanh");
+      return gelu_tanh(up);
     case MlpKind::silu_gated:
       return silu_gated(up);
     case MlpKind::gelu_gated:
-      return gelu_gated(up, "none");
+      return gelu_gated(up);
     case MlpKind::gelu_tanh_gated:
-      return gelu_gated(up, "tanh");
+      return gelu_tanh_gated(up);
     case MlpKind::relu_squared:
       return torch::square(torch::relu(up));
     case MlpKind::leaky_relu_squared:

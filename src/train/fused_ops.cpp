@@ -1,14 +1,13 @@
 #include "train/fused_ops.hpp"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 
+#include "train/fused_loops.hpp"
 #include "train/plain_ops.hpp"
 
 namespace gyre {
@@ -17,49 +16,6 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-constexpr std::int64_t kRowsPerTask = 64;
-
-// Conversions and exp without branches or calls, so that loops over them become vectors.
-[[gnu::always_inline]] inline float load(float value) { return value; }
-[[gnu::always_inline]] inline float load(at::BFloat16 value) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(value.x) << 16);
-}
-[[gnu::always_inline]] inline void store(float& out, float value) { out = value; }
-[[gnu::always_inline]] inline void store(at::BFloat16& out, float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  out.x = static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-}
-
-/// exp(x) to about 2e-7 relative: 2^n times a degree-6 polynomial (Taylor) on |r| <= ln(2)/2.
-[[gnu::always_inline]] inline float fast_exp(float x) {
-  const float clamped = std::min(std::max(x, -87.0F), 88.0F);
-  const float n = std::floor(clamped * 1.44269504F + 0.5F);
-  const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;  // ln 2 in two parts keeps r exact
-  const float p =
-      1.0F +
-      r * (1.0F + r * (0.5F + r * (1.66666667e-1F + r * (4.16666667e-2F + r * (8.33333333e-3F + r * 1.38888889e-3F)))));
-  return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
-}
-
-/// Runs `body(row)` for every row, on all cores.
-template <typename Body>
-void for_rows(std::int64_t rows, const Body& body) {
-  at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) body(row);
-  });
-}
-
-/// Calls `body` with a value of the element type of `tensor` (float or bfloat16).
-template <typename Body>
-void with_type(const Tensor& tensor, const Body& body) {
-  if (tensor.scalar_type() == torch::kBFloat16) {
-    body(at::BFloat16());
-  } else {
-    TORCH_CHECK(tensor.scalar_type() == torch::kFloat);
-    body(float());
-  }
-}
 
 struct RowMoments {
   float mean = 0;
@@ -390,63 +346,6 @@ class VisibleSoftmaxFunction : public torch::autograd::Function<VisibleSoftmaxFu
   }
 };
 
-template <typename T>
-void silu_row(const T* x, T* y, std::int64_t n) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float gate = load(x[i]);
-    store(y[i], gate / (1.0F + fast_exp(-gate)) * load(x[n + i]));
-  }
-}
-
-template <typename T>
-void silu_gradient_row(const T* x, const T* dy, T* dx, std::int64_t n) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float gate = load(x[i]);
-    const float upstream = load(dy[i]);
-    const float sigmoid = 1.0F / (1.0F + fast_exp(-gate));
-    store(dx[i], upstream * load(x[n + i]) * sigmoid * (1.0F + gate * (1.0F - sigmoid)));
-    store(dx[n + i], upstream * gate * sigmoid);
-  }
-}
-
-class SiluGatedFunction : public torch::autograd::Function<SiluGatedFunction> {
- public:
-  static Tensor forward(AutogradContext* context, const Tensor& input) {
-    const Tensor x = input.contiguous();
-    const std::int64_t n = x.size(-1) / 2;
-    std::vector<std::int64_t> shape = x.sizes().vec();
-    shape.back() = n;
-    Tensor y = torch::empty(shape, x.options());
-    with_type(x, [&](auto zero) {
-      using T = decltype(zero);
-      const auto* in = x.data_ptr<T>();
-      auto* out = y.data_ptr<T>();
-      for_rows(x.numel() / (2 * n), [&](std::int64_t row) { silu_row(in + row * 2 * n, out + row * n, n); });
-    });
-    context->save_for_backward({x});
-    return y;
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const Tensor x = context->get_saved_variables()[0];
-    const Tensor dy = gradients[0].contiguous();
-    const std::int64_t n = dy.size(-1);
-    Tensor dx = torch::empty_like(x);
-    with_type(x, [&](auto zero) {
-      using T = decltype(zero);
-      const auto* in = x.data_ptr<T>();
-      const auto* upstream = dy.data_ptr<T>();
-      auto* out = dx.data_ptr<T>();
-      for_rows(dy.numel() / n, [&](std::int64_t row) {
-        silu_gradient_row(in + row * 2 * n, upstream + row * n, out + row * 2 * n, n);
-      });
-    });
-    return {dx};
-  }
-};
-
 }  // namespace
 
 Tensor fused_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, NormKind kind, double eps,
@@ -469,7 +368,5 @@ Tensor visible_softmax(const Tensor& scores, double scale, const Tensor& sight) 
   if (!scores.is_cpu()) return plain_visible_softmax(scores, scale, sight);
   return VisibleSoftmaxFunction::apply(scores, scale, sight.defined() ? sight : torch::empty({0}, torch::kLong));
 }
-
-Tensor silu_gated(const Tensor& x) { return x.is_cpu() ? SiluGatedFunction::apply(x) : plain_silu_gated(x); }
 
 }  // namespace gyre

@@ -34,4 +34,10 @@ torch::Tensor visible_softmax(const torch::Tensor& scores, double scale, const t
 /// silu(a) · b for x = [a | b] along the last dimension.
 torch::Tensor silu_gated(const torch::Tensor& x);
 
+/// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2: arXiv 1606.08415, section 2.
+torch::Tensor gelu_tanh(const torch::Tensor& x);
+
+/// gelu_tanh(a) · b for x = [a | b] along the last dimension.
+torch::Tensor gelu_tanh_gated(const torch::Tensor& x);
+
 }  // namespace gyre

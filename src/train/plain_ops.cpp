@@ -62,4 +62,11 @@ Tensor plain_silu_gated(const Tensor& x) {
   return (torch::silu(halves[0]) * halves[1]).to(x.scalar_type());
 }
 
+Tensor plain_gelu_tanh(const Tensor& x) { return torch::gelu(x.to(torch::kFloat), "tanh").to(x.scalar_type()); }
+
+Tensor plain_gelu_tanh_gated(const Tensor& x) {
+  const std::vector<Tensor> halves = x.to(torch::kFloat).chunk(2, -1);
+  return (torch::gelu(halves[0], "tanh") * halves[1]).to(x.scalar_type());
+}
+
 }  // namespace gyre

@@ -16,5 +16,7 @@ torch::Tensor plain_norm(const torch::Tensor& x, const torch::Tensor& weight, co
 std::vector<torch::Tensor> plain_split_heads(const torch::Tensor& qkv, const ModelSpec& spec, const Turns& turns);
 torch::Tensor plain_visible_softmax(const torch::Tensor& scores, double scale, const torch::Tensor& sight);
 torch::Tensor plain_silu_gated(const torch::Tensor& x);
+torch::Tensor plain_gelu_tanh(const torch::Tensor& x);
+torch::Tensor plain_gelu_tanh_gated(const torch::Tensor& x);
 
 }  // namespace gyre

@@ -226,6 +226,39 @@ TEST(SiluGated, EqualsPlainOperationsAndTheirGradients) {
   }
 }
 
+TEST(GeluTanh, EqualsPlainOperationsAndTheirGradients) {
+  torch::manual_seed(14);
+  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{1, 1, 2}, {2, 3, 14}, {3, 67, 38}}) {
+    expect_same([](const auto& in) { return gelu_tanh(in[0]); }, [](const auto& in) { return plain_gelu_tanh(in[0]); },
+                {4 * torch::randn(shape)});
+    expect_same([](const auto& in) { return gelu_tanh_gated(in[0]); },
+                [](const auto& in) { return plain_gelu_tanh_gated(in[0]); }, {4 * torch::randn(shape)});
+  }
+}
+
+TEST(GeluTanh, IsHalfOfANumberTimesOnePlusATanh) {
+  // 1 · (1 + tanh(0.7978845608 · 1.044715)) / 2, and that of −1 is it less 1.
+  const Tensor y = gelu_tanh(torch::tensor({{0.0F, 1.0F, -1.0F}}));
+  EXPECT_FLOAT_EQ(y[0][0].item<float>(), 0.0F);
+  EXPECT_NEAR(y[0][1].item<float>(), 0.8411920, 1e-6);
+  EXPECT_NEAR(y[0][2].item<float>(), -0.1588080, 1e-6);
+}
+
+TEST(GeluTanh, StaysFiniteFarFromZero) {
+  const Tensor x = torch::tensor({-300.0F, -20.0F, -8.0F, 8.0F, 20.0F, 300.0F, 1.0F, 2.0F, 3.0F, 1.0F, 2.0F, 3.0F});
+  expect_same([](const auto& in) { return gelu_tanh(in[0]); }, [](const auto& in) { return plain_gelu_tanh(in[0]); },
+              {x.view({1, 1, 12})});
+  expect_same([](const auto& in) { return gelu_tanh_gated(in[0]); },
+              [](const auto& in) { return plain_gelu_tanh_gated(in[0]); }, {x.view({1, 1, 12})});
+}
+
+TEST(GeluTanh, Bf16IsTheF32ResultRounded) {
+  torch::manual_seed(15);
+  const Tensor x = 4 * bf16_numbers({2, 5, 46});
+  expect_bf16_rounding(gelu_tanh(x), plain_gelu_tanh(x.to(torch::kFloat)));
+  expect_bf16_rounding(gelu_tanh_gated(x), plain_gelu_tanh_gated(x.to(torch::kFloat)));
+}
+
 TEST(SiluGated, StaysFiniteFarFromZero) {
   const Tensor x = torch::tensor({-300.0F, -95.0F, -88.0F, 88.0F, 95.0F, 300.0F, 1.0F, 2.0F, 3.0F, 1.0F, 2.0F, 3.0F});
   expect_same([](const auto& in) { return silu_gated(in[0]); }, [](const auto& in) { return plain_silu_gated(in[0]); },
