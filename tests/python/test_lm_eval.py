@@ -1,18 +1,25 @@
 """The model for lm-evaluation-harness, held against `gyre eval --task`, which counts as the harness does.
 
-The harness itself draws in a gigabyte; what its evaluator wants of a model is a class with three methods, called here.
+What its evaluator wants of a model is a class with three methods, called here with as much of the harness as they need.
+The harness itself runs in a process of its own, where scripts/setup installed it.
 """
 
 import json
 import math
+import os
+import subprocess
 import sys
 import tempfile
 import types
 import unittest
+from pathlib import Path
 from types import SimpleNamespace
 
 import gyre
 from support import SHAKESPEARE, ModelTest, run_json
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from lm_eval_tasks import NAMES, OFFLINE, check_samples, write_tasks  # noqa: E402
 
 WORDS = [
     "To be, or not to be, that is the question",
@@ -67,6 +74,29 @@ import gyre.lm_eval  # noqa: E402
 
 def requests(*arguments):
     return [SimpleNamespace(args=one) for one in arguments]
+
+
+INSTALLED = Path(os.environ["GYRE_ROOT"]) / "build/tools/lm_eval"
+
+
+class WholeHarness(unittest.TestCase):
+    @unittest.skipUnless((INSTALLED / "lm_eval").exists(), "no lm_eval in build/tools; scripts/setup test brings it")
+    def test_counts_what_gyre_eval_counts(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            data = write_tasks(folder)
+            command = [sys.executable, "-m", "gyre.lm_eval", "run", "--model", "gyre", "--tasks", *NAMES]
+            command += ["--model_args", f"path={SHAKESPEARE}", "threads=2", "--include_path", name]
+            command += ["--output_path", str(folder / "out"), "--log_samples"]
+            environment = {**os.environ, **OFFLINE, "HF_HOME": str(folder / "hf"), "PYTHONPATH": str(INSTALLED)}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+            samples = {}
+            for task in NAMES:
+                (file,) = (folder / "out").rglob(f"samples_{task}_*.jsonl")
+                lines = [json.loads(line) for line in file.read_text().splitlines()]
+                samples[task] = sorted(lines, key=lambda sample: sample["doc_id"])
+            check_samples(samples, SHAKESPEARE, data)
 
 
 class Harness(ModelTest):
