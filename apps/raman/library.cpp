@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -32,8 +33,22 @@ Library::Library(Examples examples, std::vector<float> embeddings)
   }
 }
 
-Queries queries_of(const Examples& examples, std::vector<float> embeddings, std::vector<std::size_t> own) {
-  return {views_of(examples.inputs, examples.points, std::move(embeddings)), examples.measurements, std::move(own)};
+Queries queries_of(const Examples& examples, std::vector<float> embeddings, const std::vector<std::size_t>& own) {
+  return {views_of(examples.inputs, examples.points, std::move(embeddings)),
+          examples.measurements,
+          {own.begin(), own.end()}};
+}
+
+std::optional<std::size_t> find_spectrum(const Examples& examples, std::span<const float> input) {
+  constexpr float kRounding = 1e-6F;
+  const auto alike = [](float a, float b) { return std::abs(a - b) <= kRounding; };
+  const auto peak = static_cast<std::size_t>(std::max_element(input.begin(), input.end()) - input.begin());
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto other = examples.input(i);
+    if (!alike(input[peak], other[peak])) continue;  // where spectra differ soonest; many begin with nothing
+    if (std::equal(input.begin(), input.end(), other.begin(), other.end(), alike)) return i;
+  }
+  return std::nullopt;
 }
 
 bool Visibility::sees(std::size_t spectrum) const {

@@ -46,12 +46,15 @@ class Library {
 struct Queries {
   Views views;
   std::vector<Measurement> measurements;
-  std::vector<std::size_t> own;  ///< empty: none is in the library
+  std::vector<std::optional<std::size_t>> own;  ///< empty: none is in the library
 
   [[nodiscard]] std::size_t size() const { return measurements.size(); }
 };
 /// The examples as queries; `own` as above.
-Queries queries_of(const Examples& examples, std::vector<float> embeddings, std::vector<std::size_t> own = {});
+Queries queries_of(const Examples& examples, std::vector<float> embeddings, const std::vector<std::size_t>& own = {});
+
+/// The first of the examples whose points are these, if there is one: the very spectrum, measured once.
+std::optional<std::size_t> find_spectrum(const Examples& examples, std::span<const float> input);
 
 /// Which spectra of the library a query may see.
 class Visibility {

@@ -115,9 +115,11 @@ OriginModel::OriginModel(std::unique_ptr<Classifier> network, Examples library, 
                          Fitted fitted)
     : network_(std::move(network)), library_(std::move(library), std::move(embeddings)), fitted_(std::move(fitted)) {}
 
-Answer OriginModel::answer(const Examples& queries, bool measurements) const {
+Answer OriginModel::answer(const Examples& queries, bool measurements,
+                           std::vector<std::optional<std::size_t>> own) const {
   const Mixing& mixing = fitted_.mixing(measurements);
-  const Queries asked = queries_of(queries, network_->embeddings(queries.inputs));
+  Queries asked = queries_of(queries, network_->embeddings(queries.inputs));
+  asked.own = std::move(own);
   Answer answer;
   answer.evidence = gather_evidence(library_, asked, fitted_.protocol, network_->logits(queries.inputs),
                                     static_cast<std::size_t>(fitted_.candidates), fitted_.widths);

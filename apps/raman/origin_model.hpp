@@ -69,8 +69,9 @@ class OriginModel {
   /// `embeddings` are the network's of the library.
   OriginModel(std::unique_ptr<Classifier> network, Examples library, std::vector<float> embeddings, Fitted fitted);
 
-  /// Of the queries the inputs and measurements are looked at.
-  [[nodiscard]] Answer answer(const Examples& queries, bool measurements) const;
+  /// Of the queries the inputs and measurements are looked at. `own`: Queries::own.
+  [[nodiscard]] Answer answer(const Examples& queries, bool measurements,
+                              std::vector<std::optional<std::size_t>> own = {}) const;
 
   [[nodiscard]] const Classifier& network() const { return *network_; }
   [[nodiscard]] const Library& library() const { return library_; }

@@ -110,19 +110,22 @@ std::vector<Prediction> Predictor::predict(std::span<const Spectrum> spectra, do
   std::vector<std::size_t> fit;
   Examples queries;
   queries.points = preprocessing_.points;
+  std::vector<std::optional<std::size_t>> own;
   for (std::size_t i = 0; i < spectra.size(); ++i) {
     predictions[i].source = spectra[i].source;
     try {
       predictions[i].input = preprocess(spectra[i], preprocessing_);
       queries.inputs.insert(queries.inputs.end(), predictions[i].input.begin(), predictions[i].input.end());
       queries.measurements.push_back(measurement_of(spectra[i]));
+      own.push_back(find_spectrum(model_->library().examples(), predictions[i].input));
+      predictions[i].learned_from = own.back().has_value();
       fit.push_back(i);
     } catch (const RejectedSpectrum& rejection) {
       predictions[i].failure = rejection.detail;
     }
   }
   if (fit.empty()) return predictions;
-  const Answer answer = model_->answer(queries, measurements_);
+  const Answer answer = model_->answer(queries, measurements_, std::move(own));
   for (std::size_t k = 0; k < fit.size(); ++k) describe(answer, k, thresholds, predictions[fit[k]]);
   return predictions;
 }

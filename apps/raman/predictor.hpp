@@ -38,7 +38,10 @@ struct Prediction {
   std::vector<std::array<double, kVoices>> voices;
   std::vector<float> input;  ///< on the grid
   bool familiar = false;     ///< whether its nearest spectrum is near
-  bool far = false;          ///< less similar to anything seen than almost all spectra are
+  /// Whether the library has this very spectrum. It is not compared with itself then, nor with what the model's folds
+  /// kept together with it: that is how all figures and thresholds of the model came about.
+  bool learned_from = false;
+  bool far = false;  ///< less similar to anything seen than almost all spectra are
 };
 
 /// The names of the voices, in their order.

@@ -172,12 +172,14 @@ TEST_F(Origin, SaysTheSameFromItsFolder) {
     const std::vector<Prediction> predictions = predictor.predict(spectra, 0.8);
     Examples queries;
     queries.points = 64;
+    std::vector<std::optional<std::size_t>> own;
     for (const Spectrum& spectrum : spectra) {
       const std::vector<float> input = preprocess(spectrum, small_grid());
       queries.inputs.insert(queries.inputs.end(), input.begin(), input.end());
       queries.measurements.push_back(measurement_of(spectrum));
+      own.push_back(find_spectrum(data_.examples, input));
     }
-    const Answer answer = model->answer(queries, members == 2);
+    const Answer answer = model->answer(queries, members == 2, own);
     const SetThresholds thresholds = set_thresholds(model->fitted().mixing(members == 2).held_out, 0.8);
     for (std::size_t i = 0; i < spectra.size(); ++i) {
       const std::vector<int> order = prediction_set(answer.probabilities.row(i), -1);
@@ -190,9 +192,27 @@ TEST_F(Origin, SaysTheSameFromItsFolder) {
       EXPECT_EQ(predictions[i].set,
                 prediction_set(answer.probabilities.row(i), thresholds.of(answer.familiar[i])).size());
       EXPECT_EQ(predictions[i].compared.size(), 6U);
-      EXPECT_EQ(predictions[i].compared[0].specimen, "R" + std::to_string(1000 + i / 2));
+      const Compared& nearest = predictions[i].compared[0];
+      EXPECT_EQ(nearest.specimen, "R" + std::to_string(1000 + nearest.spectrum / 2));
     }
   }
+}
+
+TEST_F(Origin, ComparesNoSpectrumWithItself) {
+  const auto model = fit(Protocol::spectra, data_.examples);
+  write_model(scratch_ / "model", data_, settings_, *model);
+  const Predictor predictor(scratch_ / "model", backend_, 1);
+  Spectrum learned = small_collection(60).spectra.front();
+  Spectrum other = learned;
+  for (std::size_t i = 0; i < other.intensities.size(); ++i) other.intensities[i] *= 1 + 0.01 * std::sin(double(i));
+  const std::vector<Prediction> predictions = predictor.predict(std::vector{learned, other}, 0.9);
+  ASSERT_TRUE(predictions[0].learned_from);
+  for (const Compared& compared : predictions[0].compared) {
+    EXPECT_LT(compared.similarity, 0.9999);
+    EXPECT_NE(compared.spectrum, *find_spectrum(data_.examples, predictions[0].input));
+  }
+  EXPECT_FALSE(predictions[1].learned_from);
+  EXPECT_EQ(predictions[1].compared[0].spectrum, *find_spectrum(data_.examples, predictions[0].input));
 }
 
 TEST_F(Origin, SaysWhatIsFarAndWhatIsOffTheGrid) {

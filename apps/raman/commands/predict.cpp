@@ -65,6 +65,7 @@ nlohmann::json to_json(const Prediction& one, const Gazetteer& gazetteer) {
           {"nearest", to_json(one.compared.front())},
           {"compared", compared},
           {"no_spectrum_of_its_specimen", rounded(one.none_same)},
+          {"learned_from", one.learned_from},
           {"too_far_from_anything_seen", one.far}};
 }
 
@@ -73,6 +74,10 @@ void print_prediction(const Prediction& one, const Request& request, const Gazet
   if (!one.failure.empty()) {
     fmt::print("  no prediction: {}\n", one.failure);
     return;
+  }
+  if (one.learned_from) {
+    fmt::print(
+        "  the model learned from this very spectrum: it is not compared with itself, and its network knew it\n");
   }
   if (one.far) fmt::print("  too far from anything seen: the probabilities below mean little\n");
   const std::size_t shown = std::min(one.ranked.size(), static_cast<std::size_t>(request.top));
