@@ -11,9 +11,6 @@
 namespace gyre::parcae {
 namespace {
 
-/// The rotation takes memory for half of it.
-constexpr int kMostWidth = 1 << 20;
-
 float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 
 bool same_size(Recipe::Parts parts, std::span<float> out) {
