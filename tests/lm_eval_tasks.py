@@ -13,28 +13,26 @@ QUESTIONS = [
     ("Where do they go?", ["To Rome", "to the wood"], 1),
     ("What did thy father leave thee?", ["nothing", "a crown of gold", "his name, and his sorrow", "land"], 0),
 ]
-# Scored and cut as the harness's own arc_easy is.
-CHOOSING = """task: choosing
-dataset_path: json
+OF_THE_QUESTIONS = """dataset_path: json
 dataset_kwargs: {data_files: {test: %s}}
 test_split: test
-output_type: multiple_choice
+"""
+TASKS = {
+    # Scored and cut as the harness's own arc_easy is.
+    "choosing": """output_type: multiple_choice
 doc_to_text: "Question: {{question}}\\nAnswer:"
 doc_to_target: "{{choices.label.index(answerKey)}}"
 doc_to_choice: "{{choices.text}}"
 metric_list: [{metric: acc}, {metric: acc_norm}]
-"""
-WRITING = """task: writing
-dataset_path: json
-dataset_kwargs: {data_files: {test: %s}}
-test_split: test
-output_type: generate_until
+""",
+    "writing": """output_type: generate_until
 doc_to_text: "{{question}}"
 doc_to_target: "{{answerKey}}"
 generation_kwargs: {until: ["ING"], max_gen_toks: 12, temperature: 0}
 metric_list: [{metric: exact_match}]
-"""
-NAMES = ["choosing", "writing"]
+""",
+}
+NAMES = list(TASKS)
 
 
 def write_tasks(folder):
@@ -45,8 +43,8 @@ def write_tasks(folder):
         rows.append({"question": question, "choices": {"text": texts, "label": labels}, "answerKey": labels[right]})
     data = folder / "questions.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "choosing.yaml").write_text(CHOOSING % data)
-    (folder / "writing.yaml").write_text(WRITING % data)
+    for name, rest in TASKS.items():
+        (folder / f"{name}.yaml").write_text(f"task: {name}\n{OF_THE_QUESTIONS % data}{rest}")
     return data
 
 

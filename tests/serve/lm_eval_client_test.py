@@ -12,7 +12,8 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from lm_eval_tasks import NAMES, OFFLINE, check_samples, write_tasks  # noqa: E402
 
-os.environ.update(OFFLINE, HF_HOME=tempfile.mkdtemp())
+CACHE = tempfile.TemporaryDirectory()  # until the end of the process
+os.environ.update(OFFLINE, HF_HOME=CACHE.name)
 
 import lm_eval  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
