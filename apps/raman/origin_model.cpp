@@ -1,6 +1,7 @@
 #include "raman/origin_model.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.hpp"

@@ -1,5 +1,7 @@
 #include "api/provenance.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "kernels/kernels.hpp"
 #include "model/number_types.hpp"
 

@@ -1,5 +1,7 @@
 #include "cli/documents.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "cli/checks.hpp"
 #include "text/corpus.hpp"

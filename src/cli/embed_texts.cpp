@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/error.hpp"

@@ -1,6 +1,7 @@
 #include "cli/generate_json.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 

@@ -1,6 +1,7 @@
 #include "cli/options.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "api/provenance.hpp"
 #include "base/error.hpp"

@@ -1,6 +1,7 @@
 #include "format/json_object.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/file.hpp"
@@ -100,6 +101,10 @@ void JsonObject::allow(std::span<const std::string_view> shared, std::initialize
   keys.insert(keys.end(), shared.begin(), shared.end());
   allow(std::span<const std::string_view>(keys));
 }
+
+bool JsonObject::has(std::string_view key) const { return json_.contains(key); }
+
+bool JsonObject::given(std::string_view key) const { return has(key) && !json_.at(key).is_null(); }
 
 const nlohmann::json& JsonObject::at(std::string_view key) const {
   const auto found = json_.find(key);

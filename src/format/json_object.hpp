@@ -2,7 +2,7 @@
 
 #include <filesystem>
 #include <initializer_list>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,9 +37,9 @@ class JsonObject {
   /// The same of keys that others read too, and of those that only this object has.
   void allow(std::span<const std::string_view> shared, std::initializer_list<std::string_view> own) const;
 
-  [[nodiscard]] bool has(std::string_view key) const { return json_.contains(key); }
+  [[nodiscard]] bool has(std::string_view key) const;
   /// Whether the key is there with anything but null.
-  [[nodiscard]] bool given(std::string_view key) const { return has(key) && !json_.at(key).is_null(); }
+  [[nodiscard]] bool given(std::string_view key) const;
   [[nodiscard]] std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;
   [[nodiscard]] int integer(std::string_view key, int least, int most, std::optional<int> otherwise = {}) const;
   [[nodiscard]] float number(std::string_view key, double least, double most,

@@ -1,6 +1,7 @@
 #include "format/tensor_store.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 

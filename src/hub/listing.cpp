@@ -1,6 +1,7 @@
 #include "hub/listing.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "format/json_object.hpp"

@@ -22,13 +22,9 @@ struct Checkpoint {
   Language language;
 
   /// A model folder or GGUF file. Throws Error as Model::load and load_language do.
-  static Checkpoint open(const std::filesystem::path& path, const LoadOptions& options = {}) {
-    Model model = Model::load(path, options);
-    Language language = load_language(model.path());
-    return {std::move(model), std::move(language)};
-  }
+  static Checkpoint open(const std::filesystem::path& path, const LoadOptions& options = {});
   /// Throws Error when there is none, or one that cannot be read.
-  [[nodiscard]] ChatTemplate chat_template() const { return load_chat_template(model.path(), language.tokenizer); }
+  [[nodiscard]] ChatTemplate chat_template() const;
 };
 
 }  // namespace gyre

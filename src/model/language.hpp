@@ -4,10 +4,11 @@
 #include <filesystem>
 #include <vector>
 
-#include "text/chat_template.hpp"
 #include "text/tokenizer.hpp"
 
 namespace gyre {
+
+class ChatTemplate;  // text/chat_template.hpp
 
 /// What stands between a model's tokens and text.
 struct Language {

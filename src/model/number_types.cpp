@@ -1,5 +1,6 @@
 #include "model/number_types.hpp"
 
+#include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 

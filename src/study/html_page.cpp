@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 

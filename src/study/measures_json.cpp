@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "study/json_numbers.hpp"
 #include "study/token_classes.hpp"

@@ -1,5 +1,7 @@
 #include "study/statistics_json.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace gyre {
 
 nlohmann::json estimate_json(const Estimate& estimate) {

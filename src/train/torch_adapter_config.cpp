@@ -1,5 +1,7 @@
 #include "train/torch_adapter_config.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "format/json_object.hpp"
 

@@ -1,5 +1,6 @@
 #include "fuzz/targets.hpp"
 #include "model/language.hpp"
+#include "text/chat_template.hpp"
 
 namespace gyre::fuzz {
 namespace {

@@ -1,5 +1,7 @@
 #include "raman/torch/config.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 
 namespace gyre::raman {

@@ -1,6 +1,7 @@
 #include "model/families/recpre.hpp"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "model/families/decoder_names.hpp"

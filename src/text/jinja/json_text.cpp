@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "text/jinja/compare.hpp"
 #include "text/jinja/python_text.hpp"

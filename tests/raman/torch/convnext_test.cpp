@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "raman/torch/depthwise.hpp"
 
