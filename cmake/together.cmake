@@ -1,4 +1,4 @@
-# gyre_compile_together(TARGET): where all is built once, files of one room are compiled eight at a time as one, since what
+# gyre_compile_together(TARGET): where all is built once, files of one room are compiled sixteen at a time as one, since what
 # they include costs more than what is in them. Names inside a file can clash with those of its own room alone. Files
 # with flags of their own are left as they are.
 function(gyre_compile_together target)
@@ -14,7 +14,7 @@ function(gyre_compile_together target)
     if(NOT DEFINED files_${room})
       set(files_${room} 0)
     endif()
-    math(EXPR unit "${files_${room}} / 8")
+    math(EXPR unit "${files_${room}} / 16")
     math(EXPR files_${room} "${files_${room}} + 1")
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${room}_${unit})
   endforeach()

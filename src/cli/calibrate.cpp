@@ -40,13 +40,13 @@ struct CalibrateRequest {
 };
 
 /// What was asked for, checked.
-struct Task {
+struct AskedRisk {
   RiskOptions risk;
   RiskTarget target;
 };
 
-Task task_of(const CalibrateRequest& request, bool delta_given) {
-  Task task;
+AskedRisk asked_risk(const CalibrateRequest& request, bool delta_given) {
+  AskedRisk task;
   task.risk.risk = parse_risk(request.risk, "--risk");
   task.risk.clip = in_nats(task.risk.risk) ? request.clip : 1;
   task.target.method = parse_risk_method(request.method, "--method");
@@ -89,7 +89,7 @@ std::string_view evidence_name(RiskMethod method) {
 }
 
 /// What the tests hold against, in the unit of the risk where it is one.
-double shown_evidence(const CalibratedThreshold& row, const Task& task) {
+double shown_evidence(const CalibratedThreshold& row, const AskedRisk& task) {
   const bool is_risk = task.target.method != RiskMethod::learn_then_test;
   return row.test.evidence * (is_risk ? task.risk.clip : 1);
 }
@@ -101,7 +101,7 @@ const CalibratedThreshold* chosen_of(const Calibration& result) {
   return row.loops_per_token < result.full_loops ? &row : nullptr;
 }
 
-nlohmann::json rows_json(const Calibration& result, const Task& task) {
+nlohmann::json rows_json(const Calibration& result, const AskedRisk& task) {
   nlohmann::json json = nlohmann::json::array();
   for (std::size_t k = 0; k < result.rows.size(); ++k) {
     const CalibratedThreshold& row = result.rows[k];
@@ -127,7 +127,7 @@ void add_units(nlohmann::json& json, const CalibrateRequest& request, const Cali
   json["documents_set_aside"] = result.set_aside;
 }
 
-nlohmann::json result_json(const CalibrateRequest& request, const Task& task, const Model& model,
+nlohmann::json result_json(const CalibrateRequest& request, const AskedRisk& task, const Model& model,
                            const Tokenizer& tokenizer, const EvaluationOptions& options, const Calibration& result) {
   nlohmann::json json = provenance(request.run, model);
   json[kCalibrationKey] = kCalibrationVersion;
@@ -163,7 +163,7 @@ nlohmann::json result_json(const CalibrateRequest& request, const Task& task, co
   return json;
 }
 
-std::string promise(const CalibrateRequest& request, const Task& task) {
+std::string promise(const CalibrateRequest& request, const AskedRisk& task) {
   if (task.target.method == RiskMethod::conformal) {
     return fmt::format("on the average over calibrations the {} of a document is at most {}", request.risk,
                        request.alpha);
@@ -172,7 +172,7 @@ std::string promise(const CalibrateRequest& request, const Task& task) {
                      request.alpha);
 }
 
-void print_table(const CalibrateRequest& request, const Task& task, const Calibration& result) {
+void print_table(const CalibrateRequest& request, const AskedRisk& task, const Calibration& result) {
   const std::string_view evidence = evidence_name(task.target.method);
   const std::size_t width = std::max<std::size_t>(evidence.size(), 11);
   fmt::print("{:>10} {:>12} {:>{}} {:>11}  {}\n", result.key, request.risk, evidence, width, "loops/token", "holds");
@@ -191,7 +191,7 @@ void print_table(const CalibrateRequest& request, const Task& task, const Calibr
   }
 }
 
-void require_choice(const Calibration& result, const CalibrateRequest& request, const Task& task) {
+void require_choice(const Calibration& result, const CalibrateRequest& request, const AskedRisk& task) {
   if (chosen_of(result) != nullptr) return;
   const auto leaving = std::find_if(result.rows.begin(), result.rows.end(), [&](const CalibratedThreshold& row) {
     return row.loops_per_token < result.full_loops;
@@ -204,7 +204,7 @@ void require_choice(const Calibration& result, const CalibrateRequest& request, 
       evidence_name(task.target.method), shown_evidence(row, task));
 }
 
-Calibration measure(const CalibrateRequest& request, const Task& task, const Checkpoint& checkpoint,
+Calibration measure(const CalibrateRequest& request, const AskedRisk& task, const Checkpoint& checkpoint,
                     const EvaluationOptions& options, const ExitChoice& rule) {
   const Model& model = checkpoint.model;
   const Tokenizer& tokenizer = checkpoint.language.tokenizer;
@@ -234,7 +234,7 @@ Calibration measure(const CalibrateRequest& request, const Task& task, const Che
 }
 
 void run(const CalibrateRequest& request, bool delta_given) {
-  const Task task = task_of(request, delta_given);
+  const AskedRisk task = asked_risk(request, delta_given);
   const ExitChoice rule = parse_exit(request.exit);
   if (!request.out.empty()) check_out_file(request.out);
   const Checkpoint checkpoint = open_checkpoint(request.run);

@@ -56,9 +56,9 @@ constexpr std::string_view kRefused[] = {"alora_invocation_tokens",
                                          "trainable_token_indices",
                                          "use_qalora",
                                          "use_bdlora"};
-constexpr std::string_view kUsed[] = {"peft_type",         "r",        "lora_alpha",   "lora_dropout",
-                                      "use_rslora",        "use_dora", "rank_pattern", "alpha_pattern",
-                                      "init_lora_weights", "bias"};
+constexpr std::string_view kAdapterKeys[] = {"peft_type",         "r",        "lora_alpha",   "lora_dropout",
+                                             "use_rslora",        "use_dora", "rank_pattern", "alpha_pattern",
+                                             "init_lora_weights", "bias"};
 
 bool asks_for_nothing(const nlohmann::json& value) {
   return value.is_null() || value == false || value == 0 || ((value.is_array() || value.is_object()) && value.empty());
@@ -66,7 +66,7 @@ bool asks_for_nothing(const nlohmann::json& value) {
 
 void check_keys(const nlohmann::json& config, const std::string& where) {
   const JsonObject object(config, where);
-  std::vector<std::string_view> known(std::begin(kUsed), std::end(kUsed));
+  std::vector<std::string_view> known(std::begin(kAdapterKeys), std::end(kAdapterKeys));
   known.insert(known.end(), std::begin(kWithoutEffect), std::end(kWithoutEffect));
   known.insert(known.end(), std::begin(kRefused), std::end(kRefused));
   // PEFT writes a key for everything it can do; what is off is null or false, of features yet to come too.

@@ -74,26 +74,26 @@ constexpr std::array<std::string_view, 12> kUnused = {
     "padding_token_id",         "mask_token_id",       "cls_token_id",    "fim_pre_token_id", "fim_suf_token_id",
     "fim_mid_token_id",         "prefix_token_id",     "suffix_token_id", "middle_token_id",  "token_type_count",
     "remove_extra_whitespaces", "precompiled_charsmap"};
-constexpr std::array<std::string_view, 20> kUsed = {"model",
-                                                    "pre",
-                                                    "tokens",
-                                                    "scores",
-                                                    "token_type",
-                                                    "merges",
-                                                    "bos_token_id",
-                                                    "eos_token_id",
-                                                    "eot_token_id",
-                                                    "eom_token_id",
-                                                    "unknown_token_id",
-                                                    "seperator_token_id",
-                                                    "add_bos_token",
-                                                    "add_eos_token",
-                                                    "add_sep_token",
-                                                    "add_space_prefix",
-                                                    "fim_pad_token_id",
-                                                    "fim_rep_token_id",
-                                                    "fim_sep_token_id",
-                                                    "normalizer.lowercase"};
+constexpr std::array<std::string_view, 20> kTokenizerKeys = {"model",
+                                                             "pre",
+                                                             "tokens",
+                                                             "scores",
+                                                             "token_type",
+                                                             "merges",
+                                                             "bos_token_id",
+                                                             "eos_token_id",
+                                                             "eot_token_id",
+                                                             "eom_token_id",
+                                                             "unknown_token_id",
+                                                             "seperator_token_id",
+                                                             "add_bos_token",
+                                                             "add_eos_token",
+                                                             "add_sep_token",
+                                                             "add_space_prefix",
+                                                             "fim_pad_token_id",
+                                                             "fim_rep_token_id",
+                                                             "fim_sep_token_id",
+                                                             "normalizer.lowercase"};
 
 /// A key that nobody here knows may change what the tokens are.
 void refuse_unknown_keys(const Gguf& file) {
@@ -102,7 +102,8 @@ void refuse_unknown_keys(const Gguf& file) {
     if (!key.starts_with(kRoom)) continue;
     const std::string_view name = std::string_view(key).substr(kRoom.size());
     const auto is_name = [&](std::string_view known) { return known == name; };
-    if (std::any_of(kUsed.begin(), kUsed.end(), is_name) || std::any_of(kUnused.begin(), kUnused.end(), is_name))
+    if (std::any_of(kTokenizerKeys.begin(), kTokenizerKeys.end(), is_name) ||
+        std::any_of(kUnused.begin(), kUnused.end(), is_name))
       continue;
     throw Error("{}: the key {} is not known; remove it if it changes nothing", file.path().string(), key);
   }

@@ -10,7 +10,6 @@ namespace gyre {
 namespace {
 
 constexpr std::int32_t kNoToken = -1;
-constexpr std::string_view kSpaceMark = "\u2581";
 
 }  // namespace
 

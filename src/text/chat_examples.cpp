@@ -80,7 +80,7 @@ OrderedJson conversation_json(const OrderedJson& line, const ExampleKeys& keys, 
   return made;
 }
 
-ChatExample example_of(const JsonLine& line, const ExampleKeys& keys) {
+ChatExample chat_example_of(const JsonLine& line, const ExampleKeys& keys) {
   const OrderedJson json = parse_ordered_json(line.text, line.where);
   ChatExample example;
   example.conversation = read_conversation(conversation_json(json, keys, line.where), line.where);
@@ -141,7 +141,7 @@ Edge edge_at(const std::string& text, std::size_t at, const std::vector<std::int
 
 std::vector<ChatExample> read_chat_examples(const std::filesystem::path& file, const ExampleKeys& keys) {
   std::vector<ChatExample> examples;
-  for_each_json_line(file, [&](const JsonLine& line) { examples.push_back(example_of(line, keys)); });
+  for_each_json_line(file, [&](const JsonLine& line) { examples.push_back(chat_example_of(line, keys)); });
   if (examples.empty()) throw Error("{}: no examples", file.string());
   return examples;
 }

@@ -17,8 +17,6 @@ using Json = nlohmann::json;
 
 enum TokenType : int { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
-constexpr std::string_view kSpaceMark = "\u2581";
-
 /// How a name of tokenizer.ggml.pre cuts text: the patterns, one after the other.
 struct PreRule {
   std::vector<std::string_view> names;

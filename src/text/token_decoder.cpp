@@ -15,7 +15,7 @@
 namespace gyre {
 namespace {
 
-constexpr std::string_view kReplacement = "\uFFFD";
+constexpr std::string_view kReplacementText = "\uFFFD";
 
 /// The spaces that BERT's tokenizer put around punctuation and contractions, taken out again token by token.
 void clean_up(std::string& text, const Growth& growth) {
@@ -51,7 +51,7 @@ std::vector<std::string> join_bytes(std::vector<std::string> names) {
     if (first_invalid_utf8(bytes) == std::string_view::npos) {
       joined.push_back(bytes);
     } else {
-      joined.insert(joined.end(), bytes.size(), std::string(kReplacement));
+      joined.insert(joined.end(), bytes.size(), std::string(kReplacementText));
     }
     bytes.clear();
   };

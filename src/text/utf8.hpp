@@ -11,6 +11,9 @@ namespace gyre {
 /// The byte at `index`, as a number from 0 to 255.
 inline std::uint8_t byte_at(std::string_view text, std::size_t index) { return static_cast<std::uint8_t>(text[index]); }
 
+/// ▁, which vocabularies of SentencePiece write for a space.
+inline constexpr std::string_view kSpaceMark = "\u2581";
+
 /// What stands at the start of a text that should be UTF-8.
 struct Utf8Step {
   enum class Kind {

@@ -10,13 +10,12 @@
 #include "base/random.hpp"
 #include "study/exits/exit_free_runs.hpp"
 #include "study/exits/exit_tasks.hpp"
+#include "study/exits/exit_thresholds.hpp"
 #include "study/exits/exit_times.hpp"
 #include "study/jobs.hpp"
 
 namespace gyre {
 namespace {
-
-constexpr double kTolerance = 1e-9;
 
 double mean_loops(const PositionDepths& depths, const UnitText& text) {
   double loops = 0;
@@ -36,7 +35,7 @@ double mean_loops(const PositionDepths& depths, const UnitText& text) {
 std::vector<std::size_t> spread_thresholds(std::span<const RecordedThreshold> recorded, double full, int points) {
   std::vector<std::size_t> leaving;
   for (std::size_t k = 0; k < recorded.size(); ++k) {
-    if (recorded[k].loops_per_token < full - kTolerance) leaving.push_back(k);
+    if (recorded[k].loops_per_token < full - kSameLoops) leaving.push_back(k);
   }
   std::vector<std::size_t> chosen;
   if (leaving.empty()) return chosen;
@@ -49,7 +48,7 @@ std::vector<std::size_t> spread_thresholds(std::span<const RecordedThreshold> re
     });
     const double loops = recorded[*nearest].loops_per_token;
     const bool known = std::any_of(chosen.begin(), chosen.end(), [&](std::size_t k) {
-      return std::abs(recorded[k].loops_per_token - loops) < kTolerance;
+      return std::abs(recorded[k].loops_per_token - loops) < kSameLoops;
     });
     if (!known) chosen.push_back(*nearest);
   }
@@ -157,7 +156,7 @@ class Study {
     const KeptSteps& kept =
         kept_.try_emplace(readout, model_, text_.windows.front(), readout, options_.evaluation).first->second;
     const auto loops_at = [&](double threshold) { return kept.loops(rule_at(rule, option, threshold)); };
-    if (loops_at(option.boldest) > loops_at(option.safest) - kTolerance) {
+    if (loops_at(option.boldest) > loops_at(option.safest) - kSameLoops) {
       throw Error(
           "exit {}: {:.2f} loops a token are run whatever {} is, so there is nothing to compare; let it leave earlier "
           "(hits, min, every) or run more loops",

@@ -31,12 +31,11 @@ std::vector<double> geometric(double low, double high, int count) {
 /// Of a difference: equal steps from about where none leaves to about where all do, each found to a factor of two on
 /// its side of zero.
 std::vector<double> signed_grid(const ThresholdOption& option, int count, const LoopsAt& loops_at) {
-  constexpr double kTolerance = 1e-9;
   constexpr double kLeast = 1.0 / 1024;
   const double full = loops_at(option.safest);
   const double least = loops_at(option.boldest);
-  const auto some_leave = [&](double tau) { return tau > option.safest && loops_at(tau) < full - kTolerance; };
-  const auto some_stay = [&](double tau) { return tau < option.boldest && loops_at(tau) > least + kTolerance; };
+  const auto some_leave = [&](double tau) { return tau > option.safest && loops_at(tau) < full - kSameLoops; };
+  const auto some_stay = [&](double tau) { return tau < option.boldest && loops_at(tau) > least + kSameLoops; };
   const double low = std::max(option.safest, walk(-kLeast, 2, some_leave));
   const double high = std::min(option.boldest, walk(kLeast, 2, some_stay));
   std::vector<double> grid;
@@ -104,11 +103,10 @@ std::vector<double> threshold_grid(const ThresholdOption& option, int count, int
     return grid;
   }
   if (option.safest < 0) return signed_grid(option, count, loops_at);
-  constexpr double kTolerance = 1e-9;
   const double full = loops_at(option.safest);
   const double least = loops_at(option.boldest);
-  const auto some_leave = [&](double tau) { return loops_at(tau) < full - kTolerance; };
-  const auto some_stay = [&](double tau) { return loops_at(tau) > least + kTolerance; };
+  const auto some_leave = [&](double tau) { return loops_at(tau) < full - kSameLoops; };
+  const auto some_stay = [&](double tau) { return loops_at(tau) > least + kSameLoops; };
   double low = walk(0.0625, 0.25, some_leave);  // down to where none leaves, then up to half of where one does
   low = walk(low, 2, [&](double tau) { return !some_leave(2 * tau); });
   double high = walk(2 * low, 4, some_stay);  // up to where all leave, then down to twice of where one stays

@@ -20,6 +20,9 @@ ExitChoice rule_at(const ExitChoice& rule, const ThresholdOption& option, double
 /// The safest first. Throws Error when one is there twice, or is none that the option can be.
 std::vector<double> from_safest(std::vector<double> thresholds, const ThresholdOption& option, const ExitChoice& rule);
 
+/// Loops a token that are closer than this are the same.
+inline constexpr double kSameLoops = 1e-9;
+
 /// Mean loops of some texts under a threshold.
 using LoopsAt = std::function<double(double threshold)>;
 
