@@ -6,9 +6,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -37,18 +40,64 @@ std::string on_one_line(std::string_view message) {
   return line;
 }
 
+/// Edits of a letter, put in, left out or changed, that make one word of the other.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> edits(b.size() + 1);  // from the letters of `a` so far to the first j of `b`
+  std::iota(edits.begin(), edits.end(), 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(edits[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = edits[j + 1];
+      edits[j + 1] = std::min({changed, edits[j] + 1, diagonal + 1});
+    }
+  }
+  return edits.back();
+}
+
+/// The flag of `command` that `word` was likely meant for, "" if none is near: a slip of the fingers, or one name in
+/// the other, as in --max-tokens and --tokens.
+std::string flag_near(const CLI::App& command, const std::string& word) {
+  std::string nearest;
+  std::size_t fewest = word.size();
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      const std::string flag = "--" + name;
+      const std::size_t edits = edits_between(word, flag);
+      const bool inside = word.ends_with("-" + name) || flag.ends_with(word.substr(1));
+      if ((inside || edits <= 2) && edits < fewest) {
+        nearest = flag;
+        fewest = edits;
+      }
+    }
+  }
+  return nearest;
+}
+
+std::string unexpected(const CLI::App& command, const std::string& called, const std::vector<std::string>& words) {
+  const auto is_flag = [](const std::string& word) { return word.size() > 2 && word.starts_with("--"); };
+  const auto flag = std::find_if(words.begin(), words.end(), is_flag);
+  if (flag == words.end()) return fmt::format("\"{}\" is not expected", words.front());
+  const std::string name = flag->substr(0, flag->find('='));
+  const std::string near = flag_near(command, name);
+  return fmt::format("{} is no flag of {}{}", name, called, near.empty() ? "" : "; there is " + near);
+}
+
 int report_parse_error(CLI::App& program, const CLI::ParseError& failure) {
   if (failure.get_exit_code() == 0) return program.exit(failure);  // --help and --version
-  std::string message = failure.what();
-  if (const std::vector<std::string> left = program.remaining(); !left.empty()) {
-    message = fmt::format("\"{}\" is no command; the commands are {}", left.front(), command_names(program));
-  }
-  std::string asked = program.get_name();
-  for (const CLI::App* command = &program; !command->get_subcommands().empty();) {
+  std::string called = program.get_name();
+  const CLI::App* command = &program;
+  while (!command->get_subcommands().empty()) {
     command = command->get_subcommands().front();
-    asked += " " + command->get_name();
+    called += " " + command->get_name();
   }
-  fmt::print(stderr, "{}: {}; see {} --help\n", program.get_name(), on_one_line(message), asked);
+  std::string message = failure.what();
+  if (const std::vector<std::string> left = program.remaining(); !left.empty() && !left.front().starts_with("--")) {
+    message = fmt::format("\"{}\" is no command; the commands are {}", left.front(), command_names(program));
+  } else if (const std::vector<std::string> words = command->remaining(); !words.empty()) {
+    message = unexpected(*command, called, words);
+  }
+  fmt::print(stderr, "{}: {}; see {} --help\n", program.get_name(), on_one_line(message), called);
   return kMistake;
 }
 

@@ -54,6 +54,17 @@ TEST_F(BadInput, IsToldInOneLineWhateverItQuotes) {
   expect_mistake({"eval", "-m", model(), "--text", "no\nsuch\x1b[31mtext"}, {"no such [31mtext"});
 }
 
+TEST_F(BadInput, AFlagThatIsNoneIsNamedBesideTheOneLikelyMeant) {
+  expect_mistake({"generate", "-m", model(), "--max-tokens", "3"},
+                 {"--max-tokens is no flag of gyre generate; there is --tokens;"});
+  expect_mistake({"generate", "-m", model(), "--tempratur=1"},
+                 {"--tempratur is no flag of gyre generate; there is --temperature;"});
+  expect_mistake({"generate", "-m", model(), "--flavour"},
+                 {"--flavour is no flag of gyre generate; see gyre generate --help"});
+  expect_mistake({"info", "-m", model(), "another"}, {"\"another\" is not expected; see gyre info --help"});
+  expect_mistake({"--quiet"}, {"--quiet is no flag of gyre; see gyre --help"});
+}
+
 TEST_F(BadInput, NamesTheTextWithACharacterThatTheVocabularyLacks) {
   write_text_atomically(text(), "abc \xe2\x82\xac");
   expect_mistake({"eval", "-m", model(), "--text", text()}, {text() + ": the character", "U+20AC"});
