@@ -10,7 +10,7 @@ namespace {
 
 constexpr EnumName<Schedule> kSchedules[] = {{Schedule::cosine, "cosine"},
                                              {Schedule::warmup_stable_decay, "warmup_stable_decay"}};
-constexpr int kMany = 1'000'000'000;
+constexpr int kMostWarmup = 1'000'000'000;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ void read_optimiser(const JsonObject& object, OptimiserConfig& config) {
   config.epsilon = object.number("epsilon", 1e-12, 1, config.epsilon);
   config.clip = object.number("clip", 0, 1e6, config.clip);
   config.schedule = object.choice<Schedule>("schedule", kSchedules, config.schedule);
-  config.warmup = object.integer("warmup", 0, kMany, config.warmup);
+  config.warmup = object.integer("warmup", 0, kMostWarmup, config.warmup);
   config.decay_share = object.number("decay_share", 0, 1, config.decay_share);
   config.floor = object.number("floor", 0, 1, config.floor);
 }
