@@ -43,6 +43,11 @@ Engine::Engine(const Model& model, int threads, Stop stop)
   require_next_tokens(model);
 }
 
+void Engine::rest() {
+  stack_.rest();
+  last_ = std::vector<float>();
+}
+
 NoiseStart parse_noise_start(const std::string& text, const std::string& flag) {
   return parse_enum<NoiseStart>(kNoiseStarts, text, flag, "first state");
 }

@@ -72,6 +72,10 @@ class Engine {
   /// Tells `sink` of all that matrices read from now on; empty: nobody.
   void observe_inputs(InputSink sink) { stack_.observe_inputs(std::move(sink)); }
 
+  /// Gives back the room that passes took, which is that of the widest until now; the next takes its own. Logits that
+  /// were returned are gone. Only between passes.
+  void rest();
+
   /// Logits [n, vocabulary] of states [n, hidden], by the final norm and the head.
   std::span<const float> head(std::span<const float> states) { return stack_.head(states); }
 

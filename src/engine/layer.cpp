@@ -64,6 +64,13 @@ LayerRunner::LayerRunner(const ModelSpec& spec, ThreadPool& pool)
       rotary_(spec),
       ones_(static_cast<std::size_t>(spec.head_size), 1.0F) {}
 
+void LayerRunner::rest() {
+  input_ = ActivationRows();
+  for (std::vector<float>* rows : {&output_, &summed_, &qkv_, &mixed_, &first_, &gate_, &up_}) {
+    *rows = std::vector<float>();
+  }
+}
+
 void LayerRunner::reserve(std::size_t rows, int position) {
   const auto attention = static_cast<std::size_t>(spec_.attention_size());
   const auto ffn = static_cast<std::size_t>(spec_.ffn_size);

@@ -35,6 +35,8 @@ class LayerRunner {
 
   /// Makes room for `rows` rows, or fewer, up to this position. Before run().
   void reserve(std::size_t rows, int position);
+  /// Gives all that room back.
+  void rest();
   /// And for the first `positions` of sequences of a rotary_length().
   void reserve_positions(int length, int positions) { rotary_.reserve(length, positions); }
   /// Tells `sink` of all that matrices read from now on; empty: nobody.

@@ -351,6 +351,14 @@ std::span<const float> Stack::final_states(std::span<const float> states) {
   return normed_;
 }
 
+void Stack::rest() {
+  layers_.rest();
+  if (pool_.unused()) pool_ = StatePool(hidden_);
+  work_ = Workspace();
+  ahead_ = Workspace();
+  for (std::vector<float>* numbers : {&gates_, &leaving_, &normed_, &logits_}) *numbers = std::vector<float>();
+}
+
 std::span<const float> Stack::head(std::span<const float> states) {
   const ModelSpec& spec = model_.spec();
   const std::size_t n = states.size() / hidden_;

@@ -47,6 +47,9 @@ class Stack {
   /// Tells `sink` of all that matrices read from now on; empty: nobody.
   void observe_inputs(InputSink sink) { layers_.observe_inputs(std::move(sink)); }
 
+  /// Gives back the room that passes took, which is that of the widest until now. Nothing may be on its way.
+  void rest();
+
  private:
   /// Rows in one piece, as products read them; those of one run or of one look ahead.
   struct Workspace {

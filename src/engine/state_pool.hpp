@@ -40,6 +40,7 @@ class StatePool {
     return row;
   }
   void give_back(std::size_t row) { free_.push_back(row); }
+  [[nodiscard]] bool unused() const { return free_.size() == count_; }
 
   RowBlocks states;    ///< after the last loop
   RowBlocks embedded;  ///< as it boarded, for layers that mix it in

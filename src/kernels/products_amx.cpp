@@ -1,4 +1,5 @@
 #include "kernels/tables.hpp"
+#include "kernels/thread_room.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -173,7 +174,7 @@ void multiply(const PackedMatrix& weights, const Activations& x, std::size_t fir
                           });
   }
   if (x.bf16 == nullptr) return avx512::multiply(weights, x, first_panel, last_panel, out);
-  alignas(64) static thread_local std::byte widened[kGroupBytes];
+  std::byte* const widened = thread_room(kGroupBytes);
   const Tiles tiles;
   const bool as_they_are = weights.type == WeightType::bf16;
   const std::size_t depth = (as_they_are ? x.columns : padded_columns(x.columns)) / kTileColumns;

@@ -1,10 +1,12 @@
 #include "kernels/tables.hpp"
+#include "kernels/thread_room.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <utility>
 
 namespace gyre::avx2 {

@@ -1,7 +1,10 @@
 #include "kernels/tables.hpp"
+#include "kernels/thread_room.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+
+#include <new>
 
 namespace gyre::avx512 {
 namespace {
@@ -63,7 +66,7 @@ void multiply_slice(const std::byte* panels, std::size_t panel_bytes, const floa
 
 void multiply_blocked(const PackedMatrix& weights, const Activations& x, std::size_t first_panel,
                       std::size_t last_panel, const ProductOut& out) {
-  alignas(64) static thread_local float slice[kBlock * kDepth];
+  float* const slice = ::new (thread_room(kBlock * kDepth * sizeof(float))) float[kBlock * kDepth];
   const std::size_t size = panel_bytes(WeightType::f32, weights.columns);
   for (std::size_t block = 0; block < x.count; block += kBlock) {
     const std::size_t rows = x.count - block < kBlock ? x.count - block : kBlock;

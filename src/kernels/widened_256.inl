@@ -75,7 +75,7 @@ std::size_t take_many_columns(const Work& work, std::size_t panel) {
   const std::byte* const weights = work.weights.data + panel * work.panel_size;
   const Activations& x = work.x;
   const std::size_t runs = padded_columns(x.columns) / kByteRun;
-  static thread_local WidenedStretch<Type> stretch;
+  auto& stretch = *::new (thread_room(sizeof(WidenedStretch<Type>))) WidenedStretch<Type>;
   std::size_t column = 0;
   while (x.count - column >= kWorthWidening) {
     const std::size_t left = (x.count - column) / kMostColumns;

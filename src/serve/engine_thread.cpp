@@ -139,6 +139,9 @@ void EngineThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
   const auto something = [&] { return changed_.load(); };
   if (wake_.wait_for(lock, kIdle, something)) return;
   lock.unlock();
+  for (const std::unique_ptr<Lane>& lane : lanes_) {
+    if (lane != nullptr) lane->rest();
+  }
   trim_heap();
   lock.lock();
   wake_.wait(lock, something);

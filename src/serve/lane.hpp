@@ -55,6 +55,8 @@ class Lane {
   /// All texts of the request end here, unheard of.
   void drop(const Work& work);
   [[nodiscard]] bool idle() const { return scheduler_.idle(); }
+  /// Gives back what passes took, when idle().
+  void rest() { engine_.rest(); }
   [[nodiscard]] LaneState state() const;
   [[nodiscard]] std::size_t running() const { return texts_.size(); }
   /// One loop of one group for all that wait before it.
