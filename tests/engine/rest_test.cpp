@@ -68,7 +68,7 @@ TEST(Rest, GivesBackWhatTheWidestPassTook) {
   const std::size_t at_work = bytes_taken();
   if (at_work < at_first + gate) GTEST_SKIP() << "the allocator of this build does not say what is taken";
   engine.rest();
-  EXPECT_LE(bytes_taken() + gate, at_work);
+  EXPECT_LE(bytes_taken(), at_first + gate / 4);  // the keys and values are left
 }
 
 }  // namespace
