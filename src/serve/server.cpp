@@ -39,10 +39,12 @@ const Endpoint& endpoint_of(const httplib::Request& request) {
     other = &endpoint;
   }
   if (other != nullptr) {
-    throw ApiError(405, "invalid_request_error",
-                   fmt::format("{} takes {}, not {}", path, other->method, request.method.substr(0, 20)));
+    throw ApiError(
+        405, "invalid_request_error",
+        fmt::format("{} takes {}, not {}", request.path.substr(0, 200), other->method, request.method.substr(0, 20)));
   }
-  throw ApiError(404, "invalid_request_error", fmt::format("there is no {} here", path.substr(0, 200)));
+  throw ApiError(404, "invalid_request_error",
+                 fmt::format("there is no {} here; /openapi.json lists what there is", request.path.substr(0, 200)));
 }
 
 std::string key_of(const httplib::Request& request) {
