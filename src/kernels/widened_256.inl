@@ -75,9 +75,9 @@ std::size_t take_many_columns(const Work& work, std::size_t panel) {
   const std::byte* const weights = work.weights.data + panel * work.panel_size;
   const Activations& x = work.x;
   const std::size_t runs = padded_columns(x.columns) / kByteRun;
-  auto& stretch = *::new (thread_room(sizeof(WidenedStretch<Type>))) WidenedStretch<Type>;
   std::size_t column = 0;
   while (x.count - column >= kWorthWidening) {
+    auto& stretch = *::new (thread_room(sizeof(WidenedStretch<Type>))) WidenedStretch<Type>;
     const std::size_t left = (x.count - column) / kMostColumns;
     const std::size_t groups = left < kWidenedColumns / kMostColumns ? left : kWidenedColumns / kMostColumns;
     Sums<kMostColumns> sums[kWidenedColumns / kMostColumns] = {};
