@@ -53,11 +53,11 @@ def check_mistakes(url):
         (["--fail-with-body", asked], json.dumps(BODY)[:-3], "400", "JSON"),
         (["--fail-with-body", asked], json.dumps({**BODY, "temperature": "hot"}), "400", "temperature"),
         (["--fail-with-body", url + "/v1/nothing"], json.dumps(BODY), "404", "/v1/nothing"),
-        (["--fail-with-body", "-X", "PUT", asked], json.dumps(BODY), "40", "PUT"),
+        (["--fail-with-body", "-X", "PUT", asked], json.dumps(BODY), "405", "PUT"),
     ]
     for words, body, code, says in kinds:
         answer, told = curl(*words, "-w", "\n%{http_code} %{content_type}", body=body, status=22).rsplit("\n", 1)
-        assert told.startswith(code) and "application/json" in told, (words, told)
+        assert told.startswith(f"{code} ") and "application/json" in told, (words, told)
         assert says in json.loads(answer)["error"]["message"], answer
 
 
