@@ -1,4 +1,4 @@
-# gyre_compile_together(TARGET): where all is built once, files of one room are compiled sixteen at a time as one, since what
+# gyre_compile_together(TARGET): where all is built once, files of one room are compiled forty at a time as one, since what
 # they include costs more than what is in them. Names inside a file can clash with those of its own room alone. Files
 # with flags of their own are left as they are.
 function(gyre_compile_together target)
@@ -14,9 +14,17 @@ function(gyre_compile_together target)
     if(NOT DEFINED files_${room})
       set(files_${room} 0)
     endif()
-    math(EXPR unit "${files_${room}} / 16")
+    math(EXPR unit "${files_${room}} / 40")
     math(EXPR files_${room} "${files_${room}} + 1")
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${room}_${unit})
   endforeach()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+endfunction()
+
+# gyre_precompile(TARGET ARGUMENT...): target_precompile_headers where it pays. GCC reads what it has precompiled no
+# sooner than it parses the headers again where a file stands for many.
+function(gyre_precompile target)
+  if(NOT GYRE_BUILT_ONCE OR CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    target_precompile_headers(${target} ${ARGN})
+  endif()
 endfunction()

@@ -12,7 +12,7 @@
 namespace gyre {
 namespace {
 
-constexpr EnumName<HeadKind> kKinds[] = {{HeadKind::drop, "drop"}, {HeadKind::gate, "gate"}};
+constexpr EnumName<HeadKind> kHeadKinds[] = {{HeadKind::drop, "drop"}, {HeadKind::gate, "gate"}};
 constexpr EnumName<HeadReadout> kReadouts[] = {
     {HeadReadout::coda, "coda"}, {HeadReadout::lens, "lens"}, {HeadReadout::full, "full"}};
 
@@ -50,14 +50,14 @@ GroupHead read_group(const nlohmann::json& json, std::size_t hidden, const std::
 }  // namespace
 
 HeadKind parse_head_kind(const std::string& text, const std::string& flag) {
-  return parse_enum<HeadKind>(kKinds, text, flag, "kind of head");
+  return parse_enum<HeadKind>(kHeadKinds, text, flag, "kind of head");
 }
 
 HeadReadout parse_head_readout(const std::string& text, const std::string& flag) {
   return parse_enum<HeadReadout>(kReadouts, text, flag, "read-out");
 }
 
-std::string_view name_of(HeadKind kind) { return name_of<HeadKind>(kKinds, kind); }
+std::string_view name_of(HeadKind kind) { return name_of<HeadKind>(kHeadKinds, kind); }
 std::string_view name_of(HeadReadout readout) { return name_of<HeadReadout>(kReadouts, readout); }
 
 double GroupHead::score(std::span<const float> x, float state_norm, float step_norm, int loop) const {
@@ -85,7 +85,7 @@ ExitHead read_exit_head(const std::filesystem::path& file) {
   const JsonObject object(json, file.string());
   (void)object.integer(kExitHeadKey, kExitHeadVersion, kExitHeadVersion);
   ExitHead head;
-  head.kind = object.choice<HeadKind>("kind", kKinds);
+  head.kind = object.choice<HeadKind>("kind", kHeadKinds);
   head.readout = object.choice<HeadReadout>("decode", kReadouts);
   const JsonObject trained = object.object("trained_for");
   head.model_sha256 = trained.text("model_sha256");

@@ -11,7 +11,7 @@
 namespace gyre {
 namespace {
 
-constexpr EnumName<TestNoise::Kind> kKinds[] = {{TestNoise::Kind::none, "none"}, {TestNoise::Kind::fixed, "fixed"},
+constexpr EnumName<TestNoise::Kind> kNoiseKinds[] = {{TestNoise::Kind::none, "none"}, {TestNoise::Kind::fixed, "fixed"},
                                                 {TestNoise::Kind::geom, "geom"}, {TestNoise::Kind::sqrt, "sqrt"},
                                                 {TestNoise::Kind::line, "line"}, {TestNoise::Kind::chi, "chi"}};
 
@@ -46,7 +46,7 @@ TestNoise parse_test_noise(const std::string& text, const std::string& flag) {
   if (text.empty() || text == "none") return {};
   const std::size_t equals = std::min(text.find('='), text.size());
   TestNoise noise;
-  noise.kind = parse_enum<TestNoise::Kind>(kKinds, text.substr(0, equals), flag, "kind of noise");
+  noise.kind = parse_enum<TestNoise::Kind>(kNoiseKinds, text.substr(0, equals), flag, "kind of noise");
   const char* const end = text.data() + text.size();
   const char* const begin = std::min(text.data() + equals + 1, end);
   const auto [stop, failure] = std::from_chars(begin, end, noise.amount);
@@ -56,7 +56,7 @@ TestNoise parse_test_noise(const std::string& text, const std::string& flag) {
 }
 
 std::string name_of(const TestNoise& noise) {
-  const std::string_view kind = name_of<TestNoise::Kind>(kKinds, noise.kind);
+  const std::string_view kind = name_of<TestNoise::Kind>(kNoiseKinds, noise.kind);
   return noise.kind == TestNoise::Kind::none ? std::string(kind) : fmt::format("{}={}", kind, noise.amount);
 }
 

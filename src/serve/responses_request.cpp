@@ -3,7 +3,7 @@
 namespace gyre::serve {
 namespace {
 
-constexpr std::size_t kMostItems = 4096;
+constexpr std::size_t kMostInputItems = 4096;
 
 Json message_item(Fields& item, const std::string& field) {
   const std::string role = item.text("role").value_or("");
@@ -75,7 +75,7 @@ Conversation read_input(Fields& body) {
     conversation.messages.push_back({{"role", "user"}, {"content", *input}});
     return conversation;
   }
-  const Json& items = *body.list("input", kMostItems);
+  const Json& items = *body.list("input", kMostInputItems);
   if (items.empty()) throw body.wrong("input", "give at least one item");
   for (std::size_t i = 0; i < items.size(); ++i) {
     add_item(items[i], fmt::format("input[{}]", i), conversation.messages);

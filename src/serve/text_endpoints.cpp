@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 /// How often somebody who waits for the engine looks whether the client is still there.
-constexpr milliseconds kLook{25};
+constexpr milliseconds kLookAtClient{25};
 /// A stream without news says so much, or somebody on the way closes it.
 constexpr std::chrono::seconds kPing{15};
 
@@ -81,7 +81,7 @@ bool send_stream(Pending& pending, const httplib::DataSink& sink, const std::fun
     while (!pending.answer().complete()) {
       if (!send(text)) return false;
       if (!text.empty()) last = Clock::now();
-      text = news(pending, kLook);
+      text = news(pending, kLookAtClient);
       if (!text.empty()) continue;
       if (!client_is_there()) return false;
       if (Clock::now() - last > kPing) text = ": ping\n\n";
@@ -112,11 +112,11 @@ void stream(const std::shared_ptr<Pending>& pending, Exchange& exchange) {
 }
 
 void answer_whole(Pending& pending, Exchange& exchange) {
-  Clock::time_point look = Clock::now() + kLook;
+  Clock::time_point look = Clock::now() + kLookAtClient;
   while (!pending.answer().complete()) {
-    if (const std::optional<ChoiceEvent> event = pending.wait(kLook)) pending.answer().collect(*event);
+    if (const std::optional<ChoiceEvent> event = pending.wait(kLookAtClient)) pending.answer().collect(*event);
     if (Clock::now() < look) continue;
-    look = Clock::now() + kLook;
+    look = Clock::now() + kLookAtClient;
     if (!client_is_there(exchange.request)) {
       exchange.response.status = 499;  // nobody sees it
       return;

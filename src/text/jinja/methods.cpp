@@ -36,14 +36,14 @@ const MethodRow* find_in(std::span<const MethodRow> rows, std::string_view name)
   return found == rows.end() ? nullptr : &*found;
 }
 
-bool is_sequence(const Value& self) {
+bool is_plain_list(const Value& self) {
   return self.is(Value::Kind::list) && self.list().form != Value::Form::keys &&
          self.list().form != Value::Form::values && self.list().form != Value::Form::items;
 }
 
 const MethodRow* find_method(const Value& self, std::string_view name) {
   if (self.is_dict()) return find_in(dict_methods(), name);
-  if (is_sequence(self)) return find_in(list_methods(), name);
+  if (is_plain_list(self)) return find_in(list_methods(), name);
   if (!self.is_text()) return nullptr;
   const MethodRow* found = find_in(text_search_methods(), name);
   return found != nullptr ? found : find_in(text_form_methods(), name);
@@ -68,7 +68,7 @@ bool is_python_attribute(const Value& self, std::string_view name) {
   if (self.is_list(Value::Form::range)) return has(kRange, name);
   if (self.is_list(Value::Form::list)) return name == "copy";
   if (self.is_dict()) return name == "fromkeys";
-  if (self.is(Value::Kind::list) && !is_sequence(self)) return has(kView, name);
+  if (self.is(Value::Kind::list) && !is_plain_list(self)) return has(kView, name);
   if (self.is_number()) return has(kNumber, name) || (self.is(Value::Kind::real) && has(kReal, name));
   return self.as<Generator>() != nullptr && has(kGenerator, name);
 }
