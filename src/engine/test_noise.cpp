@@ -12,8 +12,8 @@ namespace gyre {
 namespace {
 
 constexpr EnumName<TestNoise::Kind> kNoiseKinds[] = {{TestNoise::Kind::none, "none"}, {TestNoise::Kind::fixed, "fixed"},
-                                                {TestNoise::Kind::geom, "geom"}, {TestNoise::Kind::sqrt, "sqrt"},
-                                                {TestNoise::Kind::line, "line"}, {TestNoise::Kind::chi, "chi"}};
+                                                     {TestNoise::Kind::geom, "geom"}, {TestNoise::Kind::sqrt, "sqrt"},
+                                                     {TestNoise::Kind::line, "line"}, {TestNoise::Kind::chi, "chi"}};
 
 /// Keeps these draws apart from those of first states.
 constexpr std::uint64_t kStream = 0x74657374206e6f69ULL;
