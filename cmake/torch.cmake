@@ -10,10 +10,33 @@ if(NOT GYRE_TRAIN STREQUAL "OFF")
   if(TORCH_INCLUDE_DIR AND TORCH_ATEN_INCLUDE_DIR AND TORCH_LIBRARY AND TORCH_CPU_LIBRARY AND C10_LIBRARY)
     set(GYRE_HAS_TORCH ON)
     add_library(gyre_torch INTERFACE)
-    target_include_directories(gyre_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR} ${TORCH_ATEN_INCLUDE_DIR})
-    # Its process group of several ranks asks for the headers of Gloo.
-    find_path(GLOO_INCLUDE_DIR gloo/rendezvous/store.h)
-    find_path(TORCH_GLOO_INCLUDE_DIR torch/csrc/distributed/c10d/ProcessGroupGloo.hpp)
+    # PyTorch's wheel has headers of others beside its own, of another fmt than the system's for one: only its own are taken.
+    set(torch_headers ${TORCH_ATEN_INCLUDE_DIR})
+    if(NOT TORCH_ATEN_INCLUDE_DIR STREQUAL "/usr/include")
+      set(torch_headers ${CMAKE_BINARY_DIR}/torch_headers)
+      file(MAKE_DIRECTORY ${torch_headers})
+      foreach(folder ATen c10 caffe2 torch)
+        file(CREATE_LINK ${TORCH_ATEN_INCLUDE_DIR}/${folder} ${torch_headers}/${folder} SYMBOLIC)
+      endforeach()
+      set(TORCH_INCLUDE_DIR ${torch_headers}/torch/csrc/api/include)
+      # Wheels before 2.6 were compiled for the strings of before C++11.
+      include(CheckCXXSourceCompiles)
+      set(CMAKE_REQUIRED_INCLUDES ${torch_headers})
+      set(CMAKE_REQUIRED_LIBRARIES ${C10_LIBRARY})
+      check_cxx_source_compiles("#include <c10/util/Exception.h>
+        int main() { throw c10::Error(c10::SourceLocation{}, std::string()); }" GYRE_TORCH_LINKS)
+      unset(CMAKE_REQUIRED_INCLUDES)
+      unset(CMAKE_REQUIRED_LIBRARIES)
+      if(NOT GYRE_TORCH_LINKS)
+        message(FATAL_ERROR "${TORCH_CPU_LIBRARY} has not this compiler's strings (_GLIBCXX_USE_CXX11_ABI=0?): give a "
+                            "PyTorch of 2.6 or later, Debian's libtorch-dev, or GYRE_TRAIN=OFF")
+      endif()
+    endif()
+    target_include_directories(gyre_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR} ${torch_headers})
+    # Its process group of several ranks asks for the headers of the Gloo it was built with.
+    find_path(GLOO_INCLUDE_DIR gloo/rendezvous/store.h PATHS ${TORCH_ATEN_INCLUDE_DIR} NO_DEFAULT_PATH)
+    find_path(TORCH_GLOO_INCLUDE_DIR torch/csrc/distributed/c10d/ProcessGroupGloo.hpp PATHS ${TORCH_ATEN_INCLUDE_DIR}
+              NO_DEFAULT_PATH)
     if(GLOO_INCLUDE_DIR AND TORCH_GLOO_INCLUDE_DIR)
       set(GYRE_HAS_GLOO ON)
     endif()

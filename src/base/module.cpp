@@ -41,10 +41,11 @@ void prepare_torch_environment(const std::string& command) {
 #endif
   // Ranks that wait for one another to start say so with every try.
   ::setenv("TORCH_CPP_LOG_LEVEL", "ERROR", kKeepTheUsersChoice);
-  // A library that is already loaded under the same name is what the module will be given.
+  // A library that is already loaded under the same name is what the module will be given. Not for all to see: a
+  // LibTorch with products of its own (PyTorch's wheel has MKL) would call this one's where they share a name.
   for (const char* blas : {"/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3",
                            "/usr/lib/aarch64-linux-gnu/openblas-openmp/libblas.so.3"}) {
-    if (fs::exists(blas)) ::dlopen(blas, RTLD_NOW | RTLD_GLOBAL);
+    if (fs::exists(blas)) ::dlopen(blas, RTLD_NOW | RTLD_LOCAL);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "train/device.hpp"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
 
@@ -31,7 +32,7 @@ torch::Device training_device(const std::string& text) {
   if (text == "cpu") return torch::kCPU;
   if (!text.starts_with("cuda")) throw Error("--device {}: give cpu, cuda or cuda:N", text);
   const int number = number_of(text);
-  if (!torch::hasCUDA()) {
+  if (!at::detail::getCUDAHooks().hasCUDART()) {
     throw Error(
         "--device {}: this LibTorch ({}) was built without CUDA; build gyre against one that has it, or give cpu", text,
         TORCH_VERSION);
