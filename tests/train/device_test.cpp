@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/library.h>
-#include <torch/version.h>
 
 #include "base/error.hpp"
 #include "train/adamw.hpp"
@@ -43,8 +42,7 @@ TEST(TrainingDevice, RefusesADeviceThatIsNotThere) {
   }
 }
 
-#if TORCH_VERSION_MAJOR < 2
-// Shapes of two operations that LibTorch 1 has none for.
+// Shapes of two operations that LibTorch has none for (PyTorch 2 has them in Python).
 
 Tensor index_select_shape(const Tensor& table, std::int64_t dimension, const Tensor& index) {
   TORCH_CHECK(index.is_meta(), "the index stands on ", index.device());
@@ -63,10 +61,9 @@ TORCH_LIBRARY_IMPL(aten, Meta, meta) {
   meta.impl("index_select", index_select_shape);
   meta.impl("embedding_dense_backward", embedding_gradient_shape);
 }
-#endif
 
 /// One pass there and back on the meta device. False where LibTorch has no shapes for one of its operations, as
-/// LibTorch 1 for norms of layers.
+/// for norms of layers.
 bool runs_on_meta(std::uint64_t seed) {
   TorchModel model = random_model(seed);
   model.move_to(torch::kMeta);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
+#include <torch/version.h>
 
 #include "base/random.hpp"
 #include "train/random_model.hpp"
@@ -68,8 +69,11 @@ std::vector<Tensor> take_gradients(const TorchModel& model) {
 
 double largest(const Tensor& x) { return x.abs().max().item<double>(); }
 
+/// MKL, which PyTorch's own LibTorch has, rounds products of few rows and of many further apart than OpenBLAS does.
+constexpr double kRounding = TORCH_VERSION_MAJOR < 2 ? 1 : 2;
+
 void expect_close(const Tensor& actual, const Tensor& expected, double scale, double tolerance) {
-  EXPECT_LE(largest(actual - expected), tolerance * (1 + scale));
+  EXPECT_LE(largest(actual - expected), kRounding * tolerance * (1 + scale));
 }
 
 /// Gradients of several documents, and how large those that were added are: their sum may be far smaller, and rounding
