@@ -108,8 +108,8 @@ struct ProcessGroup::Connection {};
 ProcessGroup::ProcessGroup(const Ranks& ranks) : ranks_(ranks) {
   if (alone()) return;
   throw Error(
-      "this program was built without Gloo, so that one process trains alone; install its headers (Debian: "
-      "libgloo-dev) and build again");
+      "this program was built without Gloo, so that one process trains alone; build it against a LibTorch with Gloo's "
+      "headers (Debian: libtorch-dev and libgloo-dev)");
 }
 
 void ProcessGroup::sum(Tensor /*tensor*/) const {}

@@ -41,13 +41,26 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
+#ifdef GYRE_HAS_GLOO
+constexpr bool kHasGloo = true;
+#else
+constexpr bool kHasGloo = false;
+#endif
+
 class SeveralRanks : public testing::Test {
  protected:
   void SetUp() override {
     const fs::path module = fs::path(GYRE_BINARY).parent_path() / "libgyre_train.so";
     if (!fs::exists(module)) GTEST_SKIP() << "built without training";
+    if (!kHasGloo && !is_about_none()) GTEST_SKIP() << "built without Gloo";
     std::ofstream text(scratch_ / "text.txt");
     for (int i = 0; i < 200; ++i) text << "the cat sees a dog " << i << " times. ";
+  }
+
+  /// Whether the test is of what is refused before any rank looks for another.
+  static bool is_about_none() {
+    const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+    return name == "OfAWrongEnvironmentAreRefusedByName" || name == "WithoutGlooAreRefusedWithTheMend";
   }
 
   /// A looped model that begins in noise and drops out: all that is drawn for rows.
@@ -291,6 +304,14 @@ TEST_F(SeveralRanks, OfAWrongEnvironmentAreRefusedByName) {
           {"MASTER_PORT", "29500"},
           {"LOCAL_WORLD_SIZE", "3"}},
          "LOCAL_WORLD_SIZE in the environment is \"3\"");
+  EXPECT_FALSE(fs::exists(scratch_ / "out"));
+}
+
+TEST_F(SeveralRanks, WithoutGlooAreRefusedWithTheMend) {
+  if (kHasGloo) GTEST_SKIP() << "built with Gloo";
+  const ProgramRun run = run_gyre(train(write("config.json", config(2)), "out"), of_rank(0, 29500));
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.err, HasSubstr("libgloo-dev"));
   EXPECT_FALSE(fs::exists(scratch_ / "out"));
 }
 
