@@ -47,20 +47,14 @@ constexpr bool kHasGloo = true;
 constexpr bool kHasGloo = false;
 #endif
 
-class SeveralRanks : public testing::Test {
+/// Ranks that are refused before any of them looks for another.
+class RanksRefused : public testing::Test {
  protected:
   void SetUp() override {
     const fs::path module = fs::path(GYRE_BINARY).parent_path() / "libgyre_train.so";
     if (!fs::exists(module)) GTEST_SKIP() << "built without training";
-    if (!kHasGloo && !is_about_none()) GTEST_SKIP() << "built without Gloo";
     std::ofstream text(scratch_ / "text.txt");
     for (int i = 0; i < 200; ++i) text << "the cat sees a dog " << i << " times. ";
-  }
-
-  /// Whether the test is of what is refused before any rank looks for another.
-  static bool is_about_none() {
-    const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-    return name == "OfAWrongEnvironmentAreRefusedByName" || name == "WithoutGlooAreRefusedWithTheMend";
   }
 
   /// A looped model that begins in noise and drops out: all that is drawn for rows.
@@ -90,6 +84,16 @@ class SeveralRanks : public testing::Test {
             {"MASTER_ADDR", "127.0.0.1"},
             {"MASTER_PORT", std::to_string(port)},
             {"OMP_NUM_THREADS", "1"}};
+  }
+
+  ScratchFolder scratch_;
+};
+
+class SeveralRanks : public RanksRefused {
+ protected:
+  void SetUp() override {
+    RanksRefused::SetUp();
+    if (!kHasGloo) GTEST_SKIP() << "built without Gloo";
   }
 
   [[nodiscard]] fs::path log_of(int rank) const { return scratch_ / fmt::format("log-{}.txt", rank); }
@@ -147,7 +151,6 @@ class SeveralRanks : public testing::Test {
     ASSERT_FALSE(rows(out).empty()) << said(0) << said(1);
   }
 
-  ScratchFolder scratch_;
   std::array<std::unique_ptr<ChildProcess>, 2> ranks_;
 };
 
@@ -280,7 +283,7 @@ TEST_F(SeveralRanks, EndWhenOneIsKilledAndStopTogether) {
   EXPECT_FALSE(fs::is_empty(scratch_ / "stopped" / "checkpoints"));
 }
 
-TEST_F(SeveralRanks, OfAWrongEnvironmentAreRefusedByName) {
+TEST_F(RanksRefused, ForAWrongEnvironmentByName) {
   const std::vector<std::string> words = train(write("config.json", config(2)), "out");
   const auto expect = [&](const Environment& environment, const std::string& says) {
     const ProgramRun run = run_gyre(words, environment);
@@ -307,7 +310,7 @@ TEST_F(SeveralRanks, OfAWrongEnvironmentAreRefusedByName) {
   EXPECT_FALSE(fs::exists(scratch_ / "out"));
 }
 
-TEST_F(SeveralRanks, WithoutGlooAreRefusedWithTheMend) {
+TEST_F(RanksRefused, WithoutGlooWithTheMend) {
   if (kHasGloo) GTEST_SKIP() << "built with Gloo";
   const ProgramRun run = run_gyre(train(write("config.json", config(2)), "out"), of_rank(0, 29500));
   EXPECT_EQ(run.status, 2);
