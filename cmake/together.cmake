@@ -28,3 +28,7 @@ function(gyre_precompile target)
     target_precompile_headers(${target} ${ARGN})
   endif()
 endfunction()
+
+# Levels of what does not compute, and of programs that only read flags and print. To debug, all stays at -O0.
+set(GYRE_COLD $<$<NOT:$<CONFIG:Debug>>:-O1>)
+set(GYRE_READS_AND_PRINTS $<IF:$<BOOL:${GYRE_SANITIZE}>,-O0,${GYRE_COLD}>)
