@@ -15,7 +15,7 @@ if(NOT GYRE_TRAIN STREQUAL "OFF")
     if(NOT TORCH_ATEN_INCLUDE_DIR STREQUAL "/usr/include")
       set(torch_headers ${CMAKE_BINARY_DIR}/torch_headers)
       file(MAKE_DIRECTORY ${torch_headers})
-      foreach(folder ATen c10 caffe2 torch)
+      foreach(folder ATen c10 caffe2 gloo torch)
         file(CREATE_LINK ${TORCH_ATEN_INCLUDE_DIR}/${folder} ${torch_headers}/${folder} SYMBOLIC)
       endforeach()
       set(TORCH_INCLUDE_DIR ${torch_headers}/torch/csrc/api/include)
@@ -33,11 +33,9 @@ if(NOT GYRE_TRAIN STREQUAL "OFF")
       endif()
     endif()
     target_include_directories(gyre_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR} ${torch_headers})
-    # Its process group of several ranks asks for the headers of the Gloo it was built with.
-    find_path(GLOO_INCLUDE_DIR gloo/rendezvous/store.h PATHS ${TORCH_ATEN_INCLUDE_DIR} NO_DEFAULT_PATH)
-    find_path(TORCH_GLOO_INCLUDE_DIR torch/csrc/distributed/c10d/ProcessGroupGloo.hpp PATHS ${TORCH_ATEN_INCLUDE_DIR}
-              NO_DEFAULT_PATH)
-    if(GLOO_INCLUDE_DIR AND TORCH_GLOO_INCLUDE_DIR)
+    # Its process group of several ranks asks for the headers of the Gloo it was built with, which lie beside its own.
+    if(EXISTS ${torch_headers}/gloo/rendezvous/store.h AND
+       EXISTS ${torch_headers}/torch/csrc/distributed/c10d/ProcessGroupGloo.hpp)
       set(GYRE_HAS_GLOO ON)
     endif()
     target_link_libraries(gyre_torch INTERFACE ${TORCH_LIBRARY} ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})

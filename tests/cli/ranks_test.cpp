@@ -41,11 +41,7 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-#ifdef GYRE_HAS_GLOO
-constexpr bool kHasGloo = true;
-#else
-constexpr bool kHasGloo = false;
-#endif
+constexpr bool kHasGloo = GYRE_HAS_GLOO;
 
 /// Ranks that are refused before any of them looks for another.
 class RanksRefused : public testing::Test {
